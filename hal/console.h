@@ -1,0 +1,29 @@
+/*
+ * The machine's first byte device: COM1 on a PC, standard output on the hosted port.
+ *
+ * Rules:
+ * - Polled, no locks, usable from the first instruction of C to the last; callers serialise.
+ */
+#ifndef HAL_CONSOLE_H
+#define HAL_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Write bytes; waits for the device to be ready, at most 10 ms a byte, then drops it.  Context: any. */
+void hal_console_write(const char *bytes, size_t size);
+
+/* Wait until what was written has left the device, at most 10 ms.  Context: any. */
+void hal_console_flush(void);
+
+/* Take one byte if there is one; -1 otherwise.  Context: any. */
+int hal_console_read(void);
+
+/*
+ * The interrupt line that the device raises on input, or -1; enabling makes it raise it.
+ */
+int hal_console_line(void);
+void hal_console_enable_input(void);
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * Memory: physical frames, the direct map, page tables, address spaces.
+ *
+ * Rules:
+ * - A physical address is a uint64_t; frame n is [n * 4096, (n + 1) * 4096).
+ * - All RAM given to the frame allocator is readable and writable through the direct map.
+ * - The kernel half is the same in every space. Mapping functions do not flush other CPUs: the
+ *   caller does, with hal_tlb_flush() (page tables gain entries without a flush).
+ * - No page is ever writable and executable: HX_EINVAL.
+ */
+#ifndef HAL_MEMORY_H
+#define HAL_MEMORY_H
+
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HAL_PAGE_SHIFT 12
+#define HAL_PAGE_SIZE  4096UL
+
+enum hal_protection {
+    HAL_READ = 1U << 0,
+    HAL_WRITE = 1U << 1,
+    HAL_EXECUTE = 1U << 2,
+    HAL_USER = 1U << 3,   /* reachable from unprivileged mode */
+    HAL_DEVICE = 1U << 4, /* uncached */
+};
+
+/* Physical <-> direct map.  Context: any.  (inline in the port) */
+static inline void *hal_direct_map(uint64_t physical);
+static inline uint64_t hal_direct_physical(const void *pointer);
+
+/* A range of addresses. */
+struct hal_range {
+    uintptr_t base;
+    size_t size;
+};
+
+/* Where kern may place virtual areas; and where module images live, the latter within 2 GiB of the
+ * kernel's own text, so that -mcmodel=kernel code reaches both. */
+struct hal_range hal_area_window(void);
+struct hal_range hal_module_window(void);
+
+/* Module images that run unprivileged, mapped in their own spaces only; size 0: not supported. */
+struct hal_range hal_user_module_window(void);
+
+/* Addresses of user programs: [base, base + size). */
+struct hal_range hal_user_window(void);
+
+/*
+ * The kernel image's sections, for the memory report and for checks of protection.
+ */
+struct hal_image {
+    struct hal_range text;
+    struct hal_range rodata;
+    struct hal_range data; /* .data and .bss */
+};
+struct hal_image hal_kernel_image(void);
+
+/* An address space: opaque, the port's. */
+struct hal_space;
+
+/* The space every kernel thread uses. */
+struct hal_space *hal_space_kernel(void);
+
+/*
+ * Create a space whose kernel half is the kernel's and whose user half is empty; destroy returns
+ * its tables (not the mapped frames). A destroyed space is current on no CPU.
+ */
+HX_MUST_USE hx_err hal_space_create(struct hal_space **space);
+void hal_space_destroy(struct hal_space *space);
+
+/*
+ * Map pages frames from `physical` on at address, both page aligned.
+ * Context: thread or boot; serialised per space by the caller.
+ * Errors: HX_EINVAL alignment, a range outside the windows, write with execute; HX_EEXIST a page is
+ * mapped already; HX_ENOMEM no table. On error nothing is mapped.
+ */
+HX_MUST_USE hx_err hal_space_map(struct hal_space *space, uintptr_t address, uint64_t physical,
+                                 size_t pages, unsigned protection);
+
+/* Remove the mappings of pages that are there; the others are skipped. */
+void hal_space_unmap(struct hal_space *space, uintptr_t address, size_t pages);
+
+/* Change the protection of mapped pages. Errors: HX_EINVAL, HX_ENOENT a page is not mapped. */
+HX_MUST_USE hx_err hal_space_protect(struct hal_space *space, uintptr_t address, size_t pages,
+                                     unsigned protection);
+
+/* Look up a page. Returns whether it is mapped; physical and protection may be NULL.  Context: any. */
+bool hal_space_lookup(const struct hal_space *space, uintptr_t address, uint64_t *physical,
+                      unsigned *protection);
+
+/* Flush the calling CPU's translations of a range.  Context: any. */
+void hal_tlb_flush_local(uintptr_t address, size_t pages);
+
+/*
+ * Take and give back page-table frames. The port starts with its own boot supply; kern sets this once
+ * its frame allocator works. allocate returns a physical address, 0 when out of memory; the frame's
+ * contents are unspecified.
+ */
+struct hal_table_source {
+    uint64_t (*allocate)(void);
+    void (*release)(uint64_t physical);
+};
+void hal_memory_set_table_source(const struct hal_table_source *source);
+
+#include <hal_port.h>
+
+#endif

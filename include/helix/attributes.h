@@ -1,0 +1,30 @@
+/*
+ * Compiler attributes under names that say what they are for.
+ * Free of code: any header may include this one.
+ */
+#ifndef HELIX_ATTRIBUTES_H
+#define HELIX_ATTRIBUTES_H
+
+#define HX_MUST_USE          __attribute__((warn_unused_result))
+#define HX_NORETURN          __attribute__((noreturn))
+#define HX_COLD              __attribute__((cold, noinline))
+#define HX_ALWAYS_INLINE     inline __attribute__((always_inline))
+#define HX_NOINLINE          __attribute__((noinline))
+#define HX_PACKED            __attribute__((packed))
+#define HX_ALIGNED(n)        __attribute__((aligned(n)))
+#define HX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define HX_UNUSED            __attribute__((unused))
+#define HX_USED              __attribute__((used))
+#define HX_SECTION(name)     __attribute__((section(name)))
+
+#define HX_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define HX_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#define HX_CACHE_LINE 64
+
+#define HX_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The structure of the given type that contains `member` at address ptr. */
+#define HX_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+#endif

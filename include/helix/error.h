@@ -1,0 +1,59 @@
+/*
+ * The one error type of Helix.
+ *
+ * Rules:
+ * - Zero is success; every other value is one row of HX_ERROR_LIST.
+ * - Numbers are stable for ever: a row may be added at the end, never moved or removed.
+ * - A count or a pointer never shares a channel with an error.
+ * - The POSIX numbers are those of Linux x86-64 (asm-generic/errno*.h), written out here
+ *   because the kernel is built without a C library.
+ */
+#ifndef HELIX_ERROR_H
+#define HELIX_ERROR_H
+
+#include <helix/attributes.h>
+
+/* X(name, number, POSIX errno, what it means) */
+#define HX_ERROR_LIST(X)                                                                           \
+    X(HX_OK, 0, 0, "success")                                                                      \
+    X(HX_EINVAL, 1, 22, "an argument is outside its range")                                        \
+    X(HX_ENOMEM, 2, 12, "out of memory")                                                           \
+    X(HX_ENOENT, 3, 2, "no such thing")                                                            \
+    X(HX_EEXIST, 4, 17, "a thing of that name or number exists")                                   \
+    X(HX_EBUSY, 5, 16, "in use")                                                                   \
+    X(HX_EAGAIN, 6, 11, "cannot be done now without waiting")                                      \
+    X(HX_ETIMEDOUT, 7, 110, "the deadline passed")                                                 \
+    X(HX_EPERM, 8, 1, "the caller lacks the permission")                                           \
+    X(HX_ESTATE, 9, 22, "not allowed in the present state")                                        \
+    X(HX_ECONTEXT, 10, 22, "not allowed in this context")                                          \
+    X(HX_ERANGE, 11, 34, "a number is too large or too small")                                     \
+    X(HX_EFAULT, 12, 14, "a bad address")                                                          \
+    X(HX_ENOSYS, 13, 38, "not supported here")                                                     \
+    X(HX_EFORMAT, 14, 8, "malformed data")                                                         \
+    X(HX_EVERSION, 15, 8, "an incompatible version")                                               \
+    X(HX_ESTALE, 16, 116, "the handle's object is gone")                                           \
+    X(HX_ECLOSED, 17, 32, "the other side has closed")                                             \
+    X(HX_EDIED, 18, 5, "the callee died during the call")                                          \
+    X(HX_ECYCLE, 19, 40, "the dependencies form a cycle")                                          \
+    X(HX_EMISSING, 20, 2, "a dependency is missing")                                               \
+    X(HX_EIO, 21, 5, "the device failed")                                                          \
+    X(HX_ENOSPC, 22, 28, "no room left")                                                           \
+    X(HX_EIMPORT, 23, 8, "an imported symbol is unknown")
+
+#define HX_ERROR_ENUM(name, number, posix, text) name = (number),
+typedef enum hx_err { HX_ERROR_LIST(HX_ERROR_ENUM) } hx_err;
+#undef HX_ERROR_ENUM
+
+/*
+ * The identifier of an error, "HX_EINVAL" for one; "HX_?" for a number that is no row.
+ * Context: any.
+ */
+const char *hx_error_name(hx_err error);
+
+/* One plain sentence for people.  Context: any. */
+const char *hx_error_text(hx_err error);
+
+/* The positive POSIX errno of an error; EIO (5) for a number that is no row.  Context: any. */
+int hx_error_errno(hx_err error);
+
+#endif
