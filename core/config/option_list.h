@@ -1,0 +1,23 @@
+/*
+ * Every key the command line may hold, in one table: the parser warns about others (and keeps
+ * them), and the table in docs/command-line.md is generated from this file.
+ */
+#ifndef CORE_CONFIG_OPTION_LIST_H
+#define CORE_CONFIG_OPTION_LIST_H
+
+/* X(key, form of the value, default, what it does); a key that ends in .* stands for all it begins */
+#define OPTION_LIST(X)                                                                             \
+    X("init", "PATH", "/init", "program that becomes process 1")                                   \
+    X("console", "LIST", "serial", "consoles, comma separated: serial, null")                      \
+    X("loglevel", "LEVEL", "info", "least level shown: error, warn, info, debug")                  \
+    X("panic", "halt|reboot|break|exit", "halt", "what a panic does last")                         \
+    X("selftest", "[GLOB]", "", "run the built-in tests whose names match, then power off")        \
+    X("failpoint", "N", "0", "fail the N-th fallible step of start and stop")                      \
+    X("exit", "init", "", "leave the emulator with the status of process 1")                       \
+    X("smp", "N", "all", "start at most N processors")                                             \
+    X("gate.*", "open|user", "open", "gate.SLOT: how the slot's module is called")                 \
+    X("heal.*", "VALUE", "", "limits of self-healing")                                             \
+    X("limit.*", "VALUE", "", "resource limits")                                                   \
+    X("bench", "[GLOB]", "", "run the built-in measurements whose names match, then power off")
+
+#endif

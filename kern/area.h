@@ -1,0 +1,56 @@
+/*
+ * Virtual areas: ranges of kernel addresses with frames behind them and guards around them.
+ *
+ * Rules:
+ * - The window is cut into one sub-window per power-of-two size, each handed out by a bump index
+ *   and a free list: allocation and release are O(1) in the number of areas, and an address names its
+ *   slot. An area occupies the next power of two above its pages plus one, and starts one page in:
+ *   there is an unmapped page below it and at least one above it.
+ * - Frames need not be contiguous. Contents are zero.
+ */
+#ifndef KERN_AREA_H
+#define KERN_AREA_H
+
+#include <hal/memory.h>
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <kern/owner.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct area {
+    uintptr_t base; /* first usable byte, page aligned */
+    size_t pages;
+    owner_tag owner;
+    uint32_t slot; /* private to area.c: class and index */
+};
+
+HX_MUST_USE hx_err area_init(void);
+
+/*
+ * Allocate pages zeroed pages, mapped with protection in the kernel space.
+ * Context: thread.  Errors: HX_EINVAL 0 pages or too many, HX_ENOMEM. On error nothing is held.
+ */
+HX_MUST_USE hx_err area_allocate(size_t pages, unsigned protection, owner_tag owner,
+                                 struct area **area);
+
+/* Unmap on all CPUs and free. NULL is allowed.  Context: thread. */
+void area_free(struct area *area);
+
+/*
+ * Map device registers: size bytes at physical, uncached; *pointer is for the exact byte. For ever.
+ * Context: thread or boot.  Errors: HX_ENOMEM.
+ */
+HX_MUST_USE hx_err area_map_device(uint64_t physical, size_t size, volatile void **pointer);
+
+/* Whether an address lies in an area's slot but outside its pages: a guard hit.  Context: any. */
+bool area_is_guard(uintptr_t address);
+
+struct area_statistics {
+    uint64_t areas;
+    uint64_t pages;
+};
+void area_statistics(struct area_statistics *statistics);
+
+#endif

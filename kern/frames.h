@@ -1,0 +1,77 @@
+/*
+ * Physical frames: a binary buddy allocator (Knowlton 1965) with a cache of single frames per CPU.
+ *
+ * Rules:
+ * - A block of order n is 2^n frames, aligned to its size. Orders 0..FRAME_ORDER_MAX.
+ * - At most 24 bytes of metadata a frame (16 here), in one array that frames_init places.
+ * - Every block carries its owner's tag; freeing wants the address and order it was allocated with.
+ * - Debug builds fill freed frames with a pattern and check it at the next allocation (order 0),
+ *   and refuse double frees loudly.
+ */
+#ifndef KERN_FRAMES_H
+#define KERN_FRAMES_H
+
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <kern/owner.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_ORDER_MAX 10U
+#define FRAME_NONE      UINT64_MAX
+
+/* A range of usable physical memory; both ends are rounded inwards to whole frames. */
+struct frame_range {
+    uint64_t base;
+    uint64_t size;
+};
+
+/*
+ * Take over the usable ranges (sorted, not overlapping), except the reserved ones (any order, may
+ * overlap each other or lie outside). The metadata array is placed in the first usable hole big enough.
+ * Called once at boot.  Errors: HX_EINVAL unsorted or overlapping, HX_ENOMEM no room for the metadata.
+ */
+HX_MUST_USE hx_err frames_init(const struct frame_range *usable, size_t usable_count,
+                               const struct frame_range *reserved, size_t reserved_count);
+
+/*
+ * Allocate a block; contents unspecified. *physical is FRAME_NONE on failure.
+ * Context: any but nmi.  Blocks: no.  Errors: HX_ENOMEM, HX_EINVAL order or owner.
+ */
+HX_MUST_USE hx_err frames_allocate(unsigned order, owner_tag owner, uint64_t *physical);
+
+/* Free a block. A wrong address, order or a double free is a failed assertion.  Context: any but nmi. */
+void frames_free(uint64_t physical, unsigned order);
+
+/* Give frames that were reserved at init (boot code, the boot's own data) to the allocator. */
+void frames_release_range(uint64_t base, uint64_t size);
+
+/* The owner of an allocated block's first frame, OWNER_NONE for a free or foreign one.  Context: any. */
+owner_tag frames_owner(uint64_t physical);
+
+/* A word of the user's own with each allocated frame (the slab it belongs to, say). */
+void frames_set_private(uint64_t physical, uint32_t value);
+uint32_t frames_private(uint64_t physical);
+
+struct frame_statistics {
+    uint64_t total;          /* frames under management */
+    uint64_t free;           /* caches included */
+    uint64_t cached;         /* in per-CPU caches */
+    uint64_t metadata_bytes;
+    uint64_t allocations;
+    uint64_t failures;
+    uint64_t free_blocks[FRAME_ORDER_MAX + 1];
+};
+void frames_statistics(struct frame_statistics *statistics);
+
+/* Frames the owner holds: a walk over the metadata, O(frames).  Context: thread. */
+uint64_t frames_owned(owner_tag owner);
+
+/*
+ * Make the n-th allocation from now fail (1 = the next one), once; 0 switches it off. Counts
+ * frames_allocate calls.
+ */
+void frames_fail_nth(uint64_t n);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * The choice of the next thread, behind ops that become the scheduler slot.
+ *
+ * Rules:
+ * - All ops are called with interrupts off and never block, allocate or take locks above
+ *   LOCK_RANK_RUN_QUEUE.
+ * - A thread given to enqueue belongs to the policy until pick or dequeue hands it back.
+ * - pick may take from another CPU's queue (stealing) but only threads whose affinity allows it.
+ */
+#ifndef KERN_SCHEDULER_H
+#define KERN_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct thread;
+
+struct scheduler_ops {
+    const char *name;
+    /* Accept a runnable thread for a CPU's queue. Returns whether it should preempt what runs there. */
+    bool (*enqueue)(struct thread *thread, uint32_t cpu);
+    /* The next thread for a CPU, removed from its queue; NULL: none, so idle. */
+    struct thread *(*pick)(uint32_t cpu);
+    /* Threads waiting in a CPU's queue. */
+    uint32_t (*length)(uint32_t cpu);
+    /* How long a picked thread may run before its turn ends, ns. */
+    uint64_t slice_ns;
+};
+
+/* Core's own first-in-first-out policy, per-CPU queues, stealing by idle CPUs. */
+extern const struct scheduler_ops scheduler_fifo;
+
+#endif

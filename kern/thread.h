@@ -1,0 +1,207 @@
+/*
+ * Kernel threads.
+ *
+ * Rules:
+ * - A thread blocks through one primitive: thread_park, woken by thread_unpark or a deadline.
+ *   A wake-up that comes before the park is kept (one token), so it is never lost; who parks
+ *   re-checks its condition, because a token may be older than the wait.
+ * - Core owns a thread's state, priority and CPU; the scheduler's ops only order runnable threads.
+ * - A thread that was switched away from becomes runnable (or parked) only after its registers are
+ *   saved, by the thread that runs next: no lock is held across a switch.
+ * - Preemption: preempt_depth counts the reasons not to switch. Interrupts do not switch by
+ *   themselves; their return does, when the depth is zero and `reschedule` is set.
+ * - An exited thread's stack and structure are freed by the reaper thread, never by itself.
+ */
+#ifndef KERN_THREAD_H
+#define KERN_THREAD_H
+
+#include <base/list.h>
+#include <base/pairing_heap.h>
+#include <hal/interrupt.h>
+#include <hal/thread.h>
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <kern/area.h>
+#include <kern/owner.h>
+#include <kern/timer.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct activation;
+struct hal_space;
+struct process;
+
+#define THREAD_NAME_MAX   24
+#define THREAD_STACK_SIZE (16U * 1024U)
+#define THREAD_NO_DEADLINE UINT64_MAX
+
+#define THREAD_PRIORITY_LOWEST  0
+#define THREAD_PRIORITY_NORMAL  16
+#define THREAD_PRIORITY_HIGHEST 31
+
+/* Whole life of a thread: New -> Runnable <-> Running -> (Parking -> Parked -> Runnable)* -> Exited */
+enum thread_state {
+    THREAD_NEW,
+    THREAD_RUNNABLE, /* in a run queue */
+    THREAD_RUNNING,
+    THREAD_PARKING,  /* still on its CPU, on the way to Parked */
+    THREAD_NOTIFIED, /* Parking, and a wake-up has come */
+    THREAD_PARKED,
+    THREAD_EXITED,
+};
+
+/* Keys: I = immutable after create, O = the thread itself and interrupts on its CPU,
+ *       A = atomic, Q = the run queue's lock, L = the thread list's lock */
+struct thread {
+    struct hal_thread hal;          /* O  first: the port finds it here */
+    uint32_t preempt_depth;         /* O  0: may be switched away from */
+    uint16_t interrupt_depth;       /* O  nesting of interrupt handlers on top of this thread */
+    uint8_t nmi_depth;              /* O */
+    bool reschedule;                /* O  switch at the next chance */
+    struct activation *activation;  /* O  innermost call into a module, NULL: none */
+    struct hal_space *space;        /* O  address space to have active while running */
+    struct process *process;        /* I  NULL for a kernel thread */
+    _Atomic uint32_t state;         /* A  enum thread_state | THREAD_TOKEN */
+    uint32_t cpu;                   /* Q  where it runs or is queued */
+    uint64_t affinity;              /* A  bit n: may run on CPU n */
+    uint8_t priority;               /* Q  0..31 */
+    struct list run_link;           /* Q */
+    uint64_t slice_end;             /* O  when its turn ends, ns */
+    uint64_t run_since;             /* O  when it was last switched to, ns */
+    uint64_t run_total;             /* O  CPU time so far, ns */
+    uint64_t switches;              /* O */
+    struct timer park_timer;        /* O */
+    struct list all_link;           /* L */
+    uint32_t id;                    /* I  1.. */
+    owner_tag owner;                /* I */
+    struct area *stack;             /* I  NULL for a CPU's boot thread */
+    void (*entry)(void *argument);  /* I */
+    void *argument;                 /* I */
+    char name[THREAD_NAME_MAX];     /* I */
+};
+
+#define THREAD_TOKEN 0x100U
+
+static inline struct thread *thread_current(void)
+{
+    return hal_thread_current();
+}
+
+/* --- preemption and context -------------------------------------------------------------------- */
+
+/* Switch away because `reschedule` was set while preemption was off.  Context: thread. */
+void thread_preempt(void);
+
+static inline void preempt_disable(void)
+{
+    thread_current()->preempt_depth++;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void preempt_enable(void)
+{
+    struct thread *self = thread_current();
+
+    atomic_signal_fence(memory_order_seq_cst);
+    if (--self->preempt_depth == 0 && HX_UNLIKELY(self->reschedule)) {
+        thread_preempt();
+    }
+}
+
+/* Whether the caller runs in an interrupt handler or NMI: what it must then not do is block. */
+static inline bool context_is_interrupt(void)
+{
+    const struct thread *self = thread_current();
+
+    return self->interrupt_depth != 0 || self->nmi_depth != 0;
+}
+
+/* Whether the caller may block: thread context, preemption and interrupts on. */
+static inline bool context_can_block(void)
+{
+    return !context_is_interrupt() && thread_current()->preempt_depth == 0 &&
+           hal_interrupts_enabled();
+}
+
+/* --- start-up ---------------------------------------------------------------------------------- */
+
+/*
+ * Make the calling flow of control the boot CPU's idle-to-be thread ("boot/0"): called once, first
+ * thing in kernel_main; the port has already pointed hal_thread_current() at thread_boot(0).
+ */
+void thread_init_boot(void);
+
+/* The statically allocated first thread of a CPU; it becomes that CPU's idle thread. */
+struct thread *thread_boot(uint32_t cpu);
+
+/*
+ * From here on this CPU schedules: other threads may run. Called on each CPU by its boot thread.
+ * Also starts the reaper on the boot CPU (needs heap and areas).
+ */
+HX_MUST_USE hx_err thread_start_scheduling(void);
+
+/* Turn the calling boot thread into this CPU's idle loop. */
+HX_NORETURN void thread_idle(void);
+
+/* --- threads ----------------------------------------------------------------------------------- */
+
+struct thread_options {
+    const char *name;
+    void (*entry)(void *argument);
+    void *argument;
+    uint8_t priority;        /* 0 is lowest */
+    uint64_t affinity;       /* 0: any CPU */
+    owner_tag owner;         /* 0: OWNER_CORE */
+    size_t stack_size;       /* 0: THREAD_STACK_SIZE */
+    struct process *process; /* NULL: kernel thread */
+    struct hal_space *space; /* NULL: the kernel's */
+};
+
+/*
+ * Create a thread, not yet started, on a stack with guard pages. When entry returns, it exits.
+ * Context: thread.  Blocks: no.  Errors: HX_EINVAL, HX_ENOMEM.
+ */
+HX_MUST_USE hx_err thread_create(const struct thread_options *options, struct thread **thread);
+
+/* Make a new thread runnable. Afterwards the pointer is valid only until the thread exits.  Context: any. */
+void thread_start(struct thread *thread);
+
+HX_NORETURN void thread_exit(void);
+
+/* Let others of the same priority run.  Context: thread. */
+void thread_yield(void);
+
+/*
+ * Wait for a wake-up token or the absolute time (THREAD_NO_DEADLINE: for ever).
+ * Context: thread, may block.  Errors: HX_ETIMEDOUT.
+ */
+HX_MUST_USE hx_err thread_park(uint64_t deadline_ns);
+
+/* Wake a thread, or keep the token for its next park. Idempotent until it is consumed.  Context: any but nmi. */
+void thread_unpark(struct thread *thread);
+
+/* Sleep at least so long.  Context: thread, may block. */
+void thread_sleep(uint64_t nanoseconds);
+
+/*
+ * Call back for every thread under the list's lock; callback must not block or take locks of rank
+ * THREAD_LIST or below. Stops when it returns false.
+ */
+void thread_for_each(bool (*callback)(struct thread *thread, void *argument), void *argument);
+
+const char *thread_state_name(const struct thread *thread);
+uint32_t thread_count(void);
+
+/* --- called by interrupts ---------------------------------------------------------------------- */
+
+/* This CPU's timer interrupt: runs due timers, ends time slices.  Context: irq. */
+void thread_timer_interrupt(void);
+
+/* A message from another CPU asking this one to look at its run queue.  Context: irq. */
+void thread_reschedule_interrupt(void);
+
+/* The last thing of every interrupt: switch if wanted and allowed.  Context: irq epilogue, irqs off. */
+void thread_interrupt_return(void);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Wait queue: threads waiting for a condition that somebody else makes true.
+ *
+ * Rules:
+ * - The waiter's pattern, which loses no wake-up:
+ *       struct waiter waiter;
+ *       wait_queue_prepare(&queue, &waiter);
+ *       while (!condition && error == HX_OK) { error = wait_queue_wait(&queue, &waiter, deadline); }
+ *       wait_queue_finish(&queue, &waiter);
+ * - The waker makes the condition true first, then wakes. First come, first woken.
+ */
+#ifndef KERN_WAIT_QUEUE_H
+#define KERN_WAIT_QUEUE_H
+
+#include <base/list.h>
+#include <helix/error.h>
+#include <kern/spinlock.h>
+#include <stdint.h>
+
+struct thread;
+
+struct wait_queue {
+    struct spinlock lock;
+    struct list waiters; /* under lock */
+};
+
+struct waiter {
+    struct list link; /* under the queue's lock */
+    struct thread *thread;
+};
+
+void wait_queue_init(struct wait_queue *queue, const char *name);
+
+/* Join the queue; no waiting yet.  Context: thread. */
+void wait_queue_prepare(struct wait_queue *queue, struct waiter *waiter);
+
+/* Park until woken or the absolute deadline; joins again when it was woken. Errors: HX_ETIMEDOUT. */
+HX_MUST_USE hx_err wait_queue_wait(struct wait_queue *queue, struct waiter *waiter,
+                                   uint64_t deadline_ns);
+void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter);
+
+/* Wake the longest waiting (returns how many: 0 or 1), or all.  Context: any but nmi. */
+unsigned wait_queue_wake_one(struct wait_queue *queue);
+unsigned wait_queue_wake_all(struct wait_queue *queue);
+
+#endif
