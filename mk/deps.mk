@@ -1,0 +1,9 @@
+# What the build and the tests need, by Debian package name.
+
+DEPS := make python3 clang lld llvm gcc libc6-dev musl-tools qemu-system-x86 \
+    libcmocka-dev python3-pytest python3-pexpect \
+    clang-format clang-tidy cppcheck gcovr
+
+.PHONY: deps
+deps: ## install missing Debian packages (with sudo unless root)
+	@tools/deps $(DEPS)

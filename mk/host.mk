@@ -1,0 +1,76 @@
+# The core as a Linux library, and the programs that test it, in several variants:
+#
+#   build/host           clang -O2
+#   build/host-gcc       gcc -O2, so that two compilers have read the code
+#   build/host-asan      clang with the address and undefined-behaviour sanitizers, debug assertions
+#   build/host-tsan      clang with the thread sanitizer, debug assertions
+#   build/host-coverage  clang, counting lines
+#   build/host-fuzz      clang with the fuzzer's instrumentation and the sanitizers of host-asan
+#
+# In each: libhelix.a, helix (the whole kernel as a process) and tests/LAYER/test_THING.
+# Programs are linked at fixed addresses because modules are loaded into the low 2 GiB beside them.
+
+HOST_CFLAGS := -std=gnu17 -g $(WARNINGS) -pthread -fno-pie -fno-omit-frame-pointer $(SAME_ANYWHERE) \
+    -I. -Iinclude -Iports/hosted/include
+HOST_LIBS   := -no-pie -pthread -lcmocka
+
+host_COMPILE          := $(CLANG) -O2
+host-gcc_COMPILE      := $(GCC) -O2
+host-asan_COMPILE     := $(CLANG) -O1 -DHX_DEBUG -fsanitize=address,undefined \
+    -fno-sanitize-recover=undefined
+host-tsan_COMPILE     := $(CLANG) -O1 -DHX_DEBUG -fsanitize=thread
+host-coverage_COMPILE := $(CLANG) -O0 -DHX_DEBUG --coverage
+host-fuzz_COMPILE     := $(CLANG) -O1 -DHX_DEBUG -fsanitize=fuzzer-no-link,address,undefined \
+    -fno-sanitize-recover=undefined
+
+HOST_VARIANTS := host host-gcc host-asan host-tsan host-coverage host-fuzz
+
+HOST_TESTS := $(sort $(wildcard tests/host/*/test_*.c))
+
+# $(call host_objects,VARIANT,SOURCES)
+host_objects = $(patsubst %,build/$(1)/obj/%.o,$(basename $(2)))
+
+# $(call host_rules,VARIANT)
+define host_rules
+build/$(1)/flags: FORCE
+	$$(call keep_text,$($(1)_COMPILE) $(HOST_CFLAGS) $(HOST_LIBS))
+
+build/$(1)/library.objects: FORCE
+	$$(call keep_text,$(call host_objects,$(1),$(HOST_LIBRARY_SOURCES)))
+
+build/$(1)/helix.objects: FORCE
+	$$(call keep_text,$(call host_objects,$(1),$(HOST_KERNEL_SOURCES)))
+
+build/$(1)/obj/%.o: %.c build/$(1)/flags
+	$$(call say,$(1),$$<)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_COMPILE) $(HOST_CFLAGS) $$(DEPENDENCIES) -c $$< -o $$@
+
+build/$(1)/obj/%.o: %.S build/$(1)/flags
+	$$(call say,$(1),$$<)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_COMPILE) $(HOST_CFLAGS) $$(DEPENDENCIES) -c $$< -o $$@
+
+build/$(1)/libhelix.a: $(call host_objects,$(1),$(HOST_LIBRARY_SOURCES)) build/$(1)/library.objects
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@
+	$$(Q)$(AR) rcsD $$@ $(call host_objects,$(1),$(HOST_LIBRARY_SOURCES))
+
+build/$(1)/helix: $(call host_objects,$(1),$(HOST_KERNEL_SOURCES)) build/$(1)/helix.objects \
+    build/$(1)/libhelix.a
+	$$(call say,LD,$$@)
+	$$(Q)$($(1)_COMPILE) -o $$@ $(call host_objects,$(1),$(HOST_KERNEL_SOURCES)) \
+	    build/$(1)/libhelix.a $(HOST_LIBS)
+
+build/$(1)/tests/%: build/$(1)/obj/tests/host/%.o build/$(1)/libhelix.a
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_COMPILE) -o $$@ $$< build/$(1)/libhelix.a $(HOST_LIBS)
+
+-include $(patsubst %.o,%.d,$(call host_objects,$(1),$(HOST_LIBRARY_SOURCES) \
+    $(HOST_KERNEL_SOURCES) $(HOST_TESTS)))
+endef
+
+$(foreach variant,$(HOST_VARIANTS),$(eval $(call host_rules,$(variant))))
+
+.SECONDARY:

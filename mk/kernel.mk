@@ -1,0 +1,59 @@
+# The bootable image.
+#
+# It is linked twice: the first link tells where the functions are, the second carries that table.
+# The table is the last thing in read-only data, so the functions stay where they were, and
+# tools/symbols --check makes sure of it.
+
+OUT := build/x86_64$(if $(filter debug,$(BUILD)),-debug)
+
+TARGET_FLAGS  := --target=x86_64-none-elf
+OPTIMIZE      := $(if $(filter debug,$(BUILD)),-O1 -DHX_DEBUG,-O2)
+MACHINE_FLAGS := -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic
+
+FREESTANDING_CFLAGS := $(TARGET_FLAGS) -std=gnu17 -ffreestanding $(OPTIMIZE) -g $(MACHINE_FLAGS) \
+    -fno-omit-frame-pointer -fstack-protector-strong -fno-asynchronous-unwind-tables \
+    -ffunction-sections -fdata-sections $(WARNINGS) $(SAME_ANYWHERE)
+
+KERNEL_CFLAGS := $(FREESTANDING_CFLAGS) -I. -Iinclude -Iports/x86_64/include
+KERNEL_LDS    := ports/x86_64/kernel.lds
+KERNEL_LINK   := $(LD) -T $(KERNEL_LDS) --gc-sections --build-id=none -z noexecstack \
+    -z max-page-size=4096
+
+KERNEL_OBJECTS := $(patsubst %,$(OUT)/obj/%.o,$(basename $(KERNEL_SOURCES)))
+
+$(OUT)/kernel.flags: FORCE
+	$(call keep_text,$(KERNEL_CFLAGS))
+
+$(OUT)/kernel.objects: FORCE
+	$(call keep_text,$(KERNEL_LINK) $(KERNEL_OBJECTS))
+
+$(OUT)/obj/%.o: %.c $(OUT)/kernel.flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(OUT)/obj/%.o: %.S $(OUT)/kernel.flags
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(OUT)/symbols%.o: $(OUT)/symbols%.S
+	$(Q)$(CLANG) $(TARGET_FLAGS) -c $< -o $@
+
+$(OUT)/symbols-none.S: tools/symbols
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/symbols < /dev/null > $@
+
+$(OUT)/helix.first.elf: $(KERNEL_OBJECTS) $(OUT)/symbols-none.o $(KERNEL_LDS) $(OUT)/kernel.objects
+	$(call say,LD,$@)
+	$(Q)$(KERNEL_LINK) -o $@ $(KERNEL_OBJECTS) $(OUT)/symbols-none.o
+
+$(OUT)/symbols-all.S: $(OUT)/helix.first.elf tools/symbols
+	$(Q)$(NM) $< | tools/symbols > $@
+
+$(OUT)/helix.elf: $(OUT)/helix.first.elf $(OUT)/symbols-all.o
+	$(call say,LD,$@)
+	$(Q)$(KERNEL_LINK) -Map=$(OUT)/helix.map -o $@ $(KERNEL_OBJECTS) $(OUT)/symbols-all.o
+	$(Q)$(NM) $@ | tools/symbols --check $(OUT)/symbols-all.S
+
+-include $(KERNEL_OBJECTS:.o=.d)

@@ -1,0 +1,14 @@
+# Which folders make up what. The folder is the layer; see docs/building.md.
+
+PORTABLE_FOLDERS := base kern core/*
+ABOVE_FOLDERS    := subsys/* abi/*
+IMAGE_FOLDERS    := profiles tests/self
+
+sources_in = $(sort $(wildcard $(addsuffix /*.c,$(1)) $(addsuffix /*.S,$(1))))
+
+KERNEL_SOURCES := $(call sources_in,$(PORTABLE_FOLDERS) $(ABOVE_FOLDERS) $(IMAGE_FOLDERS) ports/x86_64)
+
+# The readers of loader and firmware tables are pure functions of bytes: tested on the host too.
+HOST_READERS := $(wildcard ports/x86_64/pvh.c ports/x86_64/acpi_tables.c)
+HOST_LIBRARY_SOURCES := $(call sources_in,$(PORTABLE_FOLDERS) ports/hosted) $(HOST_READERS)
+HOST_KERNEL_SOURCES  := $(call sources_in,$(IMAGE_FOLDERS))
