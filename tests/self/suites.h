@@ -1,0 +1,11 @@
+/* The suites of built-in tests; each ends with a NULL name. The runner runs them in table.c's
+ * order. */
+#ifndef TESTS_SELF_SUITES_H
+#define TESTS_SELF_SUITES_H
+
+#include <tests/self/selftest.h>
+
+extern const struct selftest base_memory_tests[];
+extern const struct selftest config_boot_tests[];
+
+#endif
