@@ -8,7 +8,8 @@ sources_in = $(sort $(wildcard $(addsuffix /*.c,$(1)) $(addsuffix /*.S,$(1))))
 
 KERNEL_SOURCES := $(call sources_in,$(PORTABLE_FOLDERS) $(ABOVE_FOLDERS) $(IMAGE_FOLDERS) ports/x86_64)
 
-# The readers of loader and firmware tables are pure functions of bytes: tested on the host too.
-HOST_READERS := $(wildcard ports/x86_64/pvh.c ports/x86_64/acpi_tables.c)
+# Readers of loader tables, firmware tables and files, and the relocations of module files, are pure
+# functions of bytes: in the host library too.
+HOST_READERS := $(wildcard ports/x86_64/pvh.c ports/x86_64/acpi_*.c ports/x86_64/relocate.c abi/linux/elf_program.c)
 HOST_LIBRARY_SOURCES := $(call sources_in,$(PORTABLE_FOLDERS) ports/hosted) $(HOST_READERS)
 HOST_KERNEL_SOURCES  := $(call sources_in,$(IMAGE_FOLDERS))
