@@ -22,8 +22,17 @@ HX_NORETURN void kernel_main(const struct boot_configuration *config);
 /* A secondary CPU has arrived: own stack, interrupts off. */
 HX_NORETURN void kernel_secondary_main(void);
 
-/* An interrupt, acknowledged. Interrupts off.  Context: irq. */
+/* The thread that a CPU's first flow of control is; supplied by kern/thread.c.  Context: any. */
+struct thread;
+struct thread *thread_boot(uint32_t cpu);
+
+/*
+ * An interrupt: its handlers run. Interrupts off.  Context: irq.
+ * Then the port acknowledges the controller, and calls kernel_interrupt_return, which may switch
+ * threads before it returns.
+ */
 void kernel_interrupt(uint8_t vector, struct hal_frame *frame);
+void kernel_interrupt_return(struct hal_frame *frame);
 
 /* A synchronous exception. Returning resumes at what the frame then says. */
 void kernel_exception(struct hal_frame *frame);
@@ -31,7 +40,10 @@ void kernel_exception(struct hal_frame *frame);
 /* A non-maskable interrupt.  Context: nmi. */
 void kernel_nmi(struct hal_frame *frame);
 
-/* A system call of a process (not a module's callout). The frame holds number and arguments. */
+/* A system call of a process (not a module's callout); hal/user.h reads the frame. Interrupts on. */
 void kernel_syscall(struct hal_frame *frame);
+
+/* A callout of an unprivileged module; hal/gate.h reads the frame. Interrupts as the module had them. */
+void kernel_callout(struct hal_frame *frame);
 
 #endif

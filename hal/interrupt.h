@@ -4,7 +4,7 @@
  * Rules:
  * - There are 256 vectors. The port reserves some (HAL_VECTOR_*, in hal_port.h): HAL_VECTOR_FIRST to
  *   HAL_VECTOR_LAST are free for external lines.
- * - The port acknowledges the controller before it calls kernel_interrupt(), interrupts off.
+ * - The port acknowledges the controller between kernel_interrupt() and kernel_interrupt_return().
  * - The hosted port delivers a pending interrupt when interrupts become enabled, in hal_cpu_relax
  *   and in hal_cpu_idle; nowhere else.
  */

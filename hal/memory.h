@@ -106,6 +106,17 @@ struct hal_table_source {
 };
 void hal_memory_set_table_source(const struct hal_table_source *source);
 
+/*
+ * Physical ranges that the port keeps for itself (image, boot tables): the frame allocator must not get
+ * them. Fills at most max (4 is enough for every port); returns how many. To be called after the port
+ * has started and before hal_memory_set_table_source.
+ */
+struct hal_physical_range {
+    uint64_t base;
+    uint64_t size;
+};
+size_t hal_memory_reserved(struct hal_physical_range *ranges, size_t max);
+
 #include <hal_port.h>
 
 #endif

@@ -1,0 +1,201 @@
+/*
+ * From the PVH entry (32-bit protected mode, paging off; Xen docs/misc/pvh: ebx = start info) to C in
+ * the higher half. Builds the boot page tables:
+ *
+ *   identity     first 2 MiB, read and execute, only until the jump
+ *   direct map   first 4 GiB in 2 MiB pages, no execute (paging.c narrows it to RAM)
+ *   kernel image 4 KiB pages: text executable, rodata read only, data writable
+ *
+ * so that no page is writable and executable from the first instruction of C on (the direct map's alias of
+ * the image apart: paging.c makes that read only).
+ */
+#include <ports/x86_64/layout.h>
+
+#define PHYSICAL(symbol) ((symbol) - KERNEL_BASE)
+
+#define PTE_PRESENT 0x001
+#define PTE_WRITE   0x002
+#define PTE_LARGE   0x080
+#define PTE_GLOBAL  0x100
+#define PTE_NX_HIGH 0x80000000 /* bit 63, in the upper half of the entry */
+
+#define CR0_PE_ET_NE_WP_PG 0x80010031
+#define CR4_PAE_PGE        0x0a0
+#define EFER               0xc0000080
+#define EFER_SCE_LME_NXE   0x901
+
+    .section .note.pvh, "a", @note
+    .balign 4
+    .long 4, 8, 18 /* name size, value size, XEN_ELFNOTE_PHYS32_ENTRY */
+    .asciz "Xen"
+    .quad PHYSICAL(pvh_entry)
+
+    .globl pvh_entry_physical
+    .set pvh_entry_physical, PHYSICAL(pvh_entry)
+
+    .section .text.boot, "ax"
+    .code32
+    .globl pvh_entry
+pvh_entry:
+    cld
+    cli
+    movl %ebx, %ebp               /* start info, kept through cpuid */
+    movl $PHYSICAL(boot_stack_top), %esp
+
+    /* Long mode and NX are required; everything else is optional. */
+    movl $0x80000000, %eax
+    cpuid
+    cmpl $0x80000001, %eax
+    jb boot_refuse
+    movl $0x80000001, %eax
+    cpuid
+    testl $(1 << 29), %edx
+    jz boot_refuse
+    testl $(1 << 20), %edx
+    jz boot_refuse
+
+    /* Top level. */
+    movl $PHYSICAL(boot_pml4), %edi
+    movl $(PHYSICAL(boot_pdpt_identity) + PTE_PRESENT), (%edi)
+    movl $(PHYSICAL(boot_pdpt_direct) + PTE_PRESENT + PTE_WRITE), 256 * 8(%edi)
+    movl $(PHYSICAL(boot_pdpt_high) + PTE_PRESENT + PTE_WRITE), 511 * 8(%edi)
+
+    /* Identity: one large page, not writable. */
+    movl $(PHYSICAL(boot_pd_identity) + PTE_PRESENT), PHYSICAL(boot_pdpt_identity)
+    movl $(PTE_PRESENT + PTE_LARGE), PHYSICAL(boot_pd_identity)
+
+    /* Direct map: 2048 large pages through four directories. */
+    movl $PHYSICAL(boot_pdpt_direct), %edi
+    movl $(PHYSICAL(boot_pd_direct) + PTE_PRESENT + PTE_WRITE), %eax
+    movl $4, %ecx
+1:  movl %eax, (%edi)
+    addl $8, %edi
+    addl $4096, %eax
+    decl %ecx
+    jnz 1b
+    movl $PHYSICAL(boot_pd_direct), %edi
+    movl $(PTE_PRESENT + PTE_WRITE + PTE_LARGE + PTE_GLOBAL), %eax
+    movl $2048, %ecx
+1:  movl %eax, (%edi)
+    movl $PTE_NX_HIGH, 4(%edi)
+    addl $8, %edi
+    addl $0x200000, %eax
+    decl %ecx
+    jnz 1b
+
+    /* Kernel image: two page tables cover physical 0..4 MiB. */
+    movl $(PHYSICAL(boot_pd_image) + PTE_PRESENT + PTE_WRITE), PHYSICAL(boot_pdpt_high) + 510 * 8
+    movl $(PHYSICAL(boot_pt_image) + PTE_PRESENT + PTE_WRITE), PHYSICAL(boot_pd_image)
+    movl $(PHYSICAL(boot_pt_image) + 4096 + PTE_PRESENT + PTE_WRITE), PHYSICAL(boot_pd_image) + 8
+
+    movl $PHYSICAL(kernel_image_start), %eax
+    movl %eax, %edi
+    shrl $9, %edi                 /* page number * 8 */
+    addl $PHYSICAL(boot_pt_image), %edi
+    movl $PHYSICAL(text_end), %ecx
+    movl $(PTE_PRESENT + PTE_GLOBAL), %edx
+    xorl %ebx, %ebx
+    call boot_map_image
+    movl $PHYSICAL(rodata_end), %ecx
+    movl $PTE_NX_HIGH, %ebx
+    call boot_map_image
+    movl $PHYSICAL(data_end), %ecx
+    movl $(PTE_PRESENT + PTE_WRITE + PTE_GLOBAL), %edx
+    call boot_map_image
+
+    movl $CR4_PAE_PGE, %eax
+    movl %eax, %cr4
+    movl $PHYSICAL(boot_pml4), %eax
+    movl %eax, %cr3
+    movl $EFER, %ecx
+    movl $EFER_SCE_LME_NXE, %eax
+    xorl %edx, %edx
+    wrmsr
+    movl $CR0_PE_ET_NE_WP_PG, %eax
+    movl %eax, %cr0
+    lgdtl PHYSICAL(boot_gdt_pointer)
+    ljmpl $SELECTOR_KERNEL_CODE, $PHYSICAL(boot_long)
+
+/* Map [eax, ecx) at (edi) on with low flags edx and high flags ebx; eax and edi move on. */
+boot_map_image:
+1:  cmpl %ecx, %eax
+    jae 2f
+    movl %eax, (%edi)
+    orl %edx, (%edi)
+    movl %ebx, 4(%edi)
+    addl $4096, %eax
+    addl $8, %edi
+    jmp 1b
+2:  ret
+
+/* No 64-bit mode or no NX: say so on COM1 and stop. */
+boot_refuse:
+    movl $PHYSICAL(boot_refusal), %esi
+1:  lodsb
+    testb %al, %al
+    jz 2f
+    movw $0x3f8, %dx
+    outb %al, %dx
+    jmp 1b
+2:  hlt
+    jmp 2b
+
+    .code64
+boot_long:
+    movabsq $boot_high, %rax
+    jmpq *%rax
+boot_high:
+    lgdtq boot_gdt_pointer_high
+    movw $SELECTOR_KERNEL_DATA, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    xorl %eax, %eax
+    movw %ax, %fs
+    movw %ax, %gs
+    /* GS base = the boot CPU's block, before any C (the stack protector reads it). */
+    movl $0xc0000101, %ecx
+    movq $x86_cpus, %rax
+    movq %rax, %rdx
+    shrq $32, %rdx
+    wrmsr
+    movq $boot_stack_top, %rsp
+    movl %ebp, %edi
+    xorl %ebp, %ebp               /* the end of every stack trace */
+    pushq $0
+    call x86_start
+    ud2
+
+    .section .rodata.boot, "a"
+boot_refusal:
+    .asciz "helix: this processor has no 64-bit mode with NX; it cannot run here\r\n"
+    .balign 8
+boot_gdt:
+    .quad 0
+    .quad 0x00af9b000000ffff      /* 64-bit code, ring 0 */
+    .quad 0x00cf93000000ffff      /* data, ring 0 */
+boot_gdt_end:
+boot_gdt_pointer:
+    .word boot_gdt_end - boot_gdt - 1
+    .long PHYSICAL(boot_gdt)
+boot_gdt_pointer_high:
+    .word boot_gdt_end - boot_gdt - 1
+    .quad boot_gdt
+
+    .section .bss.boot, "aw", @nobits
+    .balign 4096
+    .globl boot_pml4, boot_pdpt_direct, boot_pdpt_high, boot_pd_direct
+boot_pml4:          .skip 4096
+boot_pdpt_identity: .skip 4096
+boot_pd_identity:   .skip 4096
+boot_pdpt_direct:   .skip 4096
+boot_pd_direct:     .skip 4 * 4096
+boot_pdpt_high:     .skip 4096
+boot_pd_image:      .skip 4096
+boot_pt_image:      .skip 2 * 4096
+    .globl boot_stack_guard, boot_stack_top
+boot_stack_guard:   .skip 4096 /* unmapped by paging.c */
+                    .skip 16384
+boot_stack_top:
+
+    .section .note.GNU-stack, "", @progbits

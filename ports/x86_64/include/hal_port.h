@@ -1,0 +1,182 @@
+/*
+ * x86_64: the inline half of the HAL and the port's structures that others embed.
+ * The contract of each function stands in hal/; this file is included last by every header there.
+ *
+ * GS holds the CPU's block (struct x86_cpu in ports/x86_64/cpu_local.h) whenever kernel code runs.
+ * The offsets used here are asserted against that structure in ports/x86_64/start.c.
+ */
+#ifndef PORTS_X86_64_HAL_PORT_H
+#define PORTS_X86_64_HAL_PORT_H
+
+#include <helix/attributes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct thread;
+struct hal_space;
+struct x86_fpu;
+
+#define HAL_VECTOR_FIRST      48
+#define HAL_VECTOR_LAST       239
+#define HAL_VECTOR_TIMER      240
+#define HAL_VECTOR_RESCHEDULE 241
+#define HAL_VECTOR_CALL       242
+#define X86_VECTOR_ERROR      254
+#define X86_VECTOR_SPURIOUS   255
+/* In hal_frame.vector: no exception, captured by hal_frame_capture. */
+#define X86_VECTOR_NONE       256
+
+#define X86_CPU_CURRENT 8
+#define X86_CPU_ID      16
+
+#define X86_DIRECT_MAP  0xffff800000000000UL
+#define X86_KERNEL_BASE 0xffffffff80000000UL
+
+/*
+ * What entry.S pushes, lowest address first. The frame of an exception (vector below 32) is preceded by
+ * two words, of which the lower is CR2.
+ */
+struct hal_frame {
+    uint64_t r15, r14, r13, r12, rbp, rbx;
+    uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+    uint64_t vector;
+    uint64_t error;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* The port's part of a thread; context_switch in entry.S knows the offsets. */
+struct hal_thread {
+    uint64_t sp;             /* 0  saved stack pointer while not running */
+    uint64_t kernel_sp;      /* 8  where entries from user mode start on the kernel stack */
+    uint64_t cr3;            /* 16 address space */
+    void *user_activation;   /* 24 call into an unprivileged module that is under way, NULL: none */
+    struct x86_fpu *fpu;     /* 32 user-mode registers; NULL for a kernel thread */
+    uint64_t thread_pointer; /* 40 FS base of user mode */
+    struct hal_space *space; /* 48 */
+};
+
+/* The port's part of an activation record: where an abandoned call resumes. */
+struct hal_activation {
+    uint64_t sp;        /* 0 */
+    uint64_t fp;        /* 8 */
+    uint64_t pc;        /* 16 */
+    uint64_t kernel_sp; /* 24 user backend: hal_thread.kernel_sp outside the call */
+    uint64_t cr3;       /* 32 user backend: address space outside the call */
+    void *previous;     /* 40 user backend: user_activation outside the call */
+    uint64_t rflags;    /* 48 */
+};
+
+/* --- cpu --------------------------------------------------------------------------------------- */
+
+static inline uint32_t hal_cpu_id(void)
+{
+    uint32_t id;
+
+    __asm__ volatile("movl %%gs:%c1, %0" : "=r"(id) : "i"(X86_CPU_ID));
+    return id;
+}
+
+static inline void hal_cpu_relax(void)
+{
+    __asm__ volatile("pause" ::: "memory");
+}
+
+/* --- interrupt flag ---------------------------------------------------------------------------- */
+
+#define X86_RFLAGS_IF 0x200UL
+
+static inline unsigned long hal_interrupts_save(void)
+{
+    unsigned long flags;
+
+    __asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags)::"memory");
+    return flags & X86_RFLAGS_IF;
+}
+
+static inline void hal_interrupts_restore(unsigned long state)
+{
+    if (state != 0) {
+        __asm__ volatile("sti" ::: "memory");
+    }
+}
+
+static inline bool hal_interrupts_enabled(void)
+{
+    unsigned long flags;
+
+    __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags));
+    return (flags & X86_RFLAGS_IF) != 0;
+}
+
+static inline void hal_interrupts_enable(void)
+{
+    __asm__ volatile("sti" ::: "memory");
+}
+
+static inline void hal_interrupts_disable(void)
+{
+    __asm__ volatile("cli" ::: "memory");
+}
+
+/* --- thread ------------------------------------------------------------------------------------ */
+
+static inline struct thread *hal_thread_current(void)
+{
+    struct thread *thread;
+
+    /* Not volatile: a constant for the code that runs on the thread. */
+    __asm__("movq %%gs:%c1, %0" : "=r"(thread) : "i"(X86_CPU_CURRENT));
+    return thread;
+}
+
+/* --- clock ------------------------------------------------------------------------------------- */
+
+static inline uint64_t hal_clock_cycles(void)
+{
+    uint32_t low;
+    uint32_t high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return ((uint64_t)high << 32) | low;
+}
+
+/* --- memory ------------------------------------------------------------------------------------ */
+
+static inline void *hal_direct_map(uint64_t physical)
+{
+    return (void *)(physical + X86_DIRECT_MAP);
+}
+
+static inline uint64_t hal_direct_physical(const void *pointer)
+{
+    return (uint64_t)pointer - X86_DIRECT_MAP;
+}
+
+/* --- gate -------------------------------------------------------------------------------------- */
+
+/*
+ * Call target(a0..a3) so that the call can be abandoned: an exception handler that sets the frame to
+ * the activation's pc, sp and fp resumes after the call. Every callee-saved register is declared
+ * clobbered, so the compiler restores them from its own frame, whoever returns here.
+ */
+static HX_ALWAYS_INLINE uint64_t hal_gate_call_open(struct hal_activation *activation,
+                                                    uintptr_t target, uint64_t a0, uint64_t a1,
+                                                    uint64_t a2, uint64_t a3)
+{
+    register uint64_t argument3 __asm__("rcx") = a3;
+    uint64_t result;
+
+    __asm__ volatile("movq %%rsp, (%[activation])\n\t"
+                     "movq %%rbp, 8(%[activation])\n\t"
+                     "movq $1f, 16(%[activation])\n\t"
+                     "callq *%[target]\n"
+                     "1:"
+                     : "=a"(result), "+D"(a0), "+S"(a1), "+d"(a2), "+r"(argument3),
+                       [target] "+r"(target), [activation] "+r"(activation)
+                     :
+                     : "rbx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+    return result;
+}
+
+#endif

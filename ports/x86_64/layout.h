@@ -1,0 +1,72 @@
+/*
+ * Where things are in the x86_64 address space; also read by assembly and the linker script's reader.
+ *
+ *   0000000000010000  user programs
+ *   ffff800000000000  direct map of all RAM
+ *   ffffc00000000000  virtual areas of kern (2 TiB)
+ *   ffffffff40000000  device registers (1 GiB)
+ *   ffffffff80000000  kernel image (physical address + this)
+ *   ffffffffa0000000  modules called through the open gate (512 MiB)
+ *   ffffffffc0000000  modules called through the user gate (1 GiB - 2 MiB), each in its own space only
+ *
+ * Everything from the device window up is within 2 GiB of the kernel's text, as -mcmodel=kernel needs.
+ */
+#ifndef PORTS_X86_64_LAYOUT_H
+#define PORTS_X86_64_LAYOUT_H
+
+#define KERNEL_BASE   0xffffffff80000000
+#define KERNEL_LOAD   0x100000
+#define DIRECT_MAP    0xffff800000000000
+#define AREA_BASE     0xffffc00000000000
+#define AREA_SIZE     0x0000020000000000
+#define DEVICE_BASE   0xffffffff40000000
+#define DEVICE_SIZE   0x40000000
+#define MODULE_BASE   0xffffffffa0000000
+#define MODULE_SIZE   0x20000000
+#define USER_MODULE_BASE 0xffffffffc0000000
+#define USER_MODULE_SIZE 0x3fe00000
+#define USER_BASE     0x10000
+#define USER_SIZE     0x7ffffffe0000
+
+/* Where secondary CPUs start: a page below 1 MiB that the frame allocator never gets. */
+#define AP_TRAMPOLINE 0x8000
+
+/* Segment selectors; the order of the user pair is what sysretq expects (AMD APM 2, 6.1.1). */
+#define SELECTOR_KERNEL_CODE 0x08
+#define SELECTOR_KERNEL_DATA 0x10
+#define SELECTOR_USER_DATA   0x1b
+#define SELECTOR_USER_CODE   0x23
+#define SELECTOR_TSS         0x28
+
+/* Interrupt stack table entries. */
+#define IST_DOUBLE_FAULT  1
+#define IST_NMI           2
+#define IST_MACHINE_CHECK 3
+#define IST_DEBUG         4
+
+/* Offsets in struct x86_cpu. */
+#define CPU_SELF            0
+#define CPU_CURRENT         8
+#define CPU_ID              16
+#define CPU_SCRATCH         24
+#define CPU_USER_ACTIVATION 32
+#define CPU_CANARY          40
+#define CPU_KERNEL_SP       52
+
+/* Offsets in struct hal_thread. */
+#define THREAD_SP              0
+#define THREAD_KERNEL_SP       8
+#define THREAD_CR3             16
+#define THREAD_USER_ACTIVATION 24
+#define THREAD_FPU             32
+
+/* Offsets in struct hal_activation. */
+#define ACTIVATION_SP        0
+#define ACTIVATION_FP        8
+#define ACTIVATION_PC        16
+#define ACTIVATION_KERNEL_SP 24
+#define ACTIVATION_CR3       32
+#define ACTIVATION_PREVIOUS  40
+#define ACTIVATION_RFLAGS    48
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Page tables of the port, and the memory it needs before kern's allocators work.
+ *
+ * Rules:
+ * - Top-level entries of the kernel half are all made here, at boot, so that every space shares
+ *   them and a kernel mapping made later is seen in all of them.
+ * - Before kern gives a table source, frames come from a boot supply: the usable memory right after
+ *   the image. What it took is reported as reserved (hal_memory_reserved).
+ */
+#ifndef PORTS_X86_64_PAGING_H
+#define PORTS_X86_64_PAGING_H
+
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct boot_configuration;
+
+/*
+ * Final page tables: narrow the direct map to memory that is RAM or firmware tables, extend it above
+ * 4 GiB, make its alias of the image's text and rodata read only, drop the identity map and the
+ * boot stack's guard page.
+ * Context: boot.  Errors: HX_ENOMEM.
+ */
+HX_MUST_USE hx_err paging_init(const struct boot_configuration *config);
+
+/*
+ * Map device registers, uncached, for ever; the pointer is to the exact byte.
+ * Context: boot.  NULL when the window or memory is exhausted.
+ */
+volatile void *x86_map_device(uint64_t physical, size_t size);
+
+/*
+ * Map `pages` fresh zeroed frames with an unmapped page below and above, for ever; NULL: no memory.
+ * Context: boot, or thread before CPUs are started.
+ */
+void *x86_map_stack(size_t pages);
+
+/* The kernel space's CR3. */
+uint64_t x86_kernel_cr3(void);
+
+/* Map (or unmap) one page below 1 MiB at its own address, readable and executable, for the AP trampoline. */
+HX_MUST_USE hx_err x86_identity_page(uint64_t physical, bool on);
+
+#endif

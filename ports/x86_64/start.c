@@ -1,0 +1,174 @@
+/* From the first line of C to kernel_main. */
+#include <base/assert.h>
+#include <core/config/boot_configuration.h>
+#include <hal/clock.h>
+#include <hal/console.h>
+#include <hal/entry.h>
+#include <hal/gate.h>
+#include <hal/memory.h>
+#include <hal/power.h>
+#include <hal/thread.h>
+#include <ports/x86_64/acpi_tables.h>
+#include <ports/x86_64/apic.h>
+#include <ports/x86_64/clock.h>
+#include <ports/x86_64/cpu.h>
+#include <ports/x86_64/cpu_local.h>
+#include <ports/x86_64/instructions.h>
+#include <ports/x86_64/ioapic.h>
+#include <ports/x86_64/layout.h>
+#include <ports/x86_64/paging.h>
+#include <ports/x86_64/power.h>
+#include <ports/x86_64/pvh.h>
+#include <ports/x86_64/serial.h>
+#include <ports/x86_64/smp.h>
+#include <ports/x86_64/start.h>
+#include <ports/x86_64/user.h>
+
+static_assert(offsetof(struct x86_cpu, current) == CPU_CURRENT && CPU_CURRENT == X86_CPU_CURRENT,
+              "entry.S and hal_port.h know where the running thread is");
+static_assert(offsetof(struct x86_cpu, id) == CPU_ID && CPU_ID == X86_CPU_ID, "the CPU's number");
+static_assert(offsetof(struct x86_cpu, scratch) == CPU_SCRATCH, "entry.S parks the user stack");
+static_assert(offsetof(struct x86_cpu, user_activation) == CPU_USER_ACTIVATION, "entry.S tests it");
+static_assert(offsetof(struct x86_cpu, canary) == CPU_CANARY && CPU_CANARY == 40,
+              "clang's stack protector reads gs:40");
+static_assert(offsetof(struct x86_cpu, tss.rsp) == CPU_KERNEL_SP, "entry.S writes tss.rsp[0]");
+static_assert(offsetof(struct hal_thread, kernel_sp) == THREAD_KERNEL_SP &&
+                  offsetof(struct hal_thread, cr3) == THREAD_CR3 &&
+                  offsetof(struct hal_thread, user_activation) == THREAD_USER_ACTIVATION &&
+                  offsetof(struct hal_thread, fpu) == THREAD_FPU,
+              "entry.S knows struct hal_thread");
+static_assert(offsetof(struct hal_activation, kernel_sp) == ACTIVATION_KERNEL_SP &&
+                  offsetof(struct hal_activation, cr3) == ACTIVATION_CR3 &&
+                  offsetof(struct hal_activation, previous) == ACTIVATION_PREVIOUS,
+              "entry.S knows struct hal_activation");
+static_assert(sizeof(struct hal_frame) == 22 * 8, "entry.S pushes 22 words");
+
+#define CR4_SMAP (1UL << 21)
+
+#define VGA_BASE 0xa0000UL
+#define VGA_END  0xc0000UL
+#define BIOS_END 0x100000UL
+/* Loader data lies in RAM, and on a PC no RAM below 4 GiB lies above this: devices do. */
+#define LOADER_LIMIT 0xc0000000UL
+
+static struct boot_configuration configuration;
+static struct acpi_summary acpi;
+
+/* --- reading physical memory while boot.S's direct map of 4 GiB is in place ------------------------- */
+
+static const void *map_loader_data(void *context, uint64_t physical, size_t size)
+{
+    (void)context;
+    if (physical + size > LOADER_LIMIT || (physical < VGA_END && physical + size > VGA_BASE)) {
+        return NULL;
+    }
+    return hal_direct_map(physical);
+}
+
+/* Firmware tables: in a region the memory map names, or in the BIOS area. */
+static const void *map_firmware_data(void *context, uint64_t physical, size_t size)
+{
+    const struct boot_configuration *config = context;
+
+    if (physical >= VGA_END && physical + size <= BIOS_END) {
+        return hal_direct_map(physical);
+    }
+    for (size_t i = 0; i < config->memory_count; i++) {
+        const struct memory_region *region = &config->memory_map[i];
+
+        if (physical >= region->base && physical + size <= region->base + region->size) {
+            return map_loader_data(NULL, physical, size);
+        }
+    }
+    return NULL;
+}
+
+/* --- early failure ----------------------------------------------------------------------------------- */
+
+static void say(const char *text)
+{
+    size_t length = 0;
+
+    while (text[length] != '\0') {
+        length++;
+    }
+    hal_console_write(text, length);
+}
+
+/* Before the log exists: one line on the serial port. */
+static HX_NORETURN void refuse(const char *what, const char *why)
+{
+    say("helix: cannot boot: ");
+    say(what);
+    say(": ");
+    say(why);
+    say("\r\n");
+    hal_power_exit(1);
+}
+
+static void read_loader_data(uint64_t start_info)
+{
+    const struct physical_reader reader = {.map = map_loader_data};
+    const char *why = NULL;
+    hx_err error;
+
+    boot_configuration_init(&configuration, "pvh");
+    error = pvh_read(&reader, start_info, &configuration, &why);
+    if (error == HX_OK) {
+        error = boot_configuration_finish(&configuration);
+    }
+    if (error != HX_OK) {
+        refuse("boot loader data", why != NULL ? why : hx_error_text(error));
+    }
+}
+
+static void read_firmware_tables(void)
+{
+    const struct physical_reader reader = {.map = map_firmware_data, .context = &configuration};
+
+    /* Without ACPI the summary is empty: one CPU, no power-off; the boot log shows it. */
+    (void)!acpi_read(&reader, configuration.acpi_rsdp, &acpi);
+}
+
+static void prepare_cpu(struct x86_cpu *cpu)
+{
+    cpu->current = thread_boot(cpu->id);
+    x86_cpu_load_tables(cpu);
+    x86_cpu_init_features();
+    x86_user_init((x86_cr4_read() & CR4_SMAP) != 0);
+}
+
+static void prepare_boot_thread(struct x86_cpu *cpu)
+{
+    struct hal_thread *hal = (struct hal_thread *)cpu->current;
+
+    hal->cr3 = x86_kernel_cr3();
+    hal->space = hal_space_kernel();
+}
+
+/* The canary changes under this function, which never returns. */
+__attribute__((no_stack_protector)) void x86_start(uint64_t start_info)
+{
+    struct x86_cpu *cpu = &x86_cpus[0];
+    hx_err error;
+
+    cpu->canary = hal_cpu_entropy();
+    serial_init();
+    prepare_cpu(cpu);
+    read_loader_data(start_info);
+    read_firmware_tables();
+    error = paging_init(&configuration);
+    if (error == HX_OK) {
+        error = x86_cpu_make_stacks(cpu);
+    }
+    if (error != HX_OK) {
+        refuse("page tables", hx_error_text(error));
+    }
+    prepare_boot_thread(cpu);
+    apic_init(&acpi);
+    ioapic_init(&acpi);
+    clock_init(&acpi);
+    power_init(&acpi);
+    smp_init(&acpi);
+    kernel_main(&configuration);
+}

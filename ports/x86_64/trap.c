@@ -1,0 +1,237 @@
+/* Entries from assembly, and the frame accessors of hal/frame.h. */
+#include <base/memory.h>
+#include <hal/entry.h>
+#include <hal/frame.h>
+#include <hal/memory.h>
+#include <ports/x86_64/apic.h>
+#include <ports/x86_64/cpu_local.h>
+#include <ports/x86_64/layout.h>
+#include <ports/x86_64/smp.h>
+#include <ports/x86_64/trap.h>
+
+#define VECTOR_NMI          2
+#define VECTOR_DOUBLE_FAULT 8
+#define VECTOR_PAGE_FAULT   14
+
+/* Page-fault error code (Intel SDM 3A 4.7). */
+#define FAULT_PRESENT (1U << 0)
+#define FAULT_WRITE   (1U << 1)
+#define FAULT_USER    (1U << 2)
+#define FAULT_FETCH   (1U << 4)
+
+/* --- from entry.S --------------------------------------------------------------------------------- */
+
+void x86_interrupt(struct hal_frame *frame)
+{
+    if (HX_UNLIKELY(frame->vector == X86_VECTOR_SPURIOUS)) {
+        return;
+    }
+    kernel_interrupt((uint8_t)frame->vector, frame);
+    x86_apic_eoi();
+    kernel_interrupt_return(frame);
+}
+
+void x86_exception(struct hal_frame *frame)
+{
+    kernel_exception(frame);
+    hal_interrupts_disable();
+}
+
+/* Whether the frame was redirected from user mode into the kernel. */
+bool x86_paranoid(struct hal_frame *frame)
+{
+    bool from_user = hal_frame_is_user(frame);
+
+    if (frame->vector != VECTOR_NMI) {
+        kernel_exception(frame);
+    } else if (atomic_load_explicit(&x86_stop_requested, memory_order_acquire)) {
+        x86_cpu_stopped();
+    } else {
+        kernel_nmi(frame);
+    }
+    return from_user && !hal_frame_is_user(frame);
+}
+
+/* Whether sysretq may be used: only to a lower-half address (a non-canonical one faults in ring 0). */
+bool x86_syscall(struct hal_frame *frame)
+{
+    hal_interrupts_enable();
+    kernel_syscall(frame);
+    hal_interrupts_disable();
+    return frame->rip < USER_BASE + USER_SIZE && frame->cs == SELECTOR_USER_CODE;
+}
+
+void x86_callout(struct hal_frame *frame)
+{
+    hal_interrupts_restore(frame->rflags & X86_RFLAGS_IF);
+    kernel_callout(frame);
+    hal_interrupts_disable();
+}
+
+/* --- accessors -------------------------------------------------------------------------------------- */
+
+enum hal_exception hal_frame_exception(const struct hal_frame *frame)
+{
+    static const uint8_t names[] = {
+        [0] = HAL_EXCEPTION_DIVIDE,       [1] = HAL_EXCEPTION_DEBUG,
+        [2] = HAL_EXCEPTION_OTHER,        [3] = HAL_EXCEPTION_BREAKPOINT,
+        [4] = HAL_EXCEPTION_OVERFLOW,     [5] = HAL_EXCEPTION_BOUNDS,
+        [6] = HAL_EXCEPTION_INVALID_OPCODE, [7] = HAL_EXCEPTION_NO_FPU,
+        [8] = HAL_EXCEPTION_DOUBLE_FAULT, [9] = HAL_EXCEPTION_OTHER,
+        [10] = HAL_EXCEPTION_INVALID_TSS, [11] = HAL_EXCEPTION_SEGMENT,
+        [12] = HAL_EXCEPTION_STACK,       [13] = HAL_EXCEPTION_PROTECTION,
+        [14] = HAL_EXCEPTION_PAGE,        [15] = HAL_EXCEPTION_OTHER,
+        [16] = HAL_EXCEPTION_FPU,         [17] = HAL_EXCEPTION_ALIGNMENT,
+        [18] = HAL_EXCEPTION_MACHINE_CHECK, [19] = HAL_EXCEPTION_SIMD,
+    };
+
+    if (frame->vector == VECTOR_DOUBLE_FAULT) {
+        /* A push onto a guard page: CR2 lies just below the stack pointer. */
+        uintptr_t below = frame->rsp - hal_frame_fault_address(frame);
+
+        return below <= HAL_PAGE_SIZE || below >= -HAL_PAGE_SIZE ? HAL_EXCEPTION_STACK_OVERFLOW
+                                                                 : HAL_EXCEPTION_DOUBLE_FAULT;
+    }
+    return frame->vector < HX_ARRAY_SIZE(names) ? names[frame->vector] : HAL_EXCEPTION_OTHER;
+}
+
+uint64_t hal_frame_error_code(const struct hal_frame *frame)
+{
+    return frame->error;
+}
+
+uintptr_t hal_frame_fault_address(const struct hal_frame *frame)
+{
+    bool has_address = frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT;
+
+    /* entry.S pushed CR2 twice (for alignment) before the frame. */
+    return has_address ? ((const uint64_t *)frame)[-1] : 0;
+}
+
+unsigned hal_frame_fault_access(const struct hal_frame *frame)
+{
+    unsigned access = 0;
+
+    if (frame->vector == VECTOR_PAGE_FAULT) {
+        access |= (frame->error & FAULT_PRESENT) != 0 ? HAL_FAULT_PRESENT : 0U;
+        access |= (frame->error & FAULT_WRITE) != 0 ? HAL_FAULT_WRITE : 0U;
+        access |= (frame->error & FAULT_FETCH) != 0 ? HAL_FAULT_EXECUTE : 0U;
+        access |= (frame->error & FAULT_USER) != 0 ? HAL_FAULT_USER : 0U;
+    }
+    return access;
+}
+
+uintptr_t hal_frame_pc(const struct hal_frame *frame)
+{
+    return frame->rip;
+}
+
+uintptr_t hal_frame_sp(const struct hal_frame *frame)
+{
+    return frame->rsp;
+}
+
+uintptr_t hal_frame_fp(const struct hal_frame *frame)
+{
+    return frame->rbp;
+}
+
+bool hal_frame_is_user(const struct hal_frame *frame)
+{
+    return (frame->cs & 3) != 0;
+}
+
+bool hal_frame_interrupts_enabled(const struct hal_frame *frame)
+{
+    return (frame->rflags & X86_RFLAGS_IF) != 0;
+}
+
+void hal_frame_set_pc(struct hal_frame *frame, uintptr_t pc)
+{
+    frame->rip = pc;
+}
+
+const char *hal_frame_register(const struct hal_frame *frame, unsigned index, uint64_t *value)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } registers[] = {
+        {"RAX", offsetof(struct hal_frame, rax)}, {"RBX", offsetof(struct hal_frame, rbx)},
+        {"RCX", offsetof(struct hal_frame, rcx)}, {"RDX", offsetof(struct hal_frame, rdx)},
+        {"RSI", offsetof(struct hal_frame, rsi)}, {"RDI", offsetof(struct hal_frame, rdi)},
+        {"RBP", offsetof(struct hal_frame, rbp)}, {"RSP", offsetof(struct hal_frame, rsp)},
+        {"R8", offsetof(struct hal_frame, r8)},   {"R9", offsetof(struct hal_frame, r9)},
+        {"R10", offsetof(struct hal_frame, r10)}, {"R11", offsetof(struct hal_frame, r11)},
+        {"R12", offsetof(struct hal_frame, r12)}, {"R13", offsetof(struct hal_frame, r13)},
+        {"R14", offsetof(struct hal_frame, r14)}, {"R15", offsetof(struct hal_frame, r15)},
+        {"RIP", offsetof(struct hal_frame, rip)}, {"RFLAGS", offsetof(struct hal_frame, rflags)},
+        {"CS", offsetof(struct hal_frame, cs)},   {"SS", offsetof(struct hal_frame, ss)},
+        {"ERROR", offsetof(struct hal_frame, error)},
+    };
+
+    if (index < HX_ARRAY_SIZE(registers)) {
+        memcpy(value, (const char *)frame + registers[index].offset, sizeof(*value));
+        return registers[index].name;
+    }
+    if (index == HX_ARRAY_SIZE(registers)) {
+        *value = hal_frame_fault_address(frame);
+        return "CR2";
+    }
+    if (index == HX_ARRAY_SIZE(registers) + 1) {
+        __asm__ volatile("movq %%cr3, %0" : "=r"(*value));
+        return "CR3";
+    }
+    return NULL;
+}
+
+/* Read a word of the current space without touching it: through the tables and the direct map. */
+static bool peek_word(uintptr_t address, uint64_t *word)
+{
+    uint64_t root;
+    uint64_t physical;
+
+    __asm__ volatile("movq %%cr3, %0" : "=r"(root));
+    if ((address & 7) != 0 ||
+        !hal_space_lookup(hal_direct_map(root & ~(HAL_PAGE_SIZE - 1)), address, &physical, NULL)) {
+        return false;
+    }
+    *word = *(const uint64_t *)hal_direct_map(physical);
+    return true;
+}
+
+bool hal_frame_walk(uintptr_t *fp, uintptr_t *return_address)
+{
+    uint64_t next;
+    uint64_t address;
+
+    if (!peek_word(*fp, &next) || !peek_word(*fp + 8, &address) || address == 0) {
+        return false;
+    }
+    /* Stacks grow down: a chain that does not climb is broken, or loops. */
+    if (next != 0 && next <= *fp) {
+        next = 0;
+    }
+    *fp = next;
+    *return_address = address;
+    return true;
+}
+
+struct fault_fixup {
+    uint64_t instruction;
+    uint64_t fixup;
+};
+
+extern const struct fault_fixup fault_fixups_start[];
+extern const struct fault_fixup fault_fixups_end[];
+
+bool hal_frame_fixup(struct hal_frame *frame)
+{
+    for (const struct fault_fixup *entry = fault_fixups_start; entry < fault_fixups_end; entry++) {
+        if (frame->rip == entry->instruction) {
+            frame->rip = entry->fixup;
+            return true;
+        }
+    }
+    return false;
+}
