@@ -3,14 +3,17 @@
  *
  * Rules:
  * - Readers: read_enter, load a published pointer with memory_order_acquire (or consume), use it,
- *   read_leave. A section nests, never blocks, and costs two increments of the thread's own counter.
- * - Writers: publish the new version with memory_order_release, read_synchronize, then free the old.
+ *   read_leave. A section nests, never blocks, and costs two increments of the thread's own
+ * counter.
+ * - Writers: publish the new version with memory_order_release, read_synchronize, then free the
+ * old.
  * - A CPU is quiescent when it switches threads, idles, or takes a timer tick with preempt_depth 0.
  * - Interrupt handlers, and any code with preemption or interrupts off, are readers by nature.
  */
 #ifndef KERN_READ_SECTION_H
 #define KERN_READ_SECTION_H
 
+#include <hal/cpu.h>
 #include <kern/thread.h>
 
 static inline void read_enter(void)
@@ -24,12 +27,35 @@ static inline void read_leave(void)
 }
 
 /*
- * Wait until every read section that was open at the call has ended.
- * Context: thread, may block.  Never inside a read section (asserted).
+ * Wait until every read section that was open at the call has ended. Callers that come while a
+ * grace period is under way share the next one. Context: thread, may block.  Never inside a read
+ * section (asserted).
  */
 void read_synchronize(void);
 
-/* Report that this CPU holds no reference.  Called by the scheduler and the tick; interrupts off. */
-void read_quiescent(void);
+/* CPUs that the grace period under way still waits for; read_section.c writes it. */
+extern _Atomic uint64_t read_pending_cpus;
+
+/* The rest of read_quiescent, when somebody waits for this CPU. */
+void read_report_quiescent(void);
+
+/*
+ * Note that this CPU is in no read section.  Called by the scheduler and the tick; interrupts off.
+ * A bit that this load misses is seen at the next switch: who set it has sent a message for that.
+ */
+static inline void read_quiescent(uint32_t cpu)
+{
+    uint64_t pending = atomic_load_explicit(&read_pending_cpus, memory_order_relaxed);
+
+    if (HX_UNLIKELY((pending >> cpu & 1) != 0)) {
+        read_report_quiescent();
+    }
+}
+
+/* Grace periods include this CPU from now on.  Called by cpu_set_online. */
+void read_section_join(void);
+
+/* No CPU takes part.  Called by thread_init_boot. */
+void read_section_init(void);
 
 #endif

@@ -17,9 +17,17 @@ struct thread;
 
 struct scheduler_ops {
     const char *name;
-    /* Accept a runnable thread for a CPU's queue. Returns whether it should preempt what runs there. */
+    /* Make all queues empty.  Called once at boot. */
+    void (*init)(void);
+    /* Accept a runnable thread for a CPU's queue. Returns whether it should preempt what runs
+     * there. */
     bool (*enqueue)(struct thread *thread, uint32_t cpu);
-    /* The next thread for a CPU, removed from its queue; NULL: none, so idle. */
+    /*
+     * The next thread for a CPU, removed from its queue; NULL: none. The CPU that idles has
+     * announced so before, and relies on this: a thread enqueued by someone who did not see the
+     * announcement is found. (Both take the queue's lock: whichever is second sees what the first
+     * one did.)
+     */
     struct thread *(*pick)(uint32_t cpu);
     /* Threads waiting in a CPU's queue. */
     uint32_t (*length)(uint32_t cpu);

@@ -11,12 +11,15 @@
  * - Preemption: preempt_depth counts the reasons not to switch. Interrupts do not switch by
  *   themselves; their return does, when the depth is zero and `reschedule` is set.
  * - An exited thread's stack and structure are freed by the reaper thread, never by itself.
+ * - Who handles an interrupt counts interrupt_depth (nmi_depth) up before and down after its work,
+ *   then calls thread_interrupt_return.
  */
 #ifndef KERN_THREAD_H
 #define KERN_THREAD_H
 
 #include <base/list.h>
 #include <base/pairing_heap.h>
+#include <hal/entry.h>
 #include <hal/interrupt.h>
 #include <hal/thread.h>
 #include <helix/attributes.h>
@@ -32,15 +35,16 @@ struct activation;
 struct hal_space;
 struct process;
 
-#define THREAD_NAME_MAX   24
-#define THREAD_STACK_SIZE (16U * 1024U)
+#define THREAD_NAME_MAX    24
+#define THREAD_STACK_SIZE  (16U * 1024U)
 #define THREAD_NO_DEADLINE UINT64_MAX
 
 #define THREAD_PRIORITY_LOWEST  0
 #define THREAD_PRIORITY_NORMAL  16
 #define THREAD_PRIORITY_HIGHEST 31
 
-/* Whole life of a thread: New -> Runnable <-> Running -> (Parking -> Parked -> Runnable)* -> Exited */
+/* Whole life of a thread: New -> Runnable <-> Running -> (Parking -> Parked -> Runnable)* -> Exited
+ */
 enum thread_state {
     THREAD_NEW,
     THREAD_RUNNABLE, /* in a run queue */
@@ -51,46 +55,56 @@ enum thread_state {
     THREAD_EXITED,
 };
 
-/* Keys: I = immutable after create, O = the thread itself and interrupts on its CPU,
- *       A = atomic, Q = the run queue's lock, L = the thread list's lock */
+/*
+ * Keys: I = immutable after create, O = the thread itself and interrupts on its CPU, A = atomic,
+ *       W = written by its CPU only, read by anyone (relaxed), Q = the run queue's lock,
+ *       L = the thread list's lock
+ */
 struct thread {
-    struct hal_thread hal;          /* O  first: the port finds it here */
-    uint32_t preempt_depth;         /* O  0: may be switched away from */
-    uint16_t interrupt_depth;       /* O  nesting of interrupt handlers on top of this thread */
-    uint8_t nmi_depth;              /* O */
-    bool reschedule;                /* O  switch at the next chance */
-    struct activation *activation;  /* O  innermost call into a module, NULL: none */
-    struct hal_space *space;        /* O  address space to have active while running */
-    struct process *process;        /* I  NULL for a kernel thread */
-    _Atomic uint32_t state;         /* A  enum thread_state | THREAD_TOKEN */
-    uint32_t cpu;                   /* Q  where it runs or is queued */
-    uint64_t affinity;              /* A  bit n: may run on CPU n */
-    uint8_t priority;               /* Q  0..31 */
-    struct list run_link;           /* Q */
-    uint64_t slice_end;             /* O  when its turn ends, ns */
-    uint64_t run_since;             /* O  when it was last switched to, ns */
-    uint64_t run_total;             /* O  CPU time so far, ns */
-    uint64_t switches;              /* O */
-    struct timer park_timer;        /* O */
-    struct list all_link;           /* L */
-    uint32_t id;                    /* I  1.. */
-    owner_tag owner;                /* I */
-    struct area *stack;             /* I  NULL for a CPU's boot thread */
-    void (*entry)(void *argument);  /* I */
-    void *argument;                 /* I */
-    char name[THREAD_NAME_MAX];     /* I */
+    struct hal_thread hal;    /* O  first: the port finds it here */
+    uint32_t preempt_depth;   /* O  0: may be switched away from */
+    uint16_t interrupt_depth; /* O  nesting of interrupt handlers on top of this thread */
+    uint8_t nmi_depth;        /* O */
+    bool reschedule;          /* O  switch at the next chance */
+    bool is_idle;             /* I  a CPU's boot thread: runs when nothing else can, never queued */
+    struct activation *activation; /* O  innermost call into a module, NULL: none */
+    struct hal_space *space;       /* I  address space activated when it first runs */
+    struct process *process;       /* I  NULL for a kernel thread */
+    _Atomic uint32_t state;        /* A  enum thread_state | THREAD_TOKEN */
+    _Atomic uint32_t cpu;          /* A  where it runs or is queued, or ran last */
+    uint64_t affinity;             /* I  bit n: may run on CPU n */
+    uint8_t priority;              /* I  0..31 */
+    struct list run_link;          /* Q  (L once exited) */
+    uint32_t slice_ticks;          /* O  ticks since it was last switched to */
+    uint64_t run_since;            /* O  cycle counter when run_total was last brought up to date */
+    _Atomic uint64_t run_total;    /* W  cycles it has run, to within a tick */
+    _Atomic uint64_t switches;     /* W  times it was switched to */
+    struct timer park_timer;       /* O */
+    struct list all_link;          /* L */
+    uint32_t id;                   /* I  1.. */
+    owner_tag owner;               /* I */
+    struct area *stack;            /* I  NULL for a CPU's boot thread */
+    void (*entry)(void *argument); /* I */
+    void *argument;                /* I */
+    char name[THREAD_NAME_MAX];    /* I */
 };
 
-#define THREAD_TOKEN 0x100U
+/* A wake-up that no park has consumed yet; beside the state, in the same word. */
+#define THREAD_TOKEN      0x100U
+#define THREAD_STATE_MASK 0xffU
 
 static inline struct thread *thread_current(void)
 {
     return hal_thread_current();
 }
 
-/* --- preemption and context -------------------------------------------------------------------- */
+/* --- preemption and context --------------------------------------------------------------------
+ */
 
-/* Switch away because `reschedule` was set while preemption was off.  Context: thread. */
+/*
+ * Switch away because `reschedule` was set; nothing while the caller may not block: then the return
+ * from the next interrupt, or the next preempt_enable, does it.  Context: any but nmi.
+ */
 void thread_preempt(void);
 
 static inline void preempt_disable(void)
@@ -124,64 +138,78 @@ static inline bool context_can_block(void)
            hal_interrupts_enabled();
 }
 
-/* --- start-up ---------------------------------------------------------------------------------- */
+/* --- start-up ----------------------------------------------------------------------------------
+ */
 
 /*
- * Make the calling flow of control the boot CPU's idle-to-be thread ("boot/0"): called once, first
- * thing in kernel_main; the port has already pointed hal_thread_current() at thread_boot(0).
+ * Make the calling flow of control the boot CPU's idle-to-be thread ("boot/0"), and prepare
+ * scheduling, timers, read sections and calls between CPUs: called once for each start of the
+ * machine, first thing in kernel_main; the port has already pointed hal_thread_current() at
+ * thread_boot(0). CPU 0 is online afterwards.
  */
 void thread_init_boot(void);
 
-/* The statically allocated first thread of a CPU; it becomes that CPU's idle thread. */
-struct thread *thread_boot(uint32_t cpu);
-
 /*
- * From here on this CPU schedules: other threads may run. Called on each CPU by its boot thread.
- * Also starts the reaper on the boot CPU (needs heap and areas).
+ * From here on the boot CPU schedules: other threads may run, and the boot thread goes on only
+ * while none wants to. Starts the reaper (needs heap and areas). Context: boot, once, by the boot
+ * CPU.  Errors: HX_ENOMEM.
  */
 HX_MUST_USE hx_err thread_start_scheduling(void);
 
-/* Turn the calling boot thread into this CPU's idle loop. */
+/*
+ * Turn the calling boot thread into this CPU's idle loop; a secondary CPU schedules from here on.
+ * Context: boot, after cpu_set_online.
+ */
 HX_NORETURN void thread_idle(void);
 
-/* --- threads ----------------------------------------------------------------------------------- */
+/* --- threads -----------------------------------------------------------------------------------
+ */
 
 struct thread_options {
     const char *name;
     void (*entry)(void *argument);
     void *argument;
     uint8_t priority;        /* 0 is lowest */
-    uint64_t affinity;       /* 0: any CPU */
+    uint64_t affinity;       /* CPUs it may run on, 0: any */
     owner_tag owner;         /* 0: OWNER_CORE */
-    size_t stack_size;       /* 0: THREAD_STACK_SIZE */
+    size_t stack_size;       /* bytes, rounded up to pages; 0: THREAD_STACK_SIZE */
     struct process *process; /* NULL: kernel thread */
     struct hal_space *space; /* NULL: the kernel's */
 };
 
 /*
  * Create a thread, not yet started, on a stack with guard pages. When entry returns, it exits.
- * Context: thread.  Blocks: no.  Errors: HX_EINVAL, HX_ENOMEM.
+ * The name is copied, cut to THREAD_NAME_MAX - 1 bytes; NULL is "unnamed".
+ * Context: thread.  Blocks: no.  Errors: HX_EINVAL no entry, a priority above
+ * THREAD_PRIORITY_HIGHEST, an affinity without any CPU that is online; HX_ENOMEM.
  */
 HX_MUST_USE hx_err thread_create(const struct thread_options *options, struct thread **thread);
 
-/* Make a new thread runnable. Afterwards the pointer is valid only until the thread exits.  Context: any. */
+/* Make a new thread runnable. Afterwards the pointer is valid only until the thread exits. Context:
+ * any. */
 void thread_start(struct thread *thread);
 
 HX_NORETURN void thread_exit(void);
 
-/* Let others of the same priority run.  Context: thread. */
+/* Let others of the same priority run first.  Context: thread. */
 void thread_yield(void);
 
 /*
- * Wait for a wake-up token or the absolute time (THREAD_NO_DEADLINE: for ever).
- * Context: thread, may block.  Errors: HX_ETIMEDOUT.
+ * Wait for a wake-up token or the absolute time (THREAD_NO_DEADLINE: for ever), and consume the
+ * token. Everything the waker wrote before thread_unpark is visible afterwards. Context: thread,
+ * may block; not a boot thread.  Errors: HX_ETIMEDOUT the deadline has passed and no wake-up has
+ * come.
  */
 HX_MUST_USE hx_err thread_park(uint64_t deadline_ns);
 
-/* Wake a thread, or keep the token for its next park. Idempotent until it is consumed.  Context: any but nmi. */
+/* Park without a deadline.  Context: thread, may block; not a boot thread. */
+void thread_wait(void);
+
+/* Wake a thread, or keep the token for its next park. Idempotent until it is consumed.  Context:
+ * any but nmi. */
 void thread_unpark(struct thread *thread);
 
-/* Sleep at least so long.  Context: thread, may block. */
+/* Sleep at least so long; consumes a token that comes meanwhile.  Context: thread, may block. */
 void thread_sleep(uint64_t nanoseconds);
 
 /*
@@ -191,9 +219,21 @@ void thread_sleep(uint64_t nanoseconds);
 void thread_for_each(bool (*callback)(struct thread *thread, void *argument), void *argument);
 
 const char *thread_state_name(const struct thread *thread);
+
+/* CPU time a thread has used so far, ns, to within a tick.  Context: any. */
+uint64_t thread_run_time(const struct thread *thread);
+
+/* Threads that exist: boot threads of CPUs that schedule, and exited ones not freed yet, included.
+ */
 uint32_t thread_count(void);
 
-/* --- called by interrupts ---------------------------------------------------------------------- */
+/*
+ * Ticks of a CPU since its start. It ticks each millisecond while it is not idle.  Context: any.
+ */
+uint64_t thread_tick_count(uint32_t cpu);
+
+/* --- called by interrupts ----------------------------------------------------------------------
+ */
 
 /* This CPU's timer interrupt: runs due timers, ends time slices.  Context: irq. */
 void thread_timer_interrupt(void);
@@ -201,7 +241,8 @@ void thread_timer_interrupt(void);
 /* A message from another CPU asking this one to look at its run queue.  Context: irq. */
 void thread_reschedule_interrupt(void);
 
-/* The last thing of every interrupt: switch if wanted and allowed.  Context: irq epilogue, irqs off. */
+/* The last thing of every interrupt: switch if wanted and allowed.  Context: irq epilogue, irqs
+ * off. */
 void thread_interrupt_return(void);
 
 #endif

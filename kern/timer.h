@@ -1,10 +1,15 @@
 /*
- * Timers: a function called once at a time, or again and again.
+ * Timers: a function called once at a time, or again and again; and each CPU's tick.
  *
  * Rules:
- * - The function runs in interrupt context on the CPU that started the timer.
- * - A timer may be started again from its own function. Starting a running timer moves it.
- * - Each CPU has its own heap of timers under its own lock: start and cancel are O(log n) amortised.
+ * - The function runs in interrupt context on the CPU that started the timer (a timer started again
+ *   while its function runs on another CPU stays there).
+ * - The caller serialises calls of start and cancel for one timer; against the timer's own
+ * function, which may start it again or cancel it, they are safe.
+ * - A timer's memory may be freed when timer_cancel has returned, or from its own function when it
+ *   is one-shot and was not started again.
+ * - Each CPU has its own heap of timers under its own lock: start and cancel are O(log n)
+ * amortised.
  */
 #ifndef KERN_TIMER_H
 #define KERN_TIMER_H
@@ -14,34 +19,48 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TIMER_TICK_NS 1000000ULL /* SPEC H2: a tick is 1 ms */
+
+/* Keys: T = the lock of the CPU that cpu_plus_1 names, A = atomic, I = immutable after init */
 struct timer {
-    struct heap_node node; /* key = deadline */
-    void (*function)(struct timer *timer);
-    uint64_t period_ns; /* 0: one shot */
-    _Atomic uint32_t cpu_plus_1; /* which CPU's heap holds it; 0: none */
+    struct heap_node node;                 /* T  key = deadline */
+    void (*function)(struct timer *timer); /* I */
+    uint64_t period_ns;                    /* T  0: one shot */
+    bool is_pending;                       /* T  in the heap */
+    _Atomic uint32_t cpu_plus_1; /* A  whose heap it is in, or was last; 0: never started */
 };
 
 /* Prepare a timer, not started. */
 void timer_init(struct timer *timer, void (*function)(struct timer *timer));
 
 /*
- * Call the function at the absolute time deadline_ns, and every period_ns after it unless 0.
+ * Call the function at the absolute time deadline_ns, and every period_ns after it unless 0 (calls
+ * that come too late are left out, not caught up with). Starting a pending timer moves it.
  * Context: any but nmi.
  */
 void timer_start(struct timer *timer, uint64_t deadline_ns, uint64_t period_ns);
 
 /*
  * Stop a timer. When it returns, the function is not running (unless called from it) and will not.
- * Returns whether it was pending.  Context: thread, or irq for a timer of the same CPU.
+ * Returns whether it was pending.
+ * Context: thread, or irq for a timer of the same CPU.  Blocks: spins while the function runs on
+ * another CPU.
  */
 bool timer_cancel(struct timer *timer);
 
-/* Run what is due on this CPU and arm the hardware for the rest.  Context: irq. */
-void timer_run_due(void);
-
-/* The earliest deadline on this CPU, UINT64_MAX: none.  Context: interrupts off. */
-uint64_t timer_next_deadline(void);
-
+/* Make all CPUs' heaps empty.  Called by thread_init_boot. */
 void timer_init_cpus(void);
+
+/* --- called by the scheduler, interrupts off ---------------------------------------------------
+ */
+
+/* Have this CPU tick from now on, unless it does. */
+void timer_tick_start(void);
+
+/*
+ * Run what is due on this CPU and arm the hardware for the rest. A tick that is due is the last one
+ * unless keep_ticking.  Returns whether a tick was due.  Context: irq.
+ */
+bool timer_run_due(bool keep_ticking);
 
 #endif

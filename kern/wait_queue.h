@@ -5,8 +5,8 @@
  * - The waiter's pattern, which loses no wake-up:
  *       struct waiter waiter;
  *       wait_queue_prepare(&queue, &waiter);
- *       while (!condition && error == HX_OK) { error = wait_queue_wait(&queue, &waiter, deadline); }
- *       wait_queue_finish(&queue, &waiter);
+ *       while (!condition && error == HX_OK) { error = wait_queue_wait(&queue, &waiter, deadline);
+ * } wait_queue_finish(&queue, &waiter);
  * - The waker makes the condition true first, then wakes. First come, first woken.
  */
 #ifndef KERN_WAIT_QUEUE_H
@@ -34,7 +34,8 @@ void wait_queue_init(struct wait_queue *queue, const char *name);
 /* Join the queue; no waiting yet.  Context: thread. */
 void wait_queue_prepare(struct wait_queue *queue, struct waiter *waiter);
 
-/* Park until woken or the absolute deadline; joins again when it was woken. Errors: HX_ETIMEDOUT. */
+/* Park until woken or the absolute deadline; joins again when it was woken. Errors: HX_ETIMEDOUT.
+ */
 HX_MUST_USE hx_err wait_queue_wait(struct wait_queue *queue, struct waiter *waiter,
                                    uint64_t deadline_ns);
 void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter);

@@ -1,0 +1,435 @@
+#include <base/assert.h>
+#include <hal/clock.h>
+#include <hal/cpu.h>
+#include <kern/cpu.h>
+#include <kern/dispatch.h>
+#include <kern/read_section.h>
+#include <kern/scheduler.h>
+#include <kern/thread.h>
+#include <stddef.h>
+
+/* Keys: I = immutable after dispatch_init, O = the CPU itself with interrupts off,
+ *       W = written by the CPU itself, read by anyone (relaxed) */
+struct dispatch_cpu {
+    struct thread *idle;     /* I  runs when nothing else can */
+    struct thread *previous; /* O  ran here before the running thread: for a new thread to find */
+    _Atomic uint64_t ticks;  /* W */
+} HX_ALIGNED(HX_CACHE_LINE);
+
+static struct dispatch_cpu cpus[HAL_CPU_MAX];
+
+/*
+ * CPUs in their idle loop with nothing to run. Set before the last look into the queue, which takes
+ * its lock; so whoever queues a thread (under that lock) and then finds the bit clear has been
+ * seen.
+ */
+static _Atomic uint64_t idle_cpus;
+
+static const struct scheduler_ops *const policy = &scheduler_fifo;
+
+/* What a wake-up, by token or by deadline, makes of a state. */
+static const uint32_t after_wake[] = {
+    [THREAD_NEW] = THREAD_NEW,           [THREAD_RUNNABLE] = THREAD_RUNNABLE,
+    [THREAD_RUNNING] = THREAD_RUNNING,   [THREAD_PARKING] = THREAD_NOTIFIED,
+    [THREAD_NOTIFIED] = THREAD_NOTIFIED, [THREAD_PARKED] = THREAD_RUNNABLE,
+    [THREAD_EXITED] = THREAD_EXITED,
+};
+
+void dispatch_init(struct thread *(*idle_of)(uint32_t cpu))
+{
+    policy->init();
+    atomic_store_explicit(&idle_cpus, 0, memory_order_relaxed);
+    for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
+        cpus[cpu].idle = idle_of(cpu);
+        atomic_store_explicit(&cpus[cpu].ticks, 0, memory_order_relaxed);
+    }
+}
+
+static uint32_t state_of(const struct thread *thread)
+{
+    return atomic_load_explicit(&thread->state, memory_order_relaxed) & THREAD_STATE_MASK;
+}
+
+/*
+ * Move a thread between two states that only its CPU leaves, keeping a token that arrives
+ * meanwhile. Relaxed: the run queue's lock orders what goes with it.
+ */
+static void change_state(struct thread *thread, enum thread_state from, enum thread_state to)
+{
+    uint32_t old = atomic_fetch_add_explicit(&thread->state, (uint32_t)to - (uint32_t)from,
+                                             memory_order_relaxed);
+
+    HX_DEBUG_ASSERT((old & THREAD_STATE_MASK) == from, "a thread is in the state it is moved from");
+    (void)old;
+}
+
+/* --- where a thread goes -----------------------------------------------------------------------
+ */
+
+/* The last CPU while it is idle or nobody is; else one that is idle; all within the affinity. */
+static uint32_t choose_cpu(const struct thread *thread)
+{
+    uint64_t allowed = thread->affinity & cpu_online_mask();
+    uint64_t idle = allowed & atomic_load_explicit(&idle_cpus, memory_order_relaxed);
+    uint32_t last = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+
+    if ((allowed >> last & 1) == 0) {
+        return cpu_next(idle != 0 ? idle : allowed, last);
+    }
+    if (idle == 0 || (idle >> last & 1) != 0) {
+        return last;
+    }
+    return cpu_next(idle, last);
+}
+
+/* Have a CPU look into its queue. */
+static void call_attention(uint32_t cpu)
+{
+    if (cpu == hal_cpu_id()) {
+        thread_current()->reschedule = true;
+    } else {
+        hal_interrupt_send(cpu, HAL_VECTOR_RESCHEDULE);
+    }
+}
+
+void dispatch_enqueue(struct thread *thread)
+{
+    uint32_t cpu = choose_cpu(thread);
+
+    atomic_store_explicit(&thread->cpu, cpu, memory_order_relaxed);
+
+    bool preempts = policy->enqueue(thread, cpu);
+
+    /* Pairs with enter_idle; see idle_cpus. */
+    if (preempts || (atomic_load_explicit(&idle_cpus, memory_order_relaxed) >> cpu & 1) != 0) {
+        call_attention(cpu);
+    }
+}
+
+/* --- the switch --------------------------------------------------------------------------------
+ */
+
+static void account(struct thread *self, uint64_t cycles)
+{
+    uint64_t total = atomic_load_explicit(&self->run_total, memory_order_relaxed);
+
+    atomic_store_explicit(&self->run_total, total + (cycles - self->run_since),
+                          memory_order_relaxed);
+    self->run_since = cycles;
+}
+
+/* A thread whose registers are saved now is Parked, unless it was woken on the way. */
+static void settle_parked(struct thread *previous)
+{
+    uint32_t expected = THREAD_PARKING;
+
+    /* Release: who wakes it, and so makes another CPU run it, acquires (wake). */
+    if (atomic_compare_exchange_strong_explicit(&previous->state, &expected, THREAD_PARKED,
+                                                memory_order_release, memory_order_relaxed)) {
+        return;
+    }
+    change_state(previous, THREAD_NOTIFIED, THREAD_RUNNABLE);
+    dispatch_enqueue(previous);
+}
+
+/* Move the thread that ran here before on to where it belongs; from then on it may run elsewhere.
+ */
+static void finish_switch(const struct thread *self, struct thread *previous)
+{
+    uint32_t state = state_of(previous);
+
+    if (HX_LIKELY(state == THREAD_RUNNING)) {
+        if (!previous->is_idle) {
+            change_state(previous, THREAD_RUNNING, THREAD_RUNNABLE);
+            policy->enqueue(previous, atomic_load_explicit(&self->cpu, memory_order_relaxed));
+        }
+    } else if (state == THREAD_EXITED) {
+        thread_bury(previous);
+    } else {
+        settle_parked(previous);
+    }
+}
+
+/* This CPU has work again: no longer idle, and ticking. */
+static void leave_idle(uint32_t cpu)
+{
+    atomic_fetch_and_explicit(&idle_cpus, ~(1ULL << cpu), memory_order_relaxed);
+    timer_tick_start();
+}
+
+static void switch_to(struct thread *self, struct thread *next, uint32_t cpu)
+{
+    uint64_t cycles = hal_clock_cycles();
+    uint64_t switches = atomic_load_explicit(&next->switches, memory_order_relaxed);
+
+    account(self, cycles);
+    next->run_since = cycles;
+    next->slice_ticks = 0;
+    atomic_store_explicit(&next->switches, switches + 1, memory_order_relaxed);
+    atomic_store_explicit(&next->cpu, cpu, memory_order_relaxed);
+    if (self->is_idle) {
+        leave_idle(cpu);
+    }
+    if (!next->is_idle) {
+        change_state(next, THREAD_RUNNABLE, THREAD_RUNNING);
+    }
+    cpus[cpu].previous = self;
+    finish_switch(self, hal_thread_switch(self, next));
+}
+
+/*
+ * Give the CPU to the next thread, if there is one or the caller cannot go on. Interrupts are off,
+ * now and on return, which is perhaps on another CPU.
+ */
+static void schedule(void)
+{
+    struct thread *self = thread_current();
+    uint32_t cpu = hal_cpu_id();
+    struct thread *next = policy->pick(cpu);
+
+    self->reschedule = false;
+    read_quiescent(cpu);
+    if (HX_UNLIKELY(next == NULL)) {
+        if (state_of(self) == THREAD_RUNNING) {
+            return;
+        }
+        next = cpus[cpu].idle;
+    }
+    switch_to(self, next, cpu);
+}
+
+void dispatch_arrive(void)
+{
+    finish_switch(thread_current(), cpus[hal_cpu_id()].previous);
+}
+
+void dispatch_exit(void)
+{
+    struct thread *self = thread_current();
+
+    HX_ASSERT(self->preempt_depth == 0 && !self->is_idle,
+              "a thread exits outside read sections, and is no boot thread");
+    hal_interrupts_disable();
+    atomic_store_explicit(&self->state, THREAD_EXITED, memory_order_relaxed);
+    schedule();
+    HX_ASSERT(false, "an exited thread does not run");
+    __builtin_unreachable();
+}
+
+void thread_yield(void)
+{
+    HX_DEBUG_ASSERT(!context_is_interrupt() && thread_current()->preempt_depth == 0,
+                    "a thread yields in thread context, preemption on");
+
+    hal_interrupt_state state = hal_interrupts_save();
+
+    schedule();
+    hal_interrupts_restore(state);
+}
+
+void thread_preempt(void)
+{
+    if (!context_can_block()) {
+        return;
+    }
+    hal_interrupts_disable();
+    if (thread_current()->reschedule) {
+        schedule();
+    }
+    hal_interrupts_enable();
+}
+
+void thread_interrupt_return(void)
+{
+    const struct thread *self = thread_current();
+
+    if (self->reschedule && self->preempt_depth == 0 && !context_is_interrupt()) {
+        schedule();
+    }
+}
+
+/* --- parking -----------------------------------------------------------------------------------
+ */
+
+/*
+ * Wake a thread. Always writes, even when nothing changes: the release makes what the caller did
+ * before visible to the park that consumes the token; skipping it because a token is there already
+ * would lose a wake-up.
+ */
+static void wake(struct thread *thread, uint32_t token)
+{
+    hal_interrupt_state interrupts = hal_interrupts_save();
+    uint32_t old = atomic_load_explicit(&thread->state, memory_order_relaxed);
+    uint32_t woken;
+
+    /* Acquire pairs with settle_parked; release with the consumption in thread_park. */
+    do {
+        woken = after_wake[old & THREAD_STATE_MASK] | (old & THREAD_TOKEN) | token;
+    } while (!atomic_compare_exchange_weak_explicit(&thread->state, &old, woken,
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    if ((old & THREAD_STATE_MASK) == THREAD_PARKED) {
+        dispatch_enqueue(thread);
+    }
+    hal_interrupts_restore(interrupts);
+}
+
+void thread_unpark(struct thread *thread)
+{
+    wake(thread, THREAD_TOKEN);
+    if (HX_UNLIKELY(thread_current()->reschedule)) {
+        thread_preempt();
+    }
+}
+
+/* A deadline wakes without leaving a token: that is how thread_park tells the two apart. */
+void dispatch_park_expired(struct timer *timer)
+{
+    wake(HX_CONTAINER_OF(timer, struct thread, park_timer), 0);
+}
+
+/* Switch away until something wakes the thread, which is Parking. Interrupts off. */
+static void wait_parked(struct thread *self, uint64_t deadline_ns)
+{
+    if (deadline_ns == THREAD_NO_DEADLINE) {
+        schedule();
+        return;
+    }
+    timer_start(&self->park_timer, deadline_ns, 0);
+    schedule();
+    timer_cancel(&self->park_timer);
+}
+
+hx_err thread_park(uint64_t deadline_ns)
+{
+    struct thread *self = thread_current();
+    uint32_t expected = THREAD_RUNNING;
+    bool is_past = deadline_ns != THREAD_NO_DEADLINE && deadline_ns <= hal_clock_now();
+
+    HX_ASSERT(context_can_block() && !self->is_idle, "only a thread that may block parks");
+    hal_interrupts_disable();
+    /* Fails when a token is there. From here to the switch nothing can come between on this CPU. */
+    if (!is_past &&
+        atomic_compare_exchange_strong_explicit(&self->state, &expected, THREAD_PARKING,
+                                                memory_order_relaxed, memory_order_relaxed)) {
+        wait_parked(self, deadline_ns);
+    }
+
+    /* Acquire pairs with the release in wake. */
+    uint32_t old = atomic_fetch_and_explicit(&self->state, ~THREAD_TOKEN, memory_order_acquire);
+
+    hal_interrupts_enable();
+    return (old & THREAD_TOKEN) != 0 ? HX_OK : HX_ETIMEDOUT;
+}
+
+void thread_wait(void)
+{
+    hx_err error = thread_park(THREAD_NO_DEADLINE);
+
+    HX_ASSERT(error == HX_OK, "a wait without a deadline does not time out");
+}
+
+void thread_sleep(uint64_t nanoseconds)
+{
+    uint64_t now = hal_clock_now();
+    uint64_t deadline =
+        nanoseconds < THREAD_NO_DEADLINE - now ? now + nanoseconds : THREAD_NO_DEADLINE;
+
+    while (thread_park(deadline) != HX_ETIMEDOUT) {
+    }
+}
+
+/* --- idling ------------------------------------------------------------------------------------
+ */
+
+static bool is_idle(uint32_t cpu)
+{
+    return (atomic_load_explicit(&idle_cpus, memory_order_relaxed) >> cpu & 1) != 0;
+}
+
+/* Announce this CPU as idle, look once more, and wait for an interrupt if there is still nothing.
+ */
+static void idle_once(uint32_t cpu)
+{
+    hal_interrupts_disable();
+    /* Pairs with dispatch_enqueue; see idle_cpus. */
+    atomic_fetch_or_explicit(&idle_cpus, 1ULL << cpu, memory_order_relaxed);
+    schedule();
+    if (is_idle(cpu)) {
+        hal_cpu_idle();
+    } else {
+        hal_interrupts_enable();
+    }
+}
+
+void dispatch_begin(void)
+{
+    struct thread *self = thread_current();
+    hal_interrupt_state state = hal_interrupts_save();
+
+    HX_ASSERT(self->is_idle, "it is a CPU's boot thread that lets others run");
+    thread_adopt_boot();
+    self->preempt_depth = 0;
+    timer_tick_start();
+    hal_interrupts_restore(state);
+}
+
+void thread_idle(void)
+{
+    dispatch_begin();
+    for (;;) {
+        idle_once(hal_cpu_id());
+    }
+}
+
+/* --- interrupts --------------------------------------------------------------------------------
+ */
+
+/* Threads wait here while another CPU has nothing to do: have it come and steal. */
+static void call_for_help(uint64_t ticks)
+{
+    uint64_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed) & cpu_online_mask();
+
+    if (idle != 0) {
+        hal_interrupt_send(cpu_next(idle, (uint32_t)(ticks % HAL_CPU_MAX)), HAL_VECTOR_RESCHEDULE);
+    }
+}
+
+static bool slice_is_over(const struct thread *self)
+{
+    return self->is_idle || self->slice_ticks * TIMER_TICK_NS >= policy->slice_ns;
+}
+
+static void tick(struct thread *self, uint32_t cpu)
+{
+    uint64_t ticks = atomic_load_explicit(&cpus[cpu].ticks, memory_order_relaxed) + 1;
+
+    atomic_store_explicit(&cpus[cpu].ticks, ticks, memory_order_relaxed);
+    account(self, hal_clock_cycles());
+    self->slice_ticks++;
+    if (policy->length(cpu) != 0) {
+        self->reschedule |= slice_is_over(self);
+        call_for_help(ticks);
+    }
+    if (self->preempt_depth == 0 && self->interrupt_depth <= 1) {
+        read_quiescent(cpu);
+    }
+}
+
+void thread_timer_interrupt(void)
+{
+    uint32_t cpu = hal_cpu_id();
+
+    if (timer_run_due(!is_idle(cpu))) {
+        tick(thread_current(), cpu);
+    }
+}
+
+void thread_reschedule_interrupt(void)
+{
+    thread_current()->reschedule = true;
+}
+
+uint64_t thread_tick_count(uint32_t cpu)
+{
+    return cpu < HAL_CPU_MAX ? atomic_load_explicit(&cpus[cpu].ticks, memory_order_relaxed) : 0;
+}

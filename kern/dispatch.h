@@ -1,0 +1,40 @@
+/*
+ * Which thread a CPU runs: switching, parking, idling, ticking. The public half is thread.h; this
+ * header is what thread.c, which makes and frees threads, asks of dispatch.c, and the other way
+ * round.
+ */
+#ifndef KERN_DISPATCH_H
+#define KERN_DISPATCH_H
+
+#include <helix/attributes.h>
+#include <stdint.h>
+
+struct thread;
+struct timer;
+
+/* Tell each CPU's idle thread, and empty the policy's queues. */
+void dispatch_init(struct thread *(*idle_of)(uint32_t cpu));
+
+/* Let other threads run on this CPU; its boot thread is the one that calls. */
+void dispatch_begin(void);
+
+/* Queue a thread in state Runnable on the CPU that suits it, and have that CPU look.  Interrupts
+ * off. */
+void dispatch_enqueue(struct thread *thread);
+
+/* The first thing a new thread does: finish the switch that led to it.  Interrupts off. */
+void dispatch_arrive(void);
+
+/* Leave the calling thread for ever; thread_bury gets it when its stack is no longer in use. */
+HX_NORETURN void dispatch_exit(void);
+
+/* The function of every thread's park_timer. */
+void dispatch_park_expired(struct timer *timer);
+
+/* Have the calling boot thread in the list of all threads.  (thread.c) */
+void thread_adopt_boot(void);
+
+/* Hand an exited thread to the reaper.  Interrupts off.  (thread.c) */
+void thread_bury(struct thread *thread);
+
+#endif

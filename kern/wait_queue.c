@@ -1,0 +1,104 @@
+#include <kern/thread.h>
+#include <kern/wait_queue.h>
+
+/*
+ * A waker takes the waiter off the queue and unparks it under the queue's lock: the waiter cannot
+ * leave, and its thread cannot exit, before the lock is released. A waiter that finds itself taken
+ * off has received a wake-up.
+ */
+
+void wait_queue_init(struct wait_queue *queue, const char *name)
+{
+    spinlock_init(&queue->lock, LOCK_RANK_WAIT_QUEUE, name);
+    list_init(&queue->waiters);
+}
+
+void wait_queue_prepare(struct wait_queue *queue, struct waiter *waiter)
+{
+    waiter->thread = thread_current();
+
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+
+    list_push_back(&queue->waiters, &waiter->link);
+    spinlock_release(&queue->lock, state);
+}
+
+static bool is_queued_locked(const struct waiter *waiter)
+{
+    return !list_is_empty(&waiter->link);
+}
+
+hx_err wait_queue_wait(struct wait_queue *queue, struct waiter *waiter, uint64_t deadline_ns)
+{
+    hx_err error = thread_park(deadline_ns);
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+
+    /* Woken, even if the deadline came first: the caller has to look, or the wake-up is lost. */
+    if (!is_queued_locked(waiter)) {
+        list_push_back(&queue->waiters, &waiter->link);
+        error = HX_OK;
+    }
+    spinlock_release(&queue->lock, state);
+    return error;
+}
+
+static bool wake_first_locked(struct list *waiters)
+{
+    struct list *node = list_pop_front(waiters);
+
+    if (node == NULL) {
+        return false;
+    }
+    thread_unpark(LIST_ENTRY(node, struct waiter, link)->thread);
+    return true;
+}
+
+void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter)
+{
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+
+    if (is_queued_locked(waiter)) {
+        list_remove(&waiter->link);
+    } else {
+        /* A wake-up came that this waiter has no use for any more: it is the next one's. */
+        wake_first_locked(&queue->waiters);
+    }
+    spinlock_release(&queue->lock, state);
+}
+
+unsigned wait_queue_wake_one(struct wait_queue *queue)
+{
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+    bool woke = wake_first_locked(&queue->waiters);
+
+    spinlock_release(&queue->lock, state);
+    return woke ? 1 : 0;
+}
+
+/* Move all waiters to a list of the waker's own, where they stay under the queue's lock. */
+static void take_all(struct wait_queue *queue, struct list *taken)
+{
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+
+    list_insert_between(taken, queue->waiters.prev, &queue->waiters);
+    list_remove(&queue->waiters);
+    spinlock_release(&queue->lock, state);
+}
+
+/* One at a time, so that the lock is held for a bounded time, and who joins again is not woken. */
+unsigned wait_queue_wake_all(struct wait_queue *queue)
+{
+    struct list taken;
+    unsigned woken = 0;
+    bool more = true;
+
+    take_all(queue, &taken);
+    while (more) {
+        hal_interrupt_state state = spinlock_acquire(&queue->lock);
+
+        more = wake_first_locked(&taken);
+        spinlock_release(&queue->lock, state);
+        woken += more ? 1U : 0U;
+    }
+    return woken;
+}
