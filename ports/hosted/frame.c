@@ -1,0 +1,130 @@
+/* Reading and building frames. */
+#define _GNU_SOURCE
+#include <base/memory.h>
+#include <hal/frame.h>
+#include <ports/hosted/machine.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum hal_exception hal_frame_exception(const struct hal_frame *frame)
+{
+    return (enum hal_exception)frame->exception;
+}
+
+uint64_t hal_frame_error_code(const struct hal_frame *frame)
+{
+    return frame->error_code;
+}
+
+uintptr_t hal_frame_fault_address(const struct hal_frame *frame)
+{
+    return frame->fault_address;
+}
+
+unsigned hal_frame_fault_access(const struct hal_frame *frame)
+{
+    return (unsigned)frame->access;
+}
+
+uintptr_t hal_frame_pc(const struct hal_frame *frame)
+{
+    return frame->rip;
+}
+
+uintptr_t hal_frame_sp(const struct hal_frame *frame)
+{
+    return frame->rsp;
+}
+
+uintptr_t hal_frame_fp(const struct hal_frame *frame)
+{
+    return frame->rbp;
+}
+
+bool hal_frame_is_user(const struct hal_frame *frame)
+{
+    (void)frame;
+    return false;
+}
+
+bool hal_frame_interrupts_enabled(const struct hal_frame *frame)
+{
+    return frame->interrupts_enabled != 0;
+}
+
+void hal_frame_set_pc(struct hal_frame *frame, uintptr_t pc)
+{
+    frame->rip = pc;
+}
+
+static const struct {
+    const char *name;
+    size_t offset;
+} registers[] = {
+    {"rax", offsetof(struct hal_frame, rax)}, {"rbx", offsetof(struct hal_frame, rbx)},
+    {"rcx", offsetof(struct hal_frame, rcx)}, {"rdx", offsetof(struct hal_frame, rdx)},
+    {"rsi", offsetof(struct hal_frame, rsi)}, {"rdi", offsetof(struct hal_frame, rdi)},
+    {"rbp", offsetof(struct hal_frame, rbp)}, {"rsp", offsetof(struct hal_frame, rsp)},
+    {"r8", offsetof(struct hal_frame, r8)},   {"r9", offsetof(struct hal_frame, r9)},
+    {"r10", offsetof(struct hal_frame, r10)}, {"r11", offsetof(struct hal_frame, r11)},
+    {"r12", offsetof(struct hal_frame, r12)}, {"r13", offsetof(struct hal_frame, r13)},
+    {"r14", offsetof(struct hal_frame, r14)}, {"r15", offsetof(struct hal_frame, r15)},
+    {"rip", offsetof(struct hal_frame, rip)}, {"rflags", offsetof(struct hal_frame, rflags)},
+};
+
+const char *hal_frame_register(const struct hal_frame *frame, unsigned index, uint64_t *value)
+{
+    if (index >= HX_ARRAY_SIZE(registers)) {
+        return NULL;
+    }
+    memcpy(value, (const char *)frame + registers[index].offset, sizeof *value);
+    return registers[index].name;
+}
+
+/* What the caller has changed itself is what it has now: only callee-saved registers mean much. */
+HX_NOINLINE void hal_frame_capture(struct hal_frame *frame)
+{
+    const uintptr_t *own = __builtin_frame_address(0);
+
+    memset(frame, 0, sizeof *frame);
+    __asm__("movq %%rbx, %0\n\tmovq %%r12, %1\n\tmovq %%r13, %2\n\tmovq %%r14, %3\n\t"
+            "movq %%r15, %4"
+            : "=m"(frame->rbx), "=m"(frame->r12), "=m"(frame->r13), "=m"(frame->r14),
+              "=m"(frame->r15));
+    frame->exception = HAL_EXCEPTION_OTHER;
+    frame->interrupts_enabled = hal_interrupts_enabled() ? 1 : 0;
+    frame->rbp = own[0];
+    frame->rip = own[1];
+    frame->rsp = (uintptr_t)&own[2];
+}
+
+/* --- walking --------------------------------------------------------------------------------- */
+
+bool hosted_peek(uintptr_t address, void *to, size_t size)
+{
+    struct iovec local = {.iov_base = to, .iov_len = size};
+    struct iovec remote = {.iov_base = (void *)address, .iov_len = size};
+
+    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
+bool hal_frame_walk(uintptr_t *fp, uintptr_t *return_address)
+{
+    uintptr_t pair[2]; /* the caller's frame pointer, the return address */
+
+    if (*fp == 0 || *fp % sizeof *pair != 0 || !hosted_peek(*fp, pair, sizeof pair) ||
+        pair[1] == 0) {
+        return false;
+    }
+    /* A caller's frame lies above; a chain that turns back is no chain. */
+    *fp = pair[0] > *fp ? pair[0] : 0;
+    *return_address = pair[1];
+    return true;
+}
+
+/* Nothing may fault here: the checked copies ask the page table. */
+bool hal_frame_fixup(struct hal_frame *frame)
+{
+    (void)frame;
+    return false;
+}

@@ -1,0 +1,382 @@
+/*
+ * Physical memory as a memfd, and the windows in which its pages are mapped.
+ */
+#define _GNU_SOURCE
+#include <base/memory.h>
+#include <elf.h>
+#include <ports/hosted/hosted.h>
+#include <ports/hosted/machine.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define AREA_WINDOW_SIZE   (16UL << 30)
+#define MODULE_WINDOW_SIZE (256UL << 20)
+#define USER_WINDOW_SIZE   (256UL << 20)
+
+/*
+ * Where the module window may lie: in the low 2 GiB, as the text of a non-PIE program does (image
+ * at 0x400000), and in ranges that the sanitizers leave to the application.
+ */
+#define MODULE_WINDOW_FIRST 0x20000000UL
+#define MODULE_WINDOW_LAST  0x60000000UL
+
+#define PROTECTION_MASK (HAL_READ | HAL_WRITE | HAL_EXECUTE | HAL_USER | HAL_DEVICE)
+
+/* A page table entry: the frame's address | the protection | this bit. Zero: not mapped. */
+#define ENTRY_PRESENT 0x800UL
+#define ENTRY_FLAGS   0xfffUL
+
+struct window {
+    struct hal_range range;
+    _Atomic uint64_t *entries; /* one a page; written under the space's lock, read by anyone */
+};
+
+/* One space, the kernel's; its user half is the user window. */
+struct hal_space {
+    struct window windows[3];
+};
+
+enum { WINDOW_AREA, WINDOW_MODULE, WINDOW_USER };
+
+static struct hal_space kernel_space;
+static int memory_fd = -1;
+static uint64_t memory_size;
+uintptr_t hosted_direct_base;
+
+/* --- the host's memory ----------------------------------------------------------------------- */
+
+void *hosted_reserve(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void hosted_unreserve(void *memory, size_t size)
+{
+    if (memory != NULL) {
+        munmap(memory, size);
+    }
+}
+
+/* Reserve inaccessible addresses, at `at` when it is not 0. */
+static bool reserve_range(uintptr_t at, size_t size, struct hal_range *range)
+{
+    int placement = at != 0 ? MAP_FIXED_NOREPLACE : 0;
+    void *memory = mmap((void *)at, size, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | placement, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        return false;
+    }
+    if (at != 0 && memory != (void *)at) { /* Linux before 4.17 takes the address as a hint */
+        munmap(memory, size);
+        return false;
+    }
+    *range = (struct hal_range){.base = (uintptr_t)memory, .size = size};
+    return true;
+}
+
+static bool window_open(struct window *window, uintptr_t at, size_t size)
+{
+    if (!reserve_range(at, size, &window->range)) {
+        return false;
+    }
+    window->entries = hosted_reserve(size / HAL_PAGE_SIZE * sizeof *window->entries);
+    return window->entries != NULL;
+}
+
+static void window_close(struct window *window)
+{
+    if (window->range.size != 0) {
+        munmap((void *)window->range.base, window->range.size);
+        hosted_unreserve((void *)window->entries,
+                         window->range.size / HAL_PAGE_SIZE * sizeof *window->entries);
+    }
+    *window = (struct window){.range.size = 0};
+}
+
+/* Without a free place there is no module window; loading modules is then not supported. */
+static void open_module_window(struct window *window)
+{
+    for (uintptr_t at = MODULE_WINDOW_FIRST; at <= MODULE_WINDOW_LAST; at += MODULE_WINDOW_SIZE) {
+        if (window_open(window, at, MODULE_WINDOW_SIZE)) {
+            return;
+        }
+        window_close(window);
+    }
+}
+
+static bool open_direct_map(uint64_t bytes)
+{
+    void *direct;
+
+    memory_fd = memfd_create("helix-memory", MFD_CLOEXEC);
+    if (memory_fd < 0 || ftruncate(memory_fd, (off_t)bytes) != 0) {
+        return false;
+    }
+    direct = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_fd, 0);
+    if (direct == MAP_FAILED) {
+        return false;
+    }
+    hosted_direct_base = (uintptr_t)direct;
+    memory_size = bytes;
+    return true;
+}
+
+bool hosted_memory_start(uint64_t bytes)
+{
+    struct window *windows = kernel_space.windows;
+
+    if (!open_direct_map(bytes) || !window_open(&windows[WINDOW_AREA], 0, AREA_WINDOW_SIZE) ||
+        !window_open(&windows[WINDOW_USER], 0, USER_WINDOW_SIZE)) {
+        hosted_memory_stop();
+        return false;
+    }
+    open_module_window(&windows[WINDOW_MODULE]);
+    return true;
+}
+
+void hosted_memory_stop(void)
+{
+    for (size_t i = 0; i < HX_ARRAY_SIZE(kernel_space.windows); i++) {
+        window_close(&kernel_space.windows[i]);
+    }
+    if (hosted_direct_base != 0) {
+        munmap((void *)hosted_direct_base, memory_size);
+    }
+    if (memory_fd >= 0) {
+        close(memory_fd);
+    }
+    memory_fd = -1;
+    hosted_direct_base = 0;
+    memory_size = 0;
+}
+
+uint64_t hosted_memory_size(void)
+{
+    return memory_size;
+}
+
+/* --- where things are ------------------------------------------------------------------------ */
+
+struct hal_range hal_area_window(void)
+{
+    return kernel_space.windows[WINDOW_AREA].range;
+}
+
+struct hal_range hal_module_window(void)
+{
+    return kernel_space.windows[WINDOW_MODULE].range;
+}
+
+struct hal_range hal_user_module_window(void)
+{
+    return (struct hal_range){.size = 0};
+}
+
+struct hal_range hal_user_window(void)
+{
+    return kernel_space.windows[WINDOW_USER].range;
+}
+
+static void widen(struct hal_range *range, uintptr_t base, size_t size)
+{
+    uintptr_t end = base + size;
+
+    if (range->size != 0) {
+        end = range->base + range->size > end ? range->base + range->size : end;
+        base = range->base < base ? range->base : base;
+    }
+    *range = (struct hal_range){.base = base, .size = end - base};
+}
+
+/* The program's own load segments say it (elf(5)); a PIE is moved by the distance to its headers.
+ */
+struct hal_image hal_kernel_image(void)
+{
+    const Elf64_Phdr *headers = (const Elf64_Phdr *)getauxval(AT_PHDR);
+    size_t count = getauxval(AT_PHNUM);
+    uintptr_t moved = 0;
+    struct hal_image image = {.text.size = 0};
+
+    for (size_t i = 0; i < count; i++) {
+        if (headers[i].p_type == PT_PHDR) {
+            moved = (uintptr_t)headers - headers[i].p_vaddr;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Elf64_Phdr *header = &headers[i];
+
+        if (header->p_type == PT_LOAD) {
+            widen(header->p_flags & PF_X   ? &image.text
+                  : header->p_flags & PF_W ? &image.data
+                                           : &image.rodata,
+                  moved + header->p_vaddr, header->p_memsz);
+        }
+    }
+    return image;
+}
+
+/* --- spaces ---------------------------------------------------------------------------------- */
+
+struct hal_space *hal_space_kernel(void)
+{
+    return &kernel_space;
+}
+
+/* One process of the host has one user half: there are no further spaces. */
+hx_err hal_space_create(struct hal_space **space)
+{
+    (void)space;
+    return HX_ENOSYS;
+}
+
+void hal_space_destroy(struct hal_space *space)
+{
+    (void)space;
+}
+
+void hal_tlb_flush_local(uintptr_t address, size_t pages)
+{
+    (void)address;
+    (void)pages;
+}
+
+/* The page table is an array beside physical memory and takes no frames. */
+void hal_memory_set_table_source(const struct hal_table_source *source)
+{
+    (void)source;
+}
+
+/* --- mapping --------------------------------------------------------------------------------- */
+
+/* The first of `pages` entries from address on, NULL when they do not all lie in one window. */
+static _Atomic uint64_t *find_entries(const struct hal_space *space, uintptr_t address,
+                                      size_t pages)
+{
+    for (size_t i = 0; i < HX_ARRAY_SIZE(space->windows); i++) {
+        const struct window *window = &space->windows[i];
+        uintptr_t offset = address - window->range.base;
+
+        if (offset < window->range.size && pages <= (window->range.size - offset) / HAL_PAGE_SIZE) {
+            return &window->entries[offset / HAL_PAGE_SIZE];
+        }
+    }
+    return NULL;
+}
+
+static uint64_t entry_load(const _Atomic uint64_t *entry)
+{
+    return atomic_load_explicit(entry, memory_order_acquire);
+}
+
+static void entry_store(_Atomic uint64_t *entry, uint64_t value)
+{
+    atomic_store_explicit(entry, value, memory_order_release);
+}
+
+static int host_protection(unsigned protection)
+{
+    return PROT_READ | (protection & HAL_WRITE ? PROT_WRITE : 0) |
+           (protection & HAL_EXECUTE ? PROT_EXEC : 0);
+}
+
+static bool is_protection_valid(unsigned protection)
+{
+    return (protection & HAL_READ) && (protection & ~(unsigned)PROTECTION_MASK) == 0 &&
+           (protection & (HAL_WRITE | HAL_EXECUTE)) != (HAL_WRITE | HAL_EXECUTE);
+}
+
+static bool is_physical_valid(uint64_t physical, size_t pages)
+{
+    return physical % HAL_PAGE_SIZE == 0 && physical < memory_size &&
+           pages <= (memory_size - physical) / HAL_PAGE_SIZE;
+}
+
+static bool are_all_mapped(const _Atomic uint64_t *entries, size_t pages, bool wanted)
+{
+    for (size_t i = 0; i < pages; i++) {
+        if ((entry_load(&entries[i]) != 0) != wanted) {
+            return false;
+        }
+    }
+    return true;
+}
+
+hx_err hal_space_map(struct hal_space *space, uintptr_t address, uint64_t physical, size_t pages,
+                     unsigned protection)
+{
+    _Atomic uint64_t *entries = find_entries(space, address, pages);
+
+    if (entries == NULL || pages == 0 || address % HAL_PAGE_SIZE != 0 ||
+        !is_physical_valid(physical, pages) || !is_protection_valid(protection)) {
+        return HX_EINVAL;
+    }
+    if (!are_all_mapped(entries, pages, false)) {
+        return HX_EEXIST;
+    }
+    if (mmap((void *)address, pages * HAL_PAGE_SIZE, host_protection(protection),
+             MAP_SHARED | MAP_FIXED, memory_fd, (off_t)physical) == MAP_FAILED) {
+        return HX_ENOMEM;
+    }
+    for (size_t i = 0; i < pages; i++) {
+        entry_store(&entries[i], (physical + i * HAL_PAGE_SIZE) | protection | ENTRY_PRESENT);
+    }
+    return HX_OK;
+}
+
+void hal_space_unmap(struct hal_space *space, uintptr_t address, size_t pages)
+{
+    _Atomic uint64_t *entries = find_entries(space, address, pages);
+
+    if (entries == NULL || pages == 0 || address % HAL_PAGE_SIZE != 0) {
+        return;
+    }
+    for (size_t i = 0; i < pages; i++) {
+        entry_store(&entries[i], 0);
+    }
+    mmap((void *)address, pages * HAL_PAGE_SIZE, PROT_NONE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+hx_err hal_space_protect(struct hal_space *space, uintptr_t address, size_t pages,
+                         unsigned protection)
+{
+    _Atomic uint64_t *entries = find_entries(space, address, pages);
+
+    if (entries == NULL || pages == 0 || address % HAL_PAGE_SIZE != 0 ||
+        !is_protection_valid(protection)) {
+        return HX_EINVAL;
+    }
+    if (!are_all_mapped(entries, pages, true)) {
+        return HX_ENOENT;
+    }
+    for (size_t i = 0; i < pages; i++) {
+        uint64_t physical = entry_load(&entries[i]) & ~ENTRY_FLAGS;
+
+        entry_store(&entries[i], physical | protection | ENTRY_PRESENT);
+    }
+    mprotect((void *)address, pages * HAL_PAGE_SIZE, host_protection(protection));
+    return HX_OK;
+}
+
+bool hal_space_lookup(const struct hal_space *space, uintptr_t address, uint64_t *physical,
+                      unsigned *protection)
+{
+    const _Atomic uint64_t *entry = find_entries(space, address, 1);
+    uint64_t value = entry != NULL ? entry_load(entry) : 0;
+
+    if (value == 0) {
+        return false;
+    }
+    if (physical != NULL) {
+        *physical = value & ~ENTRY_FLAGS;
+    }
+    if (protection != NULL) {
+        *protection = (unsigned)(value & PROTECTION_MASK);
+    }
+    return true;
+}

@@ -1,0 +1,198 @@
+/* Fibers, and what the sanitizers want to be told about them. */
+#define _GNU_SOURCE
+#include <base/memory.h>
+#include <ports/hosted/machine.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HOSTED_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define HOSTED_TSAN 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define HOSTED_ASAN 1
+#endif
+#ifdef __SANITIZE_THREAD__
+#define HOSTED_TSAN 1
+#endif
+
+/* --- AddressSanitizer: which stack is in use ------------------------------------------------- */
+
+#ifdef HOSTED_ASAN
+#include <sanitizer/common_interface_defs.h>
+
+static void before_switch(struct hal_thread *from, const struct hal_thread *to)
+{
+    __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_size);
+}
+
+static void after_switch(struct hal_thread *self)
+{
+    __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+}
+
+static void *sanitizer_create(void)
+{
+    return NULL;
+}
+
+static void *sanitizer_current(void)
+{
+    return NULL;
+}
+
+static void sanitizer_destroy(void *fiber)
+{
+    (void)fiber;
+}
+
+/* --- ThreadSanitizer: a switch orders what both sides do ------------------------------------- */
+
+#elif defined(HOSTED_TSAN)
+#include <sanitizer/tsan_interface.h>
+
+static void before_switch(struct hal_thread *from, const struct hal_thread *to)
+{
+    (void)from;
+    __tsan_switch_to_fiber(to->sanitizer, 0);
+}
+
+static void after_switch(struct hal_thread *self)
+{
+    (void)self;
+}
+
+static void *sanitizer_create(void)
+{
+    return __tsan_create_fiber(0);
+}
+
+static void *sanitizer_current(void)
+{
+    return __tsan_get_current_fiber();
+}
+
+static void sanitizer_destroy(void *fiber)
+{
+    __tsan_destroy_fiber(fiber);
+}
+
+/* --- neither --------------------------------------------------------------------------------- */
+
+#else
+
+static void before_switch(struct hal_thread *from, const struct hal_thread *to)
+{
+    (void)from;
+    (void)to;
+}
+
+static void after_switch(struct hal_thread *self)
+{
+    (void)self;
+}
+
+static void *sanitizer_create(void)
+{
+    return NULL;
+}
+
+static void *sanitizer_current(void)
+{
+    return NULL;
+}
+
+static void sanitizer_destroy(void *fiber)
+{
+    (void)fiber;
+}
+
+#endif
+
+/* What hosted_context_switch pops, lowest address first. */
+struct saved_context {
+    uint32_t mxcsr;
+    uint16_t x87_control;
+    uint16_t unused;
+    uint64_t r15, r14, r13, r12, rbx, rbp;
+    void (*return_address)(void);
+    uint64_t end_of_chain; /* where a caller's return address would be; keeps the ABI's alignment */
+};
+
+/* The values a process starts with (System V AMD64 ABI 1.0, 3.4.1). */
+#define MXCSR_INITIAL       0x1f80U
+#define X87_CONTROL_INITIAL 0x037fU
+
+/* The first function of a fiber. */
+static void fiber_main(void)
+{
+    struct hal_thread *self = (struct hal_thread *)hosted_cpu()->current;
+
+    after_switch(self);
+    self->entry(self->argument);
+    __builtin_trap(); /* entry has returned, which the contract forbids */
+}
+
+void hal_thread_init(struct hal_thread *hal, void *stack, size_t stack_size,
+                     void (*entry)(void *arg), void *arg)
+{
+    uintptr_t top = ((uintptr_t)stack + stack_size) & ~(uintptr_t)15;
+    struct saved_context *context = (struct saved_context *)(top - sizeof *context);
+
+    *context = (struct saved_context){
+        .mxcsr = MXCSR_INITIAL,
+        .x87_control = X87_CONTROL_INITIAL,
+        .return_address = fiber_main,
+    };
+    *hal = (struct hal_thread){
+        .sp = context,
+        .sanitizer = sanitizer_create(),
+        .stack = stack,
+        .stack_size = stack_size,
+        .entry = entry,
+        .argument = arg,
+    };
+}
+
+void hal_thread_fini(struct hal_thread *hal)
+{
+    if (hal->sanitizer != NULL) {
+        sanitizer_destroy(hal->sanitizer);
+        hal->sanitizer = NULL;
+    }
+}
+
+void hosted_fiber_adopt(struct hal_thread *fiber)
+{
+    pthread_attr_t attributes;
+    void *stack = NULL;
+    size_t size = 0;
+
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstack(&attributes, &stack, &size);
+        pthread_attr_destroy(&attributes);
+    }
+    *fiber = (struct hal_thread){
+        .sanitizer = sanitizer_current(),
+        .stack = stack,
+        .stack_size = size,
+    };
+}
+
+HX_NOINLINE void *hosted_fiber_switch(struct hal_thread *from, struct hal_thread *to, void *token)
+{
+    void *received;
+
+    before_switch(from, to);
+    received = hosted_context_switch(&from->sp, to->sp, token);
+    after_switch(from);
+    return received;
+}
+
+struct thread *hal_thread_switch(struct thread *from, struct thread *to)
+{
+    hosted_cpu()->current = to;
+    return hosted_fiber_switch((struct hal_thread *)from, (struct hal_thread *)to, from);
+}
