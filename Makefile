@@ -23,8 +23,9 @@ include mk/user.mk
 include mk/initrd.mk
 include mk/host.mk
 include mk/deps.mk
+include mk/test.mk
 
-.PHONY: all host run clean help FORCE
+.PHONY: all host clean help FORCE
 
 all: $(OUT)/helix.elf $(OUT)/initrd.cpio ## build the kernel image and the initial file system
 host: build/host/libhelix.a ## build the core as a Linux library

@@ -28,12 +28,12 @@ HOST_VARIANTS := host host-gcc host-asan host-tsan host-coverage host-fuzz
 HOST_TESTS := $(sort $(wildcard tests/host/*/test_*.c))
 
 # $(call host_objects,VARIANT,SOURCES)
-host_objects = $(patsubst %,build/$(1)/obj/%.o,$(basename $(2)))
+host_objects = $(patsubst %,build/$(1)/obj/%.o,$(2))
 
 # $(call host_rules,VARIANT)
 define host_rules
 build/$(1)/flags: FORCE
-	$$(call keep_text,$($(1)_COMPILE) $(HOST_CFLAGS) $(HOST_LIBS))
+	$$(call keep_text,$$(call not_here,$($(1)_COMPILE) $(HOST_CFLAGS) $(HOST_LIBS)))
 
 build/$(1)/library.objects: FORCE
 	$$(call keep_text,$(call host_objects,$(1),$(HOST_LIBRARY_SOURCES)))
@@ -41,12 +41,12 @@ build/$(1)/library.objects: FORCE
 build/$(1)/helix.objects: FORCE
 	$$(call keep_text,$(call host_objects,$(1),$(HOST_KERNEL_SOURCES)))
 
-build/$(1)/obj/%.o: %.c build/$(1)/flags
+build/$(1)/obj/%.c.o: %.c build/$(1)/flags
 	$$(call say,$(1),$$<)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_COMPILE) $(HOST_CFLAGS) $$(DEPENDENCIES) -c $$< -o $$@
 
-build/$(1)/obj/%.o: %.S build/$(1)/flags
+build/$(1)/obj/%.S.o: %.S build/$(1)/flags
 	$$(call say,$(1),$$<)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_COMPILE) $(HOST_CFLAGS) $$(DEPENDENCIES) -c $$< -o $$@
@@ -62,7 +62,7 @@ build/$(1)/helix: $(call host_objects,$(1),$(HOST_KERNEL_SOURCES)) build/$(1)/he
 	$$(Q)$($(1)_COMPILE) -o $$@ $(call host_objects,$(1),$(HOST_KERNEL_SOURCES)) \
 	    build/$(1)/libhelix.a $(HOST_LIBS)
 
-build/$(1)/tests/%: build/$(1)/obj/tests/host/%.o build/$(1)/libhelix.a
+build/$(1)/tests/%: build/$(1)/obj/tests/host/%.c.o build/$(1)/libhelix.a
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_COMPILE) -o $$@ $$< build/$(1)/libhelix.a $(HOST_LIBS)
@@ -72,5 +72,13 @@ build/$(1)/tests/%: build/$(1)/obj/tests/host/%.o build/$(1)/libhelix.a
 endef
 
 $(foreach variant,$(HOST_VARIANTS),$(eval $(call host_rules,$(variant))))
+
+
+build/host-fuzz/fuzz/%: build/host-fuzz/obj/tests/fuzz/%.c.o build/host-fuzz/libhelix.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(host-fuzz_COMPILE) -fsanitize=fuzzer -o $@ $< build/host-fuzz/libhelix.a -no-pie -pthread
+
+-include $(patsubst %,build/host-fuzz/obj/%.d,$(wildcard tests/fuzz/*.c))
 
 .SECONDARY:

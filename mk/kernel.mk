@@ -19,20 +19,20 @@ KERNEL_LDS    := ports/x86_64/kernel.lds
 KERNEL_LINK   := $(LD) -T $(KERNEL_LDS) --gc-sections --build-id=none -z noexecstack \
     -z max-page-size=4096
 
-KERNEL_OBJECTS := $(patsubst %,$(OUT)/obj/%.o,$(basename $(KERNEL_SOURCES)))
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(OUT)/obj/%.o)
 
 $(OUT)/kernel.flags: FORCE
-	$(call keep_text,$(KERNEL_CFLAGS))
+	$(call keep_text,$(call not_here,$(KERNEL_CFLAGS)))
 
 $(OUT)/kernel.objects: FORCE
 	$(call keep_text,$(KERNEL_LINK) $(KERNEL_OBJECTS))
 
-$(OUT)/obj/%.o: %.c $(OUT)/kernel.flags
+$(OUT)/obj/%.c.o: %.c $(OUT)/kernel.flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
-$(OUT)/obj/%.o: %.S $(OUT)/kernel.flags
+$(OUT)/obj/%.S.o: %.S $(OUT)/kernel.flags
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(KERNEL_CFLAGS) $(DEPENDENCIES) -c $< -o $@

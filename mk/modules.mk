@@ -14,15 +14,15 @@ MODULES      := $(MODULE_NAMES:%=$(OUT)/modules/%.hxm)
 modules: $(MODULES) ## build the loadable modules
 
 $(OUT)/modules.flags: FORCE
-	$(call keep_text,$(MODULE_CFLAGS) $(MODULE_LINK))
+	$(call keep_text,$(call not_here,$(MODULE_CFLAGS) $(MODULE_LINK)))
 
-$(OUT)/obj/modules/%.o: modules/%.c $(OUT)/modules.flags
+$(OUT)/obj/modules/%.c.o: modules/%.c $(OUT)/modules.flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 # $(call module_objects,NAME)
-module_objects = $(patsubst %.c,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c)))
+module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c)))
 
 define module_rules
 $(OUT)/modules/$(1).objects: FORCE

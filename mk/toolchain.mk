@@ -26,3 +26,6 @@ define keep_text
 @mkdir -p $(@D)
 @printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' > $@
 endef
+
+# Flags as they are kept: without the tree's own place, so that a copied tree is not built again.
+not_here = $(subst $(CURDIR),.,$(1))

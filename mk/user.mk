@@ -6,7 +6,7 @@ USER_CFLAGS := -std=gnu17 -static -O2 -Wall -Wextra -Werror $(SAME_ANYWHERE) -Wl
 USER_PROGRAMS := $(patsubst user/%.c,$(OUT)/user/%,$(sort $(wildcard user/*.c)))
 
 $(OUT)/user.flags: FORCE
-	$(call keep_text,$(USER_CFLAGS))
+	$(call keep_text,$(call not_here,$(USER_CFLAGS)))
 
 $(OUT)/user/%: user/%.c $(OUT)/user.flags
 	$(call say,USER,$<)

@@ -1,0 +1,50 @@
+# Running and testing. tools/test builds what it needs through the goals at the end of this file.
+
+# Host tests with several threads: run under the thread sanitizer too.
+TSAN_TESTS :=
+export TSAN_TESTS PYTEST
+
+# make run ARGS='--smp 4'
+ARGS ?=
+# make fuzz T=60
+T ?= 60
+
+.PHONY: run test test-host test-metal soak fuzz bench
+
+run: deps all ## boot in QEMU (ARGS='…' goes to tools/run)
+	$(Q)tools/run --kernel $(OUT)/helix.elf $(ARGS)
+
+test: deps ## run all tests, short campaigns
+	$(Q)tools/test
+
+test-host: deps ## run the tests that run as Linux processes
+	$(Q)tools/test host-asan host-gcc host-tsan hosted
+
+test-metal: deps ## run the tests that boot the kernel
+	$(Q)tools/test metal scenario
+
+soak: deps ## run all tests with their full counts (long)
+	$(Q)HELIX_SOAK=1 tools/test --fuzz-seconds 600
+
+fuzz: deps ## run every fuzzer for T seconds
+	$(Q)tools/test fuzz --fuzz-seconds $(T)
+
+bench: deps all ## measure in counted instructions, and the size of the image
+	$(Q)tools/bench --kernel $(OUT)/helix.elf
+
+# --- what tools/test builds --------------------------------------------------------------------------
+
+.PHONY: tests-asan tests-gcc tests-tsan kernels-hosted images fuzzers
+
+tests-asan: $(HOST_TESTS:tests/host/%.c=build/host-asan/tests/%)
+tests-gcc:  $(HOST_TESTS:tests/host/%.c=build/host-gcc/tests/%)
+tests-tsan: $(TSAN_TESTS:tests/host/%.c=build/host-tsan/tests/%)
+
+kernels-hosted: build/host-asan/helix build/host-gcc/helix
+
+images:
+	$(Q)$(MAKE) --no-print-directory all BUILD=release
+	$(Q)$(MAKE) --no-print-directory all BUILD=debug
+
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzzers: $(FUZZ_SOURCES:tests/fuzz/%.c=build/host-fuzz/fuzz/%)

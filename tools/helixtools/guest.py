@@ -1,0 +1,227 @@
+"""Run Helix in QEMU and find out how it ended.
+
+QEMU's own exit status cannot tell power-off from a triple fault, so two witnesses are heard: the
+line `helix-exit: N` that the kernel writes to the debug console (port 0xe9) before it leaves, and
+the reason in QEMU's SHUTDOWN event, read through a machine-protocol (QMP) socket.
+"""
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import List, Optional
+
+from helixtools.cpio import Archive
+
+EXIT_EXPLAINED = 1
+EXIT_USAGE = 2
+EXIT_PANIC = 3
+EXIT_TIMEOUT = 124
+
+# What QEMU returns for v written to isa-debug-exit is (v << 1) | 1.
+DEBUG_EXIT_DEVICE = "isa-debug-exit,iobase=0xf4,iosize=0x04"
+
+COUNTED = ["-icount", "shift=0,sleep=off",
+           "-rtc", "base=2026-01-01T00:00:00,clock=vm", "-seed", "1"]
+
+
+@dataclasses.dataclass
+class Machine:
+    """What to boot, and on what."""
+    kernel: pathlib.Path
+    initrd: Optional[pathlib.Path] = None
+    append: str = ""
+    extra: Optional[pathlib.Path] = None
+    smp: int = 1
+    memory: int = 256
+    icount: bool = False
+    timeout: Optional[float] = None
+    display: bool = False
+    reboots: int = 0
+    gdb: bool = False
+    push: Optional[pathlib.Path] = None
+    qemu_args: str = ""
+
+
+class Witness:
+    """Follows QEMU's events and, where resets are allowed, the firmware's messages.
+
+    One reset by the guest makes several RESET events, because the firmware resets the machine again
+    on its own; so boots are counted by what the firmware says just before it starts the kernel.
+    """
+
+    FIRMWARE_STARTS_KERNEL = "Booting from ROM"
+
+    def __init__(self, reboots):
+        self._reboots = reboots
+        self._boots = 0
+        self.reason = ""
+        self._events, self.events_peer = socket.socketpair()
+        self._firmware, self.firmware_peer = socket.socketpair()
+        self._threads = [threading.Thread(target=_follow, args=source, daemon=True)
+                         for source in ((self._events, self._note_event),
+                                        (self._firmware, self._note_boot))]
+        self._send("qmp_capabilities")
+
+    def peers(self):
+        """The file descriptors that QEMU inherits."""
+        return [self.events_peer.fileno(), self.firmware_peer.fileno()]
+
+    def start(self):
+        """QEMU runs: its ends of the sockets are its own."""
+        self.events_peer.close()
+        self.firmware_peer.close()
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self):
+        """QEMU has ended: hear its last words."""
+        for thread in self._threads:
+            thread.join(2)
+        self._events.close()
+        self._firmware.close()
+
+    def _send(self, command, **arguments):
+        message = {"execute": command, "arguments": arguments}
+        self._events.sendall(json.dumps(message).encode() + b"\n")
+
+    def _note_event(self, line):
+        message = json.loads(line)
+        if message.get("event") == "SHUTDOWN":
+            self.reason = message.get("data", {}).get("reason", "")
+
+    def _note_boot(self, line):
+        if self.FIRMWARE_STARTS_KERNEL in line:
+            self._boots += 1
+            if self._boots == self._reboots + 1:
+                self._send("set-action", reboot="shutdown")
+
+
+def _follow(connection, note):
+    """Call note with each line until QEMU is gone; its end may break the connection at any moment."""
+    with contextlib.suppress(OSError), connection.makefile("r", errors="replace") as lines:
+        for line in lines:
+            note(line)
+
+
+def _serial_options(machine):
+    if sys.stdin.isatty():
+        first = ["-serial", "mon:stdio"]
+    else:
+        first = ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
+    if machine.push is None:
+        return first
+    return first + ["-chardev", f"socket,id=com2,path={machine.push},server=on,wait=off",
+                    "-serial", "chardev:com2"]
+
+
+def _reset_options(machine, witness):
+    if machine.reboots == 0:
+        return ["-no-reboot"]
+    return ["-chardev", f"socket,id=firmware,fd={witness.firmware_peer.fileno()}",
+            "-device", "isa-debugcon,iobase=0x402,chardev=firmware"]
+
+
+def qemu_command(machine: Machine, initrd: Optional[pathlib.Path], debug_console: str,
+                 witness: Witness) -> List[str]:
+    """QEMU's command line."""
+    command = ["qemu-system-x86_64", "-M", "q35", "-m", str(machine.memory),
+               "-smp", str(machine.smp), "-cpu", "max,erms=off" if machine.icount else "max",
+               "-kernel", str(machine.kernel), "-append", machine.append,
+               "-device", DEBUG_EXIT_DEVICE, "-debugcon", f"file:{debug_console}",
+               "-chardev", f"socket,id=qmp,fd={witness.events_peer.fileno()}",
+               "-mon", "chardev=qmp,mode=control"]
+    command += _serial_options(machine)
+    command += ["-initrd", str(initrd)] if initrd else []
+    command += COUNTED if machine.icount else []
+    command += [] if machine.display else ["-display", "none"]
+    command += _reset_options(machine, witness)
+    command += ["-s", "-S"] if machine.gdb else []
+    return command + shlex.split(machine.qemu_args)
+
+
+def _lay_over(machine, folder):
+    """The initrd to load: the machine's, followed by an archive of the extra folder if there is one."""
+    if machine.extra is None:
+        return machine.initrd
+    archive = Archive()
+    archive.add_tree(machine.extra)
+    base = machine.initrd.read_bytes() if machine.initrd else b""
+    path = pathlib.Path(folder) / "initrd.cpio"
+    path.write_bytes(base + archive.bytes())
+    return path
+
+
+def _wait(process, timeout):
+    """QEMU's exit status, None when the time was up."""
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def explain(text):
+    print(f"run: {text}", file=sys.stderr)
+
+
+def verdict(qemu_status, reason, debug_text, machine):
+    """Our exit status for the way the guest ended, explained on standard error unless it is clean."""
+    if qemu_status is None:
+        explain(f"time is up after {machine.timeout:g} s")
+        return EXIT_TIMEOUT
+    exits = re.findall(r"^helix-exit: (\d+)$", debug_text, re.MULTILINE)
+    if exits:
+        return int(exits[-1])
+    if qemu_status == 0 and reason == "guest-shutdown":
+        return 0
+    if qemu_status == (EXIT_PANIC >> 1) << 1 | 1:
+        return EXIT_PANIC
+    if qemu_status == 0 and reason == "guest-reset":
+        explain(f"the guest was reset, or died of a triple fault, after {machine.reboots} allowed "
+                "resets; --reboots N allows N")
+    elif qemu_status == 0 and reason.startswith("host-"):
+        explain(f"QEMU was told to end from outside ({reason})")
+    else:
+        explain(f"QEMU ended with status {qemu_status}, reason {reason or 'unknown'}, "
+                "and the guest did not say that it powers off")
+    return EXIT_EXPLAINED
+
+
+def _read_if_there(path):
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii", errors="replace") as file:
+        return file.read()
+    return ""
+
+
+def _end_with_us(number, frame):
+    raise SystemExit(128 + number)
+
+
+def run(machine: Machine) -> int:
+    """Boot the machine; standard output is the guest's first serial port. Returns the exit status."""
+    signal.signal(signal.SIGTERM, _end_with_us)
+    with tempfile.TemporaryDirectory(prefix="helix-run-") as folder:
+        debug_console = os.path.join(folder, "debug-console")
+        witness = Witness(machine.reboots)
+        command = qemu_command(machine, _lay_over(machine, folder), debug_console, witness)
+        with subprocess.Popen(command, pass_fds=witness.peers()) as process:
+            witness.start()
+            status = _wait(process, machine.timeout)
+        witness.finish()
+        return verdict(status, witness.reason, _read_if_there(debug_console), machine)

@@ -1,0 +1,143 @@
+"""The test suites of this tree: what each runs, and what it is the proof of.
+
+A suite is found from the sources, so a program left over from a deleted test is never run.
+"""
+import dataclasses
+import os
+import pathlib
+import shlex
+from typing import Dict, List
+
+from helixtools import tree
+
+HOST, METAL, NEITHER = "host", "metal", "neither"
+
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=0:handle_segv=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=0:exitcode=66:second_deadlock_stack=1",
+}
+
+
+@dataclasses.dataclass
+class Suite:
+    """A command whose output is a test report."""
+    name: str                    # GROUP/REST
+    column: str                  # of `make spec` that it counts for
+    command: List[str]
+    proves: List[pathlib.Path]   # what is tested: their contents identify the build
+    sources: List[pathlib.Path]  # where its tests are written
+    timeout: float = 60
+    form: str = "tap"            # tap, junit (command gets --junitxml) or status
+    alone: bool = False          # wants the whole machine
+    environment: Dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def group(self):
+        return self.name.split("/")[0]
+
+
+def find_all(seed: int, fuzz_seconds: int = 5, soak: bool = False) -> List[Suite]:
+    """Every suite, in the order of running."""
+    patience = 20 if soak else 1
+    return (host_suites("host-asan", patience) + host_suites("host-gcc", patience)
+            + host_suites("host-tsan", patience) + hosted_suites(seed, patience)
+            + metal_suites(seed, patience) + scenario_suites(patience)
+            + fuzz_suites(seed, fuzz_seconds) + lint_suites())
+
+
+def _sources(pattern):
+    return sorted(tree.ROOT.glob(pattern))
+
+
+def _tsan_listed(source):
+    """The tests that mk/host.mk names in TSAN_TESTS (tools/test gets them from the environment)."""
+    listed = os.environ.get("TSAN_TESTS", "").split()
+    return str(source.relative_to(tree.ROOT)) in listed
+
+
+def host_suites(variant, patience):
+    suites = []
+    for source in _sources("tests/host/*/test_*.c"):
+        if variant == "host-tsan" and not _tsan_listed(source):
+            continue
+        place = f"{source.parent.name}/{source.stem}"
+        program = tree.BUILD / variant / "tests" / place
+        suites.append(Suite(f"{variant}/{place}", HOST, [str(program)], [program], [source],
+                            timeout=90 * patience,
+                            environment={"CMOCKA_MESSAGE_OUTPUT": "TAP", **SANITIZER_ENVIRONMENT}))
+    return suites
+
+
+def _selftest_sources():
+    return _sources("tests/self/*.c")
+
+
+def hosted_suites(seed, patience):
+    """The kernel as a process runs the same built-in tests as the image."""
+    if not _selftest_sources():
+        return []
+    suites = []
+    for variant in ("host-asan", "host-gcc"):
+        program = tree.BUILD / variant / "helix"
+        suites.append(Suite(f"hosted/{variant[5:]}", HOST, [str(program), "selftest", f"seed={seed}"],
+                            [program], _selftest_sources(), timeout=120 * patience, alone=True,
+                            environment=SANITIZER_ENVIRONMENT))
+    return suites
+
+
+def _image(grade):
+    folder = tree.image_folder(grade)
+    return [folder / "helix.elf", folder / "initrd.cpio"]
+
+
+RUN_TOOL = [tree.ROOT / "tools/run", tree.ROOT / "tools/helixtools/guest.py"]
+
+
+def metal_suites(seed, patience):
+    if not _selftest_sources():
+        return []
+    suites = []
+    for grade in ("release", "debug"):
+        for cpus in (1, 4):
+            kernel = _image(grade)[0]
+            limit = 120 * patience
+            command = [str(RUN_TOOL[0]), "--kernel", str(kernel), "--smp", str(cpus),
+                       "--timeout", str(limit), "--append",
+                       f"selftest console=serial panic=exit seed={seed}"]
+            suites.append(Suite(f"metal/{grade}-{cpus}cpu", METAL, command, _image(grade) + RUN_TOOL,
+                                _selftest_sources(), timeout=limit + 10, alone=True))
+    return suites
+
+
+def scenario_suites(patience):
+    sources = _sources("tests/scenario/test_*.py")
+    if not sources:
+        return []
+    pytest = shlex.split(os.environ.get("PYTEST", "pytest-3"))
+    return [Suite(f"scenario/{source.stem}", METAL,
+                  pytest + ["-q", "-p", "no:cacheprovider", "--tb=short", str(source)],
+                  _image("release") + RUN_TOOL + [source, tree.ROOT / "tests/scenario/conftest.py"],
+                  [source], timeout=180 * patience, form="junit", alone=True)
+            for source in sources]
+
+
+def fuzz_suites(seed, seconds):
+    suites = []
+    for source in _sources("tests/fuzz/fuzz_*.c"):
+        program = tree.BUILD / "host-fuzz" / "fuzz" / source.stem
+        grown = tree.BUILD / "fuzz-corpus" / source.stem
+        seeds = tree.ROOT / "tests/fuzz/corpus" / source.stem[len("fuzz_"):]
+        command = [str(program), f"-max_total_time={seconds}", f"-seed={seed % 2**32}",
+                   "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
+                   f"-artifact_prefix={tree.RESULTS}/{source.stem}-", str(grown)]
+        command += [str(seeds)] if seeds.is_dir() else []
+        suites.append(Suite(f"fuzz/{source.stem}", HOST, command, [program], [source],
+                            timeout=seconds + 60, form="status", environment=SANITIZER_ENVIRONMENT))
+    return suites
+
+
+def lint_suites():
+    return [Suite(f"lint/{target}", NEITHER, ["make", "-s", f"lint-{target}"], [], [], timeout=120,
+                  form="status")
+            for target in ("format", "layers")]

@@ -1,0 +1,11 @@
+"""Where things are in this tree."""
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / "build"
+RESULTS = BUILD / "results"
+
+
+def image_folder(grade="release"):
+    """The folder of the bootable image of a build grade, release or debug."""
+    return BUILD / ("x86_64-debug" if grade == "debug" else "x86_64")
