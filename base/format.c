@@ -14,15 +14,15 @@
 #include <stdint.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "put_until finds the first byte of a word at its low end"
+#error "words are taken apart and put together from their low end"
 #endif
 
-#define WORD_SIZE   8U
-#define WORD_ONES   0x0101010101010101ULL
-#define WORD_HIGHS  0x8080808080808080ULL
-#define PAGE_SIZE   4096U
-#define DECIMAL_MAX 20U /* digits of UINT64_MAX */
-#define NUMBER_MAX  22U /* digits of UINT64_MAX in octal, the longest form */
+#define WORD_SIZE  8U
+#define WORD_ONES  0x0101010101010101ULL
+#define WORD_HIGHS 0x8080808080808080ULL
+#define PAGE_SIZE  4096U
+#define NUMBER_ROOM                                                                                \
+    24U /* any digits: 22 of UINT64_MAX in octal, the whole words of decimal_write */
 
 /* Where the text goes. What does not fit is only counted. */
 struct sink {
@@ -69,6 +69,9 @@ static size_t sink_reserve(struct sink *sink, size_t size)
 
 static void put_bytes(struct sink *sink, const char *bytes, size_t size)
 {
+    if (size == 0) {
+        return;
+    }
     size = sink_reserve(sink, size);
     memcpy(sink->at, bytes, size);
     sink->at += size;
@@ -76,6 +79,9 @@ static void put_bytes(struct sink *sink, const char *bytes, size_t size)
 
 static void put_repeated(struct sink *sink, char byte, size_t count)
 {
+    if (count == 0) {
+        return;
+    }
     count = sink_reserve(sink, count);
     memset(sink->at, byte, count);
     sink->at += count;
@@ -117,82 +123,104 @@ static HX_NOINLINE const char *put_bytes_until(struct sink *sink, const char *te
 /* Copy text up to a NUL or the stop byte (ASCII); returns where it stopped. */
 static const char *put_until(struct sink *sink, const char *text, char stop)
 {
-    size_t room = (size_t)(sink->end - sink->at);
+    char *to = sink->at;
+    size_t room = (size_t)(sink->end - to);
     size_t budget = PAGE_SIZE - ((uintptr_t)text & (PAGE_SIZE - 1));
     uint64_t stops = WORD_ONES * (uint8_t)stop;
+    const char *last;
 
     if (budget > room) {
         budget = room;
     }
-    for (; budget >= WORD_SIZE; budget -= WORD_SIZE) {
+    for (last = text + (budget & ~(WORD_SIZE - 1UL)); text != last; text += WORD_SIZE) {
         uint64_t word = load_word(text);
         uint64_t found = word_find(word, stops);
 
-        memcpy(sink->at, &word, sizeof(word));
+        memcpy(to, &word, sizeof(word));
         if (found != 0) {
             size_t length = (size_t)__builtin_ctzll(found) / 8;
 
-            sink->at += length;
+            sink->at = to + length;
             return text + length;
         }
-        text += WORD_SIZE;
-        sink->at += WORD_SIZE;
+        to += WORD_SIZE;
     }
+    sink->at = to;
     return put_bytes_until(sink, text, stop);
 }
 
 /* --- digits ------------------------------------------------------------------------------------
  */
 
-#define PAIR_ROW(tens)                                                                             \
-    {tens, '0'}, {tens, '1'}, {tens, '2'}, {tens, '3'}, {tens, '4'}, {tens, '5'}, {tens, '6'},     \
-        {tens, '7'}, {tens, '8'},                                                                  \
-    {                                                                                              \
-        tens, '9'                                                                                  \
-    }
+#define TEN_TO_THE_8TH 100000000U
 
-static const char pairs[100][2] = {PAIR_ROW('0'), PAIR_ROW('1'), PAIR_ROW('2'), PAIR_ROW('3'),
-                                   PAIR_ROW('4'), PAIR_ROW('5'), PAIR_ROW('6'), PAIR_ROW('7'),
-                                   PAIR_ROW('8'), PAIR_ROW('9')};
-
-static unsigned decimal_length(uint64_t value)
+/*
+ * The eight decimal digits of a number below 10^8, one a byte, the first in the low byte. Each step
+ * halves all parts at once: 8 digits, 2 times 4, 4 times 2, 8 times 1. The divisions are products
+ * with a reciprocal, exact in their ranges: 10486 / 2^20 for 1/100 below 10^4, 103 / 2^10 for 1/10
+ * below 100.
+ */
+static uint64_t eight_digits(uint32_t value)
 {
-    unsigned length = 1;
+    uint64_t high = value / 10000;
+    uint64_t parts = high | (uint64_t)(value - (uint32_t)high * 10000) << 32;
 
-    while (value >= 10000) {
-        value /= 10000;
-        length += 4;
-    }
-    return length + (value >= 10) + (value >= 100) + (value >= 1000);
+    high = (parts * 10486 >> 20) & 0x0000007f0000007fULL;
+    parts = high | (parts - high * 100) << 16;
+    high = (parts * 103 >> 10) & 0x000f000f000f000fULL;
+    return high | (parts - high * 10) << 8;
 }
 
-/* Write the digits so that they end before `end`; returns the first. */
-static char *decimal_write(char *end, uint64_t value)
+/* Write all eight digits of a number below 10^8. */
+static char *eight_write(char *to, uint32_t value)
 {
-    uint32_t rest;
+    uint64_t text = eight_digits(value) | WORD_ONES * '0';
 
-    while (value > UINT32_MAX) {
-        end -= 2;
-        memcpy(end, pairs[value % 100], 2);
-        value /= 100;
-    }
-    /* Few numbers are longer, and division is cheaper in 32 bits. */
-    rest = (uint32_t)value;
-    while (rest >= 100) {
-        end -= 2;
-        memcpy(end, pairs[rest % 100], 2);
-        rest /= 100;
-    }
-    if (rest >= 10) {
-        end -= 2;
-        memcpy(end, pairs[rest], 2);
+    memcpy(to, &text, sizeof(text));
+    return to + sizeof(text);
+}
+
+/* Write a number below 10^8 without leading zeros, as a whole word; returns the end of the digits.
+ */
+static char *leading_write(char *to, uint32_t value)
+{
+    uint64_t digits = eight_digits(value);
+    /* The last digit counts even when it is zero. */
+    unsigned zeros = (unsigned)__builtin_ctzll(digits | 1ULL << 56) / 8;
+    uint64_t text = (digits | WORD_ONES * '0') >> (zeros * 8);
+
+    memcpy(to, &text, sizeof(text));
+    return to + sizeof(text) - zeros;
+}
+
+/* Write a number of 10^8 or more: two or three groups of eight digits. */
+static HX_NOINLINE char *long_write(char *to, uint64_t value)
+{
+    uint64_t high = value / TEN_TO_THE_8TH;
+
+    if (high < TEN_TO_THE_8TH) {
+        to = leading_write(to, (uint32_t)high);
     } else {
-        *--end = (char)('0' + rest);
+        to = leading_write(to, (uint32_t)(high / TEN_TO_THE_8TH));
+        to = eight_write(to, (uint32_t)(high % TEN_TO_THE_8TH));
     }
-    return end;
+    return eight_write(to, (uint32_t)(value % TEN_TO_THE_8TH));
 }
 
-/* The same for octal (3 bits a digit) and hexadecimal (4). */
+/* Write a number into NUMBER_ROOM bytes; returns the end of its digits. */
+static char *decimal_write(char *to, uint64_t value)
+{
+    if (value < 10) {
+        *to = (char)('0' + value);
+        return to + 1;
+    }
+    if (value < TEN_TO_THE_8TH) {
+        return leading_write(to, (uint32_t)value);
+    }
+    return long_write(to, value);
+}
+
+/* Octal (3 bits a digit) and hexadecimal (4): write so that the digits end before `end`. */
 static char *binary_write(char *end, uint64_t value, unsigned bits, bool capital)
 {
     const char *digits = capital ? "0123456789ABCDEF" : "0123456789abcdef";
@@ -207,11 +235,6 @@ static char *binary_write(char *end, uint64_t value, unsigned bits, bool capital
 
 /* --- conversions -------------------------------------------------------------------------------
  */
-
-static bool conversion_is_plain(const struct conversion *conversion)
-{
-    return conversion->flags == 0 && conversion->width == 0 && conversion->precision < 0;
-}
 
 static size_t padding(const struct conversion *conversion, size_t length)
 {
@@ -266,56 +289,52 @@ static void put_number(struct sink *sink, const struct conversion *conversion, c
     put_repeated(sink, ' ', blanks);
 }
 
-/* A decimal number in the general way. Zero with precision 0 has no digits (C17 7.21.6.1). */
-static void put_decimal_padded(struct sink *sink, const struct conversion *conversion,
-                               uint64_t value, const char *sign)
+/* Zero with precision 0 has no digits (C17 7.21.6.1). */
+static bool has_digits(const struct conversion *conversion, uint64_t value)
 {
-    char text[NUMBER_MAX];
-    char *end = text + sizeof(text);
-    char *first = end;
-
-    if (value != 0 || conversion->precision != 0) {
-        first = decimal_write(end, value);
-    }
-    put_number(sink, conversion, sign, first, (size_t)(end - first));
+    return value != 0 || conversion->precision != 0;
 }
 
 static void put_decimal(struct sink *sink, const struct conversion *conversion, uint64_t value,
-                        bool negative)
+                        const char *sign)
 {
-    if (conversion_is_plain(conversion) && sink->end - sink->at > (ptrdiff_t)DECIMAL_MAX) {
-        if (negative) {
-            *sink->at++ = '-';
-        }
-        sink->at += decimal_length(value);
-        decimal_write(sink->at, value);
-        return;
+    char text[NUMBER_ROOM];
+    char *end = text;
+
+    if (has_digits(conversion, value)) {
+        end = decimal_write(text, value);
     }
-    put_decimal_padded(sink, conversion, value, negative ? "-" : "");
+    put_number(sink, conversion, sign, text, (size_t)(end - text));
+}
+
+static uint64_t magnitude_of(int64_t value)
+{
+    return value < 0 ? -(uint64_t)value : (uint64_t)value;
 }
 
 static void put_signed(struct sink *sink, const struct conversion *conversion, int64_t value)
 {
-    uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    const char *sign = "";
 
-    if (value >= 0 && (conversion->flags & (FLAG_PLUS | FLAG_SPACE)) != 0) {
-        const char *sign = (conversion->flags & FLAG_PLUS) != 0 ? "+" : " ";
-
-        put_decimal_padded(sink, conversion, magnitude, sign);
-        return;
+    if (value < 0) {
+        sign = "-";
+    } else if ((conversion->flags & FLAG_PLUS) != 0) {
+        sign = "+";
+    } else if ((conversion->flags & FLAG_SPACE) != 0) {
+        sign = " ";
     }
-    put_decimal(sink, conversion, magnitude, value < 0);
+    put_decimal(sink, conversion, magnitude_of(value), sign);
 }
 
 static void put_hexadecimal(struct sink *sink, const struct conversion *conversion, uint64_t value,
                             bool capital)
 {
-    char text[NUMBER_MAX];
+    char text[NUMBER_ROOM];
     char *end = text + sizeof(text);
     char *first = end;
     const char *prefix = "";
 
-    if (value != 0 || conversion->precision != 0) {
+    if (has_digits(conversion, value)) {
         first = binary_write(end, value, 4, capital);
     }
     if (value != 0 && (conversion->flags & FLAG_ALTERNATE) != 0) {
@@ -328,11 +347,11 @@ static void put_hexadecimal(struct sink *sink, const struct conversion *conversi
 static void put_octal(struct sink *sink, const struct conversion *conversion, uint64_t value)
 {
     struct conversion adapted = *conversion;
-    char text[NUMBER_MAX];
+    char text[NUMBER_ROOM];
     char *end = text + sizeof(text);
     char *first = end;
 
-    if (value != 0 || conversion->precision != 0) {
+    if (has_digits(conversion, value)) {
         first = binary_write(end, value, 3, false);
     }
     if ((conversion->flags & FLAG_ALTERNATE) != 0 && (first == end || *first != '0')) {
@@ -353,17 +372,16 @@ static void put_pointer(struct sink *sink, struct conversion *conversion, const 
     put_padded(sink, conversion, text, sizeof(text));
 }
 
+static const char *text_or_null(const char *text)
+{
+    return text != NULL ? text : "(null)";
+}
+
 static void put_string(struct sink *sink, const struct conversion *conversion, const char *text)
 {
     size_t max = conversion->precision < 0 ? SIZE_MAX : (size_t)conversion->precision;
 
-    if (text == NULL) {
-        text = "(null)";
-    }
-    if (conversion_is_plain(conversion)) {
-        put_until(sink, text, '\0');
-        return;
-    }
+    text = text_or_null(text);
     put_padded(sink, conversion, text, string_length_max(text, max));
 }
 
@@ -495,7 +513,7 @@ static bool put_argument(struct sink *sink, struct arguments *arguments,
         put_signed(sink, conversion, take_signed(arguments, conversion));
         return true;
     case 'u':
-        put_decimal(sink, conversion, take_unsigned(arguments, conversion), false);
+        put_decimal(sink, conversion, take_unsigned(arguments, conversion), "");
         return true;
     case 'x':
     case 'X':
@@ -521,17 +539,13 @@ static bool put_argument(struct sink *sink, struct arguments *arguments,
     }
 }
 
-/* One conversion, from its percent sign on; returns what follows it. */
-static const char *put_conversion(struct sink *sink, const char *percent,
-                                  struct arguments *arguments)
+/* One conversion of any form, from its percent sign on; returns what follows it. */
+static HX_NOINLINE const char *put_conversion(struct sink *sink, const char *percent,
+                                              struct arguments *arguments)
 {
     struct conversion conversion = {.precision = -1, .width_of_argument = 32};
-    const char *at = percent + 1;
+    const char *at = read_layout(percent + 1, arguments, &conversion);
 
-    /* All flags, digits and the point come before the letters. */
-    if (*at < 'A') {
-        at = read_layout(at, arguments, &conversion);
-    }
     at = read_length(at, &conversion);
     if (put_argument(sink, arguments, &conversion, *at)) {
         return at + 1;
@@ -543,29 +557,70 @@ static const char *put_conversion(struct sink *sink, const char *percent,
     return at;
 }
 
+/* A plain decimal number; the caller has seen that there is room. */
+static void put_plain(struct sink *sink, uint64_t value)
+{
+    sink->at = decimal_write(sink->at, value);
+}
+
+static void put_plain_signed(struct sink *sink, int64_t value)
+{
+    if (value < 0) {
+        *sink->at++ = '-';
+    }
+    put_plain(sink, magnitude_of(value));
+}
+
+/* The plain conversions that lines are made of; returns what follows, NULL when it is another one.
+ */
+static const char *put_common(struct sink *sink, const char *at, struct arguments *arguments)
+{
+    /* A sign and the digits. */
+    if ((size_t)(sink->end - sink->at) < 1 + NUMBER_ROOM) {
+        return NULL;
+    }
+    switch (*at) {
+    case 'u':
+        put_plain(sink, va_arg(arguments->list, unsigned));
+        return at + 1;
+    case 'd':
+        put_plain_signed(sink, va_arg(arguments->list, int));
+        return at + 1;
+    case 's':
+        put_until(sink, text_or_null(va_arg(arguments->list, const char *)), '\0');
+        return at + 1;
+    case 'l':
+        if (at[1] == 'u') {
+            put_plain(sink, va_arg(arguments->list, uint64_t));
+            return at + 2;
+        }
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
 size_t format_text_va(char *buffer, size_t size, const char *format, va_list args)
 {
-    char nothing[1];
-    struct sink sink = {.at = nothing, .end = nothing};
-    char *first = nothing;
+    struct sink sink = {.at = buffer, .end = size > 0 ? buffer + size - 1 : buffer};
     struct arguments arguments;
 
-    if (size > 0) {
-        first = buffer;
-        sink.at = buffer;
-        sink.end = buffer + size - 1;
-    }
     va_copy(arguments.list, args);
     for (;;) {
+        const char *next;
+
         format = put_until(&sink, format, '%');
         if (*format == '\0') {
             break;
         }
-        format = put_conversion(&sink, format, &arguments);
+        next = put_common(&sink, format + 1, &arguments);
+        format = next != NULL ? next : put_conversion(&sink, format, &arguments);
     }
     va_end(arguments.list);
-    *sink.at = '\0';
-    return (size_t)(sink.at - first) + sink.lost;
+    if (size > 0) {
+        *sink.at = '\0';
+    }
+    return (size_t)(sink.at - buffer) + sink.lost;
 }
 
 size_t format_text(char *buffer, size_t size, const char *format, ...)
