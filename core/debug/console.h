@@ -1,0 +1,69 @@
+/*
+ * Consoles: where log lines become visible (SPEC D1, D3).
+ *
+ * Rules:
+ * - Every registered writer gets every line whose level is shown, once and whole, in order.
+ * - One context prints at a time: in turn the caller of the log (before console_start_thread and in
+ *   a panic), and the console thread. Who cannot print at once leaves its line to the one who does.
+ * - A writer's functions are called with interrupts off, for at most CONSOLE_CHUNK bytes at a time;
+ *   they take no lock.
+ * - A line on the console: kprintln's text as it stands; others as "[  seconds.micros] level: text",
+ *   where info lines bear no level.
+ */
+#ifndef CORE_DEBUG_CONSOLE_H
+#define CORE_DEBUG_CONSOLE_H
+
+#include <core/debug/log.h>
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONSOLE_WRITER_MAX 4
+#define CONSOLE_CHUNK      16
+
+struct console_writer {
+    const char *name;
+    void (*write_byte)(char byte);
+    void (*write_string)(const char *text, size_t length); /* console_write_bytes-like by default */
+    void (*flush)(void);
+    void (*set_level)(enum log_level level); /* before each line: colour; may do nothing */
+    bool works_in_panic;                     /* may be called with the machine half dead */
+};
+
+/* The machine's byte device, \n as \r\n; and the one that shows nothing. */
+extern const struct console_writer console_serial;
+extern const struct console_writer console_null;
+
+/* Add a writer: it gets the lines from now on.  Context: boot or thread.  Errors: HX_EEXIST, HX_ENOSPC. */
+HX_MUST_USE hx_err console_register(const struct console_writer *writer);
+
+/*
+ * Take a writer out. When it returns, the writer is not being called and never will be.
+ * Context: boot or thread.  Errors: HX_ENOENT.
+ */
+HX_MUST_USE hx_err console_unregister(const struct console_writer *writer);
+
+/* From here on a thread of its own prints.  Context: thread.  Errors: HX_ENOMEM, HX_ESTATE it does. */
+HX_MUST_USE hx_err console_start_thread(void);
+
+/*
+ * Wait until all lines written so far are printed and flushed.
+ * Context: boot or thread, may block.
+ */
+void console_flush(void);
+
+/*
+ * For ever: print at once, in the caller's context, to the writers that work in a panic. A printer in
+ * the middle of a line gets a bounded time to finish it; past that its line is continued where it
+ * was. Nothing is lost or printed twice.  Context: panic, interrupts off.
+ */
+void console_enter_panic(void);
+
+/* A record has been written: see to its printing.  Called by log.c.  Context: any. */
+void console_notify(void);
+
+/* Wake the console thread for lines that came from an NMI.  Context: irq (the timer's). */
+void console_deferred(void);
+
+#endif
