@@ -199,7 +199,7 @@ static bool read_root_pointer(const struct reading *reading, uint64_t address, s
         return skip(reading, ACPI_ISSUE_RSDP);
     }
     memcpy(&rsdp, bytes, RSDP_SIZE_0);
-    *roots = (struct roots){.rsdt = rsdp.rsdt};
+    roots->rsdt = rsdp.rsdt;
     if (rsdp.revision >= 2) {
         if (read_extended(reading->reader, address, &rsdp)) {
             roots->xsdt = rsdp.xsdt;
@@ -214,7 +214,7 @@ static bool read_root_pointer(const struct reading *reading, uint64_t address, s
 static bool take_root(struct reading *reading, uint64_t address)
 {
     struct acpi_table root;
-    struct roots roots;
+    struct roots roots = {0};
     size_t entry_size;
 
     if (!read_root_pointer(reading, address, &roots)) {
