@@ -24,6 +24,7 @@ include mk/initrd.mk
 include mk/host.mk
 include mk/deps.mk
 include mk/test.mk
+include mk/checks.mk
 
 .PHONY: all host clean help FORCE
 
