@@ -32,8 +32,14 @@
 #include <stdint.h>
 
 struct activation;
+struct module_instance;
+struct module_instance;
 struct hal_space;
 struct process;
+
+#define THREAD_GATE_DEPTH 8
+/* How deep calls into modules may nest on one thread. */
+#define THREAD_GATE_DEPTH 8
 
 #define THREAD_NAME_MAX    24
 #define THREAD_STACK_SIZE  (16U * 1024U)
@@ -68,6 +74,9 @@ struct thread {
     bool reschedule;          /* O  switch at the next chance */
     bool is_idle;             /* I  a CPU's boot thread: runs when nothing else can, never queued */
     struct activation *activation; /* O  innermost call into a module, NULL: none */
+    uint32_t gate_depth;           /* O  calls into modules that are under way */
+    /* W  which instances they are in, outermost first; NULL beyond gate_depth */
+    _Atomic(struct module_instance *) gate_inside[THREAD_GATE_DEPTH];
     struct hal_space *space;       /* I  address space activated when it first runs */
     struct process *process;       /* I  NULL for a kernel thread */
     _Atomic uint32_t state;        /* A  enum thread_state | THREAD_TOKEN */

@@ -1,0 +1,50 @@
+/*
+ * The gate: the only way to call a module.
+ *
+ * Rules:
+ * - A call runs on the caller's thread and returns exactly once: with the module's answer, or with an
+ *   error that says whether the call may have had effects.
+ * - Core code is never abandoned: a module dies only while its own code is on the processor; inside
+ *   a callout the death takes effect when the callout is done.
+ * - No lock is held across a call, in either direction.
+ * - Calls nest (a callout may call another slot) up to THREAD_GATE_DEPTH deep.
+ */
+#ifndef CORE_GATE_GATE_H
+#define CORE_GATE_GATE_H
+
+#include <core/gate/slot.h>
+#include <helix/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hal_frame;
+struct activation;
+
+struct gate_result {
+    hx_err error;
+    bool may_have_run; /* with an error: effects may have happened */
+    uint64_t value;    /* with HX_OK: what the operation returned */
+};
+
+/*
+ * Call operation number of the slot's instance.
+ * Context: thread or irq; blocks if the operation's callouts do.
+ * Errors: HX_ENOENT the slot is empty, HX_ENOSYS no such operation, HX_EAGAIN all stacks of an
+ * unprivileged instance are in use, HX_ERANGE nested too deep, HX_EDIED the instance died.
+ */
+struct gate_result gate_call(struct slot *slot, uint32_t operation, uint64_t a0, uint64_t a1,
+                             uint64_t a2, uint64_t a3);
+
+/*
+ * An exception happened: if module code caused it, doom the instance, redirect the frame to the
+ * caller of the gate and return true. False: it is not a module's.  Context: exception.
+ */
+bool gate_handle_exception(struct hal_frame *frame);
+
+/*
+ * A timer tick (is_tick) or another interrupt is about to return to the frame: charge the tick to
+ * the call's deadline, and take the thread out of a doomed instance.  Context: irq, interrupts off.
+ */
+void gate_handle_interrupt(struct hal_frame *frame, bool is_tick);
+
+#endif

@@ -1,0 +1,360 @@
+/*
+ * The loader. One zeroed struct records what was taken; load_release gives it back, whatever point
+ * was reached.
+ */
+#include <base/assert.h>
+#include <base/format.h>
+#include <base/memory.h>
+#include <base/string.h>
+#include <core/debug/log.h>
+#include <core/gate/callout.h>
+#include <core/hot_reload/elf_module.h>
+#include <core/hot_reload/loader.h>
+#include <hal/clock.h>
+#include <hal/gate.h>
+#include <hal/relocate.h>
+#include <kern/area.h>
+#include <kern/heap.h>
+
+struct load {
+    struct elf_module elf;
+    struct area *scratch; /* the image, relocated, contiguous and writable */
+    struct module_instance *instance;
+    bool has_arena;
+    size_t thunk_pages; /* before the image, user backend only */
+    uintptr_t image;    /* where the image will be */
+    char *why;
+};
+
+static _Atomic uint32_t next_owner_index = OWNER_CORE + 1;
+
+static hx_err complain(struct load *load, hx_err error, const char *what, const char *name)
+{
+    (void)format_text(load->why, LOADER_WHY_MAX, "%s%s%s", what, name[0] != '\0' ? ": " : "", name);
+    return error;
+}
+
+/* --- placing ------------------------------------------------------------------------------------------ */
+
+/* The user backend maps trampoline and thunks in front of the image, stacks with guards behind it. */
+static hx_err reserve_arena(struct load *load, enum gate_backend backend)
+{
+    size_t image_pages = load->elf.image_size >> HAL_PAGE_SHIFT;
+    size_t stack_pages = INSTANCE_STACKS * (INSTANCE_STACK_PAGES + 1);
+    bool is_user = backend == GATE_USER;
+    hx_err error;
+
+    load->thunk_pages = is_user ? 1 : 0;
+    error = arena_create(&load->instance->arena,
+                         load->thunk_pages + image_pages + (is_user ? stack_pages : 0), is_user,
+                         load->instance->owner);
+    if (error != HX_OK) {
+        return complain(load, error, "no addresses for the module", "");
+    }
+    load->has_arena = true;
+    load->image = load->instance->arena.base + (load->thunk_pages << HAL_PAGE_SHIFT);
+    load->instance->stacks = load->image + load->elf.image_size;
+    return HX_OK;
+}
+
+/* --- relocating ----------------------------------------------------------------------------------------- */
+
+static uintptr_t thunk_address(const struct load *load, uint32_t number)
+{
+    return load->instance->arena.base + hal_gate_trampoline().size + number * HAL_GATE_THUNK_SIZE;
+}
+
+static hx_err resolve_import(struct load *load, const char *name, uint64_t *value)
+{
+    struct callout callout;
+    hx_err error = callout_find(name, &callout);
+
+    if (error != HX_OK) {
+        return complain(load, error, "the kernel exports no such function", name);
+    }
+    *value = load->instance->backend == GATE_USER ? thunk_address(load, callout.number)
+                                                  : callout.function;
+    return HX_OK;
+}
+
+static hx_err symbol_value(struct load *load, uint32_t index, uint64_t *value)
+{
+    struct elf_module_symbol symbol = elf_module_symbol(&load->elf, index);
+
+    switch (symbol.kind) {
+    case ELF_SYMBOL_DEFINED:
+        *value = load->image + symbol.value;
+        return HX_OK;
+    case ELF_SYMBOL_IMPORT:
+        if (symbol.is_weak) {
+            *value = 0;
+            return HX_OK;
+        }
+        return resolve_import(load, symbol.name, value);
+    case ELF_SYMBOL_ABSOLUTE:
+        *value = symbol.value;
+        return HX_OK;
+    case ELF_SYMBOL_DROPPED:
+        break;
+    }
+    return complain(load, HX_EFORMAT, "a relocation refers to what is not loaded", symbol.name);
+}
+
+static hx_err relocate_one(struct load *load, const struct elf_module_relocation *relocation)
+{
+    uint64_t offset = relocation->section->offset + relocation->offset;
+    uint64_t value = 0;
+    hx_err error = symbol_value(load, relocation->symbol, &value);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    error = hal_relocate(relocation->type, (char *)load->scratch->base + offset,
+                         load->image + offset, value, relocation->addend,
+                         relocation->section->size - relocation->offset);
+    return error == HX_OK ? HX_OK
+                          : complain(load, error, "a relocation cannot be applied",
+                                     hal_relocation_name(relocation->type));
+}
+
+static hx_err build_image(struct load *load)
+{
+    struct elf_module_cursor cursor = {0};
+    struct elf_module_relocation relocation;
+    hx_err error = area_allocate(load->elf.image_size >> HAL_PAGE_SHIFT, HAL_READ | HAL_WRITE,
+                                 OWNER_CORE, &load->scratch);
+
+    if (error != HX_OK) {
+        return complain(load, error, "no memory for the image", "");
+    }
+    for (uint32_t i = 0; i < load->elf.section_count; i++) {
+        const struct elf_module_section *section = &load->elf.sections[i];
+
+        if (section->bytes != NULL) {
+            memcpy((char *)load->scratch->base + section->offset, section->bytes, section->size);
+        }
+    }
+    while (elf_module_next_relocation(&load->elf, &cursor, &relocation)) {
+        error = relocate_one(load, &relocation);
+        if (error != HX_OK) {
+            return error;
+        }
+    }
+    return HX_OK;
+}
+
+/* --- the descriptor ---------------------------------------------------------------------------------------- */
+
+/* The bytes of the relocated image at an address of the module's, NULL if they are not all inside. */
+static const void *image_bytes(const struct load *load, uintptr_t address, size_t size)
+{
+    uintptr_t offset = address - load->image;
+
+    return size <= load->elf.image_size && offset <= load->elf.image_size - size
+               ? (const char *)load->scratch->base + offset
+               : NULL;
+}
+
+static bool is_text(const struct load *load, uintptr_t address)
+{
+    const struct elf_module_group *text = &load->elf.groups[ELF_GROUP_TEXT];
+
+    return address - (load->image + text->offset) < text->size;
+}
+
+static hx_err read_operations(struct load *load, const struct hx_module_descriptor *descriptor)
+{
+    size_t size = descriptor->operation_count * sizeof(uintptr_t);
+    const void *operations;
+
+    if (descriptor->operation_count > HX_MODULE_OPERATIONS_MAX) {
+        return complain(load, HX_EFORMAT, "too many operations", descriptor->name);
+    }
+    operations = image_bytes(load, (uintptr_t)descriptor->operations, size);
+    if (operations == NULL) {
+        return complain(load, HX_EFORMAT, "the operations are outside the module", descriptor->name);
+    }
+    memcpy(load->instance->operations, operations, size);
+    for (uint32_t i = 0; i < descriptor->operation_count; i++) {
+        if (!is_text(load, load->instance->operations[i])) {
+            return complain(load, HX_EFORMAT, "an operation is not in the module's text",
+                            descriptor->name);
+        }
+    }
+    load->instance->operation_count = descriptor->operation_count;
+    return HX_OK;
+}
+
+static hx_err read_descriptor(struct load *load)
+{
+    struct hx_module_descriptor descriptor;
+    struct elf_module_symbol symbol;
+    const void *bytes = NULL;
+
+    if (elf_module_find(&load->elf, "hx_module", &symbol) == HX_OK &&
+        symbol.kind == ELF_SYMBOL_DEFINED) {
+        bytes = image_bytes(load, load->image + symbol.value, sizeof(descriptor));
+    }
+    if (bytes == NULL) {
+        return complain(load, HX_EFORMAT, "there is no descriptor", "hx_module");
+    }
+    memcpy(&descriptor, bytes, sizeof(descriptor));
+    if (descriptor.magic != HX_MODULE_MAGIC || descriptor.size < sizeof(descriptor)) {
+        return complain(load, HX_EFORMAT, "the descriptor is malformed", "hx_module");
+    }
+    if (descriptor.abi != HX_MODULE_ABI) {
+        return complain(load, HX_EVERSION, "built for another module interface", "hx_module");
+    }
+    if (descriptor.name[0] == '\0' ||
+        string_length_max(descriptor.name, HX_MODULE_NAME_MAX) == HX_MODULE_NAME_MAX) {
+        return complain(load, HX_EFORMAT, "the descriptor's name is malformed", "hx_module");
+    }
+    memcpy(load->instance->name, descriptor.name, sizeof(descriptor.name));
+    load->instance->version = descriptor.version;
+    return read_operations(load, &descriptor);
+}
+
+/* --- committing ---------------------------------------------------------------------------------------------- */
+
+static hx_err map_group(struct load *load, enum elf_group group, unsigned protection)
+{
+    const struct elf_module_group *plan = &load->elf.groups[group];
+    size_t pages = (plan->size + HAL_PAGE_SIZE - 1) >> HAL_PAGE_SHIFT;
+    size_t first = load->thunk_pages + (plan->offset >> HAL_PAGE_SHIFT);
+
+    return arena_map(&load->instance->arena, first, pages, protection,
+                     (const char *)load->scratch->base + plan->offset, plan->size);
+}
+
+/* One page: the trampoline, then a thunk for every function a module may import. */
+static hx_err map_thunks(struct load *load)
+{
+    struct hal_range trampoline = hal_gate_trampoline();
+    size_t size = trampoline.size + (callout_count() + 1) * HAL_GATE_THUNK_SIZE;
+    char *page = heap_allocate_zeroed(HAL_PAGE_SIZE, OWNER_CORE);
+    hx_err error = HX_ENOMEM;
+
+    HX_ASSERT(size <= HAL_PAGE_SIZE, "trampoline and thunks fit one page");
+    if (page != NULL) {
+        memcpy(page, (const void *)trampoline.base, trampoline.size);
+        for (uint32_t number = 1; number <= callout_count(); number++) {
+            hal_gate_write_thunk(page + trampoline.size + number * HAL_GATE_THUNK_SIZE, number);
+        }
+        error = arena_map(&load->instance->arena, 0, 1, HAL_READ | HAL_EXECUTE, page, size);
+    }
+    heap_free(page);
+    return error;
+}
+
+static hx_err map_stacks(struct load *load)
+{
+    struct module_instance *instance = load->instance;
+    size_t first = (instance->stacks - instance->arena.base) >> HAL_PAGE_SHIFT;
+
+    for (unsigned i = 0; i < INSTANCE_STACKS; i++) {
+        hx_err error = arena_map(&instance->arena, first + i * (INSTANCE_STACK_PAGES + 1) + 1,
+                                 INSTANCE_STACK_PAGES, HAL_READ | HAL_WRITE, NULL, 0);
+
+        if (error != HX_OK) {
+            return error;
+        }
+    }
+    instance->free_stacks = (1ULL << INSTANCE_STACKS) - 1;
+    instance->gate.root = hal_space_root(instance->arena.space);
+    instance->gate.trampoline = instance->arena.base;
+    return HX_OK;
+}
+
+static hx_err commit(struct load *load)
+{
+    static const unsigned protections[ELF_GROUP_COUNT] = {
+        [ELF_GROUP_TEXT] = HAL_READ | HAL_EXECUTE,
+        [ELF_GROUP_RODATA] = HAL_READ,
+        [ELF_GROUP_DATA] = HAL_READ | HAL_WRITE,
+        [ELF_GROUP_BSS] = HAL_READ | HAL_WRITE,
+    };
+    hx_err error = HX_OK;
+
+    for (unsigned group = 0; group < ELF_GROUP_COUNT && error == HX_OK; group++) {
+        error = map_group(load, (enum elf_group)group, protections[group]);
+    }
+    if (error == HX_OK && load->instance->backend == GATE_USER) {
+        error = map_thunks(load);
+    }
+    if (error == HX_OK && load->instance->backend == GATE_USER) {
+        error = map_stacks(load);
+    }
+    return error == HX_OK ? HX_OK : complain(load, error, "no memory for the module", "");
+}
+
+/* --- the pipeline ----------------------------------------------------------------------------------------------- */
+
+static void load_release(struct load *load, bool keep_instance)
+{
+    area_free(load->scratch);
+    if (!keep_instance) {
+        if (load->has_arena) {
+            arena_destroy(&load->instance->arena);
+        }
+        heap_free(load->instance);
+    }
+}
+
+static hx_err load_steps(struct load *load, const void *file, size_t size, enum gate_backend backend)
+{
+    const char *why = "";
+    hx_err error = elf_module_read(file, size, hal_relocation_machine(), &load->elf, &why);
+
+    if (error != HX_OK) {
+        return complain(load, error, why, "");
+    }
+    load->instance = heap_allocate_zeroed(sizeof(*load->instance), OWNER_CORE);
+    if (load->instance == NULL) {
+        return complain(load, HX_ENOMEM, "no memory for the instance", "");
+    }
+    load->instance->backend = backend;
+    load->instance->owner = owner_make(
+        atomic_fetch_add_explicit(&next_owner_index, 1, memory_order_relaxed), 0);
+    error = reserve_arena(load, backend);
+    if (error == HX_OK) {
+        error = build_image(load);
+    }
+    if (error == HX_OK) {
+        error = read_descriptor(load);
+    }
+    if (error == HX_OK) {
+        error = commit(load);
+    }
+    return error;
+}
+
+hx_err loader_load(const void *file, size_t size, enum gate_backend backend,
+                   struct module_instance **instance, char why[LOADER_WHY_MAX])
+{
+    uint64_t start = hal_clock_cycles();
+    struct load *load = heap_allocate_zeroed(sizeof(*load), OWNER_CORE);
+    hx_err error;
+
+    why[0] = '\0';
+    if (load == NULL) {
+        return HX_ENOMEM;
+    }
+    load->why = why;
+    error = load_steps(load, file, size, backend);
+    if (error == HX_OK) {
+        const struct elf_module_group *text = &load->elf.groups[ELF_GROUP_TEXT];
+
+        load->instance->text = (struct hal_range){load->image + text->offset, text->size};
+        load->instance->load_cycles = hal_clock_cycles() - start;
+        *instance = load->instance;
+    }
+    load_release(load, error == HX_OK);
+    heap_free(load);
+    return error;
+}
+
+void loader_unload(struct module_instance *instance)
+{
+    arena_destroy(&instance->arena);
+    heap_free(instance);
+}
