@@ -1,0 +1,298 @@
+#include <base/assert.h>
+#include <hal/clock.h>
+#include <hal/cpu.h>
+#include <hal/interrupt.h>
+#include <ports/x86_64/acpi_tables.h>
+#include <ports/x86_64/apic.h>
+#include <ports/x86_64/clock.h>
+#include <ports/x86_64/clock_reference.h>
+#include <ports/x86_64/instructions.h>
+#include <ports/x86_64/rtc.h>
+#include <stdatomic.h>
+
+#define WINDOW_NS         100000 /* of the first measurement: 10 ns of doubt in it are 100 ppm */
+#define SAMPLE_TRIES      4
+#define EDGE_POLLS_MAX    1000
+#define NOMINAL_HZ        1000000000 /* what is assumed of the TSC until it is measured */
+#define REFINE_NS_MIN     (50 * HAL_NS_PER_MS)
+#define CORRECTION_MAX    100000 /* ppm; more is a stopped clock, not a better measurement */
+#define MILLION           1000000
+#define FRACTION_BITS     32 /* of both multipliers */
+#define FRACTION_ONE      (1UL << FRACTION_BITS)
+#define APIC_TIMER_LONGEST UINT32_MAX
+
+/* A moment, as the three counters show it. */
+struct clock_sample {
+    uint64_t cycles;
+    uint32_t reference;
+    uint32_t timer; /* counts down */
+};
+
+/* now = base_ns + (cycles - base_cycles) * multiplier / 2^32 */
+struct clock_scale {
+    uint64_t base_cycles;
+    uint64_t base_ns;
+    uint64_t multiplier; /* nanoseconds per cycle */
+};
+
+/*
+ * Two scales, one in force: its index is the low byte of the version. A writer fills the other one
+ * and then moves to the next version, so that a reader never waits for it, not even in an NMI that
+ * interrupts it; a reader that the version has left behind reads again.
+ */
+static struct clock_scale clock_scales[2];
+static _Atomic uint32_t clock_version;
+#define VERSION_STEP    0x100U
+#define VERSION_INDEX(v) ((uint8_t)(v))
+
+static _Atomic uint64_t clock_hz = NOMINAL_HZ;
+static _Atomic uint64_t timer_multiplier; /* APIC timer ticks per nanosecond */
+
+/* Set once by clock_init. */
+static struct clock_reference clock_reference;
+static struct clock_sample clock_first;
+static uint64_t window_cycles;
+static uint64_t window_timer;
+
+static _Atomic bool clock_refining; /* somebody is at it */
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/*
+ * Loads stay in order on x86 and only the compiler must be kept from moving them: acquire on the
+ * version (partner: clock_publish) before, a signal fence after.
+ */
+uint64_t hal_clock_now(void)
+{
+    uint32_t version;
+    uint64_t now;
+
+    do {
+        const struct clock_scale *scale;
+        unsigned __int128 product;
+
+        version = atomic_load_explicit(&clock_version, memory_order_acquire);
+        scale = &clock_scales[VERSION_INDEX(version)];
+        product = (unsigned __int128)(hal_clock_cycles() - scale->base_cycles) * scale->multiplier;
+        now = scale->base_ns + (uint64_t)(product >> FRACTION_BITS);
+        atomic_signal_fence(memory_order_acquire);
+    } while (HX_UNLIKELY(version != atomic_load_explicit(&clock_version, memory_order_relaxed)));
+    return now;
+}
+
+uint64_t hal_clock_cycles_per_second(void)
+{
+    return atomic_load_explicit(&clock_hz, memory_order_relaxed);
+}
+
+const char *clock_reference_name(void)
+{
+    return clock_reference.name;
+}
+
+/* --- measuring -------------------------------------------------------------------------------- */
+
+/*
+ * Read the three counters just after the reference has ticked. What comes between the first and
+ * the last reading, an interrupt or the emulator's host, makes the sample worse: *spread says by
+ * how much.
+ */
+static struct clock_sample clock_sample_edge(uint64_t *spread)
+{
+    uint32_t before = clock_reference.read();
+    struct clock_sample sample;
+
+    do {
+        sample.cycles = hal_clock_cycles();
+        sample.reference = clock_reference.read();
+    } while (sample.reference == before);
+    sample.timer = apic_timer_left();
+    *spread = hal_clock_cycles() - sample.cycles;
+    return sample;
+}
+
+/* The best of a few. */
+static struct clock_sample clock_sample(void)
+{
+    uint64_t best_spread;
+    struct clock_sample best = clock_sample_edge(&best_spread);
+
+    for (unsigned i = 1; i < SAMPLE_TRIES; i++) {
+        uint64_t spread;
+        struct clock_sample sample = clock_sample_edge(&spread);
+
+        if (spread < best_spread) {
+            best = sample;
+            best_spread = spread;
+        }
+    }
+    return best;
+}
+
+static uint64_t reference_ticks(uint64_t nanoseconds)
+{
+    return x86_multiply_divide(nanoseconds, clock_reference.ticks_per_lap,
+                               clock_reference.nanoseconds_per_lap);
+}
+
+static uint64_t reference_nanoseconds(uint64_t ticks)
+{
+    return x86_multiply_divide(ticks, clock_reference.nanoseconds_per_lap,
+                               clock_reference.ticks_per_lap);
+}
+
+/*
+ * Ticks from one reading to a later one, given about how many they are: the counter's laps are
+ * those that come nearest to the estimate.
+ */
+static uint64_t reference_elapsed(uint32_t from, uint32_t to, uint64_t estimate)
+{
+    unsigned unused_bits = 64 - clock_reference.bits;
+    uint64_t error = (uint64_t)(to - from) - estimate;
+
+    return estimate + (uint64_t)((int64_t)(error << unused_bits) >> unused_bits);
+}
+
+/* --- publishing ------------------------------------------------------------------------------- */
+
+/*
+ * Let the other scale begin at this moment with the value that the present one gives it. A CPU that
+ * reads the present one until it sees the new version is off by that time multiplied by the
+ * correction: less than a nanosecond.
+ */
+static void clock_publish(uint64_t hz)
+{
+    uint32_t version = atomic_load_explicit(&clock_version, memory_order_relaxed);
+    const struct clock_scale *present = &clock_scales[VERSION_INDEX(version)];
+    struct clock_scale *next = &clock_scales[VERSION_INDEX(version) ^ 1U];
+    hal_interrupt_state state = hal_interrupts_save();
+    uint64_t cycles = hal_clock_cycles();
+    unsigned __int128 product =
+        (unsigned __int128)(cycles - present->base_cycles) * present->multiplier;
+
+    next->base_cycles = cycles;
+    next->base_ns = present->base_ns + (uint64_t)(product >> FRACTION_BITS);
+    next->multiplier = (HAL_NS_PER_S << FRACTION_BITS) / hz;
+    /* release: pairs with the acquire in hal_clock_now */
+    atomic_store_explicit(&clock_version, (version + VERSION_STEP) ^ 1U, memory_order_release);
+    hal_interrupts_restore(state);
+}
+
+/* The two were measured together, so a better rate of the one is a better rate of the other. */
+static void clock_set_rate(uint64_t hz)
+{
+    uint64_t timer_hz = x86_multiply_divide(hz, window_timer, window_cycles);
+
+    clock_publish(hz);
+    atomic_store_explicit(&clock_hz, hz, memory_order_relaxed);
+    atomic_store_explicit(&timer_multiplier,
+                          x86_multiply_divide(timer_hz, FRACTION_ONE, HAL_NS_PER_S),
+                          memory_order_relaxed);
+}
+
+/* --- the first measurement -------------------------------------------------------------------- */
+
+/* Whether the reference found does count: firmware may describe a timer that is switched off. */
+static bool reference_runs(void)
+{
+    uint32_t before = clock_reference.read();
+
+    for (unsigned polls = 0; polls < EDGE_POLLS_MAX; polls++) {
+        if (clock_reference.read() != before) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void reference_choose(const struct acpi_summary *summary)
+{
+    bool found = (hpet_init(summary, &clock_reference) && reference_runs()) ||
+                 (pm_timer_init(summary, &clock_reference) && reference_runs()) ||
+                 (pit_init(&clock_reference) && reference_runs());
+
+    HX_ASSERT(found, "the machine has an HPET, an ACPI timer or a PIT that counts");
+}
+
+void clock_init(const struct acpi_summary *summary)
+{
+    struct clock_sample last;
+    uint64_t half_lap;
+    uint64_t ticks;
+
+    rtc_init(summary);
+    reference_choose(summary);
+    half_lap = 1UL << (clock_reference.bits - 1);
+    apic_timer_start(APIC_TIMER_LONGEST);
+    clock_first = clock_sample();
+    do {
+        last = clock_sample();
+        ticks = reference_elapsed(clock_first.reference, last.reference, half_lap);
+    } while (ticks < reference_ticks(WINDOW_NS));
+    apic_timer_start(0);
+    window_cycles = last.cycles - clock_first.cycles;
+    window_timer = clock_first.timer - last.timer;
+    clock_scales[0].base_cycles = clock_first.cycles;
+    clock_set_rate(
+        x86_multiply_divide(window_cycles, HAL_NS_PER_S, reference_nanoseconds(ticks)));
+}
+
+/* --- refining --------------------------------------------------------------------------------- */
+
+/* The rate over the time since the first sample, 0 while that is too short. */
+static uint64_t clock_measure_again(void)
+{
+    uint64_t hz = hal_clock_cycles_per_second();
+    struct clock_sample now = clock_sample();
+    uint64_t cycles = now.cycles - clock_first.cycles;
+    uint64_t estimate = x86_multiply_divide(cycles, HAL_NS_PER_S, hz);
+    uint64_t ticks;
+
+    if (estimate < REFINE_NS_MIN) {
+        return 0;
+    }
+    ticks = reference_elapsed(clock_first.reference, now.reference, reference_ticks(estimate));
+    return x86_multiply_divide(cycles, HAL_NS_PER_S, reference_nanoseconds(ticks));
+}
+
+int64_t hal_clock_refine(void)
+{
+    int64_t old_hz = (int64_t)hal_clock_cycles_per_second();
+    int64_t correction = 0;
+    uint64_t hz;
+
+    /* acquire: pairs with the release below; who comes second leaves the work to the first */
+    if (atomic_exchange_explicit(&clock_refining, true, memory_order_acquire)) {
+        return 0;
+    }
+    hz = clock_measure_again();
+    if (hz != 0) {
+        correction = ((int64_t)hz - old_hz) * MILLION / old_hz;
+        if (correction > -CORRECTION_MAX && correction < CORRECTION_MAX) {
+            clock_set_rate(hz);
+        } else {
+            correction = 0;
+        }
+    }
+    atomic_store_explicit(&clock_refining, false, memory_order_release);
+    return correction;
+}
+
+/* --- deadlines -------------------------------------------------------------------------------- */
+
+void hal_timer_arm(uint64_t deadline_ns)
+{
+    uint64_t multiplier = atomic_load_explicit(&timer_multiplier, memory_order_relaxed);
+    uint64_t now = hal_clock_now();
+    unsigned __int128 ticks = 0;
+
+    if (deadline_ns > now) {
+        ticks = ((unsigned __int128)(deadline_ns - now) * multiplier) >> FRACTION_BITS;
+    }
+    apic_timer_start(ticks < APIC_TIMER_LONGEST ? (uint32_t)ticks + 1 : APIC_TIMER_LONGEST);
+}
+
+void hal_timer_disarm(void)
+{
+    apic_timer_start(0);
+}

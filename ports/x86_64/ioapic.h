@@ -1,0 +1,33 @@
+/*
+ * The I/O APICs: external lines (hal_line_*).
+ * Source: Intel 82093AA data sheet.
+ *
+ * Rules:
+ * - A line is an ACPI global system interrupt; it belongs to the I/O APIC whose range holds it.
+ * - One CPU in the mask: physical destination. Several, all of them among CPUs 0 to 7: logical
+ *   destination in the flat model. Several with a higher one: physical broadcast, which reaches
+ *   every started CPU, those outside the mask too, since the flat model has names for eight only.
+ */
+#ifndef PORTS_X86_64_IOAPIC_H
+#define PORTS_X86_64_IOAPIC_H
+
+#include <stdint.h>
+
+struct acpi_summary;
+
+/* Find the I/O APICs and mask all lines. The summary must stay valid.  Context: boot. */
+void ioapic_init(const struct acpi_summary *summary);
+
+/* Redirection entry (82093AA 3.2.4). */
+#define IOAPIC_VECTOR            0xFFUL
+#define IOAPIC_LOGICAL           (1UL << 11)
+#define IOAPIC_ACTIVE_LOW        (1UL << 13)
+#define IOAPIC_LEVEL             (1UL << 15)
+#define IOAPIC_MASKED            (1UL << 16)
+#define IOAPIC_DESTINATION_SHIFT 56
+#define IOAPIC_BROADCAST         0xFFUL
+
+/* A line's entry as the controller holds it, 0 for a line no controller has.  Context: any. */
+uint64_t ioapic_entry(uint32_t line);
+
+#endif

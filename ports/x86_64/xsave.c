@@ -1,0 +1,82 @@
+#include <base/assert.h>
+#include <base/memory.h>
+#include <ports/x86_64/cpu.h>
+#include <ports/x86_64/instructions.h>
+#include <ports/x86_64/xsave.h>
+#include <stdbool.h>
+
+#define LEAF_XSAVE 0xD
+
+#define STATE_X87    (1UL << 0)
+#define STATE_SSE    (1UL << 1)
+#define STATE_AVX    (1UL << 2)
+#define STATE_AVX512 (7UL << 5)
+#define STATES       (STATE_X87 | STATE_SSE | STATE_AVX | STATE_AVX512)
+
+/* Legacy area (SDM 1, table 13-1) and the reset values of its two control words. */
+#define LEGACY_SIZE    512
+#define LEGACY_FCW     0
+#define LEGACY_MXCSR   24
+#define FCW_DEFAULT    0x037F
+#define MXCSR_DEFAULT  0x1F80
+
+/* Set on the boot CPU, the same on all. */
+static uint64_t fpu_states; /* 0: FXSAVE */
+static size_t fpu_area_size = LEGACY_SIZE;
+
+void x86_fpu_init(void)
+{
+    struct x86_cpuid leaf;
+
+    __asm__ volatile("fninit");
+    if ((x86_cr4_read() & CR4_XSAVE) == 0) {
+        return;
+    }
+    leaf = x86_cpuid(LEAF_XSAVE, 0);
+    fpu_states = leaf.registers[X86_EAX] & STATES;
+    x86_xcr0_write(fpu_states);
+    fpu_area_size = x86_cpuid(LEAF_XSAVE, 0).registers[X86_EBX]; /* of what is enabled now */
+    HX_ASSERT(fpu_area_size <= X86_FPU_AREA_MAX, "the enabled register states fit their area");
+}
+
+size_t x86_fpu_area_size(void)
+{
+    return fpu_area_size;
+}
+
+/* A state whose bit in the XSAVE header is clear is loaded with its reset values. */
+void x86_fpu_clear(struct x86_fpu *area)
+{
+    const uint16_t fcw = FCW_DEFAULT;
+    const uint32_t mxcsr = MXCSR_DEFAULT;
+
+    memset(area->bytes, 0, fpu_area_size);
+    memcpy(area->bytes + LEGACY_FCW, &fcw, sizeof(fcw));
+    memcpy(area->bytes + LEGACY_MXCSR, &mxcsr, sizeof(mxcsr));
+}
+
+void x86_fpu_save(struct x86_fpu *area)
+{
+    if (fpu_states != 0) {
+        __asm__ volatile("xsave64 (%0)"
+                         :
+                         : "r"(area->bytes), "a"((uint32_t)fpu_states),
+                           "d"((uint32_t)(fpu_states >> 32))
+                         : "memory");
+    } else {
+        __asm__ volatile("fxsave64 (%0)" : : "r"(area->bytes) : "memory");
+    }
+}
+
+void x86_fpu_restore(const struct x86_fpu *area)
+{
+    if (fpu_states != 0) {
+        __asm__ volatile("xrstor64 (%0)"
+                         :
+                         : "r"(area->bytes), "a"((uint32_t)fpu_states),
+                           "d"((uint32_t)(fpu_states >> 32))
+                         : "memory");
+    } else {
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(area->bytes) : "memory");
+    }
+}
