@@ -602,7 +602,9 @@ static const char *put_common(struct sink *sink, const char *at, struct argument
 
 size_t format_text_va(char *buffer, size_t size, const char *format, va_list args)
 {
-    struct sink sink = {.at = buffer, .end = size > 0 ? buffer + size - 1 : buffer};
+    char nothing;
+    char *first = size > 0 ? buffer : &nothing;
+    struct sink sink = {.at = first, .end = size > 0 ? buffer + size - 1 : first};
     struct arguments arguments;
 
     va_copy(arguments.list, args);
@@ -617,10 +619,8 @@ size_t format_text_va(char *buffer, size_t size, const char *format, va_list arg
         format = next != NULL ? next : put_conversion(&sink, format, &arguments);
     }
     va_end(arguments.list);
-    if (size > 0) {
-        *sink.at = '\0';
-    }
-    return (size_t)(sink.at - buffer) + sink.lost;
+    *sink.at = '\0';
+    return (size_t)(sink.at - first) + sink.lost;
 }
 
 size_t format_text(char *buffer, size_t size, const char *format, ...)
