@@ -3,7 +3,7 @@
  *
  * Rules:
  * - A block of order n is 2^n frames, aligned to its size. Orders 0..FRAME_ORDER_MAX.
- * - At most 24 bytes of metadata a frame (16 here), in one array that frames_init places.
+ * - 16 bytes of metadata a frame, in one array that frames_init places.
  * - Every block carries its owner's tag; freeing wants the address and order it was allocated with.
  * - Debug builds fill freed frames with a pattern and check it at the next allocation (order 0),
  *   and refuse double frees loudly.
@@ -29,8 +29,10 @@ struct frame_range {
 
 /*
  * Take over the usable ranges (sorted, not overlapping), except the reserved ones (any order, may
- * overlap each other or lie outside). The metadata array is placed in the first usable hole big enough.
- * Called once at boot.  Errors: HX_EINVAL unsorted or overlapping, HX_ENOMEM no room for the metadata.
+ * overlap each other or lie outside). The metadata array is placed in the first usable hole big
+ * enough. Frame 0, frames above 16 TiB, and islands after the first 64 are left unused. Called once
+ * at boot.  Errors: HX_EINVAL unsorted, overlapping or wrapping; HX_ENOMEM no room for the
+ * metadata. On error nothing has changed.
  */
 HX_MUST_USE hx_err frames_init(const struct frame_range *usable, size_t usable_count,
                                const struct frame_range *reserved, size_t reserved_count);
@@ -41,28 +43,46 @@ HX_MUST_USE hx_err frames_init(const struct frame_range *usable, size_t usable_c
  */
 HX_MUST_USE hx_err frames_allocate(unsigned order, owner_tag owner, uint64_t *physical);
 
-/* Free a block. A wrong address, order or a double free is a failed assertion.  Context: any but nmi. */
+/* Free a block. A wrong address, order or a double free is a failed assertion.  Context: any but
+ * nmi. */
 void frames_free(uint64_t physical, unsigned order);
 
-/* Give frames that were reserved at init (boot code, the boot's own data) to the allocator. */
+/*
+ * Give frames that were reserved at init (boot code, the boot's own data) to the allocator; the
+ * range is rounded inwards. A frame that is managed already, or lies in no usable range, is a
+ * failed assertion.  Context: any but nmi.
+ */
 void frames_release_range(uint64_t base, uint64_t size);
 
-/* The owner of an allocated block's first frame, OWNER_NONE for a free or foreign one.  Context: any. */
+/*
+ * Return the frames in the CPUs' caches to the free blocks, so that they can merge: of all CPUs in
+ * thread context with interrupts on, else of this one. Done by itself before an allocation fails.
+ * Context: any but nmi.
+ */
+void frames_drain_caches(void);
+
+/* The owner of an allocated block's first frame, OWNER_NONE for a free or foreign one.  Context:
+ * any. */
 owner_tag frames_owner(uint64_t physical);
 
-/* A word of the user's own with each allocated frame (the slab it belongs to, say). */
-void frames_set_private(uint64_t physical, uint32_t value);
-uint32_t frames_private(uint64_t physical);
+/*
+ * A word of the user's own with every frame of an allocated block (the slab it belongs to, say); 0
+ * after allocation. Reading is safe for any address: 0 for what is no allocated frame.  Context:
+ * any.
+ */
+void frames_set_private(uint64_t physical, uint64_t value);
+uint64_t frames_private(uint64_t physical);
 
 struct frame_statistics {
-    uint64_t total;          /* frames under management */
-    uint64_t free;           /* caches included */
-    uint64_t cached;         /* in per-CPU caches */
+    uint64_t total;  /* frames under management */
+    uint64_t free;   /* caches included */
+    uint64_t cached; /* in per-CPU caches */
     uint64_t metadata_bytes;
-    uint64_t allocations;
-    uint64_t failures;
+    uint64_t allocations; /* that succeeded */
+    uint64_t failures;    /* that found no memory or were made to fail */
     uint64_t free_blocks[FRAME_ORDER_MAX + 1];
 };
+/* Exact while nobody allocates or frees.  Context: any but nmi. */
 void frames_statistics(struct frame_statistics *statistics);
 
 /* Frames the owner holds: a walk over the metadata, O(frames).  Context: thread. */
