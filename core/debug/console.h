@@ -7,8 +7,8 @@
  *   a panic), and the console thread. Who cannot print at once leaves its line to the one who does.
  * - A writer's functions are called with interrupts off, for at most CONSOLE_CHUNK bytes at a time;
  *   they take no lock.
- * - A line on the console: kprintln's text as it stands; others as "[  seconds.micros] level: text",
- *   where info lines bear no level.
+ * - A line on the console: kprintln's text as it stands; others as "[  seconds.micros] level:
+ * text", where info lines bear no level.
  */
 #ifndef CORE_DEBUG_CONSOLE_H
 #define CORE_DEBUG_CONSOLE_H
@@ -25,7 +25,7 @@
 struct console_writer {
     const char *name;
     void (*write_byte)(char byte);
-    void (*write_string)(const char *text, size_t length); /* console_write_bytes-like by default */
+    void (*write_string)(const char *text, size_t length);
     void (*flush)(void);
     void (*set_level)(enum log_level level); /* before each line: colour; may do nothing */
     bool works_in_panic;                     /* may be called with the machine half dead */
@@ -35,7 +35,8 @@ struct console_writer {
 extern const struct console_writer console_serial;
 extern const struct console_writer console_null;
 
-/* Add a writer: it gets the lines from now on.  Context: boot or thread.  Errors: HX_EEXIST, HX_ENOSPC. */
+/* Add a writer: it gets the lines from now on.  Context: boot or thread.  Errors: HX_EEXIST,
+ * HX_ENOSPC. */
 HX_MUST_USE hx_err console_register(const struct console_writer *writer);
 
 /*
@@ -44,7 +45,8 @@ HX_MUST_USE hx_err console_register(const struct console_writer *writer);
  */
 HX_MUST_USE hx_err console_unregister(const struct console_writer *writer);
 
-/* From here on a thread of its own prints.  Context: thread.  Errors: HX_ENOMEM, HX_ESTATE it does. */
+/* From here on a thread of its own prints.  Context: thread.  Errors: HX_ENOMEM, HX_ESTATE it does.
+ */
 HX_MUST_USE hx_err console_start_thread(void);
 
 /*
@@ -54,11 +56,20 @@ HX_MUST_USE hx_err console_start_thread(void);
 void console_flush(void);
 
 /*
- * For ever: print at once, in the caller's context, to the writers that work in a panic. A printer in
- * the middle of a line gets a bounded time to finish it; past that its line is continued where it
- * was. Nothing is lost or printed twice.  Context: panic, interrupts off.
+ * For ever: print at once, in the caller's context, to the writers that work in a panic. A printer
+ * in the middle of a line gets a bounded time to finish it; past that its line is continued where
+ * it was. Nothing is lost or printed twice.  Context: panic, interrupts off.
  */
 void console_enter_panic(void);
+
+/* Whether console_enter_panic has been called.  Context: any. */
+bool console_in_panic(void);
+
+/*
+ * Last words, straight to the writers that work in a panic, byte by byte and past log and lock: for
+ * when printing itself has failed.  Context: panic.
+ */
+void console_emergency(const char *text);
 
 /* A record has been written: see to its printing.  Called by log.c.  Context: any. */
 void console_notify(void);

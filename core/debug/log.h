@@ -61,6 +61,9 @@ const char *log_level_name(enum log_level level);
 /* Read a record as log_ring_read() does.  Context: any. */
 enum log_read log_read(uint64_t from, bool skip, struct log_entry *entry);
 
+/* The same as log_ring_is_complete().  Context: any. */
+bool log_is_complete(uint64_t number);
+
 struct log_statistics {
     uint64_t written; /* number of the newest record */
     uint64_t dropped;

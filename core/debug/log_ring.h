@@ -72,9 +72,13 @@ enum log_read {
 enum log_read log_ring_read(const struct log_ring *ring, uint64_t from, bool skip,
                             struct log_entry *entry);
 
-static inline uint64_t log_ring_head(const struct log_ring *ring)
-{
-    return atomic_load_explicit(&ring->head, memory_order_acquire);
-}
+/*
+ * Whether a record with this number has been completed (it may be lost again).  For who is about to
+ * sleep: sequentially consistent, as the completion is.  Context: any.
+ */
+bool log_ring_is_complete(const struct log_ring *ring, uint64_t number);
+
+/* The newest number given out, 0: none.  Context: any. */
+uint64_t log_ring_head(const struct log_ring *ring);
 
 #endif

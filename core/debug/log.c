@@ -1,0 +1,108 @@
+#include <base/format.h>
+#include <base/memory.h>
+#include <base/string.h>
+#include <core/debug/console.h>
+#include <core/debug/log.h>
+#include <hal/clock.h>
+#include <hal/cpu.h>
+#include <hal/interrupt.h>
+#include <kern/thread.h>
+
+#define CUT_MARK "..."
+
+static struct log_ring ring;
+static _Atomic uint32_t shown_level = LOG_INFO;
+
+/* Format into the entry; what does not fit is cut and marked. */
+static void set_text(struct log_entry *entry, const char *format, va_list args)
+{
+    size_t length = format_text_va(entry->text, sizeof entry->text, format, args);
+
+    if (HX_UNLIKELY(length > LOG_TEXT_MAX)) {
+        memcpy(entry->text + LOG_TEXT_MAX - (sizeof CUT_MARK - 1), CUT_MARK, sizeof CUT_MARK - 1);
+        length = LOG_TEXT_MAX;
+    }
+    entry->length = (uint16_t)length;
+}
+
+uint64_t log_write_va(enum log_level level, const char *format, va_list args)
+{
+    struct log_entry entry;
+    hal_interrupt_state state;
+    uint64_t number;
+
+    set_text(&entry, format, args);
+    entry.level = (uint8_t)level;
+    entry.thread = thread_current()->id;
+    /* Interrupts off, so that no record stays half written while its writer waits for its turn. */
+    state = hal_interrupts_save();
+    entry.cpu = (uint8_t)hal_cpu_id();
+    entry.time_ns = hal_clock_now();
+    number = log_ring_write(&ring, &entry, console_in_panic());
+    hal_interrupts_restore(state);
+    console_notify();
+    return number;
+}
+
+uint64_t log_write(enum log_level level, const char *format, ...)
+{
+    va_list args;
+    uint64_t number;
+
+    va_start(args, format);
+    number = log_write_va(level, format, args);
+    va_end(args);
+    return number;
+}
+
+enum log_read log_read(uint64_t from, bool skip, struct log_entry *entry)
+{
+    return log_ring_read(&ring, from, skip, entry);
+}
+
+bool log_is_complete(uint64_t number)
+{
+    return log_ring_is_complete(&ring, number);
+}
+
+struct log_statistics log_statistics(void)
+{
+    return (struct log_statistics){
+        .written = log_ring_head(&ring),
+        .dropped = atomic_load_explicit(&ring.dropped, memory_order_relaxed),
+    };
+}
+
+/* --- levels ------------------------------------------------------------------------------------
+ */
+
+static const char *const level_names[LOG_LEVEL_COUNT] = {
+    [LOG_PLAIN] = "plain", [LOG_ERROR] = "error", [LOG_WARN] = "warn",
+    [LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
+};
+
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&shown_level, (uint32_t)level, memory_order_relaxed);
+}
+
+enum log_level log_level(void)
+{
+    return (enum log_level)atomic_load_explicit(&shown_level, memory_order_relaxed);
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return (unsigned)level < LOG_LEVEL_COUNT ? level_names[level] : "?";
+}
+
+bool log_level_parse(const char *text, enum log_level *level)
+{
+    for (unsigned i = LOG_ERROR; i < LOG_LEVEL_COUNT; i++) {
+        if (string_equal(text, level_names[i])) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
