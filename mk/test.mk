@@ -9,7 +9,7 @@ ARGS ?=
 # make fuzz T=60
 T ?= 60
 
-.PHONY: run test test-host test-metal soak fuzz bench
+.PHONY: run test test-host test-metal soak fuzz bench spec spec-mutants
 
 run: deps all ## boot in QEMU (ARGS='…' goes to tools/run)
 	$(Q)tools/run --kernel $(OUT)/helix.elf $(ARGS)
@@ -31,6 +31,12 @@ fuzz: deps ## run every fuzzer for T seconds
 
 bench: deps all ## measure in counted instructions, and the size of the image
 	$(Q)tools/bench --kernel $(OUT)/helix.elf
+
+spec: deps ## every required behaviour with its tests and their results
+	$(Q)tools/spec
+
+spec-mutants: deps ## break every behaviour on purpose and see its tests fail
+	$(Q)tools/spec-mutants
 
 # --- what tools/test builds --------------------------------------------------------------------------
 

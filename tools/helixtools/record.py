@@ -13,6 +13,7 @@ import time
 from typing import Dict, List
 
 from helixtools import tap, tree
+from helixtools.build import clean_environment
 from helixtools.suites import Suite
 
 
@@ -86,8 +87,8 @@ def save(outcome: Outcome):
     record_path(outcome.suite).write_text(head + outcome.output, encoding="utf-8")
 
 
-def run(suite: Suite, seed: int) -> Outcome:
-    """Run the suite now and record the outcome."""
+def run(suite: Suite, seed: int, keep: bool = True) -> Outcome:
+    """Run the suite now and, if the outcome is worth keeping, record it."""
     started = time.monotonic()
     before = fingerprint(suite)
     if suite.proves and not before:
@@ -97,16 +98,14 @@ def run(suite: Suite, seed: int) -> Outcome:
     head = {"suite": suite.name, "fingerprint": before, "seed": str(seed),
             "seconds": f"{time.monotonic() - started:.2f}", "ended": ended}
     outcome = Outcome(suite, head, output)
-    save(outcome)
+    if keep:
+        save(outcome)
     return outcome
 
 
 def _execute(suite, seed):
     """(how it ended, its report as TAP text)"""
-    environment = {**os.environ, **suite.environment, "HELIX_SEED": str(seed)}
-    # A make inside a make must not look for the jobs of the outer one.
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
-        environment.pop(name, None)
+    environment = {**clean_environment(), **suite.environment, "HELIX_SEED": str(seed)}
     with tempfile.TemporaryDirectory(prefix="helix-test-") as folder:
         junit = os.path.join(folder, "junit.xml")
         command = suite.command + ([f"--junitxml={junit}"] if suite.form == "junit" else [])

@@ -5,7 +5,6 @@ A suite is found from the sources, so a program left over from a deleted test is
 import dataclasses
 import os
 import pathlib
-import shlex
 from typing import Dict, List
 
 from helixtools import tree
@@ -43,7 +42,7 @@ def find_all(seed: int, fuzz_seconds: int = 5, soak: bool = False) -> List[Suite
     return (host_suites("host-asan", patience) + host_suites("host-gcc", patience)
             + host_suites("host-tsan", patience) + hosted_suites(seed, patience)
             + metal_suites(seed, patience) + scenario_suites(patience)
-            + fuzz_suites(seed, fuzz_seconds) + lint_suites())
+            + fuzz_suites(seed, fuzz_seconds) + lint_suites() + tool_suites())
 
 
 def _sources(pattern):
@@ -110,13 +109,14 @@ def metal_suites(seed, patience):
     return suites
 
 
+def _pytest(source):
+    return [os.environ.get("PYTEST", "pytest-3"), "-q", "-p", "no:cacheprovider", "--tb=short",
+            str(source)]
+
+
 def scenario_suites(patience):
     sources = _sources("tests/scenario/test_*.py")
-    if not sources:
-        return []
-    pytest = shlex.split(os.environ.get("PYTEST", "pytest-3"))
-    return [Suite(f"scenario/{source.stem}", METAL,
-                  pytest + ["-q", "-p", "no:cacheprovider", "--tb=short", str(source)],
+    return [Suite(f"scenario/{source.stem}", METAL, _pytest(source),
                   _image("release") + RUN_TOOL + [source, tree.ROOT / "tests/scenario/conftest.py"],
                   [source], timeout=180 * patience, form="junit", alone=True)
             for source in sources]
@@ -141,3 +141,8 @@ def lint_suites():
     return [Suite(f"lint/{target}", NEITHER, ["make", "-s", f"lint-{target}"], [], [], timeout=120,
                   form="status")
             for target in ("format", "layers")]
+
+
+def tool_suites():
+    return [Suite(f"tools/{source.stem}", NEITHER, _pytest(source), [], [source], form="junit")
+            for source in _sources("tests/tools/test_*.py")]

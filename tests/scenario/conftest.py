@@ -1,0 +1,95 @@
+"""Scenarios: a person at the serial console of a booted kernel, played by pexpect.
+
+A test asks for the fixture `boot` and calls it once for each machine it wants:
+
+    def test_the_prompt_appears(boot):
+        guest = boot(append="loglevel=info", smp=4)
+        guest.expect("# ")
+        guest.type("poweroff")
+        assert guest.end() == 0
+
+What the guests said is kept in build/results/scenario-TEST.log.
+"""
+import pathlib
+import subprocess
+
+import pexpect
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+RUN = ROOT / "tools/run"
+PATIENCE = 60
+
+
+class Guest:
+    """A machine that runs; `text` is all that it has said."""
+
+    def __init__(self, command, log):
+        self._child = pexpect.spawn(command[0], command[1:], cwd=str(ROOT), timeout=PATIENCE,
+                                    encoding="utf-8", codec_errors="replace", echo=False)
+        self._child.logfile_read = log
+        self.text = ""
+
+    def expect(self, pattern, timeout=PATIENCE):
+        """Wait for a regular expression; returns its match."""
+        try:
+            self._child.expect(pattern, timeout=timeout)
+        except (pexpect.EOF, pexpect.TIMEOUT) as error:
+            said = self.text + (self._child.before or "")
+            pytest.fail(f"{type(error).__name__} while waiting for {pattern!r}; the guest said:\n"
+                        f"{said[-4000:]}", pytrace=False)
+        self.text += self._child.before + self._child.after
+        return self._child.match
+
+    def type(self, line):
+        """Enter a line at the console."""
+        self._child.send(line + "\r")
+
+    def end(self, timeout=PATIENCE):
+        """Wait until the machine is gone; returns the exit status of tools/run."""
+        try:
+            self._child.expect(pexpect.EOF, timeout=timeout)
+        except pexpect.TIMEOUT:
+            pytest.fail(f"the guest goes on; it said:\n{self._child.before[-4000:]}", pytrace=False)
+        self.text += self._child.before
+        self._child.close()
+        return self._child.exitstatus
+
+    def stop(self):
+        self._child.close(force=True)
+
+
+def run_arguments(append="", **options):
+    """Words for tools/run: smp=4 becomes --smp 4, icount=True becomes --icount."""
+    words = [str(RUN), "--timeout", "300"] + ([f"--append={append}"] if append else [])
+    for name, value in options.items():
+        flag = "--" + name.replace("_", "-")
+        words += [flag] if value is True else [f"{flag}={value}"]
+    return words
+
+
+@pytest.fixture
+def boot(request):
+    """Call it to start a machine; what is still running after the test is stopped."""
+    folder = ROOT / "build/results"
+    folder.mkdir(parents=True, exist_ok=True)
+    guests = []
+    with open(folder / f"scenario-{request.node.name}.log", "w", encoding="utf-8") as log:
+        def start(append="", **options):
+            guests.append(Guest(run_arguments(append, **options), log))
+            return guests[-1]
+
+        yield start
+        for guest in guests:
+            guest.stop()
+
+
+@pytest.fixture
+def run_to_end():
+    """Call it to boot without a console; returns the completed process, its output as text."""
+    def run(append="", **options):
+        return subprocess.run(run_arguments(append, **options), cwd=ROOT, text=True,
+                              errors="replace", stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=300, check=False)
+
+    return run

@@ -1,0 +1,82 @@
+"""A report that is cut short, or that nobody planned, must not pass for a good one."""
+import pathlib
+
+import pytest
+
+from helixtools import record, spec, suites, tap
+
+CMOCKA = "1..2\nok 1 - first_thing\nnot ok 2 - second_thing\n# why\n"
+KTAP = "KTAP version 1\n1..2\n[    0.1] some log line\nok 1 suite.first\nok 2 suite.second # SKIP no\n"
+
+
+def outcome(text, ended="status 0"):
+    suite = suites.Suite("host-asan/x", suites.HOST, [], [], [pathlib.Path("x.c")])
+    return record.Outcome(suite, {"ended": ended, "seconds": "0"}, text)
+
+
+def test_the_output_of_cmocka_is_read():
+    cases = tap.parse(CMOCKA).cases
+    assert [(case.name, case.verdict) for case in cases] == [
+        ("first_thing", tap.PASS), ("second_thing", tap.FAIL)]
+
+
+def test_ktap_between_log_lines_is_read():
+    report = tap.parse(KTAP)
+    assert report.faults() == []
+    assert [case.verdict for case in report.cases] == [tap.PASS, tap.SKIPPED]
+
+
+@pytest.mark.parametrize("text", ["", "ok 1 - a\n", "1..0\n", "1..2\nok 1 - a\n",
+                                  "1..1\nok 1 - a\nok 2 - b\n", "1..2\nok 1 - a\nok 1 - a\n"])
+def test_a_report_without_or_against_its_plan_fails(text):
+    assert outcome(text).failures()
+
+
+@pytest.mark.parametrize("ended", ["status 1", "signal 11", "timeout", "not built"])
+def test_a_good_report_of_a_program_that_died_fails(ended):
+    assert outcome("1..1\nok 1 - a\n", ended).failures()
+
+
+def test_failed_cases_are_named():
+    assert outcome(CMOCKA, "status 1").failures() == ["second_thing"]
+
+
+def test_a_tagged_test_that_is_missing_from_a_report_fails():
+    tag = spec.Tag("K1", pathlib.Path("x.c"), "third_thing")
+    assert spec.verdicts(tag, [outcome(CMOCKA)]) == [tap.FAIL]
+
+
+def test_a_row_without_results_is_not_called_passed():
+    row = spec.Row("K1", "text", "")
+    tag = spec.Tag("K1", pathlib.Path("x.c"), "first_thing")
+    assert spec.line(row, [tag], []) == "spec: K1 host=none metal=none x:first_thing"
+    assert spec.judge(row, suites.HOST, [tag], [outcome(CMOCKA)]) == "pass"
+    skipped = outcome("1..1\nok 1 - first_thing # SKIP not here\n")
+    assert spec.judge(row, suites.HOST, [tag], [skipped]) == "none"
+
+
+def test_records_speak_for_exactly_one_build(tmp_path, monkeypatch):
+    monkeypatch.setattr(record.tree, "RESULTS", tmp_path)
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho 1..1; echo 'ok 1 - a'\n")
+    program.chmod(0o755)
+    suite = suites.Suite("host-asan/p", suites.HOST, [str(program)], [program], [])
+    assert record.load(suite) is None
+    assert record.run(suite, seed=1).failures() == []
+    assert record.load(suite).count(tap.PASS) == 1
+    program.write_text(program.read_text() + "# changed\n")
+    assert record.load(suite) is None
+
+
+def test_a_program_that_is_not_there_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(record.tree, "RESULTS", tmp_path)
+    missing = tmp_path / "missing"
+    suite = suites.Suite("host-asan/p", suites.HOST, [str(missing)], [missing], [])
+    assert record.run(suite, seed=1).failures()
+
+
+def test_the_time_limit_ends_a_whole_process_group(tmp_path, monkeypatch):
+    monkeypatch.setattr(record.tree, "RESULTS", tmp_path)
+    suite = suites.Suite("host-asan/p", suites.HOST, ["sh", "-c", "echo 1..1; sleep 60 & wait"],
+                         [], [], timeout=0.5)
+    assert "stopped" in record.run(suite, seed=1).failures()[0]
