@@ -4,6 +4,7 @@
 #include <base/format.h>
 #include <base/memory.h>
 #include <base/string.h>
+#include <stdbool.h>
 
 /* Ends are exclusive and must fit a uint64_t: the last byte of the address space is given up. */
 #define ADDRESS_END UINT64_MAX
@@ -40,17 +41,17 @@ hx_err boot_configuration_set_command_line(struct boot_configuration *config, co
  */
 
 /*
- * Make one entry obey a more restrictive one that has no place in the table: what is covered takes
- * its kind, what is cut in two keeps the larger part.
+ * Take from a usable entry what a more restrictive one covers that has no place in the table. What
+ * would be cut in two keeps the larger part. Other entries stay: they keep memory from use as it
+ * is, and cutting them could give free what only they cover.
  */
 static void region_restrict(struct memory_region *entry, const struct memory_region *by)
 {
-    uint64_t entry_end = region_end(entry);
     uint64_t end = region_end(by);
     uint64_t below = by->base > entry->base ? by->base - entry->base : 0;
-    uint64_t above = entry_end > end ? entry_end - end : 0;
+    uint64_t above = region_end(entry) > end ? region_end(entry) - end : 0;
 
-    if (entry->kind >= by->kind || end <= entry->base || by->base >= entry_end) {
+    if (entry->kind != MEMORY_USABLE || end <= entry->base || by->base >= region_end(entry)) {
         return;
     }
     if (below == 0 && above == 0) {
@@ -82,7 +83,7 @@ hx_err boot_configuration_add_memory(struct boot_configuration *config, uint64_t
     }
     if (config->memory_count == BOOT_MEMORY_MAX) {
         config->dropped_regions++;
-        for (size_t i = 0; i < config->memory_count; i++) {
+        for (size_t i = 0; i < config->memory_count && region.kind != MEMORY_USABLE; i++) {
             region_restrict(&config->memory_map[i], &region);
         }
         return HX_ENOSPC;
