@@ -38,6 +38,8 @@ class Outcome:
         """What is wrong beyond failed cases: the report is cut short, or the program died."""
         if self.head["ended"] == "timeout":
             return [f"it was stopped after {self.suite.timeout:g} s"]
+        if not self.head["ended"].startswith(("status", "signal")):
+            return [f"it could not run: {self.head['ended']}"]
         faults = self.report.faults()
         if self.head["ended"] != "status 0" and not self.count(tap.FAIL) and not faults:
             faults = [f"it ended with {self.head['ended']}"]
