@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #define WINDOW_NS         100000 /* of the first measurement: 10 ns of doubt in it are 100 ppm */
+#define WINDOWS_MAX 4 /* one, unless the machine was disturbed: a host may take the processor away */
 #define SAMPLE_TRIES      4
 #define EDGE_POLLS_MAX    1000
 #define NOMINAL_HZ        1000000000 /* what is assumed of the TSC until it is measured */
@@ -25,7 +26,8 @@
 struct clock_sample {
     uint64_t cycles;
     uint32_t reference;
-    uint32_t timer; /* counts down */
+    uint32_t timer;  /* counts down */
+    uint64_t spread; /* cycles between the first reading and the last */
 };
 
 /* now = base_ns + (cycles - base_cycles) * multiplier / 2^32 */
@@ -94,10 +96,10 @@ const char *clock_reference_name(void)
 
 /*
  * Read the three counters just after the reference has ticked. What comes between the first and
- * the last reading, an interrupt or the emulator's host, makes the sample worse: *spread says by
- * how much.
+ * the last reading, an interrupt or the emulator's host, makes the sample worse: its spread says
+ * by how much.
  */
-static struct clock_sample clock_sample_edge(uint64_t *spread)
+static struct clock_sample clock_sample_edge(void)
 {
     uint32_t before = clock_reference.read();
     struct clock_sample sample;
@@ -107,23 +109,20 @@ static struct clock_sample clock_sample_edge(uint64_t *spread)
         sample.reference = clock_reference.read();
     } while (sample.reference == before);
     sample.timer = apic_timer_left();
-    *spread = hal_clock_cycles() - sample.cycles;
+    sample.spread = hal_clock_cycles() - sample.cycles;
     return sample;
 }
 
 /* The best of a few. */
 static struct clock_sample clock_sample(void)
 {
-    uint64_t best_spread;
-    struct clock_sample best = clock_sample_edge(&best_spread);
+    struct clock_sample best = clock_sample_edge();
 
     for (unsigned i = 1; i < SAMPLE_TRIES; i++) {
-        uint64_t spread;
-        struct clock_sample sample = clock_sample_edge(&spread);
+        struct clock_sample sample = clock_sample_edge();
 
-        if (spread < best_spread) {
+        if (sample.spread < best.spread) {
             best = sample;
-            best_spread = spread;
         }
     }
     return best;
@@ -214,27 +213,44 @@ static void reference_choose(const struct acpi_summary *summary)
     HX_ASSERT(found, "the machine has an HPET, an ACPI timer or a PIT that counts");
 }
 
+/* Sample until the window that began with clock_first is over; *ticks: its true length. */
+static struct clock_sample window_end(uint64_t *ticks)
+{
+    uint64_t half_lap = 1UL << (clock_reference.bits - 1);
+    struct clock_sample last;
+
+    do {
+        last = clock_sample();
+        *ticks = reference_elapsed(clock_first.reference, last.reference, half_lap);
+    } while (*ticks < reference_ticks(WINDOW_NS));
+    return last;
+}
+
+/* Whether two samples are about as good as each other: what both lack cancels out. */
+static bool is_balanced(const struct clock_sample *a, const struct clock_sample *b)
+{
+    return a->spread <= 2 * b->spread && b->spread <= 2 * a->spread;
+}
+
 void clock_init(const struct acpi_summary *summary)
 {
     struct clock_sample last;
-    uint64_t half_lap;
     uint64_t ticks;
 
     rtc_init(summary);
     reference_choose(summary);
-    half_lap = 1UL << (clock_reference.bits - 1);
     apic_timer_start(APIC_TIMER_LONGEST);
     clock_first = clock_sample();
-    do {
-        last = clock_sample();
-        ticks = reference_elapsed(clock_first.reference, last.reference, half_lap);
-    } while (ticks < reference_ticks(WINDOW_NS));
+    last = window_end(&ticks);
+    for (unsigned i = 1; i < WINDOWS_MAX && !is_balanced(&clock_first, &last); i++) {
+        clock_first = last;
+        last = window_end(&ticks);
+    }
     apic_timer_start(0);
     window_cycles = last.cycles - clock_first.cycles;
     window_timer = clock_first.timer - last.timer;
     clock_scales[0].base_cycles = clock_first.cycles;
-    clock_set_rate(
-        x86_multiply_divide(window_cycles, HAL_NS_PER_S, reference_nanoseconds(ticks)));
+    clock_set_rate(x86_multiply_divide(window_cycles, HAL_NS_PER_S, reference_nanoseconds(ticks)));
 }
 
 /* --- refining --------------------------------------------------------------------------------- */

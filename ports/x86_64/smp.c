@@ -21,7 +21,7 @@
  */
 #define INIT_NS        (HAL_NS_PER_MS / 10)
 #define STARTUP_NS     HAL_NS_PER_MS
-#define ARRIVAL_NS     (100 * HAL_NS_PER_MS)
+#define ARRIVAL_NS     HAL_NS_PER_S
 #define STOP_NS        (10 * HAL_NS_PER_MS)
 #define XAPIC_ID_MAX   254 /* 255 is the broadcast */
 
@@ -149,6 +149,19 @@ static bool wake_cpu(const struct x86_cpu *cpu)
     return wait_arrival(cpu, start + ARRIVAL_NS);
 }
 
+/*
+ * Take the ticket back: a CPU that comes later stops before it uses the page tables or the stack.
+ * One that has the ticket already has nothing left to wait for and is let through.
+ */
+static hx_err give_up(const struct x86_cpu *cpu, struct ap_mailbox *mailbox)
+{
+    if (atomic_exchange_explicit(&mailbox->ticket, 0, memory_order_relaxed) != 0) {
+        return HX_ETIMEDOUT;
+    }
+    (void)wait_arrival(cpu, UINT64_MAX);
+    return HX_OK;
+}
+
 hx_err hal_cpu_start(uint32_t cpu_id, void *stack_top, struct thread *current)
 {
     struct x86_cpu *cpu = &x86_cpus[cpu_id];
@@ -165,12 +178,10 @@ hx_err hal_cpu_start(uint32_t cpu_id, void *stack_top, struct thread *current)
     prepare_cpu(cpu, current);
     mailbox = prepare_trampoline(cpu, stack_top);
     if (!wake_cpu(cpu)) {
-        /* The page stays mapped: the CPU may be on its way through, until INIT holds it again. */
-        atomic_store_explicit(&mailbox->ticket, 0, memory_order_relaxed);
-        apic_send_init(cpu->apic_id);
-        return HX_ETIMEDOUT;
+        error = give_up(cpu, mailbox);
     }
-    return x86_identity_page(AP_TRAMPOLINE, false);
+    (void)x86_identity_page(AP_TRAMPOLINE, false);
+    return error;
 }
 
 void x86_ap_main(struct x86_cpu *cpu)
