@@ -7,6 +7,7 @@
 #ifndef HAL_ENTRY_H
 #define HAL_ENTRY_H
 
+#include <hal/gate.h>
 #include <helix/attributes.h>
 #include <stdint.h>
 
@@ -42,6 +43,17 @@ void kernel_nmi(struct hal_frame *frame);
 
 /* A system call of a process (not a module's callout); hal/user.h reads the frame. Interrupts on. */
 void kernel_syscall(struct hal_frame *frame);
+
+/*
+ * A call through the gate failed: activation->outcome says how (HX_ENOENT the slot is empty,
+ * HX_ENOSYS no such operation, HX_EAGAIN no stack is free, HX_ESTATE it came back with the interrupt
+ * flag changed, HX_EDIED it was abandoned). The record is still on the thread's stack.
+ */
+struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *slot,
+                                          struct hal_activation *activation);
+
+/* A call has left its instance while hal_gate_drains was not 0. */
+void kernel_gate_left(void);
 
 /* A callout of an unprivileged module; hal/gate.h reads the frame. Interrupts as the module had them. */
 void kernel_callout(struct hal_frame *frame);

@@ -116,6 +116,7 @@ static void init_boot_thread(uint32_t cpu)
 
     format_text(name, sizeof(name), "boot/%u", (unsigned)cpu);
     init_common(thread, name);
+    hal_gate_init_thread(&thread->hal, thread->gate_records);
     thread->preempt_depth = 1; /* until this CPU schedules */
     thread->reschedule = false;
     thread->is_idle = true;
@@ -201,6 +202,7 @@ static hx_err allocate_stack(struct thread *thread, size_t size)
     if (error == HX_OK) {
         hal_thread_init(&thread->hal, (void *)thread->stack->base, pages * HAL_PAGE_SIZE,
                         thread_main, thread);
+        hal_gate_init_thread(&thread->hal, thread->gate_records);
     }
     return error;
 }

@@ -20,6 +20,7 @@
 #include <base/list.h>
 #include <base/pairing_heap.h>
 #include <hal/entry.h>
+#include <hal/gate.h>
 #include <hal/interrupt.h>
 #include <hal/thread.h>
 #include <helix/attributes.h>
@@ -31,8 +32,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct activation;
-struct module_instance;
 struct module_instance;
 struct hal_space;
 struct process;
@@ -73,10 +72,7 @@ struct thread {
     uint8_t nmi_depth;        /* O */
     bool reschedule;          /* O  switch at the next chance */
     bool is_idle;             /* I  a CPU's boot thread: runs when nothing else can, never queued */
-    struct activation *activation; /* O  innermost call into a module, NULL: none */
-    uint32_t gate_depth;           /* O  calls into modules that are under way */
-    /* W  which instances they are in, outermost first; NULL beyond gate_depth */
-    _Atomic(struct module_instance *) gate_inside[THREAD_GATE_DEPTH];
+    struct hal_activation gate_records[THREAD_GATE_DEPTH]; /* O  calls into modules (hal/gate.h) */
     struct hal_space *space;       /* I  address space activated when it first runs */
     struct process *process;       /* I  NULL for a kernel thread */
     _Atomic uint32_t state;        /* A  enum thread_state | THREAD_TOKEN */

@@ -29,6 +29,12 @@ struct waiter {
     struct thread *thread;
 };
 
+#define WAIT_QUEUE_INIT(queue, queue_name)                                                          \
+    {                                                                                              \
+        .lock = SPINLOCK_INIT(LOCK_RANK_WAIT_QUEUE, queue_name),                                   \
+        .waiters = LIST_INIT((queue).waiters)                                                      \
+    }
+
 void wait_queue_init(struct wait_queue *queue, const char *name);
 
 /* Join the queue; no waiting yet.  Context: thread. */

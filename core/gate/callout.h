@@ -11,7 +11,7 @@
 #ifndef CORE_GATE_CALLOUT_H
 #define CORE_GATE_CALLOUT_H
 
-#include <core/gate/activation.h>
+#include <hal/gate.h>
 #include <helix/error.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +33,7 @@ uint32_t callout_count(void);
  * Copy from the module's memory: an unprivileged module may name its own arena only.
  * Errors: HX_EFAULT.
  */
-HX_MUST_USE hx_err callout_copy_in(const struct activation *activation, void *to, uintptr_t from,
+HX_MUST_USE hx_err callout_copy_in(const struct hal_activation *activation, void *to, uintptr_t from,
                                    size_t size);
 
 #endif

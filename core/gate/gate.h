@@ -12,28 +12,37 @@
 #ifndef CORE_GATE_GATE_H
 #define CORE_GATE_GATE_H
 
+#include <base/assert.h>
 #include <core/gate/slot.h>
 #include <helix/error.h>
+#include <kern/thread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct hal_frame;
-struct activation;
 
-struct gate_result {
-    hx_err error;
-    bool may_have_run; /* with an error: effects may have happened */
-    uint64_t value;    /* with HX_OK: what the operation returned */
-};
+/* Whether the thread's stack of records has room for one more call.  Context: any. */
+static inline bool gate_can_nest(const struct thread *self)
+{
+    return hal_gate_top(&self->hal) < self->gate_records + THREAD_GATE_DEPTH;
+}
 
 /*
- * Call operation number of the slot's instance.
- * Context: thread or irq; blocks if the operation's callouts do.
+ * Call an operation (below HAL_GATE_OPERATIONS) of the slot's instance.
+ * Context: thread; blocks if the operation's callouts do.
  * Errors: HX_ENOENT the slot is empty, HX_ENOSYS no such operation, HX_EAGAIN all stacks of an
- * unprivileged instance are in use, HX_ERANGE nested too deep, HX_EDIED the instance died.
+ * unprivileged instance are in use, HX_EDIED the instance died.
  */
-struct gate_result gate_call(struct slot *slot, uint32_t operation, uint64_t a0, uint64_t a1,
-                             uint64_t a2, uint64_t a3);
+static inline struct hal_gate_result gate_call(struct slot *slot, uint32_t operation, uint64_t a0,
+                                               uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    HX_DEBUG_ASSERT(operation < HAL_GATE_OPERATIONS, "an operation is one of the table's");
+    HX_DEBUG_ASSERT(gate_can_nest(thread_current()), "calls nest at most THREAD_GATE_DEPTH deep");
+    return hal_gate_call(a0, a1, a2, a3, &slot->gate, operation);
+}
+
+/* The record of the running thread's innermost call, NULL: it is in none.  Context: any. */
+struct hal_activation *gate_activation(const struct thread *self);
 
 /*
  * An exception happened: if module code caused it, doom the instance, redirect the frame to the

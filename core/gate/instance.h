@@ -18,42 +18,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How a slot's module is called. */
-enum gate_backend {
-    GATE_OPEN, /* in the kernel's mode and space */
-    GATE_USER, /* unprivileged, in page tables of its own */
-};
-
 /* X(enumerator, what happened) */
 #define DEATH_CAUSE_LIST(X)                                                                        \
     X(DEATH_NONE, "alive")                                                                         \
     X(DEATH_EXCEPTION, "exception")                                                                \
     X(DEATH_DEADLINE, "missed its deadline")                                                       \
     X(DEATH_ASSERTION, "failed an assertion")                                                      \
-    X(DEATH_INTERRUPTS, "returned with interrupts off")
+    X(DEATH_INTERRUPTS, "returned with the interrupt flag changed")                                \
+    X(DEATH_CALLOUT, "called a function that does not exist")
 
 #define DEATH_CAUSE_ENUM(name, text) name,
 enum death_cause { DEATH_CAUSE_LIST(DEATH_CAUSE_ENUM) DEATH_CAUSE_COUNT };
 #undef DEATH_CAUSE_ENUM
 
-#define INSTANCE_STACKS      8 /* calls that can be inside an unprivileged instance at once */
-#define INSTANCE_STACK_PAGES 2
+#define INSTANCE_STACKS 8 /* calls that can be inside an unprivileged instance at once */
 
 /* Keys: I = immutable after load, A = atomic, D = written once by whoever dooms it */
 struct module_instance {
-    uintptr_t operations[HX_MODULE_OPERATIONS_MAX]; /* I  checked targets in the text */
-    uint32_t operation_count;                       /* I */
-    enum gate_backend backend;                      /* I */
-    _Atomic bool is_doomed;                         /* A */
-    _Atomic uint64_t free_stacks;                   /* A  bit n: stack n is free (user backend) */
-    uintptr_t stacks;                               /* I  base of the stacks in the arena */
-    struct hal_user_gate gate;                      /* I  stack_top is filled in per call */
-    struct arena arena;                             /* I */
-    struct hal_range text;                          /* I  where its code is */
-    owner_tag owner;                                /* I */
-    uint64_t load_cycles;                           /* I  what loading cost */
-    struct hx_module_version version;               /* I */
-    char name[HX_MODULE_NAME_MAX];                  /* I */
+    struct hal_gate_instance gate;    /* I  first: the gate finds it here */
+    uint32_t operation_count;         /* I */
+    _Atomic bool is_doomed;           /* A */
+    struct arena arena;               /* I */
+    struct hal_range text;            /* I  where its code is */
+    owner_tag owner;                  /* I */
+    uint64_t load_cycles;             /* I  what loading cost */
+    struct hx_module_version version; /* I */
+    char name[HX_MODULE_NAME_MAX];    /* I */
 
     enum death_cause death_cause; /* D */
     uint32_t death_exception;     /* D  enum hal_exception, for DEATH_EXCEPTION */
@@ -68,6 +58,12 @@ struct module_instance {
  */
 bool instance_doom(struct module_instance *instance, enum death_cause cause, uint32_t exception,
                    uintptr_t pc, uintptr_t address);
+
+/* The instance whose gate half this is. */
+static inline struct module_instance *instance_of(struct hal_gate_instance *gate)
+{
+    return (struct module_instance *)gate;
+}
 
 const char *death_cause_name(enum death_cause cause);
 

@@ -3,13 +3,20 @@
 #include <base/string.h>
 #include <core/config/kernel_configuration.h>
 #include <core/gate/slot.h>
+#include <hal/entry.h>
 #include <kern/cpu.h>
-#include <kern/read_section.h>
 #include <kern/thread.h>
+#include <kern/wait_queue.h>
 
 /* Slots are made at boot, in one thread; readers see the count grow. */
 static struct slot slots[SLOT_MAX];
 static _Atomic size_t slot_count;
+
+/* What an empty slot points to, so that a call needs no test of its own for it. */
+static struct hal_gate_instance nothing = {.backend = HAL_GATE_NONE};
+
+/* Threads in slot_drain; hal_gate_drains says how many. */
+static struct wait_queue drainers = WAIT_QUEUE_INIT(drainers, "module drain");
 
 struct slot *slot_at(size_t index)
 {
@@ -29,13 +36,13 @@ struct slot *slot_find(const char *name)
     return NULL;
 }
 
-static enum gate_backend configured_backend(const char *name)
+static enum hal_gate_backend configured_backend(const char *name)
 {
     char key[SLOT_NAME_MAX + sizeof("gate.")];
 
     (void)format_text(key, sizeof(key), "gate.%s", name);
-    return string_equal(command_line_text(kernel_command_line(), key, "open"), "user") ? GATE_USER
-                                                                                        : GATE_OPEN;
+    return string_equal(command_line_text(kernel_command_line(), key, "open"), "user") ? HAL_GATE_USER
+                                                                                        : HAL_GATE_OPEN;
 }
 
 hx_err slot_create(const char *name, struct slot **slot)
@@ -53,23 +60,30 @@ hx_err slot_create(const char *name, struct slot **slot)
         return HX_ENOSPC;
     }
     (void)string_copy(fresh->name, sizeof(fresh->name), name);
-    fresh->deadline_ticks = SLOT_DEADLINE_DEFAULT;
+    fresh->gate.deadline_ticks = SLOT_DEADLINE_DEFAULT;
+    atomic_store_explicit(&fresh->gate.active, &nothing, memory_order_relaxed);
     fresh->backend = configured_backend(name);
-    wait_queue_init(&fresh->drained, fresh->name);
     atomic_store_explicit(&slot_count, count + 1, memory_order_release);
     *slot = fresh;
     return HX_OK;
 }
 
+struct module_instance *slot_instance(const struct slot *slot)
+{
+    struct hal_gate_instance *gate = atomic_load_explicit(&slot->gate.active, memory_order_acquire);
+
+    return gate == &nothing ? NULL : instance_of(gate);
+}
+
 hx_err slot_fill(struct slot *slot, struct module_instance *instance)
 {
-    struct module_instance *none = NULL;
+    struct hal_gate_instance *expected = &nothing;
 
     if (atomic_load_explicit(&instance->is_doomed, memory_order_acquire)) {
         return HX_EDIED;
     }
-    /* Release: pairs with gate_call's acquire, the instance is complete. */
-    return atomic_compare_exchange_strong_explicit(&slot->active, &none, instance,
+    /* Release: a caller that sees the pointer sees the whole instance. */
+    return atomic_compare_exchange_strong_explicit(&slot->gate.active, &expected, &instance->gate,
                                                    memory_order_release, memory_order_relaxed)
                ? HX_OK
                : HX_EBUSY;
@@ -77,17 +91,24 @@ hx_err slot_fill(struct slot *slot, struct module_instance *instance)
 
 struct module_instance *slot_empty(struct slot *slot)
 {
-    struct module_instance *instance =
-        atomic_exchange_explicit(&slot->active, NULL, memory_order_acq_rel);
+    struct hal_gate_instance *gate =
+        atomic_exchange_explicit(&slot->gate.active, &nothing, memory_order_seq_cst);
 
-    read_synchronize();
-    return instance;
+    return gate == &nothing ? NULL : instance_of(gate);
+}
+
+bool slot_empty_of(struct slot *slot, struct module_instance *instance)
+{
+    struct hal_gate_instance *expected = &instance->gate;
+
+    return atomic_compare_exchange_strong_explicit(&slot->gate.active, &expected, &nothing,
+                                                   memory_order_seq_cst, memory_order_relaxed);
 }
 
 /* --- draining ------------------------------------------------------------------------------------ */
 
 struct inside_search {
-    const struct module_instance *instance;
+    const struct hal_gate_instance *gate;
     bool found;
 };
 
@@ -95,10 +116,9 @@ static bool look_inside(struct thread *thread, void *argument)
 {
     struct inside_search *search = argument;
 
-    for (unsigned depth = 0; depth < THREAD_GATE_DEPTH; depth++) {
-        /* Acquire: pairs with the release in gate.c's leave. */
-        if (atomic_load_explicit(&thread->gate_inside[depth], memory_order_acquire) ==
-            search->instance) {
+    for (unsigned i = 0; i < HX_ARRAY_SIZE(thread->gate_records); i++) {
+        if (atomic_load_explicit(&thread->gate_records[i].instance, memory_order_acquire) ==
+            search->gate) {
             search->found = true;
             return false;
         }
@@ -108,7 +128,7 @@ static bool look_inside(struct thread *thread, void *argument)
 
 static bool has_threads_inside(const struct module_instance *instance)
 {
-    struct inside_search search = {.instance = instance};
+    struct inside_search search = {.gate = &instance->gate};
 
     thread_for_each(look_inside, &search);
     return search.found;
@@ -120,23 +140,28 @@ static void pass_barrier(void *argument)
     (void)argument;
 }
 
-hx_err slot_drain(struct slot *slot, const struct module_instance *instance, uint64_t deadline_ns)
+hx_err slot_drain(const struct module_instance *instance, uint64_t deadline_ns)
 {
     struct waiter waiter;
     hx_err error = HX_OK;
 
-    wait_queue_prepare(&slot->drained, &waiter);
-    atomic_store_explicit(&slot->is_draining, true, memory_order_seq_cst);
+    wait_queue_prepare(&drainers, &waiter);
+    atomic_fetch_add_explicit(&hal_gate_drains, 1, memory_order_seq_cst);
     /*
-     * A call that leaves stores "not inside", then reads is_draining, without a fence: the one who
-     * waits pays for it. After this message every CPU has either made its store visible or will
-     * read our flag.
+     * A call publishes its record, then reads the slot; when it leaves it clears the record, then
+     * reads hal_gate_drains; both without a fence. Who waits pays for that: once every CPU has passed
+     * this barrier, its earlier stores are visible here and its later reads see ours.
      */
     cpu_call(cpu_online_mask(), pass_barrier, NULL);
     while (has_threads_inside(instance) && error == HX_OK) {
-        error = wait_queue_wait(&slot->drained, &waiter, deadline_ns);
+        error = wait_queue_wait(&drainers, &waiter, deadline_ns);
     }
-    atomic_store_explicit(&slot->is_draining, false, memory_order_relaxed);
-    wait_queue_finish(&slot->drained, &waiter);
+    atomic_fetch_sub_explicit(&hal_gate_drains, 1, memory_order_relaxed);
+    wait_queue_finish(&drainers, &waiter);
     return error;
+}
+
+void kernel_gate_left(void)
+{
+    wait_queue_wake_all(&drainers);
 }

@@ -16,6 +16,8 @@
 #include <kern/area.h>
 #include <kern/heap.h>
 
+#define STACK_PAGES (HAL_GATE_STACK_STRIDE / HAL_PAGE_SIZE)
+
 struct load {
     struct elf_module elf;
     struct area *scratch; /* the image, relocated, contiguous and writable */
@@ -37,11 +39,11 @@ static hx_err complain(struct load *load, hx_err error, const char *what, const 
 /* --- placing ------------------------------------------------------------------------------------------ */
 
 /* The user backend maps trampoline and thunks in front of the image, stacks with guards behind it. */
-static hx_err reserve_arena(struct load *load, enum gate_backend backend)
+static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
 {
     size_t image_pages = load->elf.image_size >> HAL_PAGE_SHIFT;
-    size_t stack_pages = INSTANCE_STACKS * (INSTANCE_STACK_PAGES + 1);
-    bool is_user = backend == GATE_USER;
+    size_t stack_pages = INSTANCE_STACKS * STACK_PAGES;
+    bool is_user = backend == HAL_GATE_USER;
     hx_err error;
 
     load->thunk_pages = is_user ? 1 : 0;
@@ -53,7 +55,7 @@ static hx_err reserve_arena(struct load *load, enum gate_backend backend)
     }
     load->has_arena = true;
     load->image = load->instance->arena.base + (load->thunk_pages << HAL_PAGE_SHIFT);
-    load->instance->stacks = load->image + load->elf.image_size;
+    load->instance->gate.stacks = load->image + load->elf.image_size;
     return HX_OK;
 }
 
@@ -72,7 +74,7 @@ static hx_err resolve_import(struct load *load, const char *name, uint64_t *valu
     if (error != HX_OK) {
         return complain(load, error, "the kernel exports no such function", name);
     }
-    *value = load->instance->backend == GATE_USER ? thunk_address(load, callout.number)
+    *value = load->instance->gate.backend == HAL_GATE_USER ? thunk_address(load, callout.number)
                                                   : callout.function;
     return HX_OK;
 }
@@ -167,19 +169,23 @@ static hx_err read_operations(struct load *load, const struct hx_module_descript
     size_t size = descriptor->operation_count * sizeof(uintptr_t);
     const void *operations;
 
-    if (descriptor->operation_count > HX_MODULE_OPERATIONS_MAX) {
+    if (descriptor->operation_count > HAL_GATE_OPERATIONS) {
         return complain(load, HX_EFORMAT, "too many operations", descriptor->name);
     }
     operations = image_bytes(load, (uintptr_t)descriptor->operations, size);
     if (operations == NULL) {
         return complain(load, HX_EFORMAT, "the operations are outside the module", descriptor->name);
     }
-    memcpy(load->instance->operations, operations, size);
+    memcpy(load->instance->gate.operations, operations, size);
     for (uint32_t i = 0; i < descriptor->operation_count; i++) {
-        if (!is_text(load, load->instance->operations[i])) {
+        if (!is_text(load, load->instance->gate.operations[i])) {
             return complain(load, HX_EFORMAT, "an operation is not in the module's text",
                             descriptor->name);
         }
+    }
+    for (uint32_t i = descriptor->operation_count; i < HAL_GATE_OPERATIONS; i++) {
+        load->instance->gate.operations[i] =
+            load->instance->gate.backend == HAL_GATE_OPEN ? hal_gate_no_operation() : 0;
     }
     load->instance->operation_count = descriptor->operation_count;
     return HX_OK;
@@ -249,17 +255,19 @@ static hx_err map_thunks(struct load *load)
 static hx_err map_stacks(struct load *load)
 {
     struct module_instance *instance = load->instance;
-    size_t first = (instance->stacks - instance->arena.base) >> HAL_PAGE_SHIFT;
+    size_t first = (instance->gate.stacks - instance->arena.base) >> HAL_PAGE_SHIFT;
 
     for (unsigned i = 0; i < INSTANCE_STACKS; i++) {
-        hx_err error = arena_map(&instance->arena, first + i * (INSTANCE_STACK_PAGES + 1) + 1,
-                                 INSTANCE_STACK_PAGES, HAL_READ | HAL_WRITE, NULL, 0);
+        /* The lowest page of each stays unmapped: the guard. */
+        hx_err error = arena_map(&instance->arena, first + i * STACK_PAGES + 1, STACK_PAGES - 1,
+                                 HAL_READ | HAL_WRITE, NULL, 0);
 
         if (error != HX_OK) {
             return error;
         }
     }
-    instance->free_stacks = (1ULL << INSTANCE_STACKS) - 1;
+    atomic_store_explicit(&instance->gate.free_stacks, (1ULL << INSTANCE_STACKS) - 1,
+                          memory_order_relaxed);
     instance->gate.root = hal_space_root(instance->arena.space);
     instance->gate.trampoline = instance->arena.base;
     return HX_OK;
@@ -278,10 +286,10 @@ static hx_err commit(struct load *load)
     for (unsigned group = 0; group < ELF_GROUP_COUNT && error == HX_OK; group++) {
         error = map_group(load, (enum elf_group)group, protections[group]);
     }
-    if (error == HX_OK && load->instance->backend == GATE_USER) {
+    if (error == HX_OK && load->instance->gate.backend == HAL_GATE_USER) {
         error = map_thunks(load);
     }
-    if (error == HX_OK && load->instance->backend == GATE_USER) {
+    if (error == HX_OK && load->instance->gate.backend == HAL_GATE_USER) {
         error = map_stacks(load);
     }
     return error == HX_OK ? HX_OK : complain(load, error, "no memory for the module", "");
@@ -300,7 +308,7 @@ static void load_release(struct load *load, bool keep_instance)
     }
 }
 
-static hx_err load_steps(struct load *load, const void *file, size_t size, enum gate_backend backend)
+static hx_err load_steps(struct load *load, const void *file, size_t size, enum hal_gate_backend backend)
 {
     const char *why = "";
     hx_err error = elf_module_read(file, size, hal_relocation_machine(), &load->elf, &why);
@@ -312,7 +320,7 @@ static hx_err load_steps(struct load *load, const void *file, size_t size, enum 
     if (load->instance == NULL) {
         return complain(load, HX_ENOMEM, "no memory for the instance", "");
     }
-    load->instance->backend = backend;
+    load->instance->gate.backend = backend;
     load->instance->owner = owner_make(
         atomic_fetch_add_explicit(&next_owner_index, 1, memory_order_relaxed), 0);
     error = reserve_arena(load, backend);
@@ -328,7 +336,7 @@ static hx_err load_steps(struct load *load, const void *file, size_t size, enum 
     return error;
 }
 
-hx_err loader_load(const void *file, size_t size, enum gate_backend backend,
+hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
                    struct module_instance **instance, char why[LOADER_WHY_MAX])
 {
     uint64_t start = hal_clock_cycles();

@@ -23,7 +23,7 @@
  * HX_EFORMAT a descriptor that makes no sense, HX_ENOMEM, HX_ENOSPC, HX_ENOSYS (no unprivileged mode
  * here; a relocation type that does not exist), HX_ERANGE a relocation that does not reach.
  */
-HX_MUST_USE hx_err loader_load(const void *file, size_t size, enum gate_backend backend,
+HX_MUST_USE hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
                                struct module_instance **instance, char why[LOADER_WHY_MAX]);
 
 /* Give everything back. No slot names the instance and no thread is inside it.  Context: thread. */

@@ -22,7 +22,6 @@
 #define HX_MODULE_MAGIC          0x454c55444f4d5848ULL /* "HXMODULE" in memory */
 #define HX_MODULE_ABI            1U /* of this header: another number is refused */
 #define HX_MODULE_NAME_MAX       32
-#define HX_MODULE_OPERATIONS_MAX 32
 
 /* Same major = compatible. */
 struct hx_module_version {

@@ -16,6 +16,12 @@
  */
 #include <ports/x86_64/layout.h>
 
+/* Numbers of hx_err (include/helix/error.h; asserted in start.c). */
+#define HX_ENOENT 3
+#define HX_EAGAIN 6
+#define HX_ESTATE 9
+#define HX_ENOSYS 13
+
 #define MSR_GS_BASE 0xc0000101
 
     .macro PUSH_REGISTERS
@@ -238,83 +244,191 @@ entry_from_module:
     jmp entry_return
 
 entry_module_return:
-    movq %rdx, %rax
     movq %gs:CPU_USER_ACTIVATION, %rdi
+    movq %rdx, %rax
+    xorl %r8d, %r8d
 /*
- * Leave the innermost user-gate call: activation in rdi, result in rax. Also where a dead module's
- * call resumes (hal_gate_resume_user, reached by iretq with the activation in rdi).
+ * Leave an unprivileged call: record in rdi, result in rax, r8 not 0 if it failed. An abandoned
+ * call's frame leads to gate_user_abandoned. Interrupts are off.
  */
-    .globl gate_leave_user
-gate_leave_user:
-    movq ACTIVATION_PREVIOUS(%rdi), %rcx
-    movq ACTIVATION_KERNEL_SP(%rdi), %rdx
+gate_user_leave:
     movq %gs:CPU_CURRENT, %rsi
+    movq RECORD_PREVIOUS(%rdi), %rcx
     movq %rcx, %gs:CPU_USER_ACTIVATION
     movq %rcx, THREAD_USER_ACTIVATION(%rsi)
-    movq %rdx, %gs:CPU_KERNEL_SP
-    movq %rdx, THREAD_KERNEL_SP(%rsi)
-    movq ACTIVATION_CR3(%rdi), %rcx
+    movq RECORD_KERNEL_SP(%rdi), %rcx
+    movq %rcx, %gs:CPU_KERNEL_SP
+    movq %rcx, THREAD_KERNEL_SP(%rsi)
+    movq RECORD_CR3(%rdi), %rcx
     movq %rcx, THREAD_CR3(%rsi)
     movq %rcx, %cr3
-    movq ACTIVATION_SP(%rdi), %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
-    popfq                         /* the caller's interrupt flag */
-    ret
+    movq RECORD_STACK(%rdi), %rcx
+    movq RECORD_INSTANCE(%rdi), %rdx
+    lock btsq %rcx, INSTANCE_FREE_STACKS(%rdx)
+    testl %r8d, %r8d
+    jnz gate_abandoned
+    movq RECORD_RSP(%rdi), %rsp
+    movq RECORD_RBP(%rdi), %rbp
+    movq RECORD_RBX(%rdi), %rbx
+    movq RECORD_R12(%rdi), %r12
+    movq RECORD_R13(%rdi), %r13
+    movq RECORD_R14(%rdi), %r14
+    movq RECORD_R15(%rdi), %r15
+    pushq RECORD_RFLAGS(%rdi)
+    popfq
+    movq %rsi, %rcx
+    movq %rdi, %r10
+    addq $RECORD_SIZE, %r10
+    jmp gate_leave
+
+    .globl gate_user_abandoned
+gate_user_abandoned:
+    movl $1, %r8d
+    jmp gate_user_leave
+
+/* --- the gate ------------------------------------------------------------------------------------- */
 
 /*
- * uint64_t hal_gate_call_user(struct hal_activation *rdi, uintptr_t target rsi,
- *                             const struct hal_user_gate *rdx, uint64_t a0 rcx, a1 r8, a2 r9, a3 stack)
+ * struct hal_gate_result hal_gate_call(a0 rdi, a1 rsi, a2 rdx, a3 rcx, slot r8, operation r9)
  *
- * On the caller's thread: from here on entries from user mode use the stack below this frame, and
- * the module runs in its own space, on a stack of its own, with the caller's interrupt flag. Registers that the
- * module has no business with are cleared.
+ * The record is published (its instance stored) before the slot is read again: see hal/gate.h. What
+ * the callee should preserve is stored, but restored only when the call is abandoned.
  */
     .balign 16
-    .globl hal_gate_call_user
-hal_gate_call_user:
-    movq 8(%rsp), %r10            /* a3 */
+    .globl hal_gate_call
+hal_gate_call:
+    movq %gs:CPU_CURRENT, %rax
+    movq THREAD_GATE_TOP(%rax), %r10
+    movq (%r8), %r11
+    movq %r11, RECORD_INSTANCE(%r10)
+    cmpq %r11, (%r8)
+    jne hal_gate_call             /* it changed under us: look again */
+    addq $RECORD_SIZE, THREAD_GATE_TOP(%rax)
+    movq SLOT_BUDGET(%r8), %rax
+    movq %rax, RECORD_BUDGET(%r10)
+    movq %r8, RECORD_SLOT(%r10)
+    movq $0, RECORD_OUTCOME(%r10)
     pushfq
-    popq %rax
+    popq RECORD_RFLAGS(%r10)
+    movq %rsp, RECORD_RSP(%r10)
+    movq %rbp, RECORD_RBP(%r10)
+    movq %rbx, RECORD_RBX(%r10)
+    movq %r12, RECORD_R12(%r10)
+    movq %r13, RECORD_R13(%r10)
+    movq %r14, RECORD_R14(%r10)
+    movq %r15, RECORD_R15(%r10)
+    cmpl $0, INSTANCE_BACKEND(%r11)
+    jne gate_not_open
+    callq *(%r11, %r9, 8)
+
+    movq %gs:CPU_CURRENT, %rcx
+    movq THREAD_GATE_TOP(%rcx), %r10
+    pushfq
+    popq %rdx
+    xorl RECORD_RFLAGS - RECORD_SIZE(%r10), %edx
+    testl $0x200, %edx
+    jnz gate_flag_changed
+gate_leave:                       /* rcx = thread, r10 = its top, rax = result */
+    movq $0, RECORD_INSTANCE - RECORD_SIZE(%r10)
+    addq $-RECORD_SIZE, THREAD_GATE_TOP(%rcx)
+    cmpl $0, hal_gate_drains
+    jne gate_tell_drainer
+    movq %rax, %rdx
+    xorl %eax, %eax
+    ret
+
+gate_tell_drainer:
     pushq %rax
+    call kernel_gate_left
+    popq %rdx
+    xorl %eax, %eax
+    ret
+
+/* An operation came back with interrupts switched: the record's other registers are as they were. */
+gate_flag_changed:
+    leaq -RECORD_SIZE(%r10), %rdi
+    movl $HX_ESTATE, RECORD_OUTCOME(%rdi)
+
+/* A failed call: record in rdi, its outcome set. Ends as a return from hal_gate_call. */
+    .globl gate_abandoned
+    .globl hal_gate_abandon
+hal_gate_abandon:
+gate_abandoned:
+    movq RECORD_RSP(%rdi), %rsp
+    movq RECORD_RBP(%rdi), %rbp
+    movq RECORD_RBX(%rdi), %rbx
+    movq RECORD_R12(%rdi), %r12
+    movq RECORD_R13(%rdi), %r13
+    movq RECORD_R14(%rdi), %r14
+    movq RECORD_R15(%rdi), %r15
+    pushq RECORD_RFLAGS(%rdi)
+    popfq
+    movq %rdi, %rsi
+    movq RECORD_SLOT(%rsi), %rdi
+    jmp kernel_gate_failed
+
+/* The target of an open instance's missing operations: called like one, fails like one. */
+    .globl gate_no_operation
+gate_no_operation:
+    movq %gs:CPU_CURRENT, %rcx
+    movq THREAD_GATE_TOP(%rcx), %rdi
+    subq $RECORD_SIZE, %rdi
+    movl $HX_ENOSYS, RECORD_OUTCOME(%rdi)
+    jmp gate_abandoned
+
+gate_refuse:                      /* r10 = record, eax = error */
+    movq %r10, %rdi
+    movl %eax, RECORD_OUTCOME(%rdi)
+    jmp gate_abandoned
+
+/*
+ * Unprivileged: from here on entries from user mode use the kernel stack below this frame, and the
+ * module runs in its own space, on a stack of its own, with the caller's interrupt flag. Registers that
+ * it has no business with are cleared.
+ */
+gate_not_open:
+    movl $HX_ENOENT, %eax
+    cmpl $1, INSTANCE_BACKEND(%r11)
+    jne gate_refuse
+    movl $HX_ENOSYS, %eax
+    movq (%r11, %r9, 8), %r9
+    testq %r9, %r9
+    jz gate_refuse
+1:  movl $HX_EAGAIN, %eax
+    movq INSTANCE_FREE_STACKS(%r11), %rbx
+    bsfq %rbx, %rbx
+    jz gate_refuse
+    lock btrq %rbx, INSTANCE_FREE_STACKS(%r11)
+    jnc 1b
+    movq %rbx, RECORD_STACK(%r10)
+    incq %rbx
+    shlq $14, %rbx                /* HAL_GATE_STACK_STRIDE */
+    addq INSTANCE_STACKS(%r11), %rbx
     cli
-    pushq %rbp
-    pushq %rbx
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    movq %rsp, ACTIVATION_SP(%rdi)
-    movq %gs:CPU_CURRENT, %rbx
-    movq THREAD_KERNEL_SP(%rbx), %r12
-    movq THREAD_CR3(%rbx), %r13
-    movq THREAD_USER_ACTIVATION(%rbx), %r14
-    movq %r12, ACTIVATION_KERNEL_SP(%rdi)
-    movq %r13, ACTIVATION_CR3(%rdi)
-    movq %r14, ACTIVATION_PREVIOUS(%rdi)
+    movq %gs:CPU_CURRENT, %rax
+    movq THREAD_KERNEL_SP(%rax), %r12
+    movq %r12, RECORD_KERNEL_SP(%r10)
+    movq THREAD_CR3(%rax), %r12
+    movq %r12, RECORD_CR3(%r10)
+    movq THREAD_USER_ACTIVATION(%rax), %r12
+    movq %r12, RECORD_PREVIOUS(%r10)
     movq %rsp, %r12
     andq $-16, %r12
-    movq %r12, THREAD_KERNEL_SP(%rbx)
+    movq %r12, THREAD_KERNEL_SP(%rax)
     movq %r12, %gs:CPU_KERNEL_SP
-    movq %rdi, THREAD_USER_ACTIVATION(%rbx)
-    movq %rdi, %gs:CPU_USER_ACTIVATION
-    movq 0(%rdx), %r12            /* hal_user_gate.cr3 */
-    movq %r12, THREAD_CR3(%rbx)
+    movq %r10, THREAD_USER_ACTIVATION(%rax)
+    movq %r10, %gs:CPU_USER_ACTIVATION
+    movq INSTANCE_ROOT(%r11), %r12
+    movq %r12, THREAD_CR3(%rax)
     movq %r12, %cr3
-    movl %eax, %r11d              /* rflags: only the interrupt flag of the caller's, and bit 1 */
+    movq INSTANCE_TRAMPOLINE(%r11), %r12
+    movl RECORD_RFLAGS(%r10), %r11d
     andl $0x200, %r11d
     orl $2, %r11d
-    movq 8(%rdx), %rsp            /* hal_user_gate.stack_top */
-    movq 16(%rdx), %rbx           /* hal_user_gate.trampoline */
-    movq %rsi, %rax
-    movq %rcx, %rdi
-    movq %r8, %rsi
-    movq %r9, %rdx
-    movq %rbx, %rcx
+    movq %rcx, %r10               /* a3: the trampoline moves it back */
+    movq %r12, %rcx
+    movq %rbx, %rsp
+    movq %r9, %rax
     xorl %ebx, %ebx
     xorl %ebp, %ebp
     xorl %r8d, %r8d
@@ -483,15 +597,6 @@ hal_frame_capture:
     movq %rax, 160(%rdi)
     movq $SELECTOR_KERNEL_DATA, 168(%rdi)
     ret
-
-/* --- abandoning a call into a module from inside a callout --------------------------------------------- */
-
-/* void hal_gate_abandon(struct hal_activation *rdi): resume after the call in hal_gate_call_open. */
-    .globl hal_gate_abandon
-hal_gate_abandon:
-    movq ACTIVATION_SP(%rdi), %rsp
-    movq ACTIVATION_FP(%rdi), %rbp
-    jmpq *ACTIVATION_PC(%rdi)
 
 /* --- the page that unprivileged modules enter and leave through ------------------------------------- */
 

@@ -60,13 +60,32 @@
 #define THREAD_USER_ACTIVATION 24
 #define THREAD_FPU             32
 
-/* Offsets in struct hal_activation. */
-#define ACTIVATION_SP        0
-#define ACTIVATION_FP        8
-#define ACTIVATION_PC        16
-#define ACTIVATION_KERNEL_SP 24
-#define ACTIVATION_CR3       32
-#define ACTIVATION_PREVIOUS  40
-#define ACTIVATION_RFLAGS    48
+#define THREAD_GATE_TOP        56
+
+/* Offsets in the gate's structures (hal/gate.h), and what a record's machine words hold. */
+#define INSTANCE_BACKEND     256
+#define INSTANCE_FREE_STACKS 264
+#define INSTANCE_ROOT        272
+#define INSTANCE_STACKS      280
+#define INSTANCE_TRAMPOLINE  288
+#define SLOT_BUDGET          8
+
+#define RECORD_SIZE      128
+#define RECORD_INSTANCE  0
+#define RECORD_BUDGET    8
+#define RECORD_SLOT      16
+#define RECORD_OUTCOME   24 /* and has_effects, cleared with it */
+#define RECORD_RSP       32
+#define RECORD_RBP       40
+#define RECORD_RBX       48
+#define RECORD_R12       56
+#define RECORD_R13       64
+#define RECORD_R14       72
+#define RECORD_R15       80
+#define RECORD_RFLAGS    88
+#define RECORD_KERNEL_SP 96  /* user backend: what hal_thread had outside the call, */
+#define RECORD_CR3       104
+#define RECORD_PREVIOUS  112
+#define RECORD_STACK     120 /* and the number of the stack in use */
 
 #endif

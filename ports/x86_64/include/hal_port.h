@@ -53,18 +53,8 @@ struct hal_thread {
     void *user_activation;   /* 24 call into an unprivileged module that is under way, NULL: none */
     struct x86_fpu *fpu;     /* 32 user-mode registers; NULL for a kernel thread */
     uint64_t thread_pointer; /* 40 FS base of user mode */
-    struct hal_space *space; /* 48 */
-};
-
-/* The port's part of an activation record: where an abandoned call resumes. */
-struct hal_activation {
-    uint64_t sp;        /* 0 */
-    uint64_t fp;        /* 8 */
-    uint64_t pc;        /* 16 */
-    uint64_t kernel_sp; /* 24 user backend: hal_thread.kernel_sp outside the call */
-    uint64_t cr3;       /* 32 user backend: address space outside the call */
-    void *previous;     /* 40 user backend: user_activation outside the call */
-    uint64_t rflags;    /* 48 */
+    struct hal_space *space;         /* 48 */
+    struct hal_activation *gate_top; /* 56 where the next call's record goes */
 };
 
 /* --- cpu --------------------------------------------------------------------------------------- */
@@ -151,32 +141,6 @@ static inline void *hal_direct_map(uint64_t physical)
 static inline uint64_t hal_direct_physical(const void *pointer)
 {
     return (uint64_t)pointer - X86_DIRECT_MAP;
-}
-
-/* --- gate -------------------------------------------------------------------------------------- */
-
-/*
- * Call target(a0..a3) so that the call can be abandoned: an exception handler that sets the frame to
- * the activation's pc, sp and fp resumes after the call. Every callee-saved register is declared
- * clobbered, so the compiler restores them from its own frame, whoever returns here.
- */
-static HX_ALWAYS_INLINE uint64_t hal_gate_call_open(struct hal_activation *activation,
-                                                    uintptr_t target, uint64_t a0, uint64_t a1,
-                                                    uint64_t a2, uint64_t a3)
-{
-    register uint64_t argument3 __asm__("rcx") = a3;
-    uint64_t result;
-
-    __asm__ volatile("movq %%rsp, (%[activation])\n\t"
-                     "movq %%rbp, 8(%[activation])\n\t"
-                     "movq $1f, 16(%[activation])\n\t"
-                     "callq *%[target]\n"
-                     "1:"
-                     : "=a"(result), "+D"(a0), "+S"(a1), "+d"(a2), "+r"(argument3),
-                       [target] "+r"(target), [activation] "+r"(activation)
-                     :
-                     : "rbx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
-    return result;
 }
 
 #endif
