@@ -4,146 +4,27 @@
 #include <sys/mman.h>
 #include <tests/host/random.h>
 #include <tests/host/readers/elf_checks.h>
+#include <tests/host/readers/sample_module.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define MACHINE ELF64_MACHINE_X86_64
-
 /* --- an object file made by hand ---------------------------------------------------------------
  */
 
-enum section { NONE, TEXT, RODATA, DATA, BSS, RELOCATIONS, SYMBOLS, STRINGS, COMMENT, SECTIONS };
-enum symbol { NO_SYMBOL, DATA_START, ENTRY, IMPORT, MAYBE, COUNTER, ANSWER, REMARK, SYMBOL_COUNT };
-
-/* Where things are in the file, out of alignment on purpose. */
-#define TEXT_AT        65U
-#define RODATA_AT      101U
-#define DATA_AT        111U
-#define RELOCATIONS_AT 131U
-#define SYMBOLS_AT     203U
-#define STRINGS_AT     403U
-#define TABLE_AT       501U
-#define FILE_SIZE      (TABLE_AT + SECTIONS * 64U)
-
-#define NAMES "\0entry\0import\0maybe\0counter\0answer\0remark"
-
-enum name {
-    ENTRY_NAME = 1,
-    IMPORT_NAME = 7,
-    MAYBE_NAME = 14,
-    COUNTER_NAME = 20,
-    ANSWER_NAME = 28,
-    REMARK_NAME = 35
-};
-
 struct object {
-    struct elf64_header header;
-    struct elf64_section sections[SECTIONS];
-    struct elf64_symbol symbols[SYMBOL_COUNT];
-    struct elf64_rela relocations[2];
-    char names[sizeof(NAMES)];
-    uint8_t *file; /* the last one that was written, exactly file_size bytes */
+    struct sample_module sample;
+    uint8_t *file; /* the last one that was read, exactly as long as it is */
     struct elf_module module;
     const char *why;
 };
-
-static void set_sections(struct object *object)
-{
-    const uint64_t a = ELF64_FLAG_ALLOC, w = ELF64_FLAG_WRITE, x = ELF64_FLAG_EXECUTE;
-    const struct elf64_section sections[SECTIONS] = {
-        [TEXT] = {.type = ELF64_SECTION_PROGBITS,
-                  .flags = a | x,
-                  .offset = TEXT_AT,
-                  .size = 32,
-                  .alignment = 16},
-        [RODATA] = {.type = ELF64_SECTION_PROGBITS,
-                    .flags = a,
-                    .offset = RODATA_AT,
-                    .size = 8,
-                    .alignment = 4},
-        [DATA] = {.type = ELF64_SECTION_PROGBITS,
-                  .flags = a | w,
-                  .offset = DATA_AT,
-                  .size = 16,
-                  .alignment = 8},
-        [BSS] = {.type = ELF64_SECTION_NOBITS,
-                 .flags = a | w,
-                 .offset = DATA_AT + 16,
-                 .size = 5000,
-                 .alignment = 64},
-        [RELOCATIONS] = {.type = ELF64_SECTION_RELA,
-                         .offset = RELOCATIONS_AT,
-                         .size = 48,
-                         .link = SYMBOLS,
-                         .info = TEXT,
-                         .alignment = 8,
-                         .entry_size = 24},
-        [SYMBOLS] = {.type = ELF64_SECTION_SYMBOLS,
-                     .offset = SYMBOLS_AT,
-                     .size = SYMBOL_COUNT * 24,
-                     .link = STRINGS,
-                     .info = 2,
-                     .alignment = 8,
-                     .entry_size = 24},
-        [STRINGS] = {.type = ELF64_SECTION_STRINGS,
-                     .offset = STRINGS_AT,
-                     .size = sizeof(NAMES),
-                     .alignment = 1},
-        [COMMENT] = {.type = ELF64_SECTION_PROGBITS, .offset = STRINGS_AT, .size = 8},
-    };
-
-    memcpy(object->sections, sections, sizeof(sections));
-}
-
-static void set_symbols(struct object *object)
-{
-    const uint8_t global = ELF64_BINDING_GLOBAL << 4, weak = ELF64_BINDING_WEAK << 4;
-    const struct elf64_symbol symbols[SYMBOL_COUNT] = {
-        [DATA_START] = {.info = ELF64_SYMBOL_SECTION, .section = DATA},
-        [ENTRY] = {.name = ENTRY_NAME,
-                   .info = global | ELF64_SYMBOL_FUNCTION,
-                   .section = TEXT,
-                   .value = 16,
-                   .size = 16},
-        [IMPORT] = {.name = IMPORT_NAME, .info = global},
-        [MAYBE] = {.name = MAYBE_NAME, .info = weak},
-        [COUNTER] = {.name = COUNTER_NAME,
-                     .info = global | ELF64_SYMBOL_OBJECT,
-                     .section = BSS,
-                     .value = 4992,
-                     .size = 8},
-        [ANSWER] = {.name = ANSWER_NAME,
-                    .info = global,
-                    .section = ELF64_INDEX_ABSOLUTE,
-                    .value = 42},
-        [REMARK] = {.name = REMARK_NAME, .section = COMMENT, .value = 1000},
-    };
-
-    memcpy(object->symbols, symbols, sizeof(symbols));
-}
 
 static int set_up(void **state)
 {
     struct object *object = calloc(1, sizeof(*object));
 
     assert_non_null(object);
-    object->header = (struct elf64_header){.ident = "\177ELF\2\1\1",
-                                           .type = ELF64_TYPE_RELOCATABLE,
-                                           .machine = MACHINE,
-                                           .version = 1,
-                                           .section_offset = TABLE_AT,
-                                           .header_size = 64,
-                                           .section_entry_size = 64,
-                                           .section_count = SECTIONS,
-                                           .section_names = STRINGS};
-    set_sections(object);
-    set_symbols(object);
-    object->relocations[0] =
-        (struct elf64_rela){.offset = 28, .info = (uint64_t)IMPORT << 32 | 4, .addend = -4};
-    object->relocations[1] =
-        (struct elf64_rela){.offset = 0, .info = (uint64_t)DATA_START << 32 | 1, .addend = 8};
-    memcpy(object->names, NAMES, sizeof(NAMES));
+    sample_module_init(&object->sample);
     *state = object;
     return 0;
 }
@@ -166,24 +47,11 @@ static hx_err read_bytes(struct object *object, const uint8_t *bytes, size_t siz
     return elf_module_read(object->file, size, MACHINE, &object->module, &object->why);
 }
 
-static void write_object(const struct object *object, uint8_t bytes[FILE_SIZE])
-{
-    memset(bytes, 0, FILE_SIZE);
-    memcpy(bytes, &object->header, sizeof(object->header));
-    memset(bytes + TEXT_AT, 0xcc, 32);
-    memset(bytes + RODATA_AT, 'r', 8);
-    memset(bytes + DATA_AT, 'd', 16);
-    memcpy(bytes + RELOCATIONS_AT, object->relocations, sizeof(object->relocations));
-    memcpy(bytes + SYMBOLS_AT, object->symbols, sizeof(object->symbols));
-    memcpy(bytes + STRINGS_AT, object->names, sizeof(object->names));
-    memcpy(bytes + TABLE_AT, object->sections, sizeof(object->sections));
-}
-
 static hx_err read_object(struct object *object)
 {
     uint8_t bytes[FILE_SIZE];
 
-    write_object(object, bytes);
+    sample_module_write(&object->sample, bytes);
     return read_bytes(object, bytes, FILE_SIZE);
 }
 
@@ -196,10 +64,10 @@ static void assert_refused(struct object *object, hx_err error)
 /* Refuse the object with one field changed, and accept it again once it is restored. */
 #define REFUSED_WITH(object, field, bad, error)                                                    \
     do {                                                                                           \
-        __typeof__((object)->field) good_ = (object)->field;                                       \
-        (object)->field = (__typeof__(good_))(bad);                                                \
+        __typeof__((object)->sample.field) good_ = (object)->sample.field;                         \
+        (object)->sample.field = (__typeof__(good_))(bad);                                         \
         assert_refused((object), (error));                                                         \
-        (object)->field = good_;                                                                   \
+        (object)->sample.field = good_;                                                            \
         assert_int_equal(read_object(object), HX_OK);                                              \
     } while (0)
 
@@ -277,7 +145,7 @@ static void sections_of_the_processor_are_not_loaded(void **state)
 {
     struct object *object = *state;
 
-    object->sections[RODATA].type = 0x70000001; /* unwind tables */
+    object->sample.sections[RODATA].type = 0x70000001; /* unwind tables */
     assert_int_equal(read_object(object), HX_OK);
     assert_int_equal(object->module.groups[ELF_GROUP_RODATA].size, 0);
 }
@@ -286,8 +154,8 @@ static void a_module_without_symbols_is_read(void **state)
 {
     struct object *object = *state;
 
-    object->sections[SYMBOLS].type = ELF64_SECTION_NULL;
-    object->sections[RELOCATIONS].type = ELF64_SECTION_NULL;
+    object->sample.sections[SYMBOLS].type = ELF64_SECTION_NULL;
+    object->sample.sections[RELOCATIONS].type = ELF64_SECTION_NULL;
     assert_int_equal(read_object(object), HX_OK);
     assert_int_equal(object->module.symbols.count, 0);
     assert_int_equal(object->module.relocation_count, 0);
@@ -406,8 +274,8 @@ static void relocations_of_what_is_not_loaded_are_ignored(void **state)
 {
     struct object *object = *state;
 
-    object->sections[RELOCATIONS].info = COMMENT;
-    object->relocations[0].offset = UINT64_MAX;
+    object->sample.sections[RELOCATIONS].info = COMMENT;
+    object->sample.relocations[0].offset = UINT64_MAX;
     assert_int_equal(read_object(object), HX_OK);
     assert_int_equal(object->module.relocation_count, 0);
     check_module(&object->module);
@@ -418,7 +286,7 @@ static void a_module_cut_anywhere_is_refused(void **state)
     struct object *object = *state;
     uint8_t bytes[FILE_SIZE];
 
-    write_object(object, bytes);
+    sample_module_write(&object->sample, bytes);
     for (size_t size = 0; size < FILE_SIZE; size++) {
         assert_int_equal(read_bytes(object, bytes, size), HX_EFORMAT);
         assert_non_null(object->why);
@@ -432,7 +300,7 @@ static void a_module_with_any_byte_changed_is_refused_or_harmless(void **state)
     uint8_t bytes[FILE_SIZE];
 
     print_message("HELIX_SEED=%llu\n", (unsigned long long)seed);
-    write_object(object, bytes);
+    sample_module_write(&object->sample, bytes);
     for (size_t i = 0; i < FILE_SIZE * 8; i++) {
         size_t at = i % FILE_SIZE;
         uint8_t good = bytes[at];
@@ -455,15 +323,15 @@ static void more_sections_than_fit_are_refused(void **state)
     struct elf64_section section = {
         .type = ELF64_SECTION_NOBITS, .flags = ELF64_FLAG_ALLOC | ELF64_FLAG_WRITE, .size = 1};
 
-    object->header.section_offset = 64;
-    object->header.section_count = COUNT;
-    memcpy(bytes, &object->header, 64);
+    object->sample.header.section_offset = 64;
+    object->sample.header.section_count = COUNT;
+    memcpy(bytes, &object->sample.header, 64);
     for (size_t i = 1; i < COUNT; i++) {
         memcpy(bytes + 64 + i * 64, &section, sizeof(section));
     }
     assert_int_equal(read_bytes(object, bytes, sizeof(bytes)), HX_ERANGE);
-    object->header.section_count = COUNT - 1;
-    memcpy(bytes, &object->header, 64);
+    object->sample.header.section_count = COUNT - 1;
+    memcpy(bytes, &object->sample.header, 64);
     assert_int_equal(read_bytes(object, bytes, sizeof(bytes)), HX_OK);
     assert_int_equal(object->module.section_count, ELF_MODULE_SECTION_MAX);
 }

@@ -3,57 +3,29 @@
 #include <stdio.h>
 #include <tests/host/random.h>
 #include <tests/host/readers/elf_checks.h>
+#include <tests/host/readers/sample_program.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define MACHINE      ELF64_MACHINE_X86_64
-#define HEADER_COUNT 5U
-#define HEADERS_AT   64U
-#define FILE_SIZE    0x3000U
 
 #define WINDOW_BASE  0x1000U
 #define WINDOW_SIZE  0x7fffffffd000U
 #define DYNAMIC_BASE 0x555555554000U
 
-enum { TEXT, DATA, BSS, STACK, TLS }; /* the program headers */
-
-#define R ELF64_SEGMENT_READ
-#define W ELF64_SEGMENT_WRITE
-#define X ELF64_SEGMENT_EXECUTE
-
 struct program {
-    struct elf64_header header;
-    struct elf64_segment segments[HEADER_COUNT];
-    uint8_t *bytes; /* the head that was written last, exactly head_size bytes */
+    struct sample_program sample;
+    uint8_t *bytes; /* the head that was read last, exactly head_size bytes */
     struct elf_program_file file;
     struct elf_program found;
     const char *why;
 };
 
-/* As linkers lay out a static program: headers and text, data with a tail of zeros, more zeros. */
 static int set_up(void **state)
 {
     struct program *program = calloc(1, sizeof(*program));
-    const struct elf64_segment segments[HEADER_COUNT] = {
-        [TEXT] = {ELF64_SEGMENT_LOAD, R | X, 0, 0x400000, 0, 0x1800, 0x1800, 0x1000},
-        [DATA] = {ELF64_SEGMENT_LOAD, R | W, 0x1800, 0x402800, 0, 0x800, 0x900, 0x1000},
-        [BSS] = {ELF64_SEGMENT_LOAD, R | W, 0x2000, 0x404000, 0, 0, 0x5000, 0x1000},
-        [STACK] = {ELF64_SEGMENT_STACK, R | W, 0, 0, 0, 0, 0, 0},
-        [TLS] = {7, R, 0x1800, 0x402800, 0, 0x10, 0x20, 8},
-    };
 
     assert_non_null(program);
-    program->header = (struct elf64_header){.ident = "\177ELF\2\1\1",
-                                            .type = ELF64_TYPE_EXECUTABLE,
-                                            .machine = MACHINE,
-                                            .version = 1,
-                                            .entry = 0x401000,
-                                            .program_offset = HEADERS_AT,
-                                            .header_size = 64,
-                                            .program_entry_size = 56,
-                                            .program_count = HEADER_COUNT};
-    memcpy(program->segments, segments, sizeof(segments));
+    sample_program_init(&program->sample);
     program->file = (struct elf_program_file){.head_size = 0x1000,
                                               .file_size = FILE_SIZE,
                                               .machine = MACHINE,
@@ -73,13 +45,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void write_program(const struct program *program, uint8_t head[0x1000])
-{
-    memset(head, 0, 0x1000);
-    memcpy(head, &program->header, sizeof(program->header));
-    memcpy(head + HEADERS_AT, program->segments, sizeof(program->segments));
-}
-
 static hx_err read_head(struct program *program, const uint8_t *head)
 {
     free(program->bytes);
@@ -94,18 +59,18 @@ static hx_err read_program(struct program *program)
 {
     uint8_t head[0x1000];
 
-    write_program(program, head);
+    sample_program_write(&program->sample, head);
     return read_head(program, head);
 }
 
 /* Refuse the program with one field changed, and accept it again once it is restored. */
 #define REFUSED_WITH(program, field, bad, error)                                                   \
     do {                                                                                           \
-        __typeof__((program)->field) good_ = (program)->field;                                     \
-        (program)->field = (__typeof__(good_))(bad);                                               \
+        __typeof__((program)->sample.field) good_ = (program)->sample.field;                       \
+        (program)->sample.field = (__typeof__(good_))(bad);                                        \
         assert_int_equal(read_program(program), (error));                                          \
         assert_non_null((program)->why);                                                           \
-        (program)->field = good_;                                                                  \
+        (program)->sample.field = good_;                                                           \
         assert_int_equal(read_program(program), HX_OK);                                            \
     } while (0)
 
@@ -134,10 +99,10 @@ static void a_good_program_is_mapped_as_it_says(void **state)
 
 static void make_dynamic(struct program *program)
 {
-    program->header.type = ELF64_TYPE_DYNAMIC;
-    program->header.entry -= 0x400000;
+    program->sample.header.type = ELF64_TYPE_DYNAMIC;
+    program->sample.header.entry -= 0x400000;
     for (size_t i = 0; i < 3; i++) {
-        program->segments[i].address -= 0x400000;
+        program->sample.segments[i].address -= 0x400000;
     }
 }
 
@@ -160,7 +125,7 @@ static void a_position_independent_program_gets_the_alignment_it_asks_for(void *
     struct program *program = *state;
 
     make_dynamic(program);
-    program->segments[TEXT].alignment = 0x200000;
+    program->sample.segments[TEXT].alignment = 0x200000;
     assert_int_equal(read_program(program), HX_OK);
     assert_int_equal(program->found.bias, 0x555555600000);
     program->file.dynamic_base = UINT64_MAX & ~0xfffULL;
@@ -171,7 +136,7 @@ static void an_executable_stack_is_told(void **state)
 {
     struct program *program = *state;
 
-    program->segments[STACK].flags = R | W | X;
+    program->sample.segments[STACK].flags = R | W | X;
     assert_int_equal(read_program(program), HX_OK);
     assert_true(program->found.wants_executable_stack);
 }
@@ -180,8 +145,8 @@ static void headers_that_are_not_loaded_have_no_address(void **state)
 {
     struct program *program = *state;
 
-    program->segments[TEXT].offset = 0x1000;
-    program->segments[TEXT].file_size = 0x800;
+    program->sample.segments[TEXT].offset = 0x1000;
+    program->sample.segments[TEXT].file_size = 0x800;
     assert_int_equal(read_program(program), HX_OK);
     assert_int_equal(program->found.headers, 0);
 }
@@ -243,11 +208,11 @@ static void a_segment_outside_the_window_is_refused(void **state)
     REFUSED_WITH(program, segments[BSS].memory_size, UINT64_MAX, HX_EFAULT);
     REFUSED_WITH(program, segments[BSS].memory_size, UINT64_MAX - 0x404000 + 1, HX_EFAULT);
     REFUSED_WITH(program, segments[TEXT].address, 0, HX_EFAULT); /* the null page */
-    program->segments[BSS].address = 0x7fffffff9000;
+    program->sample.segments[BSS].address = 0x7fffffff9000;
     assert_int_equal(read_program(program), HX_OK); /* up to the last byte */
     make_dynamic(program);
-    program->segments[BSS].address = UINT64_MAX - 0xffffff; /* wraps with the bias */
-    program->segments[BSS].address &= ~0xfffULL;
+    program->sample.segments[BSS].address = UINT64_MAX - 0xffffff; /* wraps with the bias */
+    program->sample.segments[BSS].address &= ~0xfffULL;
     assert_int_equal(read_program(program), HX_EFAULT);
 }
 
@@ -256,8 +221,8 @@ static void a_program_with_nothing_to_load_is_refused(void **state)
     struct program *program = *state;
 
     for (size_t i = 0; i < 3; i++) {
-        program->segments[i].memory_size = 0;
-        program->segments[i].file_size = 0;
+        program->sample.segments[i].memory_size = 0;
+        program->sample.segments[i].file_size = 0;
     }
     assert_int_equal(read_program(program), HX_EFORMAT);
 }
@@ -268,8 +233,8 @@ static void more_segments_than_fit_are_refused(void **state)
     struct elf64_segment segment = {ELF64_SEGMENT_LOAD, R | X, 0, 0, 0, 0, 0x1000, 0x1000};
     uint8_t head[0x1000] = {0};
 
-    program->header.program_count = ELF_PROGRAM_SEGMENT_MAX + 1;
-    memcpy(head, &program->header, sizeof(program->header));
+    program->sample.header.program_count = ELF_PROGRAM_SEGMENT_MAX + 1;
+    memcpy(head, &program->sample.header, sizeof(program->sample.header));
     for (size_t i = 0; i <= ELF_PROGRAM_SEGMENT_MAX; i++) {
         segment.address = 0x400000 + i * 0x1000;
         memcpy(head + HEADERS_AT + i * sizeof(segment), &segment, sizeof(segment));
@@ -299,7 +264,7 @@ static void a_program_with_any_byte_changed_is_refused_or_harmless(void **state)
     uint8_t head[0x1000];
 
     print_message("HELIX_SEED=%llu\n", (unsigned long long)seed);
-    write_program(program, head);
+    sample_program_write(&program->sample, head);
     for (size_t i = 0; i < size * 16; i++) {
         uint8_t good = head[i % size];
 
