@@ -10,9 +10,11 @@ TARGET_FLAGS  := --target=x86_64-none-elf
 OPTIMIZE      := $(if $(filter debug,$(BUILD)),-O1 -DHX_DEBUG,-O2)
 MACHINE_FLAGS := -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic
 
+# clang's assembler does not map its working directory; it can be told another one.
 FREESTANDING_CFLAGS := $(TARGET_FLAGS) -std=gnu17 -ffreestanding $(OPTIMIZE) -g $(MACHINE_FLAGS) \
     -fno-omit-frame-pointer -fstack-protector-strong -fno-asynchronous-unwind-tables \
-    -ffunction-sections -fdata-sections $(WARNINGS) $(SAME_ANYWHERE)
+    -ffunction-sections -fdata-sections $(WARNINGS) $(SAME_ANYWHERE) \
+    -fdebug-compilation-dir=.
 
 KERNEL_CFLAGS := $(FREESTANDING_CFLAGS) -I. -Iinclude -Iports/x86_64/include
 KERNEL_LDS    := ports/x86_64/kernel.lds

@@ -29,6 +29,12 @@ def make(goals, jobs=os.cpu_count()):
     return run.returncode == 0, run.stdout
 
 
+def complaints(text):
+    """The first lines of make's output that say what is wrong."""
+    words = ("error", "undefined reference", "***")
+    return [line for line in text.splitlines() if any(word in line for word in words)][:40]
+
+
 def build_groups(groups):
     """Build what the groups need; whether all of it could be built."""
     goals = sorted({goal for group in groups for goal in GOALS[group]})
@@ -40,7 +46,6 @@ def build_groups(groups):
     log = tree.RESULTS / "build.log"
     log.write_text(text, encoding="utf-8")
     if not built:
-        wrong = [line for line in text.splitlines() if "error" in line.lower() or "***" in line]
-        print("\n".join(wrong[:40]), file=sys.stderr)
+        print("\n".join(complaints(text)), file=sys.stderr)
         print(f"the build failed; all it said is in {log.relative_to(tree.ROOT)}", file=sys.stderr)
     return built

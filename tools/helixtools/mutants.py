@@ -13,7 +13,11 @@ PREFERRED = ["host-asan/", "hosted/asan", "metal/release-4cpu", "metal/release-1
 
 
 def build_originals():
-    return build.make(["tests-asan", "build/host-asan/helix", "all"])[0]
+    """Build what copies start from; what does not build is said."""
+    built, text = build.make(["tests-asan", "build/host-asan/helix", "all"])
+    if not built:
+        print("\n".join(build.complaints(text)), file=sys.stderr)
+    return built
 
 
 def _goals(suite):
@@ -73,6 +77,11 @@ def judge(row: str) -> str:
         if _fails(suite, tag):
             return _killed(suite, tag)
     return "SURVIVED" if tried else f"SURVIVED: no test names {row}"
+
+
+def is_kill(verdict: str) -> bool:
+    """Whether the words say that the mutant was killed; those of an invalid one may quote a kill."""
+    return verdict.startswith("killed by ")
 
 
 def is_honest(row: str, verdict: str) -> bool:
