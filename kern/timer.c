@@ -7,6 +7,12 @@
 
 #define NEVER UINT64_MAX
 
+/*
+ * The least time between two rounds on a CPU: however short the periods are, the interrupted code
+ * gets on.
+ */
+#define ROUND_GAP_NS 5000ULL
+
 /* Keys: T = lock, O = the CPU itself with interrupts off */
 struct timer_base {
     struct spinlock lock;
@@ -32,8 +38,8 @@ void timer_init(struct timer *timer, void (*function)(struct timer *timer))
     *timer = (struct timer){.function = function};
 }
 
-/* Arm this CPU's hardware for the earliest of its deadlines. */
-static void arm_locked(const struct timer_base *base)
+/* Arm this CPU's hardware for the earliest of its deadlines, but not before a time. */
+static void arm_locked(const struct timer_base *base, uint64_t not_before)
 {
     const struct heap_node *least = pairing_heap_least(&base->heap);
     uint64_t deadline = base->tick;
@@ -44,7 +50,7 @@ static void arm_locked(const struct timer_base *base)
     if (deadline == NEVER) {
         hal_timer_disarm();
     } else {
-        hal_timer_arm(deadline);
+        hal_timer_arm(deadline > not_before ? deadline : not_before);
     }
 }
 
@@ -112,7 +118,7 @@ void timer_start(struct timer *timer, uint64_t deadline_ns, uint64_t period_ns)
         atomic_store_explicit(&timer->cpu_plus_1, cpu + 1, memory_order_relaxed);
         insert_locked(base, timer, deadline_ns);
         if (!base->in_round && pairing_heap_least(&base->heap) == &timer->node) {
-            arm_locked(base);
+            arm_locked(base, 0);
         }
         spinlock_release_nested(&base->lock);
     }
@@ -185,7 +191,7 @@ static void run_timers(struct timer_base *base)
         base->running = NULL;
     }
     base->in_round = false;
-    arm_locked(base);
+    arm_locked(base, hal_clock_now() + ROUND_GAP_NS);
     spinlock_release_nested(&base->lock);
 }
 
@@ -199,7 +205,7 @@ void timer_tick_start(void)
     base->tick = hal_clock_now() + TIMER_TICK_NS;
     spinlock_acquire_nested(&base->lock);
     if (!base->in_round) {
-        arm_locked(base);
+        arm_locked(base, 0);
     }
     spinlock_release_nested(&base->lock);
 }

@@ -7,5 +7,8 @@
 
 extern const struct selftest base_memory_tests[];
 extern const struct selftest config_boot_tests[];
+extern const struct selftest kern_lock_tests[];
+extern const struct selftest kern_thread_tests[];
+extern const struct selftest kern_timer_tests[];
 
 #endif
