@@ -30,19 +30,15 @@ struct clock_sample {
     uint64_t spread; /* cycles between the first reading and the last */
 };
 
-/* now = base_ns + (cycles - base_cycles) * multiplier / 2^32 */
-struct clock_scale {
-    uint64_t base_cycles;
-    uint64_t base_ns;
-    uint64_t multiplier; /* nanoseconds per cycle */
-};
-
 /*
- * Two scales, one in force: its index is the low byte of the version. A writer fills the other one
- * and then moves to the next version, so that a reader never waits for it, not even in an NMI that
- * interrupts it; a reader that the version has left behind reads again.
+ * now = cycles * multiplier / 2^32 + offset, the sum modulo 2^64.
+ *
+ * There are two scales, one in force: its index is the low byte of the version. A writer fills the
+ * other one and then moves to the next version, so that a reader never waits for it, not even in an
+ * NMI that interrupts it; a reader that the version has left behind reads again.
  */
-static struct clock_scale clock_scales[2];
+static uint64_t scale_multiplier[2]; /* nanoseconds per cycle */
+static uint64_t scale_offset[2];     /* ns */
 static _Atomic uint32_t clock_version;
 #define VERSION_STEP    0x100U
 #define VERSION_INDEX(v) ((uint8_t)(v))
@@ -60,6 +56,13 @@ static _Atomic bool clock_refining; /* somebody is at it */
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+static uint64_t scale_apply(unsigned index, uint64_t cycles)
+{
+    unsigned __int128 product = (unsigned __int128)cycles * scale_multiplier[index];
+
+    return (uint64_t)(product >> FRACTION_BITS) + scale_offset[index];
+}
+
 /*
  * Loads stay in order on x86 and only the compiler must be kept from moving them: acquire on the
  * version (partner: clock_publish) before, a signal fence after.
@@ -70,13 +73,8 @@ uint64_t hal_clock_now(void)
     uint64_t now;
 
     do {
-        const struct clock_scale *scale;
-        unsigned __int128 product;
-
         version = atomic_load_explicit(&clock_version, memory_order_acquire);
-        scale = &clock_scales[VERSION_INDEX(version)];
-        product = (unsigned __int128)(hal_clock_cycles() - scale->base_cycles) * scale->multiplier;
-        now = scale->base_ns + (uint64_t)(product >> FRACTION_BITS);
+        now = scale_apply(VERSION_INDEX(version), hal_clock_cycles());
         atomic_signal_fence(memory_order_acquire);
     } while (HX_UNLIKELY(version != atomic_load_explicit(&clock_version, memory_order_relaxed)));
     return now;
@@ -162,16 +160,14 @@ static uint64_t reference_elapsed(uint32_t from, uint32_t to, uint64_t estimate)
 static void clock_publish(uint64_t hz)
 {
     uint32_t version = atomic_load_explicit(&clock_version, memory_order_relaxed);
-    const struct clock_scale *present = &clock_scales[VERSION_INDEX(version)];
-    struct clock_scale *next = &clock_scales[VERSION_INDEX(version) ^ 1U];
+    unsigned present = VERSION_INDEX(version);
+    unsigned next = present ^ 1U;
     hal_interrupt_state state = hal_interrupts_save();
     uint64_t cycles = hal_clock_cycles();
-    unsigned __int128 product =
-        (unsigned __int128)(cycles - present->base_cycles) * present->multiplier;
 
-    next->base_cycles = cycles;
-    next->base_ns = present->base_ns + (uint64_t)(product >> FRACTION_BITS);
-    next->multiplier = (HAL_NS_PER_S << FRACTION_BITS) / hz;
+    scale_multiplier[next] = (HAL_NS_PER_S << FRACTION_BITS) / hz;
+    scale_offset[next] = 0;
+    scale_offset[next] = scale_apply(present, cycles) - scale_apply(next, cycles);
     /* release: pairs with the acquire in hal_clock_now */
     atomic_store_explicit(&clock_version, (version + VERSION_STEP) ^ 1U, memory_order_release);
     hal_interrupts_restore(state);
@@ -249,7 +245,6 @@ void clock_init(const struct acpi_summary *summary)
     apic_timer_start(0);
     window_cycles = last.cycles - clock_first.cycles;
     window_timer = clock_first.timer - last.timer;
-    clock_scales[0].base_cycles = clock_first.cycles;
     clock_set_rate(x86_multiply_divide(window_cycles, HAL_NS_PER_S, reference_nanoseconds(ticks)));
 }
 

@@ -124,11 +124,11 @@ static inline struct thread *hal_thread_current(void)
 
 static inline uint64_t hal_clock_cycles(void)
 {
-    uint32_t low;
-    uint32_t high;
+    uint64_t low; /* rdtsc clears the upper halves */
+    uint64_t high;
 
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return ((uint64_t)high << 32) | low;
+    return high << 32 | low;
 }
 
 /* --- memory ------------------------------------------------------------------------------------ */
