@@ -161,11 +161,15 @@ static void memcmp_orders_by_the_first_difference(void)
     }
 }
 
+#define TEST(function)                                                                             \
+    {                                                                                              \
+        .name = "base_memory." #function, .run = function                                          \
+    }
+
 const struct selftest base_memory_tests[] = {
-    {.name = "base_memory.memcpy_copies_exactly_its_bytes", .run = memcpy_copies_exactly_its_bytes},
-    {.name = "base_memory.memmove_survives_every_overlap", .run = memmove_survives_every_overlap},
-    {.name = "base_memory.memset_sets_exactly_its_bytes", .run = memset_sets_exactly_its_bytes},
-    {.name = "base_memory.memcmp_orders_by_the_first_difference",
-     .run = memcmp_orders_by_the_first_difference},
+    TEST(memcpy_copies_exactly_its_bytes),
+    TEST(memmove_survives_every_overlap),
+    TEST(memset_sets_exactly_its_bytes),
+    TEST(memcmp_orders_by_the_first_difference),
     {.name = NULL},
 };
