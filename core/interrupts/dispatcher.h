@@ -20,7 +20,6 @@
 
 struct hal_frame;
 
-#define INTERRUPT_HANDLER_MAX     256
 #define INTERRUPT_STORM_LIMIT     1000U
 #define INTERRUPT_STORM_WINDOW_NS 100000000ULL
 
@@ -56,7 +55,11 @@ HX_MUST_USE hx_err interrupt_unregister(uint8_t vector, const char *name);
 /* A vector no external line uses and nobody has registered, 0: none.  Context: boot or thread. */
 uint8_t interrupt_free_vector(void);
 
-/* Tell which external line raises a vector, to be masked in a storm.  Called by the router. */
+/*
+ * Tell which external line raises a vector, to be masked in a storm; INTERRUPT_NO_LINE: none. A vector
+ * that a storm has masked counts as unmasked again.  Called by the router.
+ */
+#define INTERRUPT_NO_LINE UINT32_MAX
 void interrupt_bind_line(uint8_t vector, uint32_t line);
 
 /* Numbers of one vector on one CPU; times in hal_clock_cycles() units. */

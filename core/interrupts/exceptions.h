@@ -19,8 +19,6 @@
 #define EXCEPTION_NMI   HAL_EXCEPTION_COUNT
 #define EXCEPTION_KINDS (HAL_EXCEPTION_COUNT + 1)
 
-#define EXCEPTION_HANDLER_MAX 64
-
 enum exception_action {
     EXCEPTION_NOT_MINE,
     EXCEPTION_RESUME, /* go on with what the frame now says */

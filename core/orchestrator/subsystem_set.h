@@ -23,10 +23,13 @@
 /* 1..SUBSYSTEM_MAX in order of registration; 0 is none. */
 typedef uint32_t subsystem_id;
 
+/* Room for a sentence with the names of all members, " -> " between them. */
+#define SUBSYSTEM_FAILURE_TEXT (SUBSYSTEM_MAX * (SUBSYSTEM_NAME_MAX + 4) + 128)
+
 /* What went wrong, for people: which subsystem, and a sentence. */
 struct subsystem_failure {
     char subsystem[SUBSYSTEM_NAME_MAX];
-    char text[256];
+    char text[SUBSYSTEM_FAILURE_TEXT];
 };
 
 struct subsystem_set {
@@ -51,8 +54,8 @@ HX_MUST_USE hx_err subsystem_set_init(struct subsystem_set *set,
                                       struct subsystem_failure *failure);
 
 /*
- * Shut down in reverse what is up, each within limit_ns where the caller can block. Returns the first
- * failure, HX_ETIMEDOUT for one that hangs; goes on to the end in any case.
+ * Shut down in reverse what is up, each within limit_ns where the caller can block. Returns the
+ * first failure, HX_ETIMEDOUT for one that hangs; goes on to the end in any case.
  */
 HX_MUST_USE hx_err subsystem_set_shutdown(struct subsystem_set *set, uint64_t limit_ns,
                                           struct subsystem_failure *failure);
@@ -64,8 +67,8 @@ HX_MUST_USE hx_err subsystem_set_resume(struct subsystem_set *set,
                                         struct subsystem_failure *failure);
 
 /*
- * Graph and order as text ("1 heap 0.1.0 <- frames") and the graph for Graphviz. Return the bytes of
- * the whole text without the NUL, as format_text() does.  Context: any, once sorted.
+ * Graph and order as text ("1 heap 0.1.0 <- frames") and the graph for Graphviz. Return the bytes
+ * of the whole text without the NUL, as format_text() does.  Context: any, once sorted.
  */
 size_t subsystem_set_text(const struct subsystem_set *set, char *buffer, size_t size);
 size_t subsystem_set_dot(const struct subsystem_set *set, char *buffer, size_t size);

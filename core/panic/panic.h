@@ -96,8 +96,9 @@ HX_COLD void panic_or_continue_at(const struct hal_frame *frame, const char *fil
 /* An exception that nobody handled. Returns as panic_or_continue does. */
 HX_COLD void panic_from_exception(struct hal_frame *frame);
 
-/* Whether some CPU is panicking.  Context: any. */
+/* Whether some CPU, or the calling one, is panicking.  Context: any. */
 bool panic_is_active(void);
+bool panic_is_mine(void);
 
 /*
  * Asked first by assert_failed(): ends the module that is on the processor and does not return, or

@@ -1,0 +1,233 @@
+#include <core/interrupts/dispatcher.h>
+#include <core/interrupts/router.h>
+#include <hal/clock.h>
+#include <hal/cpu.h>
+#include <kern/cpu.h>
+#include <kern/spinlock.h>
+#include <kern/thread.h>
+#include <kern/timer.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define PERMILLE 1000U
+
+struct route {
+    uint64_t cpus; /* where it goes, 0: not routed */
+    struct hal_line_mode mode;
+    enum route_strategy strategy;
+    uint8_t vector;
+};
+
+/* What a CPU had done by the end of the last window. */
+struct measurement {
+    uint64_t ticks;            /* it ticks while it is not idle */
+    uint64_t interrupt_cycles; /* in handlers */
+};
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_CORE, "interrupt routes");
+/* Under lock, all of them. */
+static struct route routes[ROUTER_LINE_MAX];
+static struct measurement measured[HAL_CPU_MAX];
+static uint64_t window_start;
+static uint32_t next_in_turn;
+
+static _Atomic uint32_t busy[HAL_CPU_MAX]; /* per mille of the last window */
+static struct timer rebalance_timer;
+
+uint32_t router_busy_permille(uint32_t cpu)
+{
+    return cpu < HAL_CPU_MAX ? atomic_load_explicit(&busy[cpu], memory_order_relaxed) : 0;
+}
+
+/* --- choosing ----------------------------------------------------------------------------------
+ */
+
+static uint32_t least_busy(void)
+{
+    uint32_t least = cpu_next(cpu_online_mask(), 0);
+
+    for (uint64_t left = cpu_online_mask(); left != 0; left &= left - 1) {
+        uint32_t cpu = (uint32_t)__builtin_ctzll(left);
+
+        if (router_busy_permille(cpu) < router_busy_permille(least)) {
+            least = cpu;
+        }
+    }
+    return least;
+}
+
+static uint32_t take_turn_locked(void)
+{
+    uint32_t cpu = cpu_next(cpu_online_mask(), next_in_turn % HAL_CPU_MAX);
+
+    next_in_turn = cpu + 1;
+    return cpu;
+}
+
+/* Where a line goes that is routed now; a mask of one or, for broadcast, more CPUs. */
+static uint64_t choose_locked(enum route_strategy strategy, uint32_t cpu)
+{
+    switch (strategy) {
+    case ROUTE_FIXED_CPU:
+        return 1ULL << cpu;
+    case ROUTE_ROUND_ROBIN:
+        return 1ULL << take_turn_locked();
+    case ROUTE_LOWEST_PRIORITY:
+        return 1ULL << least_busy();
+    case ROUTE_BROADCAST:
+        return cpu_online_mask();
+    }
+    return 0;
+}
+
+/* --- routing -----------------------------------------------------------------------------------
+ */
+
+static hx_err route_locked(uint32_t line, const struct route *wanted)
+{
+    hx_err error = hal_line_route(line, wanted->vector, wanted->cpus, wanted->mode);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    if (routes[line].cpus != 0) {
+        interrupt_bind_line(routes[line].vector, INTERRUPT_NO_LINE);
+    }
+    routes[line] = *wanted;
+    interrupt_bind_line(wanted->vector, line);
+    return HX_OK;
+}
+
+hx_err router_route(uint32_t line, uint8_t vector, struct hal_line_mode mode,
+                    enum route_strategy strategy, uint32_t cpu)
+{
+    struct route wanted = {.mode = mode, .strategy = strategy, .vector = vector};
+    hal_interrupt_state state;
+    hx_err error;
+
+    if (line >= ROUTER_LINE_MAX || (unsigned)strategy > ROUTE_BROADCAST ||
+        (strategy == ROUTE_FIXED_CPU &&
+         (cpu >= HAL_CPU_MAX || (cpu_online_mask() >> cpu & 1) == 0))) {
+        return HX_EINVAL;
+    }
+    state = spinlock_acquire(&lock);
+    wanted.cpus = choose_locked(strategy, cpu);
+    error = route_locked(line, &wanted);
+    if (error == HX_OK) {
+        hal_line_unmask(line);
+    }
+    spinlock_release(&lock, state);
+    return error;
+}
+
+hx_err router_unroute(uint32_t line)
+{
+    hal_interrupt_state state;
+    hx_err error = HX_ENOENT;
+
+    if (line >= ROUTER_LINE_MAX) {
+        return HX_ENOENT;
+    }
+    state = spinlock_acquire(&lock);
+    if (routes[line].cpus != 0) {
+        hal_line_mask(line);
+        interrupt_bind_line(routes[line].vector, INTERRUPT_NO_LINE);
+        routes[line] = (struct route){0};
+        error = HX_OK;
+    }
+    spinlock_release(&lock, state);
+    return error;
+}
+
+uint64_t router_cpus(uint32_t line)
+{
+    hal_interrupt_state state;
+    uint64_t cpus;
+
+    if (line >= ROUTER_LINE_MAX) {
+        return 0;
+    }
+    state = spinlock_acquire(&lock);
+    cpus = routes[line].cpus;
+    spinlock_release(&lock, state);
+    return cpus;
+}
+
+/* --- rebalancing -------------------------------------------------------------------------------
+ */
+
+static uint64_t cycles_to_ns(uint64_t cycles)
+{
+    uint64_t per_microsecond = hal_clock_cycles_per_second() / 1000000;
+
+    return per_microsecond != 0 ? cycles * 1000 / per_microsecond : 0;
+}
+
+static void measure_locked(uint32_t cpu, uint64_t window_ns)
+{
+    struct measurement now = {.ticks = thread_tick_count(cpu),
+                              .interrupt_cycles = interrupt_load(cpu)};
+    uint64_t busy_ns = (now.ticks - measured[cpu].ticks) * TIMER_TICK_NS +
+                       cycles_to_ns(now.interrupt_cycles - measured[cpu].interrupt_cycles);
+    uint64_t permille = window_ns != 0 ? busy_ns * PERMILLE / window_ns : 0;
+
+    measured[cpu] = now;
+    atomic_store_explicit(&busy[cpu], permille < PERMILLE ? (uint32_t)permille : PERMILLE,
+                          memory_order_relaxed);
+}
+
+/* Where a line should go from now on; where it goes already when a move does not pay. */
+static uint64_t reconsider_locked(const struct route *route)
+{
+    uint32_t best;
+
+    if (route->strategy == ROUTE_LOWEST_PRIORITY) {
+        best = least_busy();
+        if (router_busy_permille((uint32_t)__builtin_ctzll(route->cpus)) <
+            router_busy_permille(best) + ROUTER_MARGIN_PERCENT * PERMILLE / 100) {
+            return route->cpus;
+        }
+        return 1ULL << best;
+    }
+    return route->strategy == ROUTE_FIXED_CPU ? route->cpus : choose_locked(route->strategy, 0);
+}
+
+static void rebalance_locked(void)
+{
+    for (uint32_t line = 0; line < ROUTER_LINE_MAX; line++) {
+        struct route wanted = routes[line];
+
+        if (wanted.cpus != 0) {
+            wanted.cpus = reconsider_locked(&wanted);
+        }
+        if (wanted.cpus != routes[line].cpus &&
+            hal_line_route(line, wanted.vector, wanted.cpus, wanted.mode) == HX_OK) {
+            routes[line].cpus = wanted.cpus;
+        }
+    }
+}
+
+void router_rebalance(void)
+{
+    hal_interrupt_state state = spinlock_acquire(&lock);
+    uint64_t now = hal_clock_now();
+
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        measure_locked(cpu, now - window_start);
+    }
+    window_start = now;
+    rebalance_locked();
+    spinlock_release(&lock, state);
+}
+
+static void on_period(struct timer *timer)
+{
+    (void)timer;
+    router_rebalance();
+}
+
+void router_start(void)
+{
+    timer_init(&rebalance_timer, on_period);
+    timer_start(&rebalance_timer, hal_clock_now() + ROUTER_PERIOD_NS, ROUTER_PERIOD_NS);
+}

@@ -1,0 +1,25 @@
+/*
+ * Numbered fail points: every fallible step of start and stop can be made to fail (SPEC O9).
+ *
+ * Rules:
+ * - Steps are numbered from 1 in the order in which they are taken, from arming on.
+ */
+#ifndef CORE_ORCHESTRATOR_FAILPOINT_H
+#define CORE_ORCHESTRATOR_FAILPOINT_H
+
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <stdint.h>
+
+/* Make the n-th step from now fail, once; 0: none. Counting starts again.  Context: boot or thread.
+ */
+void failpoint_arm(uint64_t n);
+
+/* Take a step: HX_EIO when its turn has come, which is logged with these words.  Context: thread.
+ */
+HX_MUST_USE hx_err failpoint_step(const char *operation, const char *subject);
+
+/* Steps taken since the last arming.  Context: any. */
+uint64_t failpoint_steps(void);
+
+#endif

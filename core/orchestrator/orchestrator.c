@@ -1,0 +1,172 @@
+#include <base/assert.h>
+#include <core/debug/log.h>
+#include <core/orchestrator/failpoint.h>
+#include <core/orchestrator/orchestrator.h>
+#include <core/panic/panic.h>
+#include <stdatomic.h>
+
+/* Keys: B = before init_all by anyone who registers, then by who starts and stops, A = atomic */
+static struct {
+    struct subsystem_set subsystems; /* B */
+    uint64_t shutdown_limit_ns;      /* B */
+    _Atomic uint32_t state; /* A  enum kernel_state; kernel_state_transition alone writes it */
+} orchestrator = {
+    .shutdown_limit_ns = SUBSYSTEM_SHUTDOWN_LIMIT_NS,
+};
+
+/* --- the state (SPEC K3: static, so nobody else can link to it) --------------------------------
+ */
+
+enum kernel_state kernel_state_current(void)
+{
+    return (enum kernel_state)atomic_load_explicit(&orchestrator.state, memory_order_seq_cst);
+}
+
+HX_MUST_USE static hx_err refuse(enum kernel_state from, enum kernel_state to)
+{
+    kwarn("state: %s -> %s is refused", kernel_state_name(from), kernel_state_name(to));
+    return HX_ESTATE;
+}
+
+/* Move the state if the table allows it. Errors: HX_ESTATE, nothing has changed. */
+HX_MUST_USE static hx_err kernel_state_transition(enum kernel_state to)
+{
+    uint32_t from = atomic_load_explicit(&orchestrator.state, memory_order_seq_cst);
+
+    do {
+        if (!kernel_state_allows((enum kernel_state)from, to)) {
+            return refuse((enum kernel_state)from, to);
+        }
+        /* Sequentially consistent: lifecycle_wait_shutdown announces itself, then reads the state.
+         */
+    } while (!atomic_compare_exchange_weak_explicit(&orchestrator.state, &from, (uint32_t)to,
+                                                    memory_order_seq_cst, memory_order_seq_cst));
+    kinfo("state: %s -> %s", kernel_state_name((enum kernel_state)from), kernel_state_name(to));
+    return HX_OK;
+}
+
+/* Move state and phase together. The phase is looked at first, so that both move or none. */
+HX_MUST_USE static hx_err enter(enum kernel_state state, enum lifecycle_phase phase)
+{
+    hx_err error;
+
+    if ((unsigned)lifecycle_phase() + 1 != (unsigned)phase) {
+        kwarn("state: %s needs the phase before %s", kernel_state_name(state),
+              lifecycle_phase_name(phase));
+        return HX_ESTATE;
+    }
+    error = kernel_state_transition(state);
+    return error != HX_OK ? error : lifecycle_advance(phase);
+}
+
+void orchestrator_enter_panic(void)
+{
+    if (kernel_state_current() != KERNEL_PANIC) {
+        hx_err error = kernel_state_transition(KERNEL_PANIC);
+
+        (void)error; /* refused only when another CPU was quicker: it is Panic then */
+    }
+}
+
+/* --- start -------------------------------------------------------------------------------------
+ */
+
+hx_err orchestrator_register(const struct subsystem *subsystem, subsystem_id *id)
+{
+    if (kernel_state_current() != KERNEL_EARLY_BOOT) {
+        return HX_ESTATE;
+    }
+    return subsystem_set_add(&orchestrator.subsystems, subsystem, id);
+}
+
+hx_err orchestrator_init_all(const struct boot_configuration *config,
+                             struct subsystem_failure *failure)
+{
+    hx_err error = enter(KERNEL_INITIALIZING, PHASE_CORE_INIT);
+
+    return error != HX_OK ? error : subsystem_set_init(&orchestrator.subsystems, config, failure);
+}
+
+void orchestrator_start(const struct boot_configuration *config)
+{
+    static struct subsystem_failure failure;
+    hx_err error = orchestrator_init_all(config, &failure);
+
+    if (error != HX_OK) {
+        panic("the kernel cannot start: %s", failure.text);
+    }
+}
+
+hx_err orchestrator_run(void)
+{
+    hx_err error = enter(KERNEL_RUNNING, PHASE_RUNNING);
+
+    if (error == HX_OK) {
+        lifecycle_state_changed();
+    }
+    return error;
+}
+
+/* --- stop --------------------------------------------------------------------------------------
+ */
+
+void orchestrator_set_shutdown_limit(uint64_t nanoseconds)
+{
+    orchestrator.shutdown_limit_ns = nanoseconds;
+}
+
+hx_err orchestrator_shutdown_all(struct subsystem_failure *failure)
+{
+    hx_err first = enter(KERNEL_SHUTTING_DOWN, PHASE_SHUTTING_DOWN);
+    hx_err error;
+
+    if (first != HX_OK) {
+        return first;
+    }
+    first =
+        subsystem_set_shutdown(&orchestrator.subsystems, orchestrator.shutdown_limit_ns, failure);
+    error = lifecycle_advance(PHASE_HALTED);
+    return first != HX_OK ? first : error;
+}
+
+/* --- suspend and resume ------------------------------------------------------------------------
+ */
+
+hx_err orchestrator_suspend(struct subsystem_failure *failure)
+{
+    hx_err error;
+
+    if (kernel_state_current() != KERNEL_RUNNING) {
+        return refuse(kernel_state_current(), KERNEL_SUSPENDED);
+    }
+    error = subsystem_set_suspend(&orchestrator.subsystems, failure);
+    return error != HX_OK ? error : kernel_state_transition(KERNEL_SUSPENDED);
+}
+
+hx_err orchestrator_resume(struct subsystem_failure *failure)
+{
+    hx_err error;
+
+    if (kernel_state_current() != KERNEL_SUSPENDED) {
+        return refuse(kernel_state_current(), KERNEL_RUNNING);
+    }
+    error = subsystem_set_resume(&orchestrator.subsystems, failure);
+    if (error == HX_OK) {
+        error = kernel_state_transition(KERNEL_RUNNING);
+        lifecycle_state_changed();
+    }
+    return error;
+}
+
+/* --- readers -----------------------------------------------------------------------------------
+ */
+
+const struct subsystem_set *orchestrator_subsystems(void)
+{
+    return &orchestrator.subsystems;
+}
+
+void orchestrator_failpoint_arm(uint64_t n)
+{
+    failpoint_arm(n);
+}

@@ -1,0 +1,88 @@
+/* What a panic says: gathering it, and printing the block of SPEC X4. */
+#include <base/text.h>
+#include <core/debug/log.h>
+#include <core/debug/symbols.h>
+#include <core/panic/panic.h>
+#include <hal/cpu.h>
+#include <hal/frame.h>
+#include <kern/thread.h>
+
+#define REGISTERS_PER_LINE 2
+
+static void walk_stack(struct panic_context *context, const struct hal_frame *frame)
+{
+    uintptr_t fp = hal_frame_fp(frame);
+    uintptr_t pc = hal_frame_pc(frame);
+
+    do {
+        context->backtrace[context->backtrace_depth++] = pc;
+    } while (context->backtrace_depth < PANIC_BACKTRACE_MAX && hal_frame_walk(&fp, &pc));
+}
+
+void panic_describe(struct panic_context *context, const struct hal_frame *frame)
+{
+    const struct thread *self = thread_current();
+
+    context->cpu = hal_cpu_id();
+    context->thread_id = self->id;
+    context->thread_name = self->name;
+    context->kernel_state = kernel_state_current();
+    context->cpu_state = frame;
+    context->backtrace_depth = 0;
+    if (frame == NULL) {
+        return;
+    }
+    if (context->location.file == NULL) {
+        symbol_text(hal_frame_pc(frame), context->symbol, sizeof context->symbol);
+        context->location.file = context->symbol;
+    }
+    walk_stack(context, frame);
+}
+
+static void print_registers(const struct hal_frame *frame)
+{
+    uint64_t value;
+    unsigned index = 0;
+    const char *name = hal_frame_register(frame, index, &value);
+
+    while (name != NULL) {
+        char line[80];
+        struct text text = text_into(line, sizeof line);
+
+        for (unsigned i = 0; i < REGISTERS_PER_LINE && name != NULL; i++) {
+            text_add(&text, "%s%s=0x%016llX", i > 0 ? " " : "", name, (unsigned long long)value);
+            name = hal_frame_register(frame, ++index, &value);
+        }
+        kprintln("%s", line);
+    }
+}
+
+static void print_backtrace(const struct panic_context *context)
+{
+    for (uint32_t i = 0; i < context->backtrace_depth; i++) {
+        uintptr_t address = context->backtrace[i];
+        char name[96];
+        /* A return address may lie behind its function's end: look up the call before it. */
+        symbol_text(i == 0 ? address : address - 1, name, sizeof name);
+        kprintln("#%u %s (0x%016llx)", i, name, (unsigned long long)address);
+    }
+}
+
+void panic_print(const struct panic_context *context, enum panic_action action)
+{
+    const struct panic_location *location = &context->location;
+
+    kprintln("=== KERNEL PANIC ===");
+    kprintln("Message: %s", context->message);
+    kprintln("Location: %s:%u:%u", location->file != NULL ? location->file : "?", location->line,
+             location->column);
+    kprintln("Thread: %s (tid=%u)", context->thread_name, context->thread_id);
+    kprintln("State: %s", kernel_state_name(context->kernel_state));
+    kprintln("Register Dump:");
+    if (context->cpu_state != NULL) {
+        print_registers(context->cpu_state);
+    }
+    kprintln("Stack Trace:");
+    print_backtrace(context);
+    kprintln("Action: %s", panic_action_name(action));
+}
