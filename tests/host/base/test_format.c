@@ -261,7 +261,7 @@ static void random_bytes(char *text, size_t max)
     for (size_t i = 0; i < length; i++) {
         text[i] = (char)(' ' + random_below(90));
         if (text[i] == '%') {
-            text[i] = '\xc3';
+            text[i] = '~';
         }
     }
     text[length] = '\0';
