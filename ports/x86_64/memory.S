@@ -2,10 +2,10 @@
  * The four memory functions of <base/memory.h>.
  *
  * Up to 32 bytes go through registers: loads that begin at the first byte and loads that end at the
- * last one, overlapping in the middle, so that every size in a class takes the same few instructions
- * and no byte is stored before all are loaded. Beyond that, `rep movsq`/`rep stosq` does whole words
- * and one overlapping word does the tail. Words and not bytes, because each repetition costs one
- * instruction where the processor has no fast strings (Intel SDM 1, 7.3.9.3).
+ * last one, overlapping in the middle, so that every size in a class takes the same few
+ * instructions and no byte is stored before all are loaded. Beyond that, `rep movsq`/`rep stosq`
+ * does whole words and one overlapping word does the tail. Words and not bytes, because each
+ * repetition costs one instruction where the processor has no fast strings (Intel SDM 1, 7.3.9.3).
  *
  * Arguments: rdi, rsi, rdx; result: rax (System V ABI 3.2.3). The direction flag is clear at every
  * entry and stays so: moving backwards is a plain loop, safe against any interrupt.
@@ -92,8 +92,8 @@ memcpy:
     ret
 
 /*
- * More than 32 bytes from the end down, 32 at a time. What is left, at most 32 bytes at the low end,
- * has not been overwritten, and is copied as a small block.
+ * More than 32 bytes from the end down, 32 at a time. What is left, at most 32 bytes at the low
+ * end, has not been overwritten, and is copied as a small block.
  */
 .Lmove_backward:
     movq -8(%rsi,%rdx), %rcx
