@@ -8,12 +8,11 @@
 #include <kern/thread.h>
 #include <stddef.h>
 
-/* Keys: I = immutable after dispatch_init, O = the CPU itself with interrupts off,
- *       W = written by the CPU itself, read by anyone (relaxed) */
+/* Keys: I = immutable after dispatch_init, W = written by the CPU itself, read by anyone (relaxed)
+ */
 struct dispatch_cpu {
-    struct thread *idle;     /* I  runs when nothing else can */
-    struct thread *previous; /* O  ran here before the running thread: for a new thread to find */
-    _Atomic uint64_t ticks;  /* W */
+    struct thread *idle;    /* I  runs when nothing else can */
+    _Atomic uint64_t ticks; /* W */
 } HX_ALIGNED(HX_CACHE_LINE);
 
 static struct dispatch_cpu cpus[HAL_CPU_MAX];
@@ -32,7 +31,7 @@ static const uint32_t after_wake[] = {
     [THREAD_NEW] = THREAD_NEW,           [THREAD_RUNNABLE] = THREAD_RUNNABLE,
     [THREAD_RUNNING] = THREAD_RUNNING,   [THREAD_PARKING] = THREAD_NOTIFIED,
     [THREAD_NOTIFIED] = THREAD_NOTIFIED, [THREAD_PARKED] = THREAD_RUNNABLE,
-    [THREAD_EXITED] = THREAD_EXITED,
+    [THREAD_EXITED] = THREAD_EXITED,     [THREAD_IDLE] = THREAD_IDLE,
 };
 
 void dispatch_init(struct thread *(*idle_of)(uint32_t cpu))
@@ -109,13 +108,13 @@ void dispatch_enqueue(struct thread *thread)
 /* --- the switch --------------------------------------------------------------------------------
  */
 
-static void account(struct thread *self, uint64_t cycles)
+/* Count the time since run_since as used by the running thread. */
+static void charge(struct thread *self, uint64_t cycles)
 {
     uint64_t total = atomic_load_explicit(&self->run_total, memory_order_relaxed);
 
     atomic_store_explicit(&self->run_total, total + (cycles - self->run_since),
                           memory_order_relaxed);
-    self->run_since = cycles;
 }
 
 /* A thread whose registers are saved now is Parked, unless it was woken on the way. */
@@ -132,82 +131,104 @@ static void settle_parked(struct thread *previous)
     dispatch_enqueue(previous);
 }
 
-/* Move the thread that ran here before on to where it belongs; from then on it may run elsewhere.
- */
-static void finish_switch(const struct thread *self, struct thread *previous)
-{
-    uint32_t state = state_of(previous);
-
-    if (HX_LIKELY(state == THREAD_RUNNING)) {
-        if (!previous->is_idle) {
-            change_state(previous, THREAD_RUNNING, THREAD_RUNNABLE);
-            policy->enqueue(previous, atomic_load_explicit(&self->cpu, memory_order_relaxed));
-        }
-    } else if (state == THREAD_EXITED) {
-        thread_bury(previous);
-    } else {
-        settle_parked(previous);
-    }
-}
-
 /* This CPU has work again: no longer idle, and ticking. */
-static void leave_idle(uint32_t cpu)
+static void leave_idle(void)
 {
-    atomic_fetch_and_explicit(&idle_cpus, ~(1ULL << cpu), memory_order_relaxed);
+    atomic_fetch_and_explicit(&idle_cpus, ~(1ULL << hal_cpu_id()), memory_order_relaxed);
     timer_tick_start();
 }
 
-static void switch_to(struct thread *self, struct thread *next, uint32_t cpu)
+/* What finish_switch does about a thread that did not just yield or lose its turn. */
+static HX_NOINLINE void finish_rare_switch(struct thread *previous, uint32_t state)
+{
+    switch (state) {
+    case THREAD_IDLE:
+        leave_idle();
+        break;
+    case THREAD_EXITED:
+        thread_bury(previous);
+        break;
+    default:
+        settle_parked(previous);
+        break;
+    }
+}
+
+/* Move the thread that ran here before on to where it belongs; then it may run elsewhere at once.
+ */
+static HX_ALWAYS_INLINE void finish_switch(struct thread *previous)
+{
+    uint32_t state = state_of(previous);
+
+    if (HX_UNLIKELY(state != THREAD_RUNNING)) {
+        finish_rare_switch(previous, state);
+        return;
+    }
+    change_state(previous, THREAD_RUNNING, THREAD_RUNNABLE);
+    policy->enqueue(previous, hal_cpu_id());
+}
+
+static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next, uint32_t cpu)
 {
     uint64_t cycles = hal_clock_cycles();
-    uint64_t switches = atomic_load_explicit(&next->switches, memory_order_relaxed);
 
-    account(self, cycles);
+    charge(self, cycles);
     next->run_since = cycles;
     next->slice_ticks = 0;
-    atomic_store_explicit(&next->switches, switches + 1, memory_order_relaxed);
+    atomic_store_explicit(&next->switches,
+                          atomic_load_explicit(&next->switches, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     atomic_store_explicit(&next->cpu, cpu, memory_order_relaxed);
-    if (self->is_idle) {
-        leave_idle(cpu);
+    next->previous = self;
+    finish_switch(hal_thread_switch(self, next));
+}
+
+/* Nobody waits for the CPU: the idle thread's turn if the caller cannot go on. */
+static HX_NOINLINE void schedule_idle(struct thread *self, uint32_t cpu)
+{
+    uint32_t state = state_of(self);
+
+    if (state != THREAD_RUNNING && state != THREAD_IDLE) {
+        switch_to(self, cpus[cpu].idle, cpu);
     }
-    if (!next->is_idle) {
-        change_state(next, THREAD_RUNNABLE, THREAD_RUNNING);
-    }
-    cpus[cpu].previous = self;
-    finish_switch(self, hal_thread_switch(self, next));
 }
 
 /*
  * Give the CPU to the next thread, if there is one or the caller cannot go on. Interrupts are off,
  * now and on return, which is perhaps on another CPU.
  */
-static void schedule(void)
+static HX_ALWAYS_INLINE void schedule_fast(void)
 {
+    struct thread *next = policy->pick(hal_cpu_id());
+    /* Read after the call, so that no register has to be kept over it; nor over the switch. */
     struct thread *self = thread_current();
     uint32_t cpu = hal_cpu_id();
-    struct thread *next = policy->pick(cpu);
 
     self->reschedule = false;
     read_quiescent(cpu);
     if (HX_UNLIKELY(next == NULL)) {
-        if (state_of(self) == THREAD_RUNNING) {
-            return;
-        }
-        next = cpus[cpu].idle;
+        schedule_idle(self, cpu);
+        return;
     }
+    change_state(next, THREAD_RUNNABLE, THREAD_RUNNING);
     switch_to(self, next, cpu);
+}
+
+static HX_NOINLINE void schedule(void)
+{
+    schedule_fast();
 }
 
 void dispatch_arrive(void)
 {
-    finish_switch(thread_current(), cpus[hal_cpu_id()].previous);
+    finish_switch(thread_current()->previous);
 }
 
 void dispatch_exit(void)
 {
     struct thread *self = thread_current();
 
-    HX_ASSERT(self->preempt_depth == 0 && !self->is_idle,
+    HX_ASSERT(self->preempt_depth == 0 && state_of(self) != THREAD_IDLE,
               "a thread exits outside read sections, and is no boot thread");
     hal_interrupts_disable();
     atomic_store_explicit(&self->state, THREAD_EXITED, memory_order_relaxed);
@@ -218,13 +239,10 @@ void dispatch_exit(void)
 
 void thread_yield(void)
 {
-    HX_DEBUG_ASSERT(!context_is_interrupt() && thread_current()->preempt_depth == 0,
-                    "a thread yields in thread context, preemption on");
-
-    hal_interrupt_state state = hal_interrupts_save();
-
-    schedule();
-    hal_interrupts_restore(state);
+    HX_DEBUG_ASSERT(context_can_block(), "a thread yields where it may block");
+    hal_interrupts_disable();
+    schedule_fast();
+    hal_interrupts_enable();
 }
 
 void thread_preempt(void)
@@ -305,7 +323,8 @@ hx_err thread_park(uint64_t deadline_ns)
     uint32_t expected = THREAD_RUNNING;
     bool is_past = deadline_ns != THREAD_NO_DEADLINE && deadline_ns <= hal_clock_now();
 
-    HX_ASSERT(context_can_block() && !self->is_idle, "only a thread that may block parks");
+    HX_ASSERT(context_can_block() && state_of(self) != THREAD_IDLE,
+              "only a thread that may block parks");
     hal_interrupts_disable();
     /* Fails when a token is there. From here to the switch nothing can come between on this CPU. */
     if (!is_past &&
@@ -366,7 +385,7 @@ void dispatch_begin(void)
     struct thread *self = thread_current();
     hal_interrupt_state state = hal_interrupts_save();
 
-    HX_ASSERT(self->is_idle, "it is a CPU's boot thread that lets others run");
+    HX_ASSERT(state_of(self) == THREAD_IDLE, "it is a CPU's boot thread that lets others run");
     thread_adopt_boot();
     self->preempt_depth = 0;
     timer_tick_start();
@@ -396,15 +415,17 @@ static void call_for_help(uint64_t ticks)
 
 static bool slice_is_over(const struct thread *self)
 {
-    return self->is_idle || self->slice_ticks * TIMER_TICK_NS >= policy->slice_ns;
+    return state_of(self) == THREAD_IDLE || self->slice_ticks * TIMER_TICK_NS >= policy->slice_ns;
 }
 
 static void tick(struct thread *self, uint32_t cpu)
 {
     uint64_t ticks = atomic_load_explicit(&cpus[cpu].ticks, memory_order_relaxed) + 1;
+    uint64_t cycles = hal_clock_cycles();
 
     atomic_store_explicit(&cpus[cpu].ticks, ticks, memory_order_relaxed);
-    account(self, hal_clock_cycles());
+    charge(self, cycles);
+    self->run_since = cycles;
     self->slice_ticks++;
     if (policy->length(cpu) != 0) {
         self->reschedule |= slice_is_over(self);

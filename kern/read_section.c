@@ -100,7 +100,7 @@ static void hurry_cpus(uint64_t mask)
     }
 }
 
-void read_report_quiescent(void)
+HX_PRESERVE_REGISTERS void read_report_quiescent(void)
 {
     uint64_t own = 1ULL << hal_cpu_id();
     uint64_t hurry = 0;

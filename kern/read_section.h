@@ -37,7 +37,7 @@ void read_synchronize(void);
 extern _Atomic uint64_t read_pending_cpus;
 
 /* The rest of read_quiescent, when somebody waits for this CPU. */
-void read_report_quiescent(void);
+HX_PRESERVE_REGISTERS void read_report_quiescent(void);
 
 /*
  * Note that this CPU is in no read section.  Called by the scheduler and the tick; interrupts off.

@@ -90,15 +90,22 @@ static HX_NOINLINE struct thread *steal(uint32_t cpu)
 static struct thread *fifo_pick(uint32_t cpu)
 {
     struct fifo *fifo = &fifos[cpu];
+    struct list *head = &fifo->threads;
 
     spinlock_acquire_nested(&fifo->lock);
 
-    struct list *node = list_pop_front(&fifo->threads);
+    struct list *node = head->next;
 
-    if (HX_UNLIKELY(node == NULL)) {
+    if (HX_UNLIKELY(node == head)) {
         spinlock_release_nested(&fifo->lock);
         return steal(cpu);
     }
+
+    /* Not list_remove: who picks and enqueues on the hot path does not need the self-links. */
+    struct list *second = node->next;
+
+    head->next = second;
+    second->prev = head;
     set_length_locked(fifo, fifo_length(cpu) - 1);
     spinlock_release_nested(&fifo->lock);
     return LIST_ENTRY(node, struct thread, run_link);

@@ -18,7 +18,7 @@ void spinlock_init(struct spinlock *lock, enum lock_rank rank, const char *name)
 #endif
 }
 
-void spinlock_wait(struct spinlock *lock, uint32_t ticket)
+HX_PRESERVE_REGISTERS void spinlock_wait(struct spinlock *lock, uint32_t ticket)
 {
     while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket) {
         hal_cpu_relax();

@@ -43,7 +43,7 @@ struct spinlock {
 void spinlock_init(struct spinlock *lock, enum lock_rank rank, const char *name);
 
 /* The slow half of an acquisition: wait for the ticket's turn. */
-void spinlock_wait(struct spinlock *lock, uint32_t ticket);
+HX_PRESERVE_REGISTERS void spinlock_wait(struct spinlock *lock, uint32_t ticket);
 
 #ifdef HX_DEBUG
 /* The checker. _before answers whether to go on: not when this CPU would wait for itself. */

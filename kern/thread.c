@@ -68,7 +68,7 @@ const char *thread_state_name(const struct thread *thread)
     static const char *const names[] = {
         [THREAD_NEW] = "new",         [THREAD_RUNNABLE] = "runnable", [THREAD_RUNNING] = "running",
         [THREAD_PARKING] = "parking", [THREAD_NOTIFIED] = "notified", [THREAD_PARKED] = "parked",
-        [THREAD_EXITED] = "exited",
+        [THREAD_EXITED] = "exited",   [THREAD_IDLE] = "idle",
     };
     uint32_t state = atomic_load_explicit(&thread->state, memory_order_relaxed);
 
@@ -119,13 +119,12 @@ static void init_boot_thread(uint32_t cpu)
     hal_gate_init_thread(&thread->hal, thread->gate_records);
     thread->preempt_depth = 1; /* until this CPU schedules */
     thread->reschedule = false;
-    thread->is_idle = true;
     thread->space = hal_space_kernel();
     thread->affinity = 1ULL << cpu;
     thread->owner = OWNER_CORE;
     thread->run_since = hal_clock_cycles();
     atomic_store_explicit(&thread->cpu, cpu, memory_order_relaxed);
-    atomic_store_explicit(&thread->state, THREAD_RUNNING, memory_order_relaxed);
+    atomic_store_explicit(&thread->state, THREAD_IDLE, memory_order_relaxed);
 }
 
 void thread_init_boot(void)

@@ -58,6 +58,8 @@ enum thread_state {
     THREAD_NOTIFIED, /* Parking, and a wake-up has come */
     THREAD_PARKED,
     THREAD_EXITED,
+    THREAD_IDLE, /* a CPU's boot thread, always: runs when nothing else can, is never queued or
+                    parked */
 };
 
 /*
@@ -66,17 +68,16 @@ enum thread_state {
  *       L = the thread list's lock
  */
 struct thread {
-    struct hal_thread hal;    /* O  first: the port finds it here */
-    uint32_t preempt_depth;   /* O  0: may be switched away from */
-    uint16_t interrupt_depth; /* O  nesting of interrupt handlers on top of this thread */
-    uint8_t nmi_depth;        /* O */
-    bool reschedule;          /* O  switch at the next chance */
-    bool is_idle;             /* I  a CPU's boot thread: runs when nothing else can, never queued */
-    struct hal_activation gate_records[THREAD_GATE_DEPTH]; /* O  calls into modules (hal/gate.h) */
+    struct hal_thread hal;         /* O  first: the port finds it here */
+    uint32_t preempt_depth;        /* O  0: may be switched away from */
+    uint16_t interrupt_depth;      /* O  nesting of interrupt handlers on top of this thread */
+    uint8_t nmi_depth;             /* O */
+    bool reschedule;               /* O  switch at the next chance */
     struct hal_space *space;       /* I  address space activated when it first runs */
     struct process *process;       /* I  NULL for a kernel thread */
     _Atomic uint32_t state;        /* A  enum thread_state | THREAD_TOKEN */
     _Atomic uint32_t cpu;          /* A  where it runs or is queued, or ran last */
+    struct thread *previous;       /* O  who ran on its CPU just before it */
     uint64_t affinity;             /* I  bit n: may run on CPU n */
     uint8_t priority;              /* I  0..31 */
     struct list run_link;          /* Q  (L once exited) */
@@ -92,6 +93,7 @@ struct thread {
     void (*entry)(void *argument); /* I */
     void *argument;                /* I */
     char name[THREAD_NAME_MAX];    /* I */
+    struct hal_activation gate_records[THREAD_GATE_DEPTH]; /* O  calls into modules (hal/gate.h) */
 };
 
 /* A wake-up that no park has consumed yet; beside the state, in the same word. */
@@ -118,12 +120,23 @@ static inline void preempt_disable(void)
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-static inline void preempt_enable(void)
+/*
+ * Count down only; returns whether to switch: the caller then calls thread_preempt, as its last act
+ * if it can (a hot path that ends in a tail call saves no registers).
+ */
+HX_MUST_USE static inline bool preempt_enable_deferred(void)
 {
     struct thread *self = thread_current();
 
     atomic_signal_fence(memory_order_seq_cst);
-    if (--self->preempt_depth == 0 && HX_UNLIKELY(self->reschedule)) {
+    self->preempt_depth--;
+    /* The rarer condition first. */
+    return HX_UNLIKELY(self->reschedule) && self->preempt_depth == 0;
+}
+
+static inline void preempt_enable(void)
+{
+    if (preempt_enable_deferred()) {
         thread_preempt();
     }
 }
@@ -133,7 +146,7 @@ static inline bool context_is_interrupt(void)
 {
     const struct thread *self = thread_current();
 
-    return self->interrupt_depth != 0 || self->nmi_depth != 0;
+    return ((unsigned)self->interrupt_depth | self->nmi_depth) != 0;
 }
 
 /* Whether the caller may block: thread context, preemption and interrupts on. */

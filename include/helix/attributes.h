@@ -10,6 +10,12 @@
 #define HX_COLD              __attribute__((cold, noinline))
 #define HX_ALWAYS_INLINE     inline __attribute__((always_inline))
 #define HX_NOINLINE          __attribute__((noinline))
+/* For the slow half of a hot function: a call to it costs the caller no registers, where supported. */
+#if __has_attribute(preserve_most)
+#define HX_PRESERVE_REGISTERS __attribute__((preserve_most, noinline))
+#else
+#define HX_PRESERVE_REGISTERS __attribute__((noinline))
+#endif
 #define HX_PACKED            __attribute__((packed))
 #define HX_ALIGNED(n)        __attribute__((aligned(n)))
 #define HX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
