@@ -262,7 +262,6 @@ static hx_err find_symbol_table(const struct reading *reading)
     return HX_OK;
 }
 
-/* The names' section must end with a NUL, so that every offset into it is a string. */
 static hx_err open_names(const struct reading *reading, uint32_t index)
 {
     struct elf_module *module = reading->module;
@@ -272,8 +271,7 @@ static hx_err open_names(const struct reading *reading, uint32_t index)
         return refuse(reading, HX_EFORMAT, "the symbols have no names");
     }
     names = file_section(module, index);
-    if (names.type != ELF64_SECTION_STRINGS || names.size == 0 ||
-        module->file[names.offset + names.size - 1] != '\0') {
+    if (names.type != ELF64_SECTION_STRINGS) {
         return refuse(reading, HX_EFORMAT, "the names of the symbols are malformed");
     }
     module->names = (const char *)module->file + names.offset;
@@ -334,7 +332,7 @@ static hx_err check_place(const struct reading *reading, const struct elf64_symb
     return HX_OK;
 }
 
-/* Whether a name is a string of the names' section, and not too long. */
+/* Whether a name is a string of the names' section, its NUL included, and not too long. */
 static bool is_name(const struct elf_module *module, uint32_t offset)
 {
     uint64_t room;

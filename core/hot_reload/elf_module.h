@@ -63,7 +63,7 @@ struct elf_module {
     struct elf_module_table file_sections;
     struct elf_module_table symbols; /* count is 0 if the file has none */
     uint32_t symbols_index;          /* of the symbol table among the file's sections, 0: none */
-    const char *names;               /* of the symbols; ends with a NUL */
+    const char *names;               /* of the symbols */
     uint64_t names_size;
     uint32_t relocation_count; /* of all loaded sections */
     size_t file_size;

@@ -437,13 +437,23 @@ static void a_root_table_that_lists_itself_is_no_loop(void **state)
     assert_int_equal(machine->summary.cpu_count, 1);
 }
 
+static void put_hpet(struct machine *machine, uint8_t space, uint64_t address)
+{
+    BODY(machine, 1, 0xa2, 0x86, 0x80, space, 64, 0, 0);
+    body_bytes(machine, &address, 8);
+    BODY(machine, 0, 0, 0, 0);
+    (void)list_table(machine, "HPET");
+}
+
 static void a_root_table_that_is_too_long_is_cut(void **state)
 {
     struct machine *machine = *state;
 
     list_one_cpu(machine);
-    machine->table_count = 200; /* the others are null */
+    machine->table_count = 200; /* null but for the first and the last */
+    put_hpet(machine, 0, 0xfed00000);
     assert_int_equal(read_listed(machine)->cpu_count, 1);
+    assert_int_equal(machine->summary.hpet, 0);
     assert_int_equal(machine->summary.issues[ACPI_ISSUE_TABLE_LIMIT], 1);
 }
 
@@ -645,6 +655,19 @@ static void a_madt_cut_anywhere_gives_what_is_whole(void **state)
     }
 }
 
+static void only_the_first_of_two_madts_counts(void **state)
+{
+    struct machine *machine = *state;
+
+    list_one_cpu(machine);
+    madt_begin(machine);
+    madt_cpu(machine, 9, 9, 1);
+    (void)list_table(machine, "APIC");
+    assert_int_equal(read_listed(machine)->cpu_count, 1);
+    assert_int_equal(machine->summary.cpus[0].apic_id, 0);
+    assert_only_issue(&machine->summary, ACPI_ISSUE_DUPLICATE, 1);
+}
+
 /* --- FADT and HPET -----------------------------------------------------------------------------
  */
 
@@ -747,14 +770,6 @@ static void a_fadt_of_acpi_1_is_read_without_the_later_fields(void **state)
     (void)list_table(machine, "FACP");
     assert_false(read_listed(machine)->has_fadt);
     assert_only_issue(&machine->summary, ACPI_ISSUE_LENGTH, 1);
-}
-
-static void put_hpet(struct machine *machine, uint8_t space, uint64_t address)
-{
-    BODY(machine, 1, 0xa2, 0x86, 0x80, space, 64, 0, 0);
-    body_bytes(machine, &address, 8);
-    BODY(machine, 0, 0, 0, 0);
-    (void)list_table(machine, "HPET");
 }
 
 static void the_first_hpet_that_makes_sense_is_taken(void **state)
@@ -956,6 +971,7 @@ int main(void)
         TEST(the_local_apic_may_be_elsewhere),
         TEST(an_entry_that_is_cut_ends_the_list_and_a_short_one_is_skipped),
         TEST(a_madt_cut_anywhere_gives_what_is_whole),
+        TEST(only_the_first_of_two_madts_counts),
         TEST(the_fadt_gives_timer_power_and_reset_registers),
         TEST(extended_registers_are_preferred_when_they_make_sense),
         TEST(extended_registers_that_make_no_sense_leave_the_old_ones),

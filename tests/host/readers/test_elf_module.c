@@ -229,9 +229,17 @@ static void a_symbol_table_that_is_malformed_is_refused(void **state)
     REFUSED_WITH(object, sections[SYMBOLS].link, SECTIONS, HX_EFORMAT);
     REFUSED_WITH(object, sections[SYMBOLS].link, UINT32_MAX, HX_EFORMAT);
     REFUSED_WITH(object, sections[SYMBOLS].link, COMMENT, HX_EFORMAT);
-    REFUSED_WITH(object, sections[COMMENT].type, ELF64_SECTION_SYMBOLS, HX_EFORMAT);
     REFUSED_WITH(object, sections[STRINGS].size, 0, HX_EFORMAT);
     REFUSED_WITH(object, sections[STRINGS].size, sizeof(NAMES) - 1, HX_EFORMAT); /* no NUL */
+}
+
+static void two_symbol_tables_are_refused(void **state)
+{
+    struct object *object = *state;
+
+    object->sample.sections[COMMENT] = object->sample.sections[SYMBOLS];
+    assert_refused(object, HX_EFORMAT);
+    assert_non_null(strstr(object->why, "two symbol tables"));
 }
 
 static void a_symbol_that_makes_no_sense_is_refused(void **state)
@@ -562,6 +570,7 @@ int main(void)
         TEST(a_section_outside_the_file_is_refused),
         TEST(a_section_that_cannot_be_loaded_is_refused),
         TEST(a_symbol_table_that_is_malformed_is_refused),
+        TEST(two_symbol_tables_are_refused),
         TEST(a_symbol_that_makes_no_sense_is_refused),
         TEST(a_relocation_that_makes_no_sense_is_refused),
         TEST(relocations_of_what_is_not_loaded_are_ignored),

@@ -189,6 +189,15 @@ static void a_segment_that_makes_no_sense_is_refused(void **state)
     REFUSED_WITH(program, segments[DATA].alignment, 1ULL << 63, HX_EFORMAT);
 }
 
+static void a_segment_that_pages_cannot_map_is_refused_whatever_it_says(void **state)
+{
+    struct program *program = *state;
+
+    program->sample.segments[DATA].alignment = 1;
+    assert_int_equal(read_program(program), HX_OK);
+    REFUSED_WITH(program, segments[DATA].offset, 0x1810, HX_EFORMAT);
+}
+
 static void a_segment_that_overlaps_or_shares_a_page_is_refused(void **state)
 {
     struct program *program = *state;
@@ -347,6 +356,7 @@ int main(void)
         TEST(headers_that_are_not_loaded_have_no_address),
         TEST(a_header_with_a_wrong_field_is_refused),
         TEST(a_segment_that_makes_no_sense_is_refused),
+        TEST(a_segment_that_pages_cannot_map_is_refused_whatever_it_says),
         TEST(a_segment_that_overlaps_or_shares_a_page_is_refused),
         TEST(a_segment_outside_the_window_is_refused),
         TEST(a_program_with_nothing_to_load_is_refused),

@@ -385,6 +385,17 @@ static void bad_modules_are_dropped_and_the_good_one_stays(void **state)
     assert_non_null(boot_configuration_module(&machine->config, "good"));
 }
 
+static void a_module_that_the_port_cannot_reach_is_dropped(void **state)
+{
+    struct machine *machine = *state;
+
+    add_map(machine, 0x4000000000, 0x10000, RAM); /* usable, but the reader refuses it */
+    add_module(machine, 0x4000000000, 0x1000, 0);
+    read_and_finish(machine);
+    assert_int_equal(machine->config.module_count, 0);
+    assert_int_equal(machine->config.dropped_modules, 1);
+}
+
 static void a_module_with_a_wild_command_line_keeps_its_bytes(void **state)
 {
     struct machine *machine = *state;
@@ -458,6 +469,7 @@ int main(void)
         TEST(a_command_line_too_long_is_cut_and_said_so),
         TEST(a_command_line_that_runs_out_of_memory_is_ignored_and_said_so),
         TEST(bad_modules_are_dropped_and_the_good_one_stays),
+        TEST(a_module_that_the_port_cannot_reach_is_dropped),
         TEST(a_module_with_a_wild_command_line_keeps_its_bytes),
         TEST(a_module_count_that_lies_is_cut_and_counted),
         TEST(a_module_list_outside_memory_is_dropped_and_counted),
