@@ -21,6 +21,9 @@ uint64_t hal_clock_now(void);
 /* The processor's free-running counter, cheap, unit unspecified.  Context: any.  (inline) */
 static inline uint64_t hal_clock_cycles(void);
 
+/* What the counter said at the image's first instruction.  Context: any. */
+uint64_t hal_clock_cycles_at_start(void);
+
 /* Cycles per second as known now. */
 uint64_t hal_clock_cycles_per_second(void);
 

@@ -70,8 +70,13 @@ enum thread_state {
 struct thread {
     struct hal_thread hal;         /* O  first: the port finds it here */
     uint32_t preempt_depth;        /* O  0: may be switched away from */
-    uint16_t interrupt_depth;      /* O  nesting of interrupt handlers on top of this thread */
-    uint8_t nmi_depth;             /* O */
+    union {
+        struct {
+            uint16_t interrupt_depth; /* O  nesting of interrupt handlers on top of this thread */
+            uint16_t nmi_depth;       /* O */
+        };
+        uint32_t interruptions; /* O  both at once: 0 in thread context */
+    };
     bool reschedule;               /* O  switch at the next chance */
     struct hal_space *space;       /* I  address space activated when it first runs */
     struct process *process;       /* I  NULL for a kernel thread */
@@ -121,8 +126,8 @@ static inline void preempt_disable(void)
 }
 
 /*
- * Count down only; returns whether to switch: the caller then calls thread_preempt, as its last act
- * if it can (a hot path that ends in a tail call saves no registers).
+ * Count down only; returns whether to call thread_preempt (which checks everything), best as the
+ * caller's last act: a hot path that ends in a tail call saves no registers.
  */
 HX_MUST_USE static inline bool preempt_enable_deferred(void)
 {
@@ -130,8 +135,7 @@ HX_MUST_USE static inline bool preempt_enable_deferred(void)
 
     atomic_signal_fence(memory_order_seq_cst);
     self->preempt_depth--;
-    /* The rarer condition first. */
-    return HX_UNLIKELY(self->reschedule) && self->preempt_depth == 0;
+    return HX_UNLIKELY(self->reschedule);
 }
 
 static inline void preempt_enable(void)
@@ -146,7 +150,7 @@ static inline bool context_is_interrupt(void)
 {
     const struct thread *self = thread_current();
 
-    return ((unsigned)self->interrupt_depth | self->nmi_depth) != 0;
+    return self->interruptions != 0;
 }
 
 /* Whether the caller may block: thread context, preemption and interrupts on. */

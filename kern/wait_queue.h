@@ -29,7 +29,7 @@ struct waiter {
     struct thread *thread;
 };
 
-#define WAIT_QUEUE_INIT(queue, queue_name)                                                          \
+#define WAIT_QUEUE_INIT(queue, queue_name)                                                         \
     {                                                                                              \
         .lock = SPINLOCK_INIT(LOCK_RANK_WAIT_QUEUE, queue_name),                                   \
         .waiters = LIST_INIT((queue).waiters)                                                      \

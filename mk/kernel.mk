@@ -6,17 +6,22 @@
 
 OUT := build/x86_64$(if $(filter debug,$(BUILD)),-debug)
 
-TARGET_FLAGS  := --target=x86_64-none-elf
+# The Linux target, because clang places the stack canary in a segment only there; none of its headers.
+TARGET_FLAGS  := --target=x86_64-linux-gnu -nostdlibinc
 OPTIMIZE      := $(if $(filter debug,$(BUILD)),-O1 -DHX_DEBUG,-O2)
 MACHINE_FLAGS := -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic
 
 # clang's assembler does not map its working directory; it can be told another one.
 FREESTANDING_CFLAGS := $(TARGET_FLAGS) -std=gnu17 -ffreestanding $(OPTIMIZE) -g $(MACHINE_FLAGS) \
-    -fno-omit-frame-pointer -fstack-protector-strong -fno-asynchronous-unwind-tables \
+    -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
     -ffunction-sections -fdata-sections $(WARNINGS) $(SAME_ANYWHERE) \
     -fdebug-compilation-dir=.
 
-KERNEL_CFLAGS := $(FREESTANDING_CFLAGS) -I. -Iinclude -Iports/x86_64/include
+# The canary is at gs:40, per CPU and drawn at each boot.
+CANARY_FLAGS := -fstack-protector-strong -mstack-protector-guard=tls \
+    -mstack-protector-guard-reg=gs -mstack-protector-guard-offset=40
+
+KERNEL_CFLAGS := $(FREESTANDING_CFLAGS) $(CANARY_FLAGS) -I. -Iinclude -Iports/x86_64/include
 KERNEL_LDS    := ports/x86_64/kernel.lds
 KERNEL_LINK   := $(LD) -T $(KERNEL_LDS) --gc-sections --build-id=none -z noexecstack \
     -z max-page-size=4096

@@ -3,7 +3,8 @@
 # They see the public headers and nothing else. The same file is loaded by the kernel in QEMU and by
 # the hosted port.
 
-MODULE_CFLAGS := $(FREESTANDING_CFLAGS) -Iinclude
+# No canary: an unprivileged module has no access to where the kernel keeps it.
+MODULE_CFLAGS := $(FREESTANDING_CFLAGS) -fno-stack-protector -Iinclude
 MODULE_LDS    := $(wildcard modules/module.lds)
 MODULE_LINK   := $(LD) -r $(addprefix -T ,$(MODULE_LDS)) --build-id=none -z noexecstack
 

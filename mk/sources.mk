@@ -2,7 +2,7 @@
 
 PORTABLE_FOLDERS := base kern core/*
 ABOVE_FOLDERS    := subsys/* abi/*
-IMAGE_FOLDERS    := profiles tests/self
+IMAGE_FOLDERS    := profiles tests/self tests/bench
 
 sources_in = $(sort $(wildcard $(addsuffix /*.c,$(1)) $(addsuffix /*.S,$(1))))
 

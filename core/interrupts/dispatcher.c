@@ -1,6 +1,7 @@
 #include <base/assert.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
+#include <core/gate/gate.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/handler_chain.h>
 #include <core/lifecycle/lifecycle.h>
@@ -238,9 +239,12 @@ uint64_t interrupt_load(uint32_t cpu)
 
 static enum interrupt_action on_timer(void *argument, struct hal_frame *frame)
 {
+    uint32_t cpu = hal_cpu_id();
+    uint64_t ticks = thread_tick_count(cpu);
+
     (void)argument;
-    (void)frame;
     thread_timer_interrupt();
+    gate_handle_interrupt(frame, thread_tick_count(cpu) != ticks);
     console_deferred();
     lifecycle_deferred();
     return INTERRUPT_HANDLED;
@@ -249,8 +253,8 @@ static enum interrupt_action on_timer(void *argument, struct hal_frame *frame)
 static enum interrupt_action on_reschedule(void *argument, struct hal_frame *frame)
 {
     (void)argument;
-    (void)frame;
     thread_reschedule_interrupt();
+    gate_handle_interrupt(frame, false);
     return INTERRUPT_HANDLED;
 }
 

@@ -39,6 +39,9 @@
 pvh_entry:
     cld
     cli
+    rdtsc
+    movl %eax, PHYSICAL(boot_cycles)
+    movl %edx, PHYSICAL(boot_cycles) + 4
     movl %ebx, %ebp               /* start info, kept through cpuid */
     movl $PHYSICAL(boot_stack_top), %esp
 
@@ -197,5 +200,7 @@ boot_pt_image:      .skip 2 * 4096
 boot_stack_guard:   .skip 4096 /* unmapped by paging.c */
                     .skip 16384
 boot_stack_top:
+    .globl boot_cycles
+boot_cycles:        .skip 8
 
     .section .note.GNU-stack, "", @progbits

@@ -95,6 +95,14 @@ static const void *map_firmware_data(void *context, uint64_t physical, size_t si
     return NULL;
 }
 
+/* Written by boot.S. */
+extern const uint64_t boot_cycles;
+
+uint64_t hal_clock_cycles_at_start(void)
+{
+    return boot_cycles;
+}
+
 /* --- early failure ----------------------------------------------------------------------------------- */
 
 static void say(const char *text)

@@ -1,5 +1,6 @@
 /* The port's half of threads, address spaces of threads, user mode (hal/thread.h, hal/user.h). */
 #include <base/memory.h>
+#include <hal/gate.h>
 #include <hal/interrupt.h>
 #include <hal/thread.h>
 #include <hal/user.h>
@@ -130,8 +131,29 @@ void x86_switch_user_state(struct hal_thread *from, struct hal_thread *to)
 
 void x86_enter_user(uintptr_t pc, uintptr_t sp) HX_NORETURN;
 
+size_t hal_user_state_size(void)
+{
+    return x86_fpu_area_size();
+}
+
+void hal_user_attach(struct hal_thread *hal, void *state)
+{
+    x86_fpu_clear(state);
+    hal->fpu = state;
+}
+
+void hal_user_detach(void)
+{
+    machine_half(hal_thread_current())->fpu = NULL;
+}
+
 void hal_user_enter(uintptr_t pc, uintptr_t sp)
 {
+    const struct hal_thread *self = machine_half(hal_thread_current());
+
+    hal_interrupts_disable();
+    x86_fpu_restore(self->fpu);
+    x86_msr_write(MSR_FS_BASE, self->thread_pointer);
     x86_enter_user(pc, sp);
 }
 

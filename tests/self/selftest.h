@@ -25,8 +25,6 @@ struct selftest {
     unsigned flags;
 };
 
-/* The table; ends with a NULL name. */
-extern const struct selftest selftest_table[];
 
 /*
  * Run the tests whose names match the pattern ("" means all), print KTAP through the console.

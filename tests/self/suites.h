@@ -6,6 +6,7 @@
 #include <tests/self/selftest.h>
 
 extern const struct selftest base_memory_tests[];
+extern const struct selftest core_gate_tests[];
 extern const struct selftest config_boot_tests[];
 extern const struct selftest kern_lock_tests[];
 extern const struct selftest kern_thread_tests[];

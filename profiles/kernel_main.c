@@ -1,0 +1,146 @@
+/* The kernel's life from the port's call to the power button, phase by phase. */
+#include <abi/linux/process.h>
+#include <base/assert.h>
+#include <base/string.h>
+#include <core/config/kernel_configuration.h>
+#include <core/debug/console.h>
+#include <core/debug/log.h>
+#include <core/interrupts/dispatcher.h>
+#include <core/interrupts/exceptions.h>
+#include <core/lifecycle/lifecycle.h>
+#include <core/orchestrator/orchestrator.h>
+#include <core/panic/panic.h>
+#include <hal/clock.h>
+#include <hal/entry.h>
+#include <hal/power.h>
+#include <helix/version.h>
+#include <kern/thread.h>
+#include <profiles/profile.h>
+#include <subsys/memory/memory.h>
+#include <tests/bench/bench.h>
+
+static void require(hx_err error, const char *what)
+{
+    if (error != HX_OK) {
+        panic("%s: %s", what, hx_error_text(error));
+    }
+}
+
+/* --- options ------------------------------------------------------------------------------------------ */
+
+static void apply_options(void)
+{
+    const struct command_line *line = kernel_command_line();
+    const char *text = command_line_text(line, "loglevel", "info");
+    enum panic_action action;
+    enum log_level level;
+    uint64_t failpoint;
+
+    if (log_level_parse(text, &level)) {
+        log_set_level(level);
+    } else {
+        kwarn("loglevel=%s: not a level; error, warn, info and debug are", text);
+    }
+    text = command_line_text(line, "panic", "halt");
+    if (panic_action_parse(text, &action)) {
+        panic_set_action(action);
+    } else {
+        kwarn("panic=%s: not an action; halt, reboot, break and exit are", text);
+    }
+    if (command_line_u64(line, "failpoint", &failpoint) == HX_OK) {
+        orchestrator_failpoint_arm(failpoint);
+    }
+}
+
+static void open_consoles(void)
+{
+    const struct command_line *line = kernel_command_line();
+
+    if (!command_line_has(line, "console") || command_line_lists(line, "console", "serial")) {
+        require(console_register(&console_serial), "serial console");
+    }
+    if (command_line_lists(line, "console", "null")) {
+        require(console_register(&console_null), "null console");
+    }
+}
+
+static void report_options(void)
+{
+    const struct command_line *line = kernel_command_line();
+    const struct command_line_option *option;
+
+    kinfo("command line: %s", kernel_boot_configuration()->command_line);
+    for (size_t i = 0; (option = command_line_unknown(line, i)) != NULL; i++) {
+        kwarn("command line: unknown key %s, kept", option->key);
+    }
+}
+
+/* --- phases --------------------------------------------------------------------------------------------- */
+
+static void early_init(const struct boot_configuration *config)
+{
+    require(lifecycle_advance(PHASE_EARLY_INIT), "entering EarlyInit");
+    require(memory_init_early(config), "memory");
+    exceptions_init();
+    interrupts_init();
+}
+
+static void register_subsystems(void)
+{
+    for (size_t i = 0; profile_subsystems[i] != NULL; i++) {
+        subsystem_id id;
+
+        require(orchestrator_register(profile_subsystems[i], &id), profile_subsystems[i]->name);
+    }
+}
+
+/* Core and late initialisation, then Running until somebody asks for the end. */
+static void live(void *argument)
+{
+    const struct boot_configuration *config = argument;
+    struct subsystem_failure failure = {0};
+
+    register_subsystems();
+    orchestrator_start(config);
+    require(lifecycle_advance(PHASE_LATE_INIT), "entering LateInit");
+    require(process_init(), "processes");
+    require(orchestrator_run(), "entering Running");
+    bench_note_running();
+    kprintln("helix %s: state Running after %llu us; press h for help", HX_VERSION_STRING,
+             (unsigned long long)(hal_clock_now() / 1000));
+    profile_run();
+    enum shutdown_reason reason = lifecycle_wait_shutdown();
+
+    kprintln("helix: shutting down: %s", shutdown_reason_name(reason));
+    if (orchestrator_shutdown_all(&failure) != HX_OK) {
+        kerror("shutdown: %s: %s", failure.subsystem, failure.text);
+    }
+    kprintln("helix: halted");
+    console_flush();
+    if (reason == SHUTDOWN_REBOOT) {
+        hal_power_reset();
+    }
+    hal_power_off();
+}
+
+void kernel_main(const struct boot_configuration *config)
+{
+    struct thread *thread;
+
+    thread_init_boot();
+    kernel_configuration_set(config);
+    open_consoles();
+    kprintln("helix %s", HX_VERSION_STRING);
+    apply_options();
+    report_options();
+    early_init(config);
+    require(thread_start_scheduling(), "scheduling");
+    require(thread_create(&(struct thread_options){.name = "kernel",
+                                                   .entry = live,
+                                                   .argument = (void *)(uintptr_t)config,
+                                                   .priority = THREAD_PRIORITY_NORMAL},
+                          &thread),
+            "the kernel's thread");
+    thread_start(thread);
+    thread_idle();
+}

@@ -1,0 +1,74 @@
+/* What happens once the kernel is Running. */
+#include <abi/linux/process.h>
+#include <base/cpio.h>
+#include <base/string.h>
+#include <core/config/kernel_configuration.h>
+#include <core/debug/console.h>
+#include <core/debug/log.h>
+#include <core/lifecycle/lifecycle.h>
+#include <hal/power.h>
+#include <profiles/profile.h>
+#include <subsys/monitor/monitor.h>
+#include <tests/bench/bench.h>
+#include <tests/self/selftest.h>
+
+static bool find_init(struct cpio_entry *entry)
+{
+    const struct boot_module *initrd = boot_configuration_module(kernel_boot_configuration(), "initrd");
+    const char *path = command_line_text(kernel_command_line(), "init", "/init");
+
+    return initrd != NULL &&
+           cpio_find((struct cpio_archive){initrd->data, initrd->size}, path, entry) == HX_OK;
+}
+
+/* Run process 1 to its end. Returns its exit code, or 127 if it could not be run. */
+static unsigned run_init(void)
+{
+    struct cpio_entry entry;
+    struct process *process;
+    const char *why = NULL;
+    hx_err error;
+
+    if (!find_init(&entry)) {
+        kinfo("init: none in the initrd");
+        return 127;
+    }
+    error = process_start("init", entry.data, entry.size, &process, &why);
+    if (error != HX_OK) {
+        kerror("init: not started: %s", why != NULL ? why : hx_error_text(error));
+        return 127;
+    }
+    int status = process_wait(process);
+
+    kinfo("init: ended with status %d", status);
+    return (status & 0x7f) != 0 ? 128U + (unsigned)(status & 0x7f) : (unsigned)status >> 8;
+}
+
+/* Tell the result to who started the emulator, and leave. */
+static void leave_with(unsigned status)
+{
+    console_flush();
+    hal_power_exit(status);
+}
+
+void profile_run(void)
+{
+    const struct command_line *line = kernel_command_line();
+
+    if (command_line_has(line, "selftest")) {
+        leave_with(selftest_run(command_line_text(line, "selftest", "")) == 0 ? 0 : 1);
+    }
+    if (command_line_has(line, "bench")) {
+        bench_run(command_line_text(line, "bench", ""));
+        lifecycle_request_shutdown(SHUTDOWN_POWER_OFF);
+        return;
+    }
+    if (command_line_has(line, "tour")) {
+        monitor_tour();
+    }
+    unsigned status = run_init();
+
+    if (string_equal(command_line_text(line, "exit", ""), "init")) {
+        leave_with(status);
+    }
+}

@@ -1,0 +1,199 @@
+/* Slots and what is in them. */
+#include <base/cpio.h>
+#include <base/format.h>
+#include <core/component/component.h>
+#include <core/config/kernel_configuration.h>
+#include <core/debug/log.h>
+#include <core/gate/gate.h>
+#include <core/hot_reload/loader.h>
+#include <core/interrupts/exceptions.h>
+#include <hal/clock.h>
+#include <kern/mutex.h>
+#include <subsys/modules/modules.h>
+
+#define DRAIN_LIMIT_NS (1000 * HAL_NS_PER_MS)
+#define PATH_MAX_BYTES 64
+
+/* The slots of this image, in the order in which they are filled. */
+static const char *const slot_names[] = {"demo"};
+
+/* A dead instance has left its slot by itself: who loaded it still knows it here. */
+static struct module_instance *loaded[SLOT_MAX];
+static _Atomic uint64_t loads;
+static _Atomic uint64_t failures;
+static struct mutex reload_lock;
+
+static hx_err find_file(const char *name, struct cpio_entry *entry)
+{
+    const struct boot_module *initrd = boot_configuration_module(kernel_boot_configuration(), "initrd");
+    char path[PATH_MAX_BYTES];
+
+    if (initrd == NULL) {
+        return HX_ENOENT;
+    }
+    (void)format_text(path, sizeof(path), "lib/modules/%s.hxm", name);
+    return cpio_find((struct cpio_archive){initrd->data, initrd->size}, path, entry);
+}
+
+static size_t slot_index(const struct slot *slot)
+{
+    size_t index = 0;
+
+    while (slot_at(index) != slot) {
+        index++;
+    }
+    return index;
+}
+
+static hx_err retire(struct slot *slot)
+{
+    struct module_instance **instance = &loaded[slot_index(slot)];
+    hx_err error;
+
+    if (*instance == NULL) {
+        return HX_OK;
+    }
+    (void)slot_empty(slot);
+    error = slot_drain(*instance, hal_clock_now() + DRAIN_LIMIT_NS);
+    if (error == HX_OK) {
+        loader_unload(*instance);
+        *instance = NULL;
+    }
+    return error;
+}
+
+static hx_err fill(struct slot *slot, enum hal_gate_backend backend)
+{
+    struct module_instance **instance = &loaded[slot_index(slot)];
+    char why[LOADER_WHY_MAX] = "no such file in the initrd";
+    struct cpio_entry entry;
+    hx_err error = find_file(slot->name, &entry);
+
+    if (error == HX_OK) {
+        error = loader_load(entry.data, entry.size, backend, instance, why);
+    }
+    if (error != HX_OK) {
+        *instance = NULL;
+        atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+        kwarn("module %s: not loaded: %s (%s)", slot->name, why, hx_error_name(error));
+        return error;
+    }
+    atomic_fetch_add_explicit(&loads, 1, memory_order_relaxed);
+    return slot_fill(slot, *instance);
+}
+
+hx_err modules_reload(struct slot *slot, enum hal_gate_backend backend)
+{
+    hx_err error;
+
+    mutex_lock(&reload_lock);
+    error = retire(slot);
+    if (error == HX_OK) {
+        error = fill(slot, backend);
+    }
+    mutex_unlock(&reload_lock);
+    return error;
+}
+
+static const char *backend_name(uint32_t backend)
+{
+    return backend == HAL_GATE_USER ? "user" : "open";
+}
+
+void modules_report(void)
+{
+    struct slot *slot;
+
+    mutex_lock(&reload_lock);
+    for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
+        const struct module_instance *instance = slot_instance(slot);
+
+        if (instance == NULL) {
+            kprintln("slot %s: empty, %llu deaths", slot->name,
+                     (unsigned long long)atomic_load_explicit(&slot->deaths, memory_order_relaxed));
+        } else {
+            kprintln("slot %s: %s %u.%u.%u, %s gate, text at %p, %llu deaths", slot->name,
+                     instance->name, instance->version.major, instance->version.minor,
+                     instance->version.patch, backend_name(instance->gate.backend),
+                     (void *)instance->text.base,
+                     (unsigned long long)atomic_load_explicit(&slot->deaths, memory_order_relaxed));
+        }
+    }
+    mutex_unlock(&reload_lock);
+}
+
+/* --- the subsystem -------------------------------------------------------------------------------------- */
+
+static enum exception_action module_fault(struct hal_frame *frame, void *argument)
+{
+    (void)argument;
+    return gate_handle_exception(frame) ? EXCEPTION_RESUME : EXCEPTION_NOT_MINE;
+}
+
+static hx_err catch_faults(void)
+{
+    for (unsigned kind = 0; kind < HAL_EXCEPTION_COUNT; kind++) {
+        hx_err error =
+            exception_register(kind, "gate", EXCEPTION_ORDER_OWNER, module_fault, NULL);
+
+        if (error != HX_OK) {
+            return error;
+        }
+    }
+    return HX_OK;
+}
+
+static void stats(struct component_stats *numbers)
+{
+    numbers->operations = atomic_load_explicit(&loads, memory_order_relaxed);
+    numbers->errors = atomic_load_explicit(&failures, memory_order_relaxed);
+}
+
+static const struct component modules_component = {
+    .name = "modules",
+    .version = "1.0.0",
+    .stats = stats,
+};
+
+static hx_err init(const struct boot_configuration *config)
+{
+    hx_err error = catch_faults();
+
+    (void)config;
+    mutex_init(&reload_lock, "module reload");
+    for (size_t i = 0; i < HX_ARRAY_SIZE(slot_names) && error == HX_OK; i++) {
+        struct slot *slot;
+
+        error = slot_create(slot_names[i], &slot);
+        if (error == HX_OK) {
+            /* A slot that stays empty is reported above and can be filled later. */
+            (void)!modules_reload(slot, slot->backend);
+        }
+    }
+    return error == HX_OK ? component_register(&modules_component) : error;
+}
+
+static hx_err shutdown(void)
+{
+    struct slot *slot;
+    hx_err error = HX_OK;
+
+    for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
+        hx_err one = retire(slot);
+
+        error = error == HX_OK ? one : error;
+    }
+    hx_err last = component_unregister(&modules_component);
+
+    return error == HX_OK ? last : error;
+}
+
+static const char *const dependencies[] = {"memory", "processors", NULL};
+
+const struct subsystem modules_subsystem = {
+    .name = "modules",
+    .version = "1.0.0",
+    .dependencies = dependencies,
+    .init = init,
+    .shutdown = shutdown,
+};

@@ -1,0 +1,108 @@
+/* Starting the CPUs. */
+#include <core/component/component.h>
+#include <core/config/kernel_configuration.h>
+#include <core/debug/log.h>
+#include <core/interrupts/dispatcher.h>
+#include <core/interrupts/router.h>
+#include <hal/cpu.h>
+#include <hal/entry.h>
+#include <hal/interrupt.h>
+#include <kern/area.h>
+#include <kern/cpu.h>
+#include <kern/thread.h>
+#include <subsys/processors/processors.h>
+
+void kernel_secondary_main(void)
+{
+    cpu_set_online();
+    thread_idle();
+}
+
+/* Its boot stack stays for ever: it becomes the idle thread's. */
+static hx_err start_one(uint32_t cpu)
+{
+    struct area *stack;
+    hx_err error = area_allocate(THREAD_STACK_SIZE / HAL_PAGE_SIZE, HAL_READ | HAL_WRITE, OWNER_CORE,
+                                 &stack);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    error = hal_cpu_start(cpu, (char *)stack->base + THREAD_STACK_SIZE, thread_boot(cpu));
+    if (error != HX_OK && error != HX_ETIMEDOUT) {
+        area_free(stack);
+    }
+    return error;
+}
+
+/* A CPU that does not come is reported and done without. */
+static void start_all(void)
+{
+    uint64_t wanted = hal_cpu_count();
+
+    if (command_line_u64(kernel_command_line(), "smp", &wanted) == HX_OK && wanted == 0) {
+        wanted = 1;
+    }
+    for (uint32_t cpu = 1; cpu < hal_cpu_count() && cpu < wanted; cpu++) {
+        hx_err error = start_one(cpu);
+
+        if (error != HX_OK) {
+            kerror("CPU %u did not start: %s", (unsigned)cpu, hx_error_text(error));
+        }
+    }
+}
+
+void processors_report(void)
+{
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        kprintln("CPU %u: %s, busy %u per mille, %llu ticks", (unsigned)cpu,
+                 (cpu_online_mask() >> cpu & 1) != 0 ? "online" : "offline",
+                 (unsigned)router_busy_permille(cpu), (unsigned long long)thread_tick_count(cpu));
+    }
+}
+
+static void stats(struct component_stats *numbers)
+{
+    numbers->operations = cpu_online_count();
+    numbers->errors = hal_cpu_count() - cpu_online_count();
+    numbers->memory_bytes = (uint64_t)(cpu_online_count() - 1) * THREAD_STACK_SIZE;
+}
+
+static bool is_healthy(void)
+{
+    return cpu_online_count() > 0;
+}
+
+static const struct component processors_component = {
+    .name = "processors",
+    .version = "1.0.0",
+    .health_check = is_healthy,
+    .stats = stats,
+};
+
+static hx_err init(const struct boot_configuration *config)
+{
+    (void)config;
+    kinfo("processor: %s", hal_cpu_name());
+    kinfo("protection: %s", hal_cpu_features());
+    start_all();
+    kinfo("processors: %u of %u online", (unsigned)cpu_online_count(), (unsigned)hal_cpu_count());
+    router_start();
+    return component_register(&processors_component);
+}
+
+static hx_err shutdown(void)
+{
+    return component_unregister(&processors_component);
+}
+
+static const char *const dependencies[] = {"memory", "time", NULL};
+
+const struct subsystem processors_subsystem = {
+    .name = "processors",
+    .version = "1.0.0",
+    .dependencies = dependencies,
+    .init = init,
+    .shutdown = shutdown,
+    .is_healthy = is_healthy,
+};

@@ -1,0 +1,78 @@
+/* Time as a subsystem. */
+#include <core/component/component.h>
+#include <core/debug/log.h>
+#include <hal/clock.h>
+#include <kern/thread.h>
+#include <stdatomic.h>
+#include <subsys/time/time.h>
+
+/* The boot's calibration is short; a window this long makes its error a thousandth of that. */
+#define REFINE_AFTER_NS (200 * HAL_NS_PER_MS)
+
+static _Atomic int64_t last_correction_ppm;
+static _Atomic uint32_t refinements;
+
+static void refine(void *argument)
+{
+    int64_t correction;
+
+    (void)argument;
+    thread_sleep(REFINE_AFTER_NS);
+    correction = hal_clock_refine();
+    atomic_store_explicit(&last_correction_ppm, correction, memory_order_relaxed);
+    atomic_fetch_add_explicit(&refinements, 1, memory_order_relaxed);
+    kinfo("time: rate corrected by %lld ppm to %llu kHz", (long long)correction,
+          (unsigned long long)hal_clock_cycles_per_second() / 1000);
+}
+
+static hx_err start_refining(void)
+{
+    struct thread *thread;
+    hx_err error = thread_create(&(struct thread_options){.name = "clock-refine",
+                                                          .entry = refine,
+                                                          .priority = THREAD_PRIORITY_NORMAL},
+                                 &thread);
+
+    if (error == HX_OK) {
+        thread_start(thread);
+    }
+    return error;
+}
+
+static void stats(struct component_stats *numbers)
+{
+    numbers->operations = atomic_load_explicit(&refinements, memory_order_relaxed);
+}
+
+static const struct component time_component = {
+    .name = "time",
+    .version = "1.0.0",
+    .stats = stats,
+};
+
+static hx_err init(const struct boot_configuration *config)
+{
+    hx_err error;
+
+    (void)config;
+    kinfo("time: %llu kHz counter, %llu seconds since 1970",
+          (unsigned long long)hal_clock_cycles_per_second() / 1000,
+          (unsigned long long)hal_clock_wall());
+    error = start_refining();
+    return error == HX_OK ? component_register(&time_component) : error;
+}
+
+static hx_err shutdown(void)
+{
+    return component_unregister(&time_component);
+}
+
+static const char *const dependencies[] = {"memory", NULL};
+
+const struct subsystem time_subsystem = {
+    .name = "time",
+    .version = "1.0.0",
+    .dependencies = dependencies,
+    .init = init,
+    .shutdown = shutdown,
+};

@@ -1,0 +1,34 @@
+/*
+ * Built-in measurements (`bench[=GLOB]`): each calls the shipped code and prints
+ *     bench: NAME VALUE UNIT N
+ * where VALUE is the mean of N runs. Under the emulator's counted instructions (tools/run --icount)
+ * one cycle of hal_clock_cycles() is one instruction, and the figures repeat exactly.
+ */
+#ifndef TESTS_BENCH_BENCH_H
+#define TESTS_BENCH_BENCH_H
+
+#include <stdint.h>
+
+struct benchmark {
+    const char *name;
+    const char *unit;
+    uint32_t runs;
+    /* Measure so many runs; returns the cycles (or bytes) of all of them. */
+    uint64_t (*measure)(uint32_t runs);
+};
+
+/* The table; ends with a NULL name. */
+extern const struct benchmark bench_table[];
+
+/* Measure what matches the pattern ("" means all).  Context: thread. */
+void bench_run(const char *pattern);
+
+/*
+ * Note what only the moment of becoming Running can tell: cycles since the image's first
+ * instruction, and memory in use.  Context: thread, once.
+ */
+void bench_note_running(void);
+uint64_t bench_boot_cycles(void);
+uint64_t bench_boot_memory(void);
+
+#endif

@@ -1,0 +1,60 @@
+/* Running the measurements. */
+#include <base/string.h>
+#include <core/config/kernel_configuration.h>
+#include <core/debug/console.h>
+#include <core/debug/log.h>
+#include <hal/clock.h>
+#include <hal/memory.h>
+#include <kern/frames.h>
+#include <tests/bench/bench.h>
+
+static uint64_t cycles_at_running;
+static uint64_t memory_at_running;
+
+/* Everything usable that cannot be allocated any more: image, metadata, initrd, stacks, heap. */
+void bench_note_running(void)
+{
+    struct frame_statistics frames;
+
+    cycles_at_running = hal_clock_cycles() - hal_clock_cycles_at_start();
+    frames_statistics(&frames);
+    memory_at_running =
+        boot_configuration_usable(kernel_boot_configuration()) - frames.free * HAL_PAGE_SIZE;
+}
+
+uint64_t bench_boot_cycles(void)
+{
+    return cycles_at_running;
+}
+
+uint64_t bench_boot_memory(void)
+{
+    return memory_at_running;
+}
+
+static bool is_wanted(const char *name, const char *pattern)
+{
+    return pattern[0] == '\0' || string_matches(name, pattern);
+}
+
+static void run_one(const struct benchmark *benchmark)
+{
+    uint64_t all;
+
+    /* Once unmeasured: what is allocated or mapped at first use is then there. */
+    (void)benchmark->measure(1);
+    console_flush();
+    all = benchmark->measure(benchmark->runs);
+    kprintln("bench: %s %llu %s %u", benchmark->name,
+             (unsigned long long)((all + benchmark->runs / 2) / benchmark->runs), benchmark->unit,
+             (unsigned)benchmark->runs);
+}
+
+void bench_run(const char *pattern)
+{
+    for (const struct benchmark *each = bench_table; each->name != NULL; each++) {
+        if (is_wanted(each->name, pattern)) {
+            run_one(each);
+        }
+    }
+}

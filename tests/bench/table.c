@@ -1,0 +1,240 @@
+/* What is measured, and how. */
+#include <core/config/kernel_configuration.h>
+#include <core/debug/console.h>
+#include <core/debug/log.h>
+#include <core/gate/gate.h>
+#include <core/interrupts/dispatcher.h>
+#include <hal/clock.h>
+#include <hal/interrupt.h>
+#include <helix/demo.h>
+#include <kern/frames.h>
+#include <kern/heap.h>
+#include <kern/thread.h>
+#include <subsys/modules/modules.h>
+#include <tests/bench/bench.h>
+
+/* --- subtracting what the measuring itself costs -------------------------------------------------- */
+
+/* Cycles of an empty loop of so many rounds, with the same shape as those below. */
+static uint64_t empty_loop(uint32_t runs)
+{
+    uint64_t start = hal_clock_cycles();
+
+    for (uint32_t i = 0; i < runs; i++) {
+        __asm__ volatile("");
+    }
+    return hal_clock_cycles() - start;
+}
+
+static uint64_t without_loop(uint64_t cycles, uint32_t runs)
+{
+    uint64_t loop = empty_loop(runs);
+
+    return cycles > loop ? cycles - loop : 0;
+}
+
+/* --- boot ------------------------------------------------------------------------------------------- */
+
+/* From the first instruction of the image to the state Running; taken once. */
+static uint64_t boot_to_running(uint32_t runs)
+{
+    return bench_boot_cycles() * runs;
+}
+
+static uint64_t ram_at_running(uint32_t runs)
+{
+    return bench_boot_memory() * runs;
+}
+
+/* --- interrupts ---------------------------------------------------------------------------------------- */
+
+static enum interrupt_action do_nothing(void *argument, struct hal_frame *frame)
+{
+    (void)argument;
+    (void)frame;
+    return INTERRUPT_HANDLED;
+}
+
+/* Entry, one handler, return: a vector sent to oneself arrives at the next instruction. */
+static uint64_t irq_dispatch(uint32_t runs)
+{
+    uint8_t vector = interrupt_free_vector();
+    uint64_t cycles = 0;
+
+    if (interrupt_register(vector, "bench", do_nothing, NULL, false) != HX_OK) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < runs; i++) {
+        uint64_t start;
+
+        hal_interrupts_disable();
+        hal_interrupt_send(hal_cpu_id(), vector);
+        start = hal_clock_cycles();
+        hal_interrupts_enable();
+        __asm__ volatile("nop"); /* sti lets one instruction pass */
+        cycles += hal_clock_cycles() - start;
+    }
+    (void)!interrupt_unregister(vector, "bench");
+    return cycles - 5ULL * runs; /* rdtsc, sti, nop and what joins its two halves */
+}
+
+/* --- threads --------------------------------------------------------------------------------------------- */
+
+struct partner {
+    _Atomic bool stop;
+    _Atomic bool stopped;
+};
+
+static void yield_back(void *argument)
+{
+    struct partner *partner = argument;
+
+    while (!atomic_load_explicit(&partner->stop, memory_order_relaxed)) {
+        thread_yield();
+    }
+    atomic_store_explicit(&partner->stopped, true, memory_order_relaxed);
+}
+
+/* Two threads hand the CPU to each other: a round is two switches. */
+static uint64_t kthread_switch(uint32_t runs)
+{
+    struct partner partner = {0};
+    struct thread *thread;
+    uint64_t start;
+    uint64_t cycles;
+
+    if (thread_create(&(struct thread_options){.name = "bench-partner",
+                                               .entry = yield_back,
+                                               .argument = &partner,
+                                               .priority = thread_current()->priority,
+                                               .affinity = 1ULL << hal_cpu_id()},
+                      &thread) != HX_OK) {
+        return 0;
+    }
+    thread_start(thread);
+    thread_yield();
+    start = hal_clock_cycles();
+    for (uint32_t i = 0; i < runs; i++) {
+        thread_yield();
+    }
+    cycles = hal_clock_cycles() - start;
+    atomic_store_explicit(&partner.stop, true, memory_order_relaxed);
+    while (!atomic_load_explicit(&partner.stopped, memory_order_relaxed)) {
+        thread_yield();
+    }
+    return cycles / 2;
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------ */
+
+static uint64_t kmalloc_free_64(uint32_t runs)
+{
+    uint64_t start = hal_clock_cycles();
+
+    for (uint32_t i = 0; i < runs; i++) {
+        heap_free(heap_allocate(64, OWNER_CORE));
+    }
+    return without_loop(hal_clock_cycles() - start, runs);
+}
+
+static uint64_t frame_alloc_free(uint32_t runs)
+{
+    uint64_t start = hal_clock_cycles();
+
+    for (uint32_t i = 0; i < runs; i++) {
+        uint64_t physical;
+
+        if (frames_allocate(0, OWNER_CORE, &physical) == HX_OK) {
+            frames_free(physical, 0);
+        }
+    }
+    return without_loop(hal_clock_cycles() - start, runs);
+}
+
+/* --- log ------------------------------------------------------------------------------------------------------ */
+
+/* What the caller of the log pays for a line of 40 characters with two numbers. */
+static uint64_t log_line(uint32_t runs)
+{
+    uint64_t cycles = 0;
+
+    for (uint32_t i = 0; i < runs; i++) {
+        uint64_t start;
+
+        preempt_disable();
+        start = hal_clock_cycles();
+        log_write(LOG_DEBUG, "bench: line %u of %u, with forty bytes", (unsigned)i + 100,
+                  (unsigned)runs);
+        cycles += hal_clock_cycles() - start;
+        preempt_enable();
+    }
+    return cycles;
+}
+
+/* --- the gate --------------------------------------------------------------------------------------------------- */
+
+static uint64_t call_loop(uint32_t runs)
+{
+    struct slot *slot = slot_find("demo");
+    uint64_t start = hal_clock_cycles();
+
+    for (uint32_t i = 0; i < runs; i++) {
+        (void)gate_call(slot, DEMO_NOTHING, 0, 0, 0, 0);
+    }
+    return hal_clock_cycles() - start;
+}
+
+/* The same loop with a plain call of the same function. */
+static uint64_t direct_loop(uint32_t runs)
+{
+    struct slot *slot = slot_find("demo");
+    uint64_t (*volatile target)(uint64_t, uint64_t, uint64_t, uint64_t) =
+        (uint64_t(*)(uint64_t, uint64_t, uint64_t, uint64_t))slot_instance(slot)
+            ->gate.operations[DEMO_NOTHING];
+    uint64_t start = hal_clock_cycles();
+
+    for (uint32_t i = 0; i < runs; i++) {
+        (void)target(0, 0, 0, 0);
+    }
+    return hal_clock_cycles() - start;
+}
+
+/* Over a direct call. */
+static uint64_t gate_open(uint32_t runs)
+{
+    struct slot *slot = slot_find("demo");
+    uint64_t direct;
+
+    if (slot == NULL || modules_reload(slot, HAL_GATE_OPEN) != HX_OK) {
+        return 0;
+    }
+    direct = direct_loop(runs);
+    return call_loop(runs) - direct;
+}
+
+/* There and back, the module's own few instructions included. */
+static uint64_t gate_user(uint32_t runs)
+{
+    struct slot *slot = slot_find("demo");
+    uint64_t cycles;
+
+    if (slot == NULL || modules_reload(slot, HAL_GATE_USER) != HX_OK) {
+        return 0;
+    }
+    cycles = without_loop(call_loop(runs), runs);
+    (void)!modules_reload(slot, slot->backend);
+    return cycles;
+}
+
+const struct benchmark bench_table[] = {
+    {"boot_to_running", "instructions", 1, boot_to_running},
+    {"ram_at_running", "bytes", 1, ram_at_running},
+    {"irq_dispatch", "instructions", 1000, irq_dispatch},
+    {"kthread_switch", "instructions", 1000, kthread_switch},
+    {"kmalloc_free_64", "instructions", 1000, kmalloc_free_64},
+    {"frame_alloc_free", "instructions", 1000, frame_alloc_free},
+    {"log_line", "instructions", 200, log_line},
+    {"gate_open", "instructions", 1000, gate_open},
+    {"gate_user", "instructions", 1000, gate_user},
+    {0},
+};
