@@ -2,13 +2,13 @@
 
 INITRD_FOLDERS := bin dev etc helix lib lib/modules proc root sys tmp
 
+# init is /init, every other program is a command
+user_place = $(if $(filter init,$(1)),init,bin/$(1))
+
 # SOURCE>PATH>MODE, one file each
 INITRD_FILES := \
     $(foreach module,$(MODULES),$(module)>lib/modules/$(notdir $(module))>0644) \
     $(foreach program,$(USER_PROGRAMS),$(program)>$(call user_place,$(notdir $(program)))>0755)
-
-# init is /init, every other program is a command
-user_place = $(if $(filter init,$(1)),init,bin/$(1))
 
 $(OUT)/initrd.list: FORCE
 	$(call keep_text,$(INITRD_FOLDERS:%=%/) $(INITRD_FILES))
