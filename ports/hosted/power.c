@@ -17,13 +17,15 @@ static void end_process(void *status)
 void hal_power_exit(unsigned status)
 {
     struct hosted_cpu *cpu = hosted_cpu();
+    struct hal_thread *self = (struct hal_thread *)cpu->current;
     struct hal_thread last;
 
     (void)hosted_interrupts_save();
     (void)hal_cpu_stop_others();
     hal_thread_init(&last, cpu->emergency_stack, HOSTED_EMERGENCY_STACK_SIZE, end_process,
                     (void *)(uintptr_t)status);
-    hosted_fiber_switch((struct hal_thread *)cpu->current, &last, NULL);
+    cpu->current = (struct thread *)&last; /* where a new fiber finds its entry */
+    hosted_fiber_switch(self, &last, NULL);
     __builtin_unreachable();
 }
 
