@@ -61,15 +61,15 @@ static const struct {
     const char *name;
     size_t offset;
 } registers[] = {
-    {"rax", offsetof(struct hal_frame, rax)}, {"rbx", offsetof(struct hal_frame, rbx)},
-    {"rcx", offsetof(struct hal_frame, rcx)}, {"rdx", offsetof(struct hal_frame, rdx)},
-    {"rsi", offsetof(struct hal_frame, rsi)}, {"rdi", offsetof(struct hal_frame, rdi)},
-    {"rbp", offsetof(struct hal_frame, rbp)}, {"rsp", offsetof(struct hal_frame, rsp)},
-    {"r8", offsetof(struct hal_frame, r8)},   {"r9", offsetof(struct hal_frame, r9)},
-    {"r10", offsetof(struct hal_frame, r10)}, {"r11", offsetof(struct hal_frame, r11)},
-    {"r12", offsetof(struct hal_frame, r12)}, {"r13", offsetof(struct hal_frame, r13)},
-    {"r14", offsetof(struct hal_frame, r14)}, {"r15", offsetof(struct hal_frame, r15)},
-    {"rip", offsetof(struct hal_frame, rip)}, {"rflags", offsetof(struct hal_frame, rflags)},
+    {"RAX", offsetof(struct hal_frame, rax)}, {"RBX", offsetof(struct hal_frame, rbx)},
+    {"RCX", offsetof(struct hal_frame, rcx)}, {"RDX", offsetof(struct hal_frame, rdx)},
+    {"RSI", offsetof(struct hal_frame, rsi)}, {"RDI", offsetof(struct hal_frame, rdi)},
+    {"RBP", offsetof(struct hal_frame, rbp)}, {"RSP", offsetof(struct hal_frame, rsp)},
+    {"R8", offsetof(struct hal_frame, r8)},   {"R9", offsetof(struct hal_frame, r9)},
+    {"R10", offsetof(struct hal_frame, r10)}, {"R11", offsetof(struct hal_frame, r11)},
+    {"R12", offsetof(struct hal_frame, r12)}, {"R13", offsetof(struct hal_frame, r13)},
+    {"R14", offsetof(struct hal_frame, r14)}, {"R15", offsetof(struct hal_frame, r15)},
+    {"RIP", offsetof(struct hal_frame, rip)}, {"RFLAGS", offsetof(struct hal_frame, rflags)},
 };
 
 const char *hal_frame_register(const struct hal_frame *frame, unsigned index, uint64_t *value)

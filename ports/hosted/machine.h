@@ -106,8 +106,33 @@ void hosted_fiber_adopt(struct hal_thread *fiber);
  */
 void *hosted_fiber_switch(struct hal_thread *from, struct hal_thread *to, void *token);
 
+/* Where a new fiber starts, r12 = self; goes on in hosted_fiber_main, which calls its entry. */
+void hosted_fiber_entry(void);
+HX_NORETURN void hosted_fiber_main(struct hal_thread *self);
+
 /* Push callee-saved state, store the stack pointer, take the other one, pop. */
 void *hosted_context_switch(void **save, void *load, void *token);
+
+/* Call target so that the call can be abandoned; *sp says with which stack pointer it resumes. */
+uint64_t hosted_gate_call(uint64_t *sp, uintptr_t target, uint64_t a0, uint64_t a1, uint64_t a2,
+                          uint64_t a3);
+
+/* How a call into a module came back. */
+struct hosted_gate_return {
+    uint64_t value;
+    uint64_t is_abandoned;
+};
+
+/* Store the stack pointer to come back with, and call target(a0, a1, a2, a3). */
+struct hosted_gate_return hosted_gate_enter(uint64_t *sp, uintptr_t target, uint64_t a0,
+                                            uint64_t a1, uint64_t a2, uint64_t a3);
+
+/* Go on at hosted_gate_abandoned, where hosted_gate_enter returns is_abandoned, with its sp. */
+HX_NORETURN void hosted_gate_abandon(uint64_t sp);
+void hosted_gate_abandoned(void);
+
+/* For ASan: the bytes in [from, to) are nobody's red zones any more. */
+void hosted_unpoison(uintptr_t from, uintptr_t to);
 
 /* Where the signal handler sends the interrupted flow, with the frame's address in rdi. */
 void hosted_exception_entry(void);

@@ -245,6 +245,14 @@ void hal_tlb_flush_local(uintptr_t address, size_t pages)
     (void)pages;
 }
 
+/* The program itself lies outside physical memory. */
+size_t hal_memory_reserved(struct hal_physical_range *ranges, size_t max)
+{
+    (void)ranges;
+    (void)max;
+    return 0;
+}
+
 /* The page table is an array beside physical memory and takes no frames. */
 void hal_memory_set_table_source(const struct hal_table_source *source)
 {
@@ -322,6 +330,7 @@ hx_err hal_space_map(struct hal_space *space, uintptr_t address, uint64_t physic
              MAP_SHARED | MAP_FIXED, memory_fd, (off_t)physical) == MAP_FAILED) {
         return HX_ENOMEM;
     }
+    hosted_unpoison(address, address + pages * HAL_PAGE_SIZE);
     for (size_t i = 0; i < pages; i++) {
         entry_store(&entries[i], (physical + i * HAL_PAGE_SIZE) | protection | ENTRY_PRESENT);
     }

@@ -1,6 +1,6 @@
 /* Building the machine and taking it down. */
 #include <hal/clock.h>
-#include <kern/thread.h>
+#include <hal/entry.h>
 #include <ports/hosted/hosted.h>
 #include <ports/hosted/machine.h>
 

@@ -1,5 +1,6 @@
 /*
- * The instructions C cannot say: exchange two stacks, return from an exception.
+ * The instructions C cannot say: exchange two stacks, abandon a call, return from an
+ * exception.
  * System V AMD64 ABI 1.0, 3.2.1: rbx, rbp, r12 to r15, the MXCSR control bits and the x87 control
  * word belong to the caller.
  */
@@ -32,6 +33,60 @@ hosted_context_switch:
         movq    %rdx, %rax
         ret
         .size   hosted_context_switch, . - hosted_context_switch
+
+        .globl  hosted_fiber_entry
+        .type   hosted_fiber_entry, @function
+hosted_fiber_entry:
+        movq    %r12, %rdi
+        jmp     hosted_fiber_main       /* with the return address 0 that ends a walk */
+        .size   hosted_fiber_entry, . - hosted_fiber_entry
+
+/*
+ * struct hosted_gate_return hosted_gate_enter(uint64_t *sp rdi, uintptr_t target rsi, a0 rdx, a1 rcx,
+ * a2 r8, a3 r9): a call that can be abandoned. What the caller must find again is on the stack;
+ * whoever comes to hosted_gate_abandoned with that stack pointer returns from here.
+ */
+        .globl  hosted_gate_enter
+        .type   hosted_gate_enter, @function
+hosted_gate_enter:
+        pushq   %rbp
+        movq    %rsp, %rbp
+        pushq   %rbx
+        pushq   %r12
+        pushq   %r13
+        pushq   %r14
+        pushq   %r15
+        subq    $8, %rsp
+        stmxcsr (%rsp)
+        fnstcw  4(%rsp)
+        movq    %rsp, (%rdi)
+        movq    %rsi, %rax
+        movq    %rdx, %rdi
+        movq    %rcx, %rsi
+        movq    %r8, %rdx
+        movq    %r9, %rcx
+        call    *%rax
+        xorl    %edx, %edx
+1:      ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+        addq    $8, %rsp
+        popq    %r15
+        popq    %r14
+        popq    %r13
+        popq    %r12
+        popq    %rbx
+        popq    %rbp
+        ret
+
+/* void hosted_gate_abandon(uint64_t sp) */
+        .globl  hosted_gate_abandon
+        .globl  hosted_gate_abandoned
+hosted_gate_abandon:
+        movq    %rdi, %rsp
+hosted_gate_abandoned:
+        movl    $1, %edx
+        jmp     1b
+        .size   hosted_gate_enter, . - hosted_gate_enter
 
 /*
  * rdi = struct hal_frame, which lies on the present stack above rsp. The floating-point and vector

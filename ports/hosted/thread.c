@@ -21,6 +21,7 @@
 /* --- AddressSanitizer: which stack is in use ------------------------------------------------- */
 
 #ifdef HOSTED_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
 static void before_switch(struct hal_thread *from, const struct hal_thread *to)
@@ -31,6 +32,11 @@ static void before_switch(struct hal_thread *from, const struct hal_thread *to)
 static void after_switch(struct hal_thread *self)
 {
     __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+}
+
+void hosted_unpoison(uintptr_t from, uintptr_t to)
+{
+    __asan_unpoison_memory_region((const void *)from, to - from);
 }
 
 static void *sanitizer_create(void)
@@ -64,6 +70,12 @@ static void after_switch(struct hal_thread *self)
     (void)self;
 }
 
+void hosted_unpoison(uintptr_t from, uintptr_t to)
+{
+    (void)from;
+    (void)to;
+}
+
 static void *sanitizer_create(void)
 {
     return __tsan_create_fiber(0);
@@ -92,6 +104,12 @@ static void before_switch(struct hal_thread *from, const struct hal_thread *to)
 static void after_switch(struct hal_thread *self)
 {
     (void)self;
+}
+
+void hosted_unpoison(uintptr_t from, uintptr_t to)
+{
+    (void)from;
+    (void)to;
 }
 
 static void *sanitizer_create(void)
@@ -125,11 +143,8 @@ struct saved_context {
 #define MXCSR_INITIAL       0x1f80U
 #define X87_CONTROL_INITIAL 0x037fU
 
-/* The first function of a fiber. */
-static void fiber_main(void)
+void hosted_fiber_main(struct hal_thread *self)
 {
-    struct hal_thread *self = (struct hal_thread *)hosted_cpu()->current;
-
     after_switch(self);
     self->entry(self->argument);
     __builtin_trap(); /* entry has returned, which the contract forbids */
@@ -141,19 +156,20 @@ void hal_thread_init(struct hal_thread *hal, void *stack, size_t stack_size,
     uintptr_t top = ((uintptr_t)stack + stack_size) & ~(uintptr_t)15;
     struct saved_context *context = (struct saved_context *)(top - sizeof *context);
 
+    hosted_unpoison((uintptr_t)stack, top); /* who used it before may not have returned */
     *context = (struct saved_context){
         .mxcsr = MXCSR_INITIAL,
         .x87_control = X87_CONTROL_INITIAL,
-        .return_address = fiber_main,
+        .r12 = (uint64_t)hal,
+        .return_address = hosted_fiber_entry,
     };
-    *hal = (struct hal_thread){
-        .sp = context,
-        .sanitizer = sanitizer_create(),
-        .stack = stack,
-        .stack_size = stack_size,
-        .entry = entry,
-        .argument = arg,
-    };
+    hal->sp = context;
+    hal->sanitizer = sanitizer_create();
+    hal->fake_stack = NULL;
+    hal->stack = stack;
+    hal->stack_size = stack_size;
+    hal->entry = entry;
+    hal->argument = arg;
 }
 
 void hal_thread_fini(struct hal_thread *hal)
@@ -174,11 +190,10 @@ void hosted_fiber_adopt(struct hal_thread *fiber)
         pthread_attr_getstack(&attributes, &stack, &size);
         pthread_attr_destroy(&attributes);
     }
-    *fiber = (struct hal_thread){
-        .sanitizer = sanitizer_current(),
-        .stack = stack,
-        .stack_size = size,
-    };
+    fiber->sanitizer = sanitizer_current();
+    fiber->fake_stack = NULL;
+    fiber->stack = stack;
+    fiber->stack_size = size;
 }
 
 HX_NOINLINE void *hosted_fiber_switch(struct hal_thread *from, struct hal_thread *to, void *token)

@@ -76,6 +76,21 @@ hx_err hal_user_copy_out_unchecked(uintptr_t to, const void *from, size_t size)
 
 /* --- what a Linux process cannot imitate ----------------------------------------------------- */
 
+size_t hal_user_state_size(void)
+{
+    return 0;
+}
+
+void hal_user_attach(struct hal_thread *hal, void *state)
+{
+    (void)hal;
+    (void)state;
+}
+
+void hal_user_detach(void)
+{
+}
+
 void hal_user_enter(uintptr_t pc, uintptr_t sp)
 {
     (void)pc;

@@ -16,9 +16,9 @@
  *   Mapping a page in a window is mmap of its part of the memfd, unmapping puts an inaccessible
  *   reservation back, and the page table is an array of entries per window. mmap acts on all CPUs
  * at once, so flushing has nothing to do.
- * - User mode is not imitated: hal_space_create answers HX_ENOSYS, hal_user_enter must not be
- *   called. The copy functions work on a window of addresses that the kernel space maps; they ask
- *   the page table instead of faulting.
+ * - User mode is not imitated: hal_space_create answers HX_ENOSYS, hal_user_module_window is empty,
+ *   and hal_user_enter must not be called. The copy functions work on a
+ * window of addresses that the kernel space maps; they ask the page table instead of faulting.
  * - Exceptions are SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGTRAP. The handler only puts the frame on
  *   the interrupted stack (the CPU's emergency stack when that has no room) and returns into
  *   code that calls kernel_exception() there, as a processor would.
@@ -41,13 +41,14 @@
 
 /* A fiber. Keys: O = the thread itself while it runs, I = immutable after hal_thread_init */
 struct hal_thread {
-    void *sp;                      /* O  everything else it saved lies above */
-    void *sanitizer;               /* I  TSan's fiber, NULL without */
-    void *fake_stack;              /* O  ASan's record of the stack, NULL without */
-    const void *stack;             /* I  lowest byte */
-    size_t stack_size;             /* I */
-    void (*entry)(void *argument); /* I  NULL: was running already when it became a fiber */
-    void *argument;                /* I */
+    void *sp;                        /* O  everything else it saved lies above */
+    void *sanitizer;                 /* I  TSan's fiber, NULL without */
+    void *fake_stack;                /* O  ASan's record of the stack, NULL without */
+    const void *stack;               /* I  lowest byte */
+    size_t stack_size;               /* I */
+    void (*entry)(void *argument);   /* I  NULL: was running already when it became a fiber */
+    void *argument;                  /* I */
+    struct hal_activation *gate_top; /* O  where the next call's record goes */
 };
 
 /* switch.S knows the offsets; the last five are what iretq pops (Intel SDM 2A, IRET). */
