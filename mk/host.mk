@@ -7,7 +7,8 @@
 #   build/host-coverage  clang, counting lines
 #   build/host-fuzz      clang with the fuzzer's instrumentation and the sanitizers of host-asan
 #
-# In each: libhelix.a, helix (the whole kernel as a process) and tests/LAYER/test_THING.
+# In each: libhelix.a, the core; libabove.a, what stands above it; helix, the whole kernel as a process;
+# tests/LAYER/test_THING. A test takes from libabove.a what the hosted port calls, if it uses the port.
 # Programs are linked at fixed addresses because modules are loaded into the low 2 GiB beside them.
 
 HOST_CFLAGS := -std=gnu17 -g $(WARNINGS) -pthread -fno-pie -fno-omit-frame-pointer $(SAME_ANYWHERE) \
@@ -30,6 +31,10 @@ HOST_TESTS := $(sort $(wildcard tests/host/*/test_*.c))
 # $(call host_objects,VARIANT,SOURCES)
 host_objects = $(patsubst %,build/$(1)/obj/%.o,$(2))
 
+# $(call host_archives,VARIANT), $(call host_link,VARIANT): the two need each other
+host_archives = build/$(1)/libhelix.a build/$(1)/libabove.a
+host_link     = -Wl,--start-group $(call host_archives,$(1)) -Wl,--end-group
+
 # $(call host_rules,VARIANT)
 define host_rules
 build/$(1)/flags: FORCE
@@ -38,8 +43,8 @@ build/$(1)/flags: FORCE
 build/$(1)/library.objects: FORCE
 	$$(call keep_text,$(call host_objects,$(1),$(HOST_LIBRARY_SOURCES)))
 
-build/$(1)/helix.objects: FORCE
-	$$(call keep_text,$(call host_objects,$(1),$(HOST_KERNEL_SOURCES)))
+build/$(1)/above.objects: FORCE
+	$$(call keep_text,$(call host_objects,$(1),$(HOST_ABOVE_SOURCES)))
 
 build/$(1)/obj/%.c.o: %.c build/$(1)/flags
 	$$(call say,$(1),$$<)
@@ -56,28 +61,33 @@ build/$(1)/libhelix.a: $(call host_objects,$(1),$(HOST_LIBRARY_SOURCES)) build/$
 	$$(Q)rm -f $$@
 	$$(Q)$(AR) rcsD $$@ $(call host_objects,$(1),$(HOST_LIBRARY_SOURCES))
 
-build/$(1)/helix: $(call host_objects,$(1),$(HOST_KERNEL_SOURCES)) build/$(1)/helix.objects \
-    build/$(1)/libhelix.a
-	$$(call say,LD,$$@)
-	$$(Q)$($(1)_COMPILE) -o $$@ $(call host_objects,$(1),$(HOST_KERNEL_SOURCES)) \
-	    build/$(1)/libhelix.a $(HOST_LIBS)
+build/$(1)/libabove.a: $(call host_objects,$(1),$(HOST_ABOVE_SOURCES)) build/$(1)/above.objects
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@
+	$$(Q)$(AR) rcsD $$@ $(call host_objects,$(1),$(HOST_ABOVE_SOURCES))
 
-build/$(1)/tests/%: build/$(1)/obj/tests/host/%.c.o build/$(1)/libhelix.a
+build/$(1)/helix: $(call host_objects,$(1),$(HOST_PROGRAM_SOURCES)) $(call host_archives,$(1))
+	$$(call say,LD,$$@)
+	$$(Q)$($(1)_COMPILE) -o $$@ $(call host_objects,$(1),$(HOST_PROGRAM_SOURCES)) \
+	    $(call host_link,$(1)) $(HOST_LIBS)
+
+build/$(1)/tests/%: build/$(1)/obj/tests/host/%.c.o $(call host_archives,$(1))
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_COMPILE) -o $$@ $$< build/$(1)/libhelix.a $(HOST_LIBS)
+	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_link,$(1)) $(HOST_LIBS)
 
 -include $(patsubst %.o,%.d,$(call host_objects,$(1),$(HOST_LIBRARY_SOURCES) \
-    $(HOST_KERNEL_SOURCES) $(HOST_TESTS)))
+    $(HOST_ABOVE_SOURCES) $(HOST_PROGRAM_SOURCES) $(HOST_TESTS)))
 endef
 
 $(foreach variant,$(HOST_VARIANTS),$(eval $(call host_rules,$(variant))))
 
 
-build/host-fuzz/fuzz/%: build/host-fuzz/obj/tests/fuzz/%.c.o build/host-fuzz/libhelix.a
+build/host-fuzz/fuzz/%: build/host-fuzz/obj/tests/fuzz/%.c.o $(call host_archives,host-fuzz)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(host-fuzz_COMPILE) -fsanitize=fuzzer -o $@ $< build/host-fuzz/libhelix.a -no-pie -pthread
+	$(Q)$(host-fuzz_COMPILE) -fsanitize=fuzzer -o $@ $< $(call host_link,host-fuzz) -no-pie \
+	    -pthread
 
 -include $(patsubst %,build/host-fuzz/obj/%.d,$(wildcard tests/fuzz/*.c))
 
