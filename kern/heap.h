@@ -1,13 +1,15 @@
 /*
- * The kernel heap: slabs (Bonwick 1994) of power-of-two classes 16..4096 bytes with per-CPU magazines
- * of free objects; larger sizes take whole frames.
+ * The kernel heap: slabs (Bonwick 1994) of power-of-two classes 16..4096 bytes, with per-CPU
+ * magazines of free objects; larger sizes take 2^n whole frames, at least four.
  *
  * Rules:
  * - Every allocation carries its owner's tag; sums per owner are computed on demand.
  * - Alignment: 16, or the size rounded up to a power of two where that is larger (up to 4096).
- * - Never from interrupt context: HX_ECONTEXT-grade refusal (NULL, counted, and an assertion in debug).
- * - Debug builds: fresh memory is filled with 0xA5, freed with 0xDD and checked for writes at reuse,
- *   a redzone follows the requested size, double free and foreign pointers are failed assertions.
+ * - Never from interrupt context: HX_ECONTEXT-grade refusal (NULL, counted, and an assertion in
+ *   debug builds); a free is then left undone.
+ * - Freeing twice is always a failed assertion.
+ * - Debug builds: fresh memory is filled with 0xA5, freed with 0xDD and checked for writes at
+ *   reuse, a redzone follows the requested size, and foreign pointers are failed assertions.
  */
 #ifndef KERN_HEAP_H
 #define KERN_HEAP_H
@@ -29,18 +31,27 @@ HX_MUST_USE void *heap_allocate_zeroed(size_t size, owner_tag owner);
 /* NULL is allowed.  Context: thread. */
 void heap_free(void *pointer);
 
-/* The bytes really usable at the pointer (>= requested; the requested size in debug builds). */
+/*
+ * The bytes really usable at a pointer that heap_allocate returned (>= requested; the requested
+ * size in debug builds).
+ */
 size_t heap_usable_size(const void *pointer);
+
+/*
+ * The owner of what heap_allocate returned as this pointer; OWNER_NONE for any other address, even
+ * of memory that is not there: with this, a pointer from outside is checked.  Context: any.
+ */
 owner_tag heap_owner(const void *pointer);
 
 struct heap_statistics {
     uint64_t bytes_in_use; /* object sizes, class rounded */
     uint64_t objects;
-    uint64_t frames; /* taken from the frame allocator */
-    uint64_t allocations;
-    uint64_t failures;
+    uint64_t frames;      /* taken from the frame allocator */
+    uint64_t allocations; /* that succeeded */
+    uint64_t failures;    /* that found no memory or were made to fail */
     uint64_t refused_in_interrupt;
 };
+/* Exact while nobody allocates or frees.  Context: thread. */
 void heap_statistics(struct heap_statistics *statistics);
 
 /* Bytes and objects the owner holds: a walk over all slabs.  Context: thread. */

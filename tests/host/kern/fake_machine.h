@@ -65,6 +65,7 @@ static _Thread_local bool fake_interrupts_off;
 static _Thread_local struct thread fake_thread;
 static uint64_t fake_online = 1;
 static uint32_t fake_cpu_calls;
+static uint32_t fake_preemptions;
 
 uint32_t hosted_cpu_id(void)
 {
@@ -105,6 +106,7 @@ uint32_t hal_cpu_count(void)
 
 void thread_preempt(void)
 {
+    fake_preemptions++;
 }
 
 uint64_t cpu_online_mask(void)
