@@ -114,7 +114,8 @@ static void prepare_cpu(struct x86_cpu *cpu, struct thread *current)
     hal->cr3 = x86_kernel_cr3();
     hal->space = hal_space_kernel();
     cpu->current = current;
-    cpu->canary = hal_cpu_entropy();
+    /* One for all: a function may begin on one CPU and end on another. */
+    cpu->canary = x86_cpus[0].canary;
 }
 
 static struct ap_mailbox *prepare_trampoline(struct x86_cpu *cpu, void *stack_top)
