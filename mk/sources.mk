@@ -12,5 +12,6 @@ KERNEL_SOURCES := $(call sources_in,$(PORTABLE_FOLDERS) $(ABOVE_FOLDERS) $(IMAGE
 # functions of bytes: in the host library too.
 HOST_READERS := $(wildcard ports/x86_64/pvh.c ports/x86_64/acpi_*.c ports/x86_64/relocate.c abi/linux/elf_program.c)
 HOST_LIBRARY_SOURCES := $(call sources_in,$(PORTABLE_FOLDERS) ports/hosted) $(HOST_READERS)
-HOST_ABOVE_SOURCES   := $(filter-out $(HOST_READERS),$(call sources_in,$(ABOVE_FOLDERS) $(IMAGE_FOLDERS)))
+# Built-in tests of the PC's devices are the x86_64 image's alone.
+HOST_ABOVE_SOURCES   := $(filter-out $(HOST_READERS) tests/self/x86_64_%,$(call sources_in,$(ABOVE_FOLDERS) $(IMAGE_FOLDERS)))
 HOST_PROGRAM_SOURCES := $(call sources_in,ports/hosted/program)
