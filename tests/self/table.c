@@ -4,6 +4,12 @@
 #include <tests/self/suites.h>
 
 const struct selftest *const selftest_suites[] = {
-    base_memory_tests, config_boot_tests, kern_lock_tests, kern_thread_tests, kern_timer_tests,
-    core_gate_tests,   NULL,
+    base_memory_tests,
+    config_boot_tests,
+    kern_lock_tests,
+    kern_thread_tests,
+    kern_timer_tests,
+    core_gate_tests,
+    x86_64_devices_tests,
+    NULL,
 };
