@@ -45,15 +45,15 @@
 #define COMMAND_POLLS_MAX 100000
 
 /* IA32_APIC_BASE (SDM 3A 10.4.4). */
-#define MSR_APIC_BASE        0x1B
-#define APIC_BASE_X2APIC     (1UL << 10)
-#define APIC_BASE_ENABLE     (1UL << 11)
-#define APIC_BASE_ADDRESS    0x000FFFFFFFFFF000UL
-#define APIC_REGISTERS_SIZE  4096
-#define LOGICAL_CPUS         8
-#define PIC_VECTOR_FIRST     32
-#define PIC_LINES            8
-#define PIC_CASCADE_LINE     2
+#define MSR_APIC_BASE       0x1B
+#define APIC_BASE_X2APIC    (1UL << 10)
+#define APIC_BASE_ENABLE    (1UL << 11)
+#define APIC_BASE_ADDRESS   0x000FFFFFFFFFF000UL
+#define APIC_REGISTERS_SIZE 4096
+#define LOGICAL_CPUS        8
+#define PIC_VECTOR_FIRST    32
+#define PIC_LINES           8
+#define PIC_CASCADE_LINE    2
 
 volatile uint32_t *x86_apic;
 static const struct acpi_summary *apic_summary;

@@ -10,16 +10,17 @@
 #include <ports/x86_64/rtc.h>
 #include <stdatomic.h>
 
-#define WINDOW_NS         100000 /* of the first measurement: 10 ns of doubt in it are 100 ppm */
-#define WINDOWS_MAX 4 /* one, unless the machine was disturbed: a host may take the processor away */
-#define SAMPLE_TRIES      4
-#define EDGE_POLLS_MAX    1000
-#define NOMINAL_HZ        1000000000 /* what is assumed of the TSC until it is measured */
-#define REFINE_NS_MIN     (50 * HAL_NS_PER_MS)
-#define CORRECTION_MAX    100000 /* ppm; more is a stopped clock, not a better measurement */
-#define MILLION           1000000
-#define FRACTION_BITS     32 /* of both multipliers */
-#define FRACTION_ONE      (1UL << FRACTION_BITS)
+#define WINDOW_NS 100000 /* of the first measurement: 10 ns of doubt in it are 100 ppm */
+#define WINDOWS_MAX                                                                                \
+    4 /* one, unless the machine was disturbed: a host may take the processor away */
+#define SAMPLE_TRIES       4
+#define EDGE_POLLS_MAX     1000
+#define NOMINAL_HZ         1000000000 /* what is assumed of the TSC until it is measured */
+#define REFINE_NS_MIN      (50 * HAL_NS_PER_MS)
+#define CORRECTION_MAX     100000 /* ppm; more is a stopped clock, not a better measurement */
+#define MILLION            1000000
+#define FRACTION_BITS      32 /* of both multipliers */
+#define FRACTION_ONE       (1UL << FRACTION_BITS)
 #define APIC_TIMER_LONGEST UINT32_MAX
 
 /* A moment, as the three counters show it. */
@@ -40,7 +41,7 @@ struct clock_sample {
 static uint64_t scale_multiplier[2]; /* nanoseconds per cycle */
 static uint64_t scale_offset[2];     /* ns */
 static _Atomic uint32_t clock_version;
-#define VERSION_STEP    0x100U
+#define VERSION_STEP     0x100U
 #define VERSION_INDEX(v) ((uint8_t)(v))
 
 static _Atomic uint64_t clock_hz = NOMINAL_HZ;

@@ -38,8 +38,8 @@ bool hpet_init(const struct acpi_summary *summary, struct clock_reference *refer
     if (period == 0) {
         return false;
     }
-    hpet[HPET_CONFIGURATION] = (hpet[HPET_CONFIGURATION] & ~(uint32_t)CONFIGURATION_LEGACY) |
-                               CONFIGURATION_ENABLE;
+    hpet[HPET_CONFIGURATION] =
+        (hpet[HPET_CONFIGURATION] & ~(uint32_t)CONFIGURATION_LEGACY) | CONFIGURATION_ENABLE;
     *reference = (struct clock_reference){
         .name = "HPET",
         .read = hpet_read,

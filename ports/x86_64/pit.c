@@ -6,14 +6,14 @@
 #include <ports/x86_64/clock_reference.h>
 #include <ports/x86_64/instructions.h>
 
-#define PIT_CHANNEL_2    0x42
-#define PIT_COMMAND      0x43
-#define PIT_GATE         0x61
-#define GATE_COUNT       0x01
-#define GATE_SPEAKER     0x02
-#define COMMAND_RATE     0xB4 /* channel 2, both bytes, mode 2: counts down and starts over */
-#define COMMAND_LATCH    0x80 /* channel 2 */
-#define PIT_HZ           1193182
+#define PIT_CHANNEL_2 0x42
+#define PIT_COMMAND   0x43
+#define PIT_GATE      0x61
+#define GATE_COUNT    0x01
+#define GATE_SPEAKER  0x02
+#define COMMAND_RATE  0xB4 /* channel 2, both bytes, mode 2: counts down and starts over */
+#define COMMAND_LATCH 0x80 /* channel 2 */
+#define PIT_HZ        1193182
 
 static uint32_t pit_read(void)
 {
@@ -23,7 +23,7 @@ static uint32_t pit_read(void)
     x86_out8(PIT_COMMAND, COMMAND_LATCH);
     low = x86_in8(PIT_CHANNEL_2);
     high = x86_in8(PIT_CHANNEL_2);
-    return (uint16_t)-(high << 8 | low);
+    return (uint16_t) - (high << 8 | low);
 }
 
 bool pit_init(struct clock_reference *reference)

@@ -19,11 +19,11 @@
  * Start-up times. The 10 ms that the SDM (3A 8.4.4.1) puts after INIT are those of the discrete
  * 82489DX; a second start-up message goes only to a CPU that did not hear the first.
  */
-#define INIT_NS        (HAL_NS_PER_MS / 10)
-#define STARTUP_NS     HAL_NS_PER_MS
-#define ARRIVAL_NS     HAL_NS_PER_S
-#define STOP_NS        (10 * HAL_NS_PER_MS)
-#define XAPIC_ID_MAX   254 /* 255 is the broadcast */
+#define INIT_NS      (HAL_NS_PER_MS / 10)
+#define STARTUP_NS   HAL_NS_PER_MS
+#define ARRIVAL_NS   HAL_NS_PER_S
+#define STOP_NS      (10 * HAL_NS_PER_MS)
+#define XAPIC_ID_MAX 254 /* 255 is the broadcast */
 
 _Static_assert(ACPI_CPU_MAX >= HAL_CPU_MAX, "the summary can hold every CPU the kernel can drive");
 
@@ -120,8 +120,7 @@ static void prepare_cpu(struct x86_cpu *cpu, struct thread *current)
 
 static struct ap_mailbox *prepare_trampoline(struct x86_cpu *cpu, void *stack_top)
 {
-    struct ap_mailbox *mailbox =
-        hal_direct_map(AP_TRAMPOLINE + (uint64_t)(ap_mailbox - ap_start));
+    struct ap_mailbox *mailbox = hal_direct_map(AP_TRAMPOLINE + (uint64_t)(ap_mailbox - ap_start));
 
     HX_ASSERT(x86_kernel_cr3() <= UINT32_MAX, "32-bit code can load the top page table");
     memcpy(hal_direct_map(AP_TRAMPOLINE), ap_start, (size_t)(ap_end - ap_start));

@@ -14,11 +14,11 @@
 #define STATES       (STATE_X87 | STATE_SSE | STATE_AVX | STATE_AVX512)
 
 /* Legacy area (SDM 1, table 13-1) and the reset values of its two control words. */
-#define LEGACY_SIZE    512
-#define LEGACY_FCW     0
-#define LEGACY_MXCSR   24
-#define FCW_DEFAULT    0x037F
-#define MXCSR_DEFAULT  0x1F80
+#define LEGACY_SIZE   512
+#define LEGACY_FCW    0
+#define LEGACY_MXCSR  24
+#define FCW_DEFAULT   0x037F
+#define MXCSR_DEFAULT 0x1F80
 
 /* Set on the boot CPU, the same on all. */
 static uint64_t fpu_states; /* 0: FXSAVE */
