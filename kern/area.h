@@ -3,9 +3,9 @@
  *
  * Rules:
  * - The window is cut into one sub-window per power-of-two size, each handed out by a bump index
- *   and a free list: allocation and release are O(1) in the number of areas, and an address names its
- *   slot. An area occupies the next power of two above its pages plus one, and starts one page in:
- *   there is an unmapped page below it and at least one above it.
+ *   and a free list: allocation and release are O(1) in the number of areas, and an address names
+ *   its slot. An area occupies the next power of two above its pages plus one, and starts one page
+ *   in: there is an unmapped page below it and at least one above it.
  * - Frames need not be contiguous. Contents are zero.
  */
 #ifndef KERN_AREA_H
@@ -26,31 +26,43 @@ struct area {
     uint32_t slot; /* private to area.c: class and index */
 };
 
+/*
+ * Cut up hal_area_window(), and become the source of page-table frames. After heap_init.
+ * Context: boot.  Errors: HX_ENOMEM the window is too small.
+ */
 HX_MUST_USE hx_err area_init(void);
 
 /*
  * Allocate pages zeroed pages, mapped with protection in the kernel space.
- * Context: thread.  Errors: HX_EINVAL 0 pages or too many, HX_ENOMEM. On error nothing is held.
+ * Context: thread with interrupts on, or boot.
+ * Errors: HX_EINVAL 0 pages or 2^18 and more, a protection that is refused, no owner; HX_ENOMEM. On
+ * error nothing is held.
  */
 HX_MUST_USE hx_err area_allocate(size_t pages, unsigned protection, owner_tag owner,
                                  struct area **area);
 
-/* Unmap on all CPUs and free. NULL is allowed.  Context: thread. */
+/* Unmap on all CPUs and free. NULL is allowed.  Context: thread with interrupts on, or boot. */
 void area_free(struct area *area);
 
 /*
  * Map device registers: size bytes at physical, uncached; *pointer is for the exact byte. For ever.
- * Context: thread or boot.  Errors: HX_ENOMEM.
+ * Context: thread or boot.  Errors: HX_EINVAL size, HX_ENOMEM.
  */
 HX_MUST_USE hx_err area_map_device(uint64_t physical, size_t size, volatile void **pointer);
 
-/* Whether an address lies in an area's slot but outside its pages: a guard hit.  Context: any. */
+/*
+ * Whether an address lies in an area's slot but outside its pages, or just above them: a guard hit.
+ * Takes no lock.  Context: any.
+ */
 bool area_is_guard(uintptr_t address);
 
 struct area_statistics {
-    uint64_t areas;
+    uint64_t areas; /* device mappings not counted */
     uint64_t pages;
+    uint64_t spare_records; /* heap objects of OWNER_CORE kept for freed slots until reuse */
 };
+
+/* Context: any but nmi. */
 void area_statistics(struct area_statistics *statistics);
 
 #endif
