@@ -59,6 +59,17 @@ struct hal_image {
 };
 struct hal_image hal_kernel_image(void);
 
+/* The image's functions by address, for stack traces; count 0 where the port has no such table. */
+struct hal_symbols {
+    uintptr_t base;               /* what offsets count from */
+    uintptr_t end;                /* first address past the last function */
+    uint32_t count;
+    const uint32_t *addresses;    /* offsets from base, ascending */
+    const uint32_t *name_offsets; /* into names */
+    const char *names;            /* NUL-terminated, one after the other */
+};
+struct hal_symbols hal_kernel_symbols(void);
+
 /* An address space: opaque, the port's. */
 struct hal_space;
 

@@ -5,6 +5,7 @@
 #include <core/config/kernel_configuration.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
+#include <core/debug/symbols.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/exceptions.h>
 #include <core/lifecycle/lifecycle.h>
@@ -125,9 +126,12 @@ static void live(void *argument)
 
 void kernel_main(const struct boot_configuration *config)
 {
+    static struct hal_symbols symbols;
     struct thread *thread;
 
     thread_init_boot();
+    symbols = hal_kernel_symbols();
+    symbols_set_table(&symbols);
     kernel_configuration_set(config);
     open_consoles();
     kprintln("helix %s", HX_VERSION_STRING);

@@ -2,16 +2,16 @@
 #include <core/debug/symbols.h>
 #include <stdatomic.h>
 
-static _Atomic(const struct symbol_table *) kernel_table;
+static _Atomic(const struct hal_symbols *) kernel_table;
 
-void symbols_set_table(const struct symbol_table *table)
+void symbols_set_table(const struct hal_symbols *table)
 {
     /* Pairs with symbol_lookup. */
     atomic_store_explicit(&kernel_table, table, memory_order_release);
 }
 
 /* Index of the last entry at or below the offset; the first entry is. */
-static uint32_t find_last_below(const struct symbol_table *table, uintptr_t offset)
+static uint32_t find_last_below(const struct hal_symbols *table, uintptr_t offset)
 {
     uint32_t low = 0;
     uint32_t high = table->count;
@@ -30,7 +30,7 @@ static uint32_t find_last_below(const struct symbol_table *table, uintptr_t offs
 
 bool symbol_lookup(uintptr_t address, struct symbol *symbol)
 {
-    const struct symbol_table *table = atomic_load_explicit(&kernel_table, memory_order_acquire);
+    const struct hal_symbols *table = atomic_load_explicit(&kernel_table, memory_order_acquire);
     uintptr_t offset;
     uintptr_t end;
     uint32_t index;

@@ -8,21 +8,13 @@
 #ifndef CORE_DEBUG_SYMBOLS_H
 #define CORE_DEBUG_SYMBOLS_H
 
+#include <hal/memory.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct symbol_table {
-    uintptr_t base;               /* what offsets count from */
-    uintptr_t end;                /* first address past the last function */
-    uint32_t count;
-    const uint32_t *addresses;    /* offsets from base, ascending */
-    const uint32_t *name_offsets; /* into names */
-    const char *names;            /* NUL-terminated, one after the other */
-};
-
 /* table is valid for ever.  Context: boot. */
-void symbols_set_table(const struct symbol_table *table);
+void symbols_set_table(const struct hal_symbols *table);
 
 struct symbol {
     const char *name;

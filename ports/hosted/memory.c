@@ -14,6 +14,9 @@
 #define MODULE_WINDOW_SIZE (256UL << 20)
 #define USER_WINDOW_SIZE   (256UL << 20)
 
+/* What is aligned in physical memory is so in the direct map, as on metal. */
+#define DIRECT_MAP_ALIGNMENT (1UL << 30)
+
 /*
  * Where the module window may lie: in the low 2 GiB, as the text of a non-PIE program does (image
  * at 0x400000), and in ranges that the sanitizers leave to the application.
@@ -109,21 +112,31 @@ static void open_module_window(struct window *window)
     }
 }
 
+/* Reserve size bytes on a multiple of alignment; 0 when the host refuses. */
+static uintptr_t reserve_aligned(size_t size, size_t alignment)
+{
+    struct hal_range range;
+    uintptr_t base;
+
+    if (!reserve_range(0, size + alignment, &range)) {
+        return 0;
+    }
+    base = (range.base + alignment - 1) & ~(alignment - 1);
+    if (base != range.base) {
+        munmap((void *)range.base, base - range.base);
+    }
+    munmap((void *)(base + size), range.base + alignment - base);
+    return base;
+}
+
 static bool open_direct_map(uint64_t bytes)
 {
-    void *direct;
-
-    memory_fd = memfd_create("helix-memory", MFD_CLOEXEC);
-    if (memory_fd < 0 || ftruncate(memory_fd, (off_t)bytes) != 0) {
-        return false;
-    }
-    direct = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_fd, 0);
-    if (direct == MAP_FAILED) {
-        return false;
-    }
-    hosted_direct_base = (uintptr_t)direct;
+    hosted_direct_base = reserve_aligned(bytes, DIRECT_MAP_ALIGNMENT);
     memory_size = bytes;
-    return true;
+    memory_fd = memfd_create("helix-memory", MFD_CLOEXEC);
+    return hosted_direct_base != 0 && memory_fd >= 0 && ftruncate(memory_fd, (off_t)bytes) == 0 &&
+           mmap((void *)hosted_direct_base, bytes, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_NORESERVE | MAP_FIXED, memory_fd, 0) != MAP_FAILED;
 }
 
 bool hosted_memory_start(uint64_t bytes)
@@ -388,4 +401,10 @@ bool hal_space_lookup(const struct hal_space *space, uintptr_t address, uint64_t
         *protection = (unsigned)(value & PROTECTION_MASK);
     }
     return true;
+}
+
+/* A process has no such table: its debugger knows the names. */
+struct hal_symbols hal_kernel_symbols(void)
+{
+    return (struct hal_symbols){.count = 0};
 }

@@ -103,6 +103,26 @@ uint64_t hal_clock_cycles_at_start(void)
     return boot_cycles;
 }
 
+/* From tools/symbols, linked in by the second link. */
+extern const uint32_t symbol_count;
+extern const uint32_t symbol_addresses[];
+extern const uint32_t symbol_name_offsets[];
+extern const char symbol_names[];
+extern const char kernel_image_start[];
+extern const char text_end[];
+
+struct hal_symbols hal_kernel_symbols(void)
+{
+    return (struct hal_symbols){
+        .base = (uintptr_t)kernel_image_start,
+        .end = (uintptr_t)text_end,
+        .count = symbol_count,
+        .addresses = symbol_addresses,
+        .name_offsets = symbol_name_offsets,
+        .names = symbol_names,
+    };
+}
+
 /* --- early failure ----------------------------------------------------------------------------------- */
 
 static void say(const char *text)
@@ -166,13 +186,21 @@ static void prepare_boot_thread(struct x86_cpu *cpu)
     hal->space = hal_space_kernel();
 }
 
+/* One value for all CPUs: a function may begin on one and end on another. */
+static HX_ALWAYS_INLINE void set_canary(uint64_t canary)
+{
+    for (size_t i = 0; i < HAL_CPU_MAX; i++) {
+        x86_cpus[i].canary = canary;
+    }
+}
+
 /* The canary changes under this function, which never returns. */
 __attribute__((no_stack_protector)) void x86_start(uint64_t start_info)
 {
     struct x86_cpu *cpu = &x86_cpus[0];
     hx_err error;
 
-    cpu->canary = hal_cpu_entropy();
+    set_canary(hal_cpu_entropy());
     serial_init();
     prepare_cpu(cpu);
     read_loader_data(start_info);
