@@ -9,20 +9,22 @@
 #include <kern/area.h>
 #include <kern/cpu.h>
 #include <kern/frames.h>
-#include <kern/heap.h>
 #include <kern/kernel_space.h>
+#include <kern/slab.h>
 #include <kern/spinlock.h>
 #include <stdatomic.h>
 
 #define CLASS_COUNT   18U
 #define PAGES_MAX     ((1UL << CLASS_COUNT) - 1) /* the largest slot less its guard */
 #define SLOT_BITS     27U                        /* of area.slot, the index; the class is above */
+#define RECORD_SHIFT  6U                         /* records are objects of 64 bytes */
 #define RELEASE_BATCH 64U                        /* pages flushed and freed at a time */
 
 struct area_record {
     struct area area;         /* first */
     struct area_record *next; /* L  while free */
 };
+_Static_assert(sizeof(struct area_record) <= 1U << RECORD_SHIFT, "a record fits its class");
 
 /* Keys: I = immutable after area_init, L = lock */
 struct area_class {
@@ -38,10 +40,12 @@ static struct {
     uintptr_t base;                         /* I  of the window */
     size_t stride;                          /* I  from sub-window to sub-window */
     struct area_class classes[CLASS_COUNT]; /* L */
-    uint64_t spare_records;                 /* L */
     _Atomic uint64_t areas;                 /* A */
     _Atomic uint64_t pages;                 /* A */
 } window = {.lock = SPINLOCK_INIT(LOCK_RANK_AREA, "areas")};
+
+/* Of their own, so that records of free slots do not look like leaked heap objects. */
+static struct slab_class records;
 
 static size_t slot_size(uint32_t class)
 {
@@ -65,7 +69,6 @@ static struct area_record *slot_reuse(struct area_class *class)
 
     if (record != NULL) {
         class->free = record->next;
-        window.spare_records--;
     }
     spinlock_release(&window.lock, state);
     return record;
@@ -87,6 +90,20 @@ static bool slot_extend(uint32_t number, struct area_record *record)
     return has_room;
 }
 
+static struct area_record *record_allocate(void)
+{
+    void *record;
+
+    return slab_take(&records, &record, 1) == 1 ? record : NULL;
+}
+
+static void record_free(struct area_record *record)
+{
+    void *object = record;
+
+    slab_put(&records, &object, 1);
+}
+
 /* A slot for so many pages, of the first class that has one. */
 static hx_err slot_take(size_t pages, struct area_record **taken)
 {
@@ -98,7 +115,7 @@ static hx_err slot_take(size_t pages, struct area_record **taken)
             *taken = record;
             return HX_OK;
         }
-        record = heap_allocate_zeroed(sizeof(*record), OWNER_CORE);
+        record = record_allocate();
         if (record == NULL) {
             return HX_ENOMEM;
         }
@@ -106,7 +123,7 @@ static hx_err slot_take(size_t pages, struct area_record **taken)
             *taken = record;
             return HX_OK;
         }
-        heap_free(record);
+        record_free(record);
     }
     return HX_ENOMEM;
 }
@@ -125,11 +142,10 @@ static void slot_put(struct area_record *record)
     } else {
         record->next = class->free;
         class->free = record;
-        window.spare_records++;
     }
     spinlock_release(&window.lock, state);
     if (is_topmost) {
-        heap_free(record);
+        record_free(record);
     }
 }
 
@@ -282,10 +298,6 @@ bool area_is_guard(uintptr_t address)
 
 void area_statistics(struct area_statistics *statistics)
 {
-    hal_interrupt_state state = spinlock_acquire(&window.lock);
-
-    statistics->spare_records = window.spare_records;
-    spinlock_release(&window.lock, state);
     statistics->areas = atomic_load_explicit(&window.areas, memory_order_relaxed);
     statistics->pages = atomic_load_explicit(&window.pages, memory_order_relaxed);
 }
@@ -324,7 +336,7 @@ hx_err area_init(void)
     }
     window.base = range.base;
     window.stride = stride;
-    window.spare_records = 0;
+    slab_class_init(&records, RECORD_SHIFT, NULL);
     for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
         window.classes[class] = (struct area_class){.base = range.base + class * stride,
                                                     .capacity = capacity_of(stride, class)};

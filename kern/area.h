@@ -27,7 +27,7 @@ struct area {
 };
 
 /*
- * Cut up hal_area_window(), and become the source of page-table frames. After heap_init.
+ * Cut up hal_area_window(), and become the source of page-table frames. After frames_init.
  * Context: boot.  Errors: HX_ENOMEM the window is too small.
  */
 HX_MUST_USE hx_err area_init(void);
@@ -59,7 +59,6 @@ bool area_is_guard(uintptr_t address);
 struct area_statistics {
     uint64_t areas; /* device mappings not counted */
     uint64_t pages;
-    uint64_t spare_records; /* heap objects of OWNER_CORE kept for freed slots until reuse */
 };
 
 /* Context: any but nmi. */

@@ -1,5 +1,6 @@
 /*
- * Slabs: 16 KiB of frames, aligned to their size, cut into objects of one class. The heap's own.
+ * Slabs: 16 KiB of frames, aligned to their size, cut into objects of one class. For the heap, and
+ * for kern's own records that must not count as heap objects.
  *
  * Rules:
  * - A slab begins with its header: which objects are free (a bit each), and the owner of each one
@@ -42,7 +43,7 @@ struct slab_class {
     struct slab *spare;          /* L  the one slab that is kept though all its objects are free */
     uint64_t slab_count;         /* L */
     uint64_t taken;              /* L  objects that are not in their slabs */
-    struct magazine **magazines; /* I  the heap's, by CPU */
+    struct magazine **magazines; /* I  the heap's, by CPU; NULL for others */
     uint32_t shift;              /* I  object size 2^shift */
     uint32_t first;              /* I  index of the first object behind the header */
     uint32_t end;                /* I  index behind the last one */

@@ -3,7 +3,6 @@
 #include "../random.h"
 
 #include <kern/area.h>
-#include <kern/heap.h>
 
 #define MIB   (1ULL << 20)
 #define PAGE  HAL_PAGE_SIZE
@@ -18,7 +17,6 @@ static int start(void **state)
     fake_memory_start(128 * MIB);
     fake_space_start();
     assert_int_equal(frames_init(&usable, 1, NULL, 0), HX_OK);
-    assert_int_equal(heap_init(), HX_OK);
     assert_int_equal(area_init(), HX_OK);
     return 0;
 }
@@ -38,23 +36,6 @@ static struct area_statistics statistics_now(void)
 
     area_statistics(&statistics);
     return statistics;
-}
-
-static uint64_t heap_objects(void)
-{
-    struct heap_statistics statistics;
-
-    heap_statistics(&statistics);
-    return statistics.objects;
-}
-
-/* Frames that are not the heap's: those it has, it may keep. */
-static uint64_t frames_outside_heap(void)
-{
-    struct heap_statistics statistics;
-
-    heap_statistics(&statistics);
-    return fake_free_frames() + statistics.frames;
 }
 
 static bool is_mapped(uintptr_t address)
@@ -108,9 +89,11 @@ static void areas_are_zeroed_mapped_and_guarded(void **state)
 static void what_can_be_no_area_is_refused(void **state)
 {
     struct area *area = NULL;
-    uint64_t frames = frames_outside_heap();
+    uint64_t frames;
 
     (void)state;
+    area_free(allocate(1)); /* a slab of records stays */
+    frames = fake_free_frames();
     assert_int_equal(area_allocate(0, DATA, OWNER, &area), HX_EINVAL);
     assert_int_equal(area_allocate(1UL << 18, DATA, OWNER, &area), HX_EINVAL);
     assert_int_equal(area_allocate(SIZE_MAX, DATA, OWNER, &area), HX_EINVAL);
@@ -119,15 +102,14 @@ static void what_can_be_no_area_is_refused(void **state)
     assert_int_equal(area_allocate((1UL << 18) - 1, DATA, OWNER, &area), HX_ENOMEM);
     assert_null(area);
     area_free(NULL);
-    assert_int_equal(heap_objects(), 0);
-    assert_int_equal(frames_outside_heap(), frames);
+    assert_int_equal(fake_free_frames(), frames);
 }
 
 static void a_freed_area_leaves_nothing_and_its_slot_is_used_again(void **state)
 {
     struct area *low = allocate(4);
     struct area *high = allocate(4);
-    uint64_t frames = frames_outside_heap();
+    uint64_t frames = fake_free_frames();
     uintptr_t base;
 
     (void)state;
@@ -137,19 +119,16 @@ static void a_freed_area_leaves_nothing_and_its_slot_is_used_again(void **state)
     area_free(low);
     assert_false(is_mapped(base));
     assert_false(area_is_guard(base - 1));
-    assert_int_equal(statistics_now().spare_records, 1);
     EXPECT_ASSERTION(area_free(low));
     low = allocate(5);
     assert_int_equal(low->base, base);
-    assert_int_equal(statistics_now().spare_records, 0);
     area_free(low);
     low = allocate(4);
-    assert_int_equal(frames_outside_heap(), frames);
+    assert_int_equal(fake_free_frames(), frames);
     area_free(high);
     assert_int_equal(statistics_now().areas, 1);
     area_free(low);
     assert_int_equal(statistics_now().pages, 0);
-    assert_int_equal(heap_objects(), statistics_now().spare_records);
     assert_int_equal(frames_owned(OWNER), 0);
 }
 
@@ -183,50 +162,48 @@ static void a_full_class_goes_on_in_the_next(void **state)
     while (count > 0) {
         area_free(many[--count]);
     }
-    assert_int_equal(heap_objects(), 0);
 }
 
-/* Make the n-th allocation fail, for n = 1, 2, … until all of them succeed. */
-static void fail_each(void (*fail_nth)(uint64_t n))
+/* Make the n-th frame allocation fail, for n = 1, 2, … until all of them succeed. */
+static void each_allocation_that_fails_is_unwound(void **state)
 {
     struct area *area;
+    uint64_t frames;
     uint64_t n = 0;
     hx_err error;
 
+    (void)state;
+    area_free(allocate(9)); /* the page table and a slab of records stay */
+    frames = fake_free_frames();
     do {
-        uint64_t frames = frames_outside_heap();
-        uint64_t objects = heap_objects();
-
-        fail_nth(++n);
+        frames_fail_nth(++n);
         error = area_allocate(9, DATA, OWNER, &area);
-        fail_nth(0);
+        frames_fail_nth(0);
         if (error != HX_OK) {
             assert_int_equal(error, HX_ENOMEM);
-            assert_int_equal(frames_outside_heap(), frames);
-            assert_int_equal(heap_objects(), objects);
+            assert_int_equal(fake_free_frames(), frames);
             assert_int_equal(frames_owned(OWNER), 0);
             assert_int_equal(statistics_now().areas, 0);
         }
     } while (error != HX_OK);
-    assert_true(n > 1);
+    assert_int_equal(n, 10);
     check_guards(area);
     area_free(area);
+    assert_int_equal(fake_free_frames(), frames);
 }
 
-static void each_allocation_that_fails_is_unwound(void **state)
+static void the_first_area_of_all_may_fail_too(void **state)
 {
     struct area *area;
 
     (void)state;
-    area_free(allocate(9)); /* the page table stays */
-    fail_each(frames_fail_nth);
-    fail_each(heap_fail_nth);
-    start(NULL);
-    frames_fail_nth(3); /* the heap's slab, a page, its table */
-    assert_int_equal(area_allocate(9, DATA, OWNER, &area), HX_ENOMEM);
-    assert_int_equal(frames_owned(OWNER), 0);
-    assert_int_equal(heap_objects(), 0);
-    area_free(allocate(9));
+    for (uint64_t n = 1; n <= 3; n++) { /* the slab of records, a page, its table */
+        start(NULL);
+        frames_fail_nth(n);
+        assert_int_equal(area_allocate(9, DATA, OWNER, &area), HX_ENOMEM);
+        assert_int_equal(frames_owned(OWNER), 0);
+        area_free(allocate(9));
+    }
 }
 
 static void registers_are_mapped_uncached_at_the_exact_byte(void **state)
@@ -249,9 +226,8 @@ static void registers_are_mapped_uncached_at_the_exact_byte(void **state)
     assert_ptr_not_equal(pointer, second);
     assert_int_equal(area_map_device(0, 0, &pointer), HX_EINVAL);
     assert_int_equal(area_map_device(4095, SIZE_MAX, &pointer), HX_EINVAL);
-    heap_fail_nth(1);
-    assert_int_equal(area_map_device(0xfec00000, 16, &pointer), HX_ENOMEM);
-    assert_int_equal(heap_objects(), 2);
+    frames_fail_nth(1); /* the page table */
+    assert_int_equal(area_map_device(0xfec00000, 64 * PAGE, &pointer), HX_ENOMEM);
 }
 
 static void page_tables_come_from_the_frame_allocator(void **state)
@@ -309,7 +285,6 @@ static void model_check(void)
     }
     assert_int_equal(statistics_now().pages, pages);
     assert_int_equal(statistics_now().areas, area_count);
-    assert_int_equal(heap_objects(), area_count + statistics_now().spare_records);
     assert_int_equal(frames_owned(OWNER), pages);
 }
 
@@ -379,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup(addresses_outside_areas_are_no_guards, start),
         cmocka_unit_test_setup(a_full_class_goes_on_in_the_next, start),
         cmocka_unit_test_setup(each_allocation_that_fails_is_unwound, start),
+        cmocka_unit_test_setup(the_first_area_of_all_may_fail_too, start),
         cmocka_unit_test_setup(registers_are_mapped_uncached_at_the_exact_byte, start),
         cmocka_unit_test_setup(page_tables_come_from_the_frame_allocator, start),
         cmocka_unit_test_setup(random_areas_never_share_a_page, start),
