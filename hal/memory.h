@@ -4,6 +4,7 @@
  * Rules:
  * - A physical address is a uint64_t; frame n is [n * 4096, (n + 1) * 4096).
  * - All RAM given to the frame allocator is readable and writable through the direct map.
+ * - The direct map keeps alignment up to 1 GiB: what is aligned in physical memory is aligned there.
  * - The kernel half is the same in every space. Mapping functions do not flush other CPUs: the
  *   caller does, with hal_tlb_flush() (page tables gain entries without a flush).
  * - No page is ever writable and executable: HX_EINVAL.

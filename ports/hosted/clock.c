@@ -75,6 +75,11 @@ void hosted_clock_start(void)
     atomic_store_explicit(&cycles_per_second, measure_rate(), memory_order_relaxed);
 }
 
+uint64_t hal_clock_cycles_at_start(void)
+{
+    return base.cycles;
+}
+
 uint64_t hal_clock_cycles_per_second(void)
 {
     return atomic_load_explicit(&cycles_per_second, memory_order_relaxed);

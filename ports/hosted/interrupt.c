@@ -87,7 +87,6 @@ static void deliver_interrupt(struct hosted_cpu *cpu)
     hal_frame_capture(&frame);
     cpu->interrupts_on = false;
     kernel_interrupt((uint8_t)vector, &frame);
-    kernel_interrupt_return(&frame);
     hosted_cpu()->interrupts_on = true;
 }
 

@@ -107,6 +107,11 @@ static inline void hal_interrupts_enable(void)
     hosted_interrupts_restore(1);
 }
 
+/* A bit of the pending set is cleared when it is delivered: nothing is left to tell. */
+static inline void hal_interrupt_acknowledge(void)
+{
+}
+
 static inline void hal_interrupts_disable(void)
 {
     (void)hosted_interrupts_save();
