@@ -7,7 +7,6 @@
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/memory.h>
-#include <kern/area.h>
 #include <kern/heap.h>
 #include <kern/thread.h>
 #include <tests/self/runner.h>
@@ -56,11 +55,9 @@ struct memory_level {
 static struct memory_level memory_level(void)
 {
     struct heap_statistics heap;
-    struct area_statistics areas;
 
     heap_statistics(&heap);
-    area_statistics(&areas);
-    return (struct memory_level){heap.objects - areas.spare_records, thread_count()};
+    return (struct memory_level){heap.objects, thread_count()};
 }
 
 static bool has_grown(struct memory_level before, struct memory_level now)
