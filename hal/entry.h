@@ -28,12 +28,10 @@ struct thread;
 struct thread *thread_boot(uint32_t cpu);
 
 /*
- * An interrupt: its handlers run. Interrupts off.  Context: irq.
- * Then the port acknowledges the controller, and calls kernel_interrupt_return, which may switch
- * threads before it returns.
+ * An interrupt: its handlers run, hal_interrupt_acknowledge is called, and another thread may run
+ * before this returns. Interrupts off.  Context: irq.
  */
 void kernel_interrupt(uint8_t vector, struct hal_frame *frame);
-void kernel_interrupt_return(struct hal_frame *frame);
 
 /* A synchronous exception. Returning resumes at what the frame then says. */
 void kernel_exception(struct hal_frame *frame);

@@ -257,11 +257,9 @@ void thread_preempt(void)
     hal_interrupts_enable();
 }
 
-void thread_interrupt_return(void)
+void thread_preempt_interrupted(void)
 {
-    const struct thread *self = thread_current();
-
-    if (self->reschedule && self->preempt_depth == 0 && !context_is_interrupt()) {
+    if (thread_current()->preempt_depth == 0 && !context_is_interrupt()) {
         schedule();
     }
 }

@@ -263,8 +263,16 @@ void thread_timer_interrupt(void);
 /* A message from another CPU asking this one to look at its run queue.  Context: irq. */
 void thread_reschedule_interrupt(void);
 
+/* The rest of thread_interrupt_return. */
+void thread_preempt_interrupted(void);
+
 /* The last thing of every interrupt: switch if wanted and allowed.  Context: irq epilogue, irqs
  * off. */
-void thread_interrupt_return(void);
+static inline void thread_interrupt_return(void)
+{
+    if (HX_UNLIKELY(thread_current()->reschedule)) {
+        thread_preempt_interrupted();
+    }
+}
 
 #endif

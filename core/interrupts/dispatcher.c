@@ -188,11 +188,7 @@ void kernel_interrupt(uint8_t vector, struct hal_frame *frame)
         act(vector, action, frame);
     }
     self->interrupt_depth--;
-}
-
-void kernel_interrupt_return(struct hal_frame *frame)
-{
-    (void)frame;
+    hal_interrupt_acknowledge();
     thread_interrupt_return();
 }
 

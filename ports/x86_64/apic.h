@@ -13,15 +13,6 @@
 struct acpi_summary;
 
 /* Registers by their index in 32-bit words (SDM table 10-1: byte offset / 4). */
-#define APIC_EOI (0x0B0 / 4)
-
-extern volatile uint32_t *x86_apic;
-
-/* Acknowledge the interrupt being served.  Context: irq. */
-static inline void x86_apic_eoi(void)
-{
-    x86_apic[APIC_EOI] = 0;
-}
 
 /*
  * Mask the two legacy PICs, map the local APIC and set up the boot CPU's.

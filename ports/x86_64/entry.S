@@ -104,6 +104,8 @@ entry_stubs:
     pushq $0
     pushq $vector
     jmp entry_exception
+    .elseif vector == 255
+    iretq                         /* spurious: neither handled nor acknowledged (SDM 3A 10.9) */
     .else
     pushq $0
     pushq $vector
@@ -122,8 +124,9 @@ entry_interrupt:
 1:  CLEAR_AC
     PUSH_REGISTERS
     cld
-    movq %rsp, %rdi
-    call x86_interrupt
+    movzbl FRAME_VECTOR(%rsp), %edi
+    movq %rsp, %rsi
+    call kernel_interrupt
     .globl entry_return
 entry_return:
     testb $3, FRAME_CS(%rsp)      /* [A] [B] the frame decides, not where we came from */

@@ -21,16 +21,6 @@
 
 /* --- from entry.S --------------------------------------------------------------------------------- */
 
-void x86_interrupt(struct hal_frame *frame)
-{
-    if (HX_UNLIKELY(frame->vector == X86_VECTOR_SPURIOUS)) {
-        return;
-    }
-    kernel_interrupt((uint8_t)frame->vector, frame);
-    x86_apic_eoi();
-    kernel_interrupt_return(frame);
-}
-
 void x86_exception(struct hal_frame *frame)
 {
     kernel_exception(frame);

@@ -109,6 +109,15 @@ static inline void hal_interrupts_disable(void)
     __asm__ volatile("cli" ::: "memory");
 }
 
+/* The local APIC's registers, the same address on every CPU (apic.h); index of EOI (SDM 3A 10.8.5). */
+extern volatile uint32_t *x86_apic;
+#define X86_APIC_EOI (0xb0 / 4)
+
+static inline void hal_interrupt_acknowledge(void)
+{
+    x86_apic[X86_APIC_EOI] = 0;
+}
+
 /* --- thread ------------------------------------------------------------------------------------ */
 
 static inline struct thread *hal_thread_current(void)
