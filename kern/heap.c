@@ -77,17 +77,17 @@ static _Atomic uint64_t refused_in_interrupts; /* A */
 /* --- magazines -------------------------------------------------------------------------------- */
 
 /* The class of a size from 1 to SMALL_MAX: the number of the top bit of size - 1. */
-static inline uint32_t class_of(size_t size)
+static inline size_t class_of(size_t size)
 {
-    uint32_t below = (uint32_t)(size + HEAP_REDZONE - 1) | ((1U << CLASS_FIRST) - 1) << 1 | 1;
+    unsigned long below = (size + HEAP_REDZONE - 1) | ((2UL << CLASS_FIRST) - 1);
 
-    return 31U ^ (uint32_t)__builtin_clz(below);
+    return 63UL ^ (unsigned long)__builtin_clzl(below);
 }
 
 /* The size of a class's objects is 2 to the power of this. */
-static inline uint32_t shift_of(uint32_t class)
+static inline uint32_t shift_of(size_t class)
 {
-    return class + 1;
+    return (uint32_t) class + 1;
 }
 
 static inline size_t magazine_used(const struct magazine *magazine)
@@ -95,9 +95,12 @@ static inline size_t magazine_used(const struct magazine *magazine)
     return atomic_load_explicit(&magazine->used, memory_order_relaxed);
 }
 
-static inline void magazine_set_used(struct magazine *magazine, size_t used)
+/* A load and a store, which compilers make one instruction of; only this CPU writes. */
+static inline void magazine_change_used(struct magazine *magazine, uint32_t change)
 {
-    atomic_store_explicit(&magazine->used, (uint32_t)used, memory_order_relaxed);
+    uint32_t used = atomic_load_explicit(&magazine->used, memory_order_relaxed);
+
+    atomic_store_explicit(&magazine->used, used + change, memory_order_relaxed);
 }
 
 static inline void magazine_count_allocation(struct magazine *magazine)
@@ -113,14 +116,14 @@ static inline void magazine_push(struct magazine *magazine, size_t used, void *o
 {
     magazine->words[used] = object;
     magazine->words[used + 1] = (void *)owner;
-    magazine_set_used(magazine, used + 2);
+    magazine_change_used(magazine, 2);
 }
 
 /*
  * Allocate from this CPU's magazine; false: it is empty. *switching says whether the caller has to
  * call thread_preempt, last.
  */
-static inline bool magazine_take(uint32_t class, owner_tag owner, void **object, bool *switching)
+static inline bool magazine_take(size_t class, owner_tag owner, void **object, bool *switching)
 {
     preempt_disable();
 
@@ -135,7 +138,7 @@ static inline bool magazine_take(uint32_t class, owner_tag owner, void **object,
     _Atomic owner_tag *tag = magazine->words[used - 1];
 
     *object = magazine->words[used - 2];
-    magazine_set_used(magazine, used - 2);
+    magazine_change_used(magazine, (uint32_t)-2);
     magazine_count_allocation(magazine);
     atomic_store_explicit(tag, owner, memory_order_relaxed);
     *switching = preempt_enable_deferred();
@@ -164,7 +167,7 @@ static inline bool magazine_put(struct slab *slab, void *object, bool *switching
 }
 
 /* Fill this CPU's magazine half when it is empty; false: no memory. */
-static bool magazine_refill(uint32_t class)
+static bool magazine_refill(size_t class)
 {
     void *objects[BATCH_MAX];
 
@@ -187,7 +190,7 @@ static bool magazine_refill(uint32_t class)
 }
 
 /* Return the coldest half of this CPU's magazine when it is full; what stays moves down. */
-static void magazine_drain(uint32_t class)
+static void magazine_drain(size_t class)
 {
     void *objects[BATCH_MAX];
 
@@ -203,7 +206,7 @@ static void magazine_drain(uint32_t class)
         }
         memmove(magazine->words, magazine->words + 2 * count,
                 (used - 2 * count) * sizeof(magazine->words[0]));
-        magazine_set_used(magazine, used - 2 * count);
+        magazine_change_used(magazine, -(2 * count));
         slab_put(&classes[class], objects, count);
     }
     preempt_enable();
@@ -364,7 +367,7 @@ static bool is_made_to_fail(void)
 
 static void *allocate_small(size_t size, owner_tag owner)
 {
-    uint32_t class = class_of(size);
+    size_t class = class_of(size);
     bool switching;
     void *object;
 
@@ -445,7 +448,7 @@ void *heap_allocate_zeroed(size_t size, owner_tag owner)
 
 static void free_small(struct slab *slab, void *object)
 {
-    uint32_t class = slab->shift - 1;
+    size_t class = slab->shift - 1;
     bool switching;
 
     HX_ASSERT(heap_owner(object) != OWNER_NONE, "heap memory is freed once");
@@ -530,7 +533,7 @@ static struct heap_owned small_owned(owner_tag owner, void (*function)(void *))
 {
     struct heap_owned owned = {0, 0};
 
-    for (uint32_t class = CLASS_FIRST; class < CLASS_END; class ++) {
+    for (size_t class = CLASS_FIRST; class < CLASS_END; class ++) {
         struct slab *slab = NULL;
 
         while ((slab = slab_next(&classes[class], slab)) != NULL) {
@@ -604,7 +607,7 @@ struct heap_owned heap_free_owner(owner_tag owner)
     return owned;
 }
 
-static void add_class(struct heap_statistics *statistics, uint32_t class)
+static void add_class(struct heap_statistics *statistics, size_t class)
 {
     uint64_t objects;
     hal_interrupt_state state = spinlock_acquire(&classes[class].lock);
@@ -629,7 +632,7 @@ void heap_statistics(struct heap_statistics *statistics)
         .frames = hal_cpu_count(),
         .failures = atomic_load_explicit(&failures, memory_order_relaxed),
         .refused_in_interrupt = atomic_load_explicit(&refused_in_interrupts, memory_order_relaxed)};
-    for (uint32_t class = CLASS_FIRST; class < CLASS_END; class ++) {
+    for (size_t class = CLASS_FIRST; class < CLASS_END; class ++) {
         add_class(statistics, class);
     }
 
@@ -648,7 +651,7 @@ void heap_statistics(struct heap_statistics *statistics)
 /* --- start ------------------------------------------------------------------------------------ */
 
 /* How many objects of a class a magazine holds: about 8 KiB, at least 4, at most 2 * BATCH_MAX. */
-static uint32_t magazine_objects(uint32_t class)
+static uint32_t magazine_objects(size_t class)
 {
     uint32_t objects = 8192U >> shift_of(class);
 
@@ -661,7 +664,7 @@ static void magazines_init(uint32_t cpu, void *frame)
     char *next = frame;
 
     memset(frame, 0, HAL_PAGE_SIZE);
-    for (uint32_t class = CLASS_FIRST; class < CLASS_END; class ++) {
+    for (size_t class = CLASS_FIRST; class < CLASS_END; class ++) {
         struct magazine *magazine = (struct magazine *)next;
 
         magazine->capacity = 2 * magazine_objects(class);
@@ -689,7 +692,7 @@ hx_err heap_init(void)
         }
         magazines_init(cpu, hal_direct_map(physical));
     }
-    for (uint32_t class = CLASS_FIRST; class < CLASS_END; class ++) {
+    for (size_t class = CLASS_FIRST; class < CLASS_END; class ++) {
         slab_class_init(&classes[class], shift_of(class), magazines[class]);
     }
     slab_class_init(&descriptors, DESCRIPTOR_SHIFT, NULL);
