@@ -65,6 +65,18 @@ static void open_consoles(void)
     }
 }
 
+static void report_firmware(const struct boot_configuration *config)
+{
+    for (size_t i = 0; i < config->warning_count; i++) {
+        kwarn("firmware: %s", config->warnings[i]);
+    }
+    if (config->dropped_regions + config->dropped_modules + config->fixed_regions > 0) {
+        kwarn("boot loader: %u memory regions and %u modules dropped, %u regions corrected",
+              (unsigned)config->dropped_regions, (unsigned)config->dropped_modules,
+              (unsigned)config->fixed_regions);
+    }
+}
+
 static void report_options(void)
 {
     const struct command_line *line = kernel_command_line();
@@ -137,6 +149,7 @@ void kernel_main(const struct boot_configuration *config)
     kprintln("helix %s", HX_VERSION_STRING);
     apply_options();
     report_options();
+    report_firmware(config);
     early_init(config);
     require(thread_start_scheduling(), "scheduling");
     require(thread_create(&(struct thread_options){.name = "kernel",

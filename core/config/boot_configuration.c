@@ -144,15 +144,20 @@ static void map_append(struct boot_configuration *config, uint64_t base, const s
         (struct memory_region){.base = base, .size = span->end - base, .kind = span->kind};
 }
 
-/* Entries that share bytes with one before them in the loader's order. */
+static bool contradict(const struct memory_region *a, const struct memory_region *b)
+{
+    return a->kind != MEMORY_IMAGE && b->kind != MEMORY_IMAGE && a->base < region_end(b) &&
+           b->base < region_end(a);
+}
+
+/* The loader's entries that share bytes with one before them in its order. */
 static uint32_t count_overlaps(const struct memory_region *entries, size_t count)
 {
     uint32_t overlaps = 0;
 
     for (size_t i = 1; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
-            if (entries[i].base < region_end(&entries[j]) &&
-                entries[j].base < region_end(&entries[i])) {
+            if (contradict(&entries[i], &entries[j])) {
                 overlaps++;
                 break;
             }
@@ -319,4 +324,11 @@ const struct boot_module *boot_configuration_module(const struct boot_configurat
         }
     }
     return NULL;
+}
+
+void boot_configuration_warn(struct boot_configuration *config, const char *sentence)
+{
+    if (config->warning_count < BOOT_WARNING_MAX) {
+        config->warnings[config->warning_count++] = sentence;
+    }
 }

@@ -18,6 +18,7 @@
 /* X(enumerator, name), most usable first: of two that overlap, the later one wins */
 #define MEMORY_KIND_LIST(X)                                                                        \
     X(MEMORY_USABLE, "usable")                                                                     \
+    X(MEMORY_IMAGE, "kernel image") /* the port's own entry: lies in usable memory by its nature */ \
     X(MEMORY_ACPI_RECLAIMABLE, "ACPI tables")                                                      \
     X(MEMORY_PERSISTENT, "persistent")                                                             \
     X(MEMORY_ACPI_NVS, "ACPI NVS")                                                                 \
@@ -33,6 +34,7 @@ enum memory_kind { MEMORY_KIND_LIST(MEMORY_KIND_ENUM) MEMORY_KIND_COUNT };
 #define BOOT_COMMAND_LINE_MAX 4096
 #define BOOT_MODULE_NAME_MAX  64
 #define BOOT_LOADER_NAME_MAX  32
+#define BOOT_WARNING_MAX      16
 
 struct memory_region {
     uint64_t base;
@@ -59,6 +61,8 @@ struct boot_configuration {
     uint32_t dropped_regions; /* malformed or one too many */
     uint32_t dropped_modules;
     uint32_t fixed_regions; /* overlaps cut, wraps clipped */
+    const char *warnings[BOOT_WARNING_MAX]; /* sentences about what the firmware got wrong */
+    size_t warning_count;
     char module_text[BOOT_MODULE_MAX][128]; /* storage behind modules[].command_line */
 };
 
@@ -90,6 +94,9 @@ HX_MUST_USE hx_err boot_configuration_add_module(struct boot_configuration *conf
  * Errors: HX_EFORMAT no usable memory at all; the configuration says what it could find.
  */
 HX_MUST_USE hx_err boot_configuration_finish(struct boot_configuration *config);
+
+/* Add a constant sentence to the warnings; those beyond BOOT_WARNING_MAX are left out.  Context: boot. */
+void boot_configuration_warn(struct boot_configuration *config, const char *sentence);
 
 /* --- readers ----------------------------------------------------------------------------------- */
 

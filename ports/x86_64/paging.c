@@ -44,8 +44,7 @@ static struct hal_space *kernel_space;
 /* --- memory for tables --------------------------------------------------------------------------- */
 
 static const struct boot_configuration *boot_config;
-static uint64_t supply_start; /* physical: what the boot supply has handed out is [start, next) */
-static uint64_t supply_next;
+static uint64_t supply_next; /* physical: the boot supply has handed out [end of the image, next) */
 static struct hal_table_source table_source;
 static uintptr_t device_next = DEVICE_BASE;
 
@@ -447,7 +446,8 @@ struct hal_image hal_kernel_image(void)
 /* Whether the direct map should cover a kind: everything that is memory, not what may be a device. */
 static bool kind_is_memory(enum memory_kind kind)
 {
-    return kind == MEMORY_USABLE || kind == MEMORY_ACPI_RECLAIMABLE || kind == MEMORY_ACPI_NVS;
+    return kind == MEMORY_USABLE || kind == MEMORY_IMAGE || kind == MEMORY_ACPI_RECLAIMABLE ||
+           kind == MEMORY_ACPI_NVS;
 }
 
 static bool memory_in(uint64_t base, uint64_t size)
@@ -567,8 +567,7 @@ hx_err paging_init(const struct boot_configuration *config)
     hx_err error;
 
     boot_config = config;
-    supply_start = image_physical(kernel_image_end);
-    supply_next = supply_start;
+    supply_next = image_physical(kernel_image_end);
     table_source = boot_supply;
     kernel_space = hal_direct_map(image_physical(&boot_pml4));
 

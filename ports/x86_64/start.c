@@ -55,6 +55,8 @@ _Static_assert(HAL_GATE_OPEN == 0 && HAL_GATE_USER == 1 && HAL_GATE_STACK_STRIDE
 _Static_assert(HX_ENOENT == 3 && HX_EAGAIN == 6 && HX_ESTATE == 9 && HX_ENOSYS == 13, "these too");
 _Static_assert(sizeof(struct hal_frame) == 22 * 8, "entry.S pushes 22 words");
 
+_Static_assert(ACPI_CPU_MAX == HAL_CPU_MAX, "the reader keeps as many CPUs as the kernel drives");
+
 #define CR4_SMAP (1UL << 21)
 
 #define VGA_BASE 0xa0000UL
@@ -110,6 +112,7 @@ extern const uint32_t symbol_name_offsets[];
 extern const char symbol_names[];
 extern const char kernel_image_start[];
 extern const char text_end[];
+extern const char kernel_image_end[];
 
 struct hal_symbols hal_kernel_symbols(void)
 {
@@ -146,6 +149,14 @@ static HX_NORETURN void refuse(const char *what, const char *why)
     hal_power_exit(1);
 }
 
+/* So that no boot module is accepted on top of the image. */
+static hx_err reserve_image(struct boot_configuration *config)
+{
+    return boot_configuration_add_memory(config, KERNEL_LOAD,
+                                         (uint64_t)kernel_image_end - KERNEL_BASE - KERNEL_LOAD,
+                                         MEMORY_IMAGE);
+}
+
 static void read_loader_data(uint64_t start_info)
 {
     const struct physical_reader reader = {.map = map_loader_data};
@@ -155,10 +166,16 @@ static void read_loader_data(uint64_t start_info)
     boot_configuration_init(&configuration, "pvh");
     error = pvh_read(&reader, start_info, &configuration, &why);
     if (error == HX_OK) {
+        error = reserve_image(&configuration);
+    }
+    if (error == HX_OK) {
         error = boot_configuration_finish(&configuration);
     }
     if (error != HX_OK) {
         refuse("boot loader data", why != NULL ? why : hx_error_text(error));
+    }
+    if (why != NULL) {
+        boot_configuration_warn(&configuration, why);
     }
 }
 
@@ -167,7 +184,14 @@ static void read_firmware_tables(void)
     const struct physical_reader reader = {.map = map_firmware_data, .context = &configuration};
 
     /* Without ACPI the summary is empty: one CPU, no power-off; the boot log shows it. */
-    (void)!acpi_read(&reader, configuration.acpi_rsdp, &acpi);
+    if (acpi_read(&reader, configuration.acpi_rsdp, &acpi) != HX_OK) {
+        boot_configuration_warn(&configuration, "there are no ACPI tables");
+    }
+    for (unsigned issue = 0; issue < ACPI_ISSUE_COUNT; issue++) {
+        if (acpi.issues[issue] > 0) {
+            boot_configuration_warn(&configuration, acpi_issue_text((enum acpi_issue)issue));
+        }
+    }
 }
 
 static void prepare_cpu(struct x86_cpu *cpu)

@@ -11,15 +11,17 @@
 static uint64_t cycles_at_running;
 static uint64_t memory_at_running;
 
-/* Everything usable that cannot be allocated any more: image, metadata, initrd, stacks, heap. */
+/* The image, and everything usable that cannot be allocated any more: metadata, initrd, stacks, heap. */
 void bench_note_running(void)
 {
+    struct hal_image image = hal_kernel_image();
     struct frame_statistics frames;
 
     cycles_at_running = hal_clock_cycles() - hal_clock_cycles_at_start();
     frames_statistics(&frames);
-    memory_at_running =
-        boot_configuration_usable(kernel_boot_configuration()) - frames.free * HAL_PAGE_SIZE;
+    memory_at_running = image.text.size + image.rodata.size + image.data.size +
+                        boot_configuration_usable(kernel_boot_configuration()) -
+                        frames.free * HAL_PAGE_SIZE;
 }
 
 uint64_t bench_boot_cycles(void)

@@ -61,10 +61,14 @@ struct hal_thread {
 
 static inline uint32_t hal_cpu_id(void)
 {
-    uint32_t id;
+    uint64_t id;
 
-    __asm__ volatile("movl %%gs:%c1, %0" : "=r"(id) : "i"(X86_CPU_ID));
-    return id;
+    /* The bound is for the compiler: with it, the number is an index without being extended. */
+    __asm__ volatile("movl %%gs:%c1, %k0" : "=r"(id) : "i"(X86_CPU_ID));
+    if (id > UINT8_MAX) {
+        __builtin_unreachable();
+    }
+    return (uint32_t)id;
 }
 
 static inline void hal_cpu_relax(void)
