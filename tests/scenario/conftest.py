@@ -8,7 +8,8 @@ A test asks for the fixture `boot` and calls it once for each machine it wants:
         guest.type("poweroff")
         assert guest.end() == 0
 
-What the guests said is kept in build/results/scenario-TEST.log.
+The terminal adds a carriage return to the guest's own, so a pattern does not say more of a line's end
+than \\r. What the guests said is kept in build/results/scenario-TEST.log.
 """
 import pathlib
 import subprocess

@@ -79,8 +79,9 @@ def hosted_suites(seed, patience):
     suites = []
     for variant in ("host-asan", "host-gcc"):
         program = tree.BUILD / variant / "helix"
-        suites.append(Suite(f"hosted/{variant[5:]}", HOST, [str(program), "selftest", f"seed={seed}"],
-                            [program], _selftest_sources(), timeout=120 * patience, alone=True,
+        command = [str(program), "selftest", "panic=exit", f"seed={seed}"]
+        suites.append(Suite(f"hosted/{variant[5:]}", HOST, command, [program],
+                            _selftest_sources(), timeout=120 * patience, alone=True,
                             environment=SANITIZER_ENVIRONMENT))
     return suites
 
