@@ -8,7 +8,10 @@
 extern const struct selftest base_memory_tests[];
 extern const struct selftest core_gate_tests[];
 extern const struct selftest config_boot_tests[];
+extern const struct selftest hal_conformance_tests[];
+extern const struct selftest hal_memory_tests[];
 extern const struct selftest kern_lock_tests[];
+extern const struct selftest kern_memory_tests[];
 extern const struct selftest kern_thread_tests[];
 extern const struct selftest kern_timer_tests[];
 

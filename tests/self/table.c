@@ -6,6 +6,9 @@
 const struct selftest *const selftest_suites[] = {
     base_memory_tests,
     config_boot_tests,
+    hal_conformance_tests,
+    hal_memory_tests,
+    kern_memory_tests,
     kern_lock_tests,
     kern_thread_tests,
     kern_timer_tests,

@@ -56,6 +56,7 @@ static void check_guards(const struct area *area)
     assert_false(area_is_guard(end - 1));
 }
 
+/* SPEC: H5 */
 static void areas_are_zeroed_mapped_and_guarded(void **state)
 {
     static const size_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 64, 65, 1000};

@@ -244,6 +244,7 @@ static void a_block_is_freed_once_and_as_it_was_allocated(void **state)
     EXPECT_ASSERTION(frames_free(physical, 2));
 }
 
+/* SPEC: Q5 */
 static void owners_and_private_words_belong_to_the_block(void **state)
 {
     uint64_t block;

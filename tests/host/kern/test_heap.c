@@ -119,6 +119,7 @@ static void statistics_count_live_objects_of_all_cpus(void **state)
 
 /* --- refusals and failures -------------------------------------------------------------------- */
 
+/* SPEC: Q5 */
 static void interrupt_context_is_refused(void **state)
 {
     void *pointer = allocate(64, OWNER);
@@ -364,6 +365,7 @@ static void a_large_block_that_looks_like_a_slab_is_freed(void **state)
 
 /* --- owners ----------------------------------------------------------------------------------- */
 
+/* SPEC: Q5 */
 static void an_owner_gets_back_to_zero(void **state)
 {
     struct heap_owned owned;
