@@ -17,8 +17,7 @@
     X("exit", "init", "", "leave the emulator with the status of process 1")                       \
     X("smp", "N", "all", "start at most N processors")                                             \
     X("gate.*", "open|user", "open", "gate.SLOT: how the slot's module is called")                 \
-    X("heal.*", "VALUE", "", "limits of self-healing")                                             \
-    X("limit.*", "VALUE", "", "resource limits")                                                   \
+    X("tour", "", "", "crash the demo module in every way, through both gate backends, and go on")  \
     X("bench", "[GLOB]", "", "run the built-in measurements whose names match, then power off")
 
 #endif

@@ -1,0 +1,85 @@
+/*
+ * Prints what the documentation takes from the code's own tables:
+ *     tables options     the command line's keys, as Markdown
+ *     tables states      the kernel's state machine, as a Graphviz graph
+ *     tables errors      the error numbers, as Markdown
+ *     tables phases      which lifecycle phases each kernel state may be in, as Markdown
+ * `make docs` writes them into docs/; a test compares.
+ */
+#include <core/config/command_line.h>
+#include <core/kernel/state.h>
+#include <core/lifecycle/lifecycle.h>
+#include <helix/error.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_options(void)
+{
+    struct command_line_help help;
+
+    printf("| key | value | without it | meaning |\n|---|---|---|---|\n");
+    for (size_t row = 0; command_line_help(row, &help); row++) {
+        printf("| `%s` | ", help.key);
+        for (const char *at = help.form; *at != '\0'; at++) {
+            printf(*at == '|' ? "\\%c" : "%c", *at);
+        }
+        printf(" | %s | %s |\n", help.fallback, help.text);
+    }
+}
+
+static void print_states(void)
+{
+    static char graph[4096];
+
+    (void)kernel_state_dot(graph, sizeof(graph));
+    fputs(graph, stdout);
+}
+
+static void print_errors(void)
+{
+    printf("| number | name | errno | meaning |\n|---|---|---|---|\n");
+#define PRINT_ROW(name, number, posix, text)                                                       \
+    printf("| %d | `%s` | %d | %s |\n", number, hx_error_name(name), hx_error_errno(name),         \
+           hx_error_text(name));
+    HX_ERROR_LIST(PRINT_ROW)
+#undef PRINT_ROW
+}
+
+static void print_phases(void)
+{
+    printf("| state | phases |\n|---|---|\n");
+    for (unsigned state = 0; state < KERNEL_STATE_COUNT; state++) {
+        const char *separator = "";
+
+        printf("| %s | ", kernel_state_name((enum kernel_state)state));
+        for (unsigned phase = 0; phase < PHASE_COUNT; phase++) {
+            if (lifecycle_phase_fits((enum kernel_state)state, (enum lifecycle_phase)phase)) {
+                printf("%s%s", separator, lifecycle_phase_name((enum lifecycle_phase)phase));
+                separator = ", ";
+            }
+        }
+        printf(" |\n");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*print)(void);
+    } tables[] = {
+        {"options", print_options},
+        {"states", print_states},
+        {"errors", print_errors},
+        {"phases", print_phases},
+    };
+
+    for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (strcmp(argv[1], tables[i].name) == 0) {
+            tables[i].print();
+            return 0;
+        }
+    }
+    fprintf(stderr, "usage: tables options|states|errors|phases\n");
+    return 2;
+}
