@@ -190,6 +190,11 @@ static void a_release_of_a_lock_not_held_is_reported(void)
 
 #endif
 
+static bool is_parked(const struct thread *thread)
+{
+    return string_equal(thread_state_name(thread), "parked");
+}
+
 /* --- mutexes -----------------------------------------------------------------------------------
  */
 
@@ -283,11 +288,6 @@ static void lock_and_note(void *argument)
     mutex_unlock(&mutex);
 }
 
-static bool is_parked(const struct thread *thread)
-{
-    return string_equal(thread_state_name(thread), "parked");
-}
-
 /* Start a member and wait until it is parked, so that members queue up in a known order. */
 static bool start_and_await_parking(void (*work)(void *argument), uintptr_t number)
 {
@@ -344,6 +344,126 @@ static void a_mutex_that_stays_locked_times_out(void)
     mutex_unlock(&mutex);
     EXPECT(mutex_try_lock(&mutex));
     mutex_unlock(&mutex);
+}
+
+/*
+ * Two narrow moments of a mutex, made wide. The test holds the mutex's spinlock until, on other
+ * CPUs, the unlocker and behind it the locker wait for it; so the locker comes just after the
+ * unlocking.
+ */
+static struct {
+    struct mutex mutex;
+    uint64_t deadline; /* the locker's */
+    _Atomic uint32_t locked;
+    _Atomic uint32_t may_unlock;
+    _Atomic uint32_t may_lock;
+    hx_err result;
+} standoff;
+
+static void unlock_when_told(void *argument)
+{
+    (void)argument;
+    mutex_lock(&standoff.mutex);
+    atomic_store_explicit(&standoff.locked, 1, memory_order_release);
+    EXPECT(crew_spin_until(&standoff.may_unlock, 1));
+    mutex_unlock(&standoff.mutex);
+}
+
+static void lock_when_told(void *argument)
+{
+    (void)argument;
+    EXPECT(crew_spin_until(&standoff.may_lock, 1));
+    standoff.result = mutex_lock_until(&standoff.mutex, standoff.deadline);
+    if (standoff.result == HX_OK) {
+        mutex_unlock(&standoff.mutex);
+    }
+}
+
+/* Whether so many CPUs come to hold or await the spinlock within 5 s. */
+static bool await_tickets(struct spinlock *lock, uint32_t count)
+{
+    uint64_t limit = hal_clock_now() + 5 * HAL_NS_PER_S;
+    uint32_t tickets = 0;
+
+    while (tickets < count && hal_clock_now() < limit) {
+        tickets = atomic_load_explicit(&lock->next, memory_order_relaxed) -
+                  atomic_load_explicit(&lock->serving, memory_order_relaxed);
+        hal_cpu_relax();
+    }
+    return tickets >= count;
+}
+
+/* Returns whether the order was as wanted: the unlocker's ticket before the locker's. */
+static bool stand_off(bool locker_parks_first, struct thread *locker)
+{
+    hal_interrupt_state state;
+    bool in_order;
+
+    EXPECT(crew_spin_until(&standoff.locked, 1));
+    atomic_store_explicit(&standoff.may_lock, locker_parks_first ? 1 : 0, memory_order_release);
+    while (locker_parks_first && !is_parked(locker) && hal_clock_now() < standoff.deadline) {
+        hal_cpu_relax();
+    }
+    state = spinlock_acquire(&standoff.mutex.lock);
+    atomic_store_explicit(&standoff.may_unlock, 1, memory_order_release);
+    EXPECT(await_tickets(&standoff.mutex.lock, 2));
+    in_order = hal_clock_now() < standoff.deadline;
+    atomic_store_explicit(&standoff.may_lock, 1, memory_order_release);
+    EXPECT(await_tickets(&standoff.mutex.lock, 3));
+    spinlock_release(&standoff.mutex.lock, state);
+    return in_order;
+}
+
+static void lock_against_unlock(bool locker_parks_first, uint64_t patience)
+{
+    bool in_order = false;
+
+    mutex_init(&standoff.mutex, "test");
+    atomic_store_explicit(&standoff.locked, 0, memory_order_relaxed);
+    atomic_store_explicit(&standoff.may_unlock, 0, memory_order_relaxed);
+    atomic_store_explicit(&standoff.may_lock, 0, memory_order_relaxed);
+    standoff.deadline = hal_clock_now() + patience;
+    crew_open(&crew);
+    preempt_disable(); /* this CPU is the test's; the others are whichever come next */
+
+    uint32_t second = cpu_next(cpu_online_mask(), hal_cpu_id() + 1);
+    uint32_t third = cpu_next(cpu_online_mask(), second + 1);
+
+    crew_start(&crew, unlock_when_told, NULL, 1ULL << second);
+
+    const struct crew_member *locker = crew_start(&crew, lock_when_told, NULL, 1ULL << third);
+
+    if (locker != NULL) {
+        in_order = stand_off(locker_parks_first, locker->thread);
+    }
+    preempt_enable();
+    crew_join(&crew);
+    if (in_order) {
+        EXPECT_EQUAL(standoff.result, HX_OK);
+    }
+}
+
+static bool has_three_cpus(void)
+{
+    if (cpu_online_count() >= 3) {
+        return true;
+    }
+    selftest_skip("needs three CPUs");
+    return false;
+}
+
+static void a_mutex_unlocked_while_a_locker_queues_up_is_taken(void)
+{
+    if (has_three_cpus()) {
+        lock_against_unlock(false, 5 * HAL_NS_PER_S);
+    }
+}
+
+static void a_mutex_handed_over_at_the_deadline_is_taken(void)
+{
+    if (has_three_cpus()) {
+        lock_against_unlock(true, 100 * HAL_NS_PER_MS);
+    }
 }
 
 /* --- wait queues -------------------------------------------------------------------------------
@@ -445,6 +565,35 @@ static void a_wait_times_out_and_leaves_the_queue(void)
     reset_queue();
     EXPECT_EQUAL(wait_for_permit(hal_clock_now() + HAL_NS_PER_MS), HX_ETIMEDOUT);
     EXPECT_EQUAL(wait_queue_wake_one(&queue), 0);
+}
+
+static void a_wake_up_nobody_needs_goes_to_the_next(void)
+{
+    struct waiter waiter;
+
+    reset_queue();
+    wait_queue_prepare(&queue, &waiter); /* the first in the queue, and woken */
+    if (start_and_await_parking(wait_and_note, 0)) {
+        atomic_store_explicit(&permits, 1, memory_order_release);
+        EXPECT_EQUAL(wait_queue_wake_one(&queue), 1);
+        EXPECT_EQUAL(queued, 0);
+    }
+    wait_queue_finish(&queue, &waiter); /* but does not wait at all */
+    crew_join(&crew);
+    EXPECT_EQUAL(queued, 1);
+}
+
+static void a_wake_up_wins_against_the_deadline(void)
+{
+    struct waiter waiter;
+
+    reset_queue();
+    wait_queue_prepare(&queue, &waiter);
+    EXPECT_EQUAL(wait_queue_wake_one(&queue), 1);
+    EXPECT_EQUAL(thread_park(0), HX_OK); /* as if the token had gone to an earlier park */
+    EXPECT_EQUAL(wait_queue_wait(&queue, &waiter, 0), HX_OK);
+    EXPECT_EQUAL(wait_queue_wait(&queue, &waiter, 0), HX_ETIMEDOUT);
+    wait_queue_finish(&queue, &waiter);
 }
 
 /*
@@ -606,6 +755,88 @@ static void synchronize_does_not_wait_for_later_sections(void)
     crew_join(&crew);
 }
 
+/* A reader that enters and leaves when told. */
+struct reader {
+    _Atomic uint32_t may_enter;
+    _Atomic uint32_t inside;
+    _Atomic uint32_t may_leave;
+};
+static struct reader readers[2];
+
+static void read_when_told(void *argument)
+{
+    struct reader *reader = argument;
+
+    EXPECT(crew_spin_until(&reader->may_enter, 1));
+    read_enter();
+    atomic_store_explicit(&reader->inside, 1, memory_order_release);
+    EXPECT(crew_spin_until(&reader->may_leave, 1));
+    read_leave();
+}
+
+static void synchronize_into(void *argument)
+{
+    read_synchronize();
+    atomic_store_explicit((_Atomic uint32_t *)argument, 1, memory_order_release);
+}
+
+static void tell(_Atomic uint32_t *word)
+{
+    atomic_store_explicit(word, 1, memory_order_release);
+}
+
+/* Until the grace period under way waits for this CPU alone. */
+static bool await_last_cpu(uint64_t mask)
+{
+    uint64_t limit = hal_clock_now() + 5 * HAL_NS_PER_S;
+
+    while (atomic_load_explicit(&read_pending_cpus, memory_order_acquire) != mask) {
+        if (hal_clock_now() > limit) {
+            return false;
+        }
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    return true;
+}
+
+/*
+ * The first reader holds up a grace period; the second one enters when its CPU has passed; then
+ * comes another writer. It must wait for the second reader, for whom that grace period does not.
+ */
+static void a_grace_period_under_way_does_not_serve_a_later_writer(void)
+{
+    static _Atomic uint32_t written[2];
+
+    if (!has_three_cpus()) {
+        return;
+    }
+    readers[0] = (struct reader){.may_enter = 1};
+    readers[1] = (struct reader){.may_enter = 0};
+    written[0] = 0;
+    written[1] = 0;
+    crew_open(&crew);
+    crew_start(&crew, read_when_told, &readers[0], cpu_bit(1));
+    crew_start(&crew, read_when_told, &readers[1], cpu_bit(2));
+    EXPECT(crew_sleep_until(&readers[0].inside, 1));
+    crew_start(&crew, synchronize_into, &written[0], cpu_bit(0));
+    EXPECT(await_last_cpu(cpu_bit(1)));
+    tell(&readers[1].may_enter);
+    EXPECT(crew_sleep_until(&readers[1].inside, 1));
+
+    const struct crew_member *writer = crew_start(&crew, synchronize_into, &written[1], cpu_bit(0));
+
+    while (writer != NULL && !is_parked(writer->thread)) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    tell(&readers[0].may_leave);
+    EXPECT(crew_sleep_until(&written[0], 1));
+    thread_sleep(5 * HAL_NS_PER_MS);
+    EXPECT_EQUAL(written[1], 0);
+    tell(&readers[1].may_leave);
+    crew_join(&crew);
+    EXPECT_EQUAL(written[1], 1);
+}
+
 /* With all other CPUs asleep; well below what waiting for something else to wake them would take.
  */
 static void idle_cpus_do_not_delay_synchronize(void)
@@ -713,12 +944,17 @@ const struct selftest kern_lock_tests[] = {
     TEST(a_mutex_survives_waiters_that_give_up),
     TEST(a_mutex_is_handed_to_the_longest_waiter),
     TEST(a_mutex_that_stays_locked_times_out),
+    TEST(a_mutex_unlocked_while_a_locker_queues_up_is_taken),
+    TEST(a_mutex_handed_over_at_the_deadline_is_taken),
     TEST(waiters_are_woken_in_the_order_they_came),
     TEST(all_waiters_are_woken_at_once),
     TEST(a_wait_times_out_and_leaves_the_queue),
+    TEST(a_wake_up_nobody_needs_goes_to_the_next),
+    TEST(a_wake_up_wins_against_the_deadline),
     TEST(a_wake_up_that_meets_a_time_out_is_passed_on),
     TEST(synchronize_waits_for_an_open_section),
     TEST(synchronize_does_not_wait_for_later_sections),
+    TEST(a_grace_period_under_way_does_not_serve_a_later_writer),
     TEST(idle_cpus_do_not_delay_synchronize),
     TEST(many_writers_may_wait_at_once),
     {.name = NULL},
