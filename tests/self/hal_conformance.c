@@ -665,7 +665,7 @@ static void a_call_through_the_open_gate_takes_four_arguments(void)
 
 #define TEST(function)                                                                             \
     {                                                                                              \
-        .name = "hal_conformance." #function, .run = (function)                                                \
+        .name = "hal_conformance." #function, .run = (function)                                    \
     }
 
 const struct selftest hal_conformance_tests[] = {
