@@ -114,13 +114,13 @@ static void quotes_units_and_unknown_keys_are_understood(void)
     if (line == NULL) {
         return;
     }
-    command_line_parse(line, "init=\"/bin/my sh\" smp=2K other='a \"b\"' limit.x=off -- -l 'x y'");
+    command_line_parse(line, "init=\"/bin/my sh\" smp=2K other='a \"b\"' gate.x=off -- -l 'x y'");
     expect_text(line, "init", "/bin/my sh");
     expect_text(line, "other", "a \"b\"");
     EXPECT_EQUAL(command_line_u64(line, "smp", &number), HX_OK);
     EXPECT_EQUAL(number, 2048);
     EXPECT_EQUAL(command_line_u64(line, "init", &number), HX_EINVAL);
-    EXPECT_EQUAL(command_line_bool(line, "limit.x", &truth), HX_OK);
+    EXPECT_EQUAL(command_line_bool(line, "gate.x", &truth), HX_OK);
     EXPECT(!truth);
     EXPECT(string_equal(line->init_arguments, "-l 'x y'"));
     unknown = command_line_unknown(line, 0);
