@@ -33,7 +33,7 @@ enum hal_gate_backend {
     HAL_GATE_NONE, /* no instance: what an empty slot points to */
 };
 
-/* Stacks of an unprivileged instance: stack n ends at stacks + (n + 1) * stride, guard page first. */
+/* Stacks of an unprivileged instance: stack n ends at stack_tops + n * stride, its guard page first. */
 #define HAL_GATE_STACK_STRIDE (4 * HAL_PAGE_SIZE)
 #define HAL_GATE_STACK_MAX    64
 
@@ -44,7 +44,7 @@ struct hal_gate_instance {
     uint32_t reserved;
     _Atomic uint64_t free_stacks; /* 264 bit n: stack n is free; the rest is for HAL_GATE_USER too */
     uint64_t root;                /* 272 hal_space_root of its space */
-    uintptr_t stacks;             /* 280 */
+    uintptr_t stack_tops;         /* 280 */
     uintptr_t trampoline;         /* 288 where hal_gate_trampoline() was copied to */
 };
 

@@ -55,7 +55,8 @@ static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
     }
     load->has_arena = true;
     load->image = load->instance->arena.base + (load->thunk_pages << HAL_PAGE_SHIFT);
-    load->instance->gate.stacks = load->image + load->elf.image_size;
+    load->instance->gate.stack_tops =
+        load->image + load->elf.image_size + HAL_GATE_STACK_STRIDE;
     return HX_OK;
 }
 
@@ -255,7 +256,8 @@ static hx_err map_thunks(struct load *load)
 static hx_err map_stacks(struct load *load)
 {
     struct module_instance *instance = load->instance;
-    size_t first = (instance->gate.stacks - instance->arena.base) >> HAL_PAGE_SHIFT;
+    size_t first = (instance->gate.stack_tops - instance->arena.base - HAL_GATE_STACK_STRIDE) >>
+                   HAL_PAGE_SHIFT;
 
     for (unsigned i = 0; i < INSTANCE_STACKS; i++) {
         /* The lowest page of each stays unmapped: the guard. */

@@ -246,48 +246,65 @@ entry_from_module:
     call x86_callout
     jmp entry_return
 
-entry_module_return:
-    movq %gs:CPU_USER_ACTIVATION, %rdi
-    movq %rdx, %rax
-    xorl %r8d, %r8d
 /*
- * Leave an unprivileged call: record in rdi, result in rax, r8 not 0 if it failed. An abandoned
- * call's frame leads to gate_user_abandoned. Interrupts are off.
+ * Back to the kernel's view: rcx = thread, r10 = its top of records, both stay; rsi and r11 are
+ * overwritten. Interrupts are off.
  */
-gate_user_leave:
-    movq %gs:CPU_CURRENT, %rsi
-    movq RECORD_PREVIOUS(%rdi), %rcx
-    movq %rcx, %gs:CPU_USER_ACTIVATION
-    movq %rcx, THREAD_USER_ACTIVATION(%rsi)
-    movq RECORD_KERNEL_SP(%rdi), %rcx
-    movq %rcx, %gs:CPU_KERNEL_SP
-    movq %rcx, THREAD_KERNEL_SP(%rsi)
-    movq RECORD_CR3(%rdi), %rcx
-    movq %rcx, THREAD_CR3(%rsi)
-    movq %rcx, %cr3
-    movq RECORD_STACK(%rdi), %rcx
-    movq RECORD_INSTANCE(%rdi), %rdx
-    lock btsq %rcx, INSTANCE_FREE_STACKS(%rdx)
-    testl %r8d, %r8d
-    jnz gate_abandoned
-    movq RECORD_RSP(%rdi), %rsp
-    movq RECORD_RBP(%rdi), %rbp
-    movq RECORD_RBX(%rdi), %rbx
-    movq RECORD_R12(%rdi), %r12
-    movq RECORD_R13(%rdi), %r13
-    movq RECORD_R14(%rdi), %r14
-    movq RECORD_R15(%rdi), %r15
-    pushq RECORD_RFLAGS(%rdi)
-    popfq
-    movq %rsi, %rcx
-    movq %rdi, %r10
-    addq $RECORD_SIZE, %r10
-    jmp gate_leave
+    .macro LEAVE_USER_CALL
+    movq RECORD_PREVIOUS - RECORD_SIZE(%r10), %rsi
+    movq %rsi, %gs:CPU_USER_ACTIVATION
+    movq %rsi, THREAD_USER_ACTIVATION(%rcx)
+    movq RECORD_KERNEL_SP - RECORD_SIZE(%r10), %rsi
+    movq %rsi, %gs:CPU_KERNEL_SP
+    movq %rsi, THREAD_KERNEL_SP(%rcx)
+    movq RECORD_CR3 - RECORD_SIZE(%r10), %rsi
+    movq %rsi, THREAD_CR3(%rcx)
+    movq %rsi, %cr3
+    movq RECORD_STACK - RECORD_SIZE(%r10), %rsi
+    movq RECORD_INSTANCE - RECORD_SIZE(%r10), %r11
+    lock btsq %rsi, INSTANCE_FREE_STACKS(%r11)
+    .endm
 
+/* What a call's caller must find again; r10 as above. */
+    .macro RESTORE_CALLER
+    movq RECORD_RSP - RECORD_SIZE(%r10), %rsp
+    movq RECORD_RBP - RECORD_SIZE(%r10), %rbp
+    movq RECORD_RBX - RECORD_SIZE(%r10), %rbx
+    movq RECORD_R12 - RECORD_SIZE(%r10), %r12
+    movq RECORD_R13 - RECORD_SIZE(%r10), %r13
+    movq RECORD_R14 - RECORD_SIZE(%r10), %r14
+    movq RECORD_R15 - RECORD_SIZE(%r10), %r15
+    pushq RECORD_RFLAGS - RECORD_SIZE(%r10)
+    popfq
+    .endm
+
+/* Take the record off, r10 and rcx as above; result in the named register. */
+    .macro LEAVE_CALL result
+    movq $0, RECORD_INSTANCE - RECORD_SIZE(%r10)
+    addq $-RECORD_SIZE, THREAD_GATE_TOP(%rcx)
+    cmpl $0, hal_gate_drains
+    jne gate_tell_drainer_\result
+    .ifnc \result, rdx
+    movq %\result, %rdx
+    .endif
+    xorl %eax, %eax
+    ret
+    .endm
+
+entry_module_return:              /* rdx = result */
+    movq %gs:CPU_CURRENT, %rcx
+    movq THREAD_GATE_TOP(%rcx), %r10
+    LEAVE_USER_CALL
+    RESTORE_CALLER
+    LEAVE_CALL rdx
+
+/* Where the frame of an abandoned call leads, in the kernel's mode, interrupts off. */
     .globl gate_user_abandoned
 gate_user_abandoned:
-    movl $1, %r8d
-    jmp gate_user_leave
+    movq %gs:CPU_CURRENT, %rcx
+    movq THREAD_GATE_TOP(%rcx), %r10
+    LEAVE_USER_CALL
+    jmp gate_fail
 
 /* --- the gate ------------------------------------------------------------------------------------- */
 
@@ -331,58 +348,50 @@ hal_gate_call:
     xorl RECORD_RFLAGS - RECORD_SIZE(%r10), %edx
     testl $0x200, %edx
     jnz gate_flag_changed
-gate_leave:                       /* rcx = thread, r10 = its top, rax = result */
-    movq $0, RECORD_INSTANCE - RECORD_SIZE(%r10)
-    addq $-RECORD_SIZE, THREAD_GATE_TOP(%rcx)
-    cmpl $0, hal_gate_drains
-    jne gate_tell_drainer
-    movq %rax, %rdx
-    xorl %eax, %eax
-    ret
+    LEAVE_CALL rax
 
-gate_tell_drainer:
-    pushq %rax
+gate_tell_drainer_rax:
+    movq %rax, %rdx
+gate_tell_drainer_rdx:
+    pushq %rdx
     call kernel_gate_left
     popq %rdx
     xorl %eax, %eax
     ret
 
-/* An operation came back with interrupts switched: the record's other registers are as they were. */
+/* An operation came back with interrupts switched: the caller's registers are in place all the same. */
 gate_flag_changed:
-    leaq -RECORD_SIZE(%r10), %rdi
-    movl $HX_ESTATE, RECORD_OUTCOME(%rdi)
-
-/* A failed call: record in rdi, its outcome set. Ends as a return from hal_gate_call. */
-    .globl gate_abandoned
-    .globl hal_gate_abandon
-hal_gate_abandon:
-gate_abandoned:
-    movq RECORD_RSP(%rdi), %rsp
-    movq RECORD_RBP(%rdi), %rbp
-    movq RECORD_RBX(%rdi), %rbx
-    movq RECORD_R12(%rdi), %r12
-    movq RECORD_R13(%rdi), %r13
-    movq RECORD_R14(%rdi), %r14
-    movq RECORD_R15(%rdi), %r15
-    pushq RECORD_RFLAGS(%rdi)
-    popfq
-    movq %rdi, %rsi
-    movq RECORD_SLOT(%rsi), %rdi
-    jmp kernel_gate_failed
+    movl $HX_ESTATE, RECORD_OUTCOME - RECORD_SIZE(%r10)
+    jmp gate_fail
 
 /* The target of an open instance's missing operations: called like one, fails like one. */
     .globl gate_no_operation
 gate_no_operation:
     movq %gs:CPU_CURRENT, %rcx
-    movq THREAD_GATE_TOP(%rcx), %rdi
-    subq $RECORD_SIZE, %rdi
-    movl $HX_ENOSYS, RECORD_OUTCOME(%rdi)
-    jmp gate_abandoned
+    movq THREAD_GATE_TOP(%rcx), %r10
+gate_refuse_operation:
+    movl $HX_ENOSYS, RECORD_OUTCOME - RECORD_SIZE(%r10)
+    jmp gate_fail
+gate_refuse_empty:
+    movl $HX_ENOENT, RECORD_OUTCOME - RECORD_SIZE(%r10)
+    jmp gate_fail
+gate_refuse_stack:
+    movl $HX_EAGAIN, RECORD_OUTCOME - RECORD_SIZE(%r10)
 
-gate_refuse:                      /* r10 = record, eax = error */
-    movq %r10, %rdi
-    movl %eax, RECORD_OUTCOME(%rdi)
-    jmp gate_abandoned
+/* A failed call, its outcome noted: r10 = top of records. Ends as a return from hal_gate_call. */
+gate_fail:
+    RESTORE_CALLER
+    leaq -RECORD_SIZE(%r10), %rsi
+    movq RECORD_SLOT(%rsi), %rdi
+    jmp kernel_gate_failed
+
+/* The same with the record in rdi: hal_gate_abandon, and where abandoned frames of open calls lead. */
+    .globl gate_abandoned
+    .globl hal_gate_abandon
+hal_gate_abandon:
+gate_abandoned:
+    leaq RECORD_SIZE(%rdi), %r10
+    jmp gate_fail
 
 /*
  * Unprivileged: from here on entries from user mode use the kernel stack below this frame, and the
@@ -390,48 +399,42 @@ gate_refuse:                      /* r10 = record, eax = error */
  * it has no business with are cleared.
  */
 gate_not_open:
-    movl $HX_ENOENT, %eax
+    addq $RECORD_SIZE, %r10       /* as in the paths that fail: the top of records */
     cmpl $1, INSTANCE_BACKEND(%r11)
-    jne gate_refuse
-    movl $HX_ENOSYS, %eax
-    movq (%r11, %r9, 8), %r9
-    testq %r9, %r9
-    jz gate_refuse
-1:  movl $HX_EAGAIN, %eax
-    movq INSTANCE_FREE_STACKS(%r11), %rbx
+    jne gate_refuse_empty
+    movq (%r11, %r9, 8), %rax
+    testq %rax, %rax
+    jz gate_refuse_operation
+1:  movq INSTANCE_FREE_STACKS(%r11), %rbx
     bsfq %rbx, %rbx
-    jz gate_refuse
+    jz gate_refuse_stack
     lock btrq %rbx, INSTANCE_FREE_STACKS(%r11)
     jnc 1b
-    movq %rbx, RECORD_STACK(%r10)
-    incq %rbx
+    movq %rbx, RECORD_STACK - RECORD_SIZE(%r10)
     shlq $14, %rbx                /* HAL_GATE_STACK_STRIDE */
     addq INSTANCE_STACKS(%r11), %rbx
     cli
-    movq %gs:CPU_CURRENT, %rax
-    movq THREAD_KERNEL_SP(%rax), %r12
-    movq %r12, RECORD_KERNEL_SP(%r10)
-    movq THREAD_CR3(%rax), %r12
-    movq %r12, RECORD_CR3(%r10)
-    movq THREAD_USER_ACTIVATION(%rax), %r12
-    movq %r12, RECORD_PREVIOUS(%r10)
-    movq %rsp, %r12
-    andq $-16, %r12
-    movq %r12, THREAD_KERNEL_SP(%rax)
+    movq %gs:CPU_CURRENT, %r9
+    movq THREAD_KERNEL_SP(%r9), %r12
+    movq %r12, RECORD_KERNEL_SP - RECORD_SIZE(%r10)
+    movq THREAD_CR3(%r9), %r12
+    movq %r12, RECORD_CR3 - RECORD_SIZE(%r10)
+    movq THREAD_USER_ACTIVATION(%r9), %r12
+    movq %r12, RECORD_PREVIOUS - RECORD_SIZE(%r10)
+    leaq -8(%rsp), %r12           /* aligned, as the ABI aligns it before a call */
+    movq %r12, THREAD_KERNEL_SP(%r9)
     movq %r12, %gs:CPU_KERNEL_SP
-    movq %r10, THREAD_USER_ACTIVATION(%rax)
+    movq %r10, THREAD_USER_ACTIVATION(%r9)
     movq %r10, %gs:CPU_USER_ACTIVATION
     movq INSTANCE_ROOT(%r11), %r12
-    movq %r12, THREAD_CR3(%rax)
+    movq %r12, THREAD_CR3(%r9)
     movq %r12, %cr3
-    movq INSTANCE_TRAMPOLINE(%r11), %r12
-    movl RECORD_RFLAGS(%r10), %r11d
-    andl $0x200, %r11d
-    orl $2, %r11d
+    movl RECORD_RFLAGS - RECORD_SIZE(%r10), %r12d
     movq %rcx, %r10               /* a3: the trampoline moves it back */
-    movq %r12, %rcx
+    movq INSTANCE_TRAMPOLINE(%r11), %rcx
+    movl %r12d, %r11d
+    andl $0x200, %r11d            /* of the caller's flags, only the interrupt flag */
     movq %rbx, %rsp
-    movq %r9, %rax
     xorl %ebx, %ebx
     xorl %ebp, %ebp
     xorl %r8d, %r8d

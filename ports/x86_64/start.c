@@ -41,7 +41,7 @@ _Static_assert(offsetof(struct hal_thread, gate_top) == THREAD_GATE_TOP, "entry.
 _Static_assert(offsetof(struct hal_gate_instance, backend) == INSTANCE_BACKEND &&
                   offsetof(struct hal_gate_instance, free_stacks) == INSTANCE_FREE_STACKS &&
                   offsetof(struct hal_gate_instance, root) == INSTANCE_ROOT &&
-                  offsetof(struct hal_gate_instance, stacks) == INSTANCE_STACKS &&
+                  offsetof(struct hal_gate_instance, stack_tops) == INSTANCE_STACKS &&
                   offsetof(struct hal_gate_instance, trampoline) == INSTANCE_TRAMPOLINE,
               "entry.S knows struct hal_gate_instance");
 _Static_assert(offsetof(struct hal_activation, outcome) == RECORD_OUTCOME &&
