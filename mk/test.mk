@@ -4,12 +4,12 @@
 TSAN_TESTS := tests/host/core/test_log_ring.c tests/host/kern/test_frames.c tests/host/kern/test_heap.c
 export TSAN_TESTS PYTEST
 
-# make run ARGS='--smp 4'
+# make run ARGS='--smp 4', make bench ARGS='--profile log_line'
 ARGS ?=
 # make fuzz T=60
 T ?= 60
 
-.PHONY: run test test-host test-metal soak fuzz bench spec spec-mutants
+.PHONY: run test test-host test-metal soak fuzz bench plugins spec spec-mutants
 
 run: deps all ## boot in QEMU (ARGS='…' goes to tools/run)
 	$(Q)tools/run --kernel $(OUT)/helix.elf $(ARGS)
@@ -29,14 +29,26 @@ soak: deps ## run all tests with their full counts (long)
 fuzz: deps ## run every fuzzer for T seconds
 	$(Q)tools/test fuzz --fuzz-seconds $(T)
 
-bench: deps all ## measure in counted instructions, and the size of the image
-	$(Q)tools/bench --kernel $(OUT)/helix.elf
+bench: deps all plugins ## measure in counted instructions, and the size of the image (ARGS='…' goes to tools/bench)
+	$(Q)tools/bench --kernel $(OUT)/helix.elf $(ARGS)
 
 spec: deps ## every required behaviour with its tests and their results
 	$(Q)tools/spec
 
 spec-mutants: deps ## break every behaviour on purpose and see its tests fail
 	$(Q)tools/spec-mutants
+
+# --- plug-ins of the emulator -----------------------------------------------------------------------
+
+PLUGINS       := $(patsubst tools/plugins/%.c,build/tools/%.so,$(wildcard tools/plugins/*.c))
+PLUGIN_CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -I.
+
+plugins: $(PLUGINS)
+
+build/tools/%.so: tools/plugins/%.c $(wildcard tools/plugins/*.h) mk/test.mk
+	$(call say,PLUGIN,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(GCC) $(PLUGIN_CFLAGS) -shared -o $@ $<
 
 # --- what tools/test builds --------------------------------------------------------------------------
 

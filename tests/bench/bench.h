@@ -17,6 +17,15 @@ struct benchmark {
     uint64_t (*measure)(uint32_t runs);
 };
 
+/*
+ * Marks for the emulator's plug-in (tools/plugins/cost.c), which knows their addresses: it counts
+ * the instructions executed from the one to the other, and takes what was counted as one section.
+ * They do nothing, and stand outside what is measured.  Context: any.
+ */
+void bench_mark_begin(void);
+void bench_mark_end(void);
+void bench_mark_take(void);
+
 /* The table; ends with a NULL name. */
 extern const struct benchmark bench_table[];
 

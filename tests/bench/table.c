@@ -13,7 +13,22 @@
 #include <subsys/modules/modules.h>
 #include <tests/bench/bench.h>
 
-/* --- subtracting what the measuring itself costs -------------------------------------------------- */
+/* --- the stretch that is measured ------------------------------------------------------------- */
+
+/* The marks stand outside of the two readings of the clock. */
+static inline uint64_t begin(void)
+{
+    bench_mark_begin();
+    return hal_clock_cycles();
+}
+
+static inline uint64_t cycles_since(uint64_t start)
+{
+    uint64_t cycles = hal_clock_cycles() - start;
+
+    bench_mark_end();
+    return cycles;
+}
 
 /* Cycles of an empty loop of so many rounds, with the same shape as those below. */
 static uint64_t empty_loop(uint32_t runs)
@@ -33,7 +48,7 @@ static uint64_t without_loop(uint64_t cycles, uint32_t runs)
     return cycles > loop ? cycles - loop : 0;
 }
 
-/* --- boot ------------------------------------------------------------------------------------------- */
+/* --- boot ------------------------------------------------------------------------------------- */
 
 /* From the first instruction of the image to the state Running; taken once. */
 static uint64_t boot_to_running(uint32_t runs)
@@ -46,7 +61,7 @@ static uint64_t ram_at_running(uint32_t runs)
     return bench_boot_memory() * runs;
 }
 
-/* --- interrupts ---------------------------------------------------------------------------------------- */
+/* --- interrupts ------------------------------------------------------------------------------- */
 
 static enum interrupt_action do_nothing(void *argument, struct hal_frame *frame)
 {
@@ -69,16 +84,16 @@ static uint64_t irq_dispatch(uint32_t runs)
 
         hal_interrupts_disable();
         hal_interrupt_send(hal_cpu_id(), vector);
-        start = hal_clock_cycles();
+        start = begin();
         hal_interrupts_enable();
         __asm__ volatile("nop"); /* sti lets one instruction pass */
-        cycles += hal_clock_cycles() - start;
+        cycles += cycles_since(start);
     }
     (void)!interrupt_unregister(vector, "bench");
     return cycles - 5ULL * runs; /* rdtsc, sti, nop and what joins its two halves */
 }
 
-/* --- threads --------------------------------------------------------------------------------------------- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 struct partner {
     _Atomic bool stop;
@@ -95,7 +110,7 @@ static void yield_back(void *argument)
     atomic_store_explicit(&partner->stopped, true, memory_order_relaxed);
 }
 
-/* Two threads hand the CPU to each other: a round is two switches. */
+/* Two threads hand the CPU to each other: a round is two of the switches wanted. */
 static uint64_t kthread_switch(uint32_t runs)
 {
     struct partner partner = {0};
@@ -113,33 +128,33 @@ static uint64_t kthread_switch(uint32_t runs)
     }
     thread_start(thread);
     thread_yield();
-    start = hal_clock_cycles();
-    for (uint32_t i = 0; i < runs; i++) {
+    start = begin();
+    for (uint32_t i = 0; i < (runs + 1) / 2; i++) {
         thread_yield();
     }
-    cycles = hal_clock_cycles() - start;
+    cycles = cycles_since(start);
     atomic_store_explicit(&partner.stop, true, memory_order_relaxed);
     while (!atomic_load_explicit(&partner.stopped, memory_order_relaxed)) {
         thread_yield();
     }
-    return cycles / 2;
+    return cycles;
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static uint64_t kmalloc_free_64(uint32_t runs)
 {
-    uint64_t start = hal_clock_cycles();
+    uint64_t start = begin();
 
     for (uint32_t i = 0; i < runs; i++) {
         heap_free(heap_allocate(64, OWNER_CORE));
     }
-    return without_loop(hal_clock_cycles() - start, runs);
+    return without_loop(cycles_since(start), runs);
 }
 
 static uint64_t frame_alloc_free(uint32_t runs)
 {
-    uint64_t start = hal_clock_cycles();
+    uint64_t start = begin();
 
     for (uint32_t i = 0; i < runs; i++) {
         uint64_t physical;
@@ -148,10 +163,10 @@ static uint64_t frame_alloc_free(uint32_t runs)
             frames_free(physical, 0);
         }
     }
-    return without_loop(hal_clock_cycles() - start, runs);
+    return without_loop(cycles_since(start), runs);
 }
 
-/* --- log ------------------------------------------------------------------------------------------------------ */
+/* --- log -------------------------------------------------------------------------------------- */
 
 /* What the caller of the log pays for a line of 40 characters with two numbers. */
 static uint64_t log_line(uint32_t runs)
@@ -162,26 +177,26 @@ static uint64_t log_line(uint32_t runs)
         uint64_t start;
 
         preempt_disable();
-        start = hal_clock_cycles();
+        start = begin();
         log_write(LOG_DEBUG, "bench: line %u of %u, with forty bytes", (unsigned)i + 100,
                   (unsigned)runs);
-        cycles += hal_clock_cycles() - start;
+        cycles += cycles_since(start);
         preempt_enable();
     }
     return cycles;
 }
 
-/* --- the gate --------------------------------------------------------------------------------------------------- */
+/* --- the gate --------------------------------------------------------------------------------- */
 
 static uint64_t call_loop(uint32_t runs)
 {
     struct slot *slot = slot_find("demo");
-    uint64_t start = hal_clock_cycles();
+    uint64_t start = begin();
 
     for (uint32_t i = 0; i < runs; i++) {
         (void)gate_call(slot, DEMO_NOTHING, 0, 0, 0, 0);
     }
-    return hal_clock_cycles() - start;
+    return cycles_since(start);
 }
 
 /* The same loop with a plain call of the same function. */
