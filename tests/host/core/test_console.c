@@ -367,12 +367,12 @@ static void symbols_are_found_by_any_address_inside(void **state)
 {
     static const uint32_t addresses[] = {0x10, 0x20, 0x80};
     static const uint32_t names[] = {0, 4, 8};
-    static const struct symbol_table table = {.base = 0x1000,
-                                              .end = 0x1100,
-                                              .count = 3,
-                                              .addresses = addresses,
-                                              .name_offsets = names,
-                                              .names = "one\0two\0end"};
+    static const struct hal_symbols table = {.base = 0x1000,
+                                             .end = 0x1100,
+                                             .count = 3,
+                                             .addresses = addresses,
+                                             .name_offsets = names,
+                                             .names = "one\0two\0end"};
     struct symbol symbol;
     char text[32];
 

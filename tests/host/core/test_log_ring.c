@@ -1,3 +1,4 @@
+#include <base/assert.h>
 #include <core/debug/log_ring.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -9,6 +10,12 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+void assert_failed(const char *sentence, const char *expression, const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: %s (%s)\n", file, line, sentence, expression);
+    abort();
+}
 
 static struct log_ring ring;
 static struct log_entry entry;
