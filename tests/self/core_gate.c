@@ -209,19 +209,19 @@ static void many_threads_call_one_user_instance_at_once(void)
 }
 
 const struct selftest core_gate_tests[] = {
-    {"an_open_call_returns_the_modules_answer", an_open_call_returns_the_modules_answer, 0},
-    {"a_user_call_returns_the_modules_answer", a_user_call_returns_the_modules_answer,
+    {"core_gate.an_open_call_returns_the_modules_answer", an_open_call_returns_the_modules_answer, 0},
+    {"core_gate.a_user_call_returns_the_modules_answer", a_user_call_returns_the_modules_answer,
      SELFTEST_METAL_ONLY},
-    {"every_crash_behind_the_open_gate_is_contained",
+    {"core_gate.every_crash_behind_the_open_gate_is_contained",
      every_crash_behind_the_open_gate_is_contained, SELFTEST_METAL_ONLY},
-    {"every_crash_behind_the_user_gate_is_contained",
+    {"core_gate.every_crash_behind_the_user_gate_is_contained",
      every_crash_behind_the_user_gate_is_contained, SELFTEST_METAL_ONLY},
-    {"the_user_gate_keeps_a_module_off_the_kernels_memory",
+    {"core_gate.the_user_gate_keeps_a_module_off_the_kernels_memory",
      the_user_gate_keeps_a_module_off_the_kernels_memory, SELFTEST_METAL_ONLY},
-    {"the_open_gate_keeps_a_module_off_the_kernels_text",
+    {"core_gate.the_open_gate_keeps_a_module_off_the_kernels_text",
      the_open_gate_keeps_a_module_off_the_kernels_text, SELFTEST_METAL_ONLY},
-    {"many_threads_call_one_open_instance_at_once", many_threads_call_one_open_instance_at_once, 0},
-    {"many_threads_call_one_user_instance_at_once", many_threads_call_one_user_instance_at_once,
+    {"core_gate.many_threads_call_one_open_instance_at_once", many_threads_call_one_open_instance_at_once, 0},
+    {"core_gate.many_threads_call_one_user_instance_at_once", many_threads_call_one_user_instance_at_once,
      SELFTEST_METAL_ONLY},
     {0},
 };
