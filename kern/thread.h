@@ -68,8 +68,8 @@ enum thread_state {
  *       L = the thread list's lock
  */
 struct thread {
-    struct hal_thread hal;         /* O  first: the port finds it here */
-    uint32_t preempt_depth;        /* O  0: may be switched away from */
+    struct hal_thread hal;  /* O  first: the port finds it here */
+    uint32_t preempt_depth; /* O  0: may be switched away from */
     union {
         struct {
             uint16_t interrupt_depth; /* O  nesting of interrupt handlers on top of this thread */
