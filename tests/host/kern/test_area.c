@@ -168,13 +168,14 @@ static void a_full_class_goes_on_in_the_next(void **state)
 /* Make the n-th frame allocation fail, for n = 1, 2, … until all of them succeed. */
 static void each_allocation_that_fails_is_unwound(void **state)
 {
-    struct area *area;
+    struct area *area = allocate(9);
+    uintptr_t first_base = area->base;
     uint64_t frames;
     uint64_t n = 0;
     hx_err error;
 
     (void)state;
-    area_free(allocate(9)); /* the page table and a slab of records stay */
+    area_free(area); /* the page table and a slab of records stay */
     frames = fake_free_frames();
     do {
         frames_fail_nth(++n);
@@ -188,6 +189,7 @@ static void each_allocation_that_fails_is_unwound(void **state)
         }
     } while (error != HX_OK);
     assert_int_equal(n, 10);
+    assert_int_equal(area->base, first_base);
     check_guards(area);
     area_free(area);
     assert_int_equal(fake_free_frames(), frames);

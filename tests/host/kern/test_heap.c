@@ -3,6 +3,7 @@
 #include "../random.h"
 
 #include <kern/heap.h>
+#include <kern/slab.h>
 #include <pthread.h>
 
 #define MIB   (1ULL << 20)
@@ -355,12 +356,89 @@ static void asking_for_the_owner_is_safe_for_any_pointer(void **state)
 /* A block whose first word is its own address, as an empty list's is, looks like a slab there. */
 static void a_large_block_that_looks_like_a_slab_is_freed(void **state)
 {
-    void **block = allocate(16384, OWNER);
+    (void)state;
+    for (size_t size = 4097; size < 40000; size += 4000) {
+        void **block = allocate(size, OWNER);
+
+        assert_int_equal((uintptr_t)block % SLAB_SIZE, 0);
+        block[0] = (void *)block;
+        heap_free(block);
+        assert_int_equal(statistics_now().objects, 0);
+    }
+}
+
+/* --- slabs below the heap ----------------------------------------------------------------------
+ */
+
+/* All objects of two slabs of the class; returns how many. */
+static uint32_t take_two_slabs(struct slab_class *class, void **taken)
+{
+    uint32_t wanted = 2 * (class->end - class->first);
+    uint32_t count = 0;
+
+    while (count < wanted) {
+        uint32_t more = slab_take(class, taken + count, wanted - count);
+
+        assert_int_not_equal(more, 0);
+        count += more;
+    }
+    assert_int_equal(class->slab_count, 2);
+    return count;
+}
+
+static void an_object_returned_to_a_full_slab_is_taken_next(void **state)
+{
+    static struct slab_class class;
+    static void *taken[64];
+    uint32_t count;
+    void *object;
 
     (void)state;
-    block[0] = (void *)block;
-    heap_free(block);
-    assert_int_equal(statistics_now().objects, 0);
+    slab_class_init(&class, 10, NULL);
+    count = take_two_slabs(&class, taken);
+    slab_put(&class, &taken[3], 1);
+    assert_int_equal(slab_take(&class, &object, 1), 1);
+    assert_ptr_equal(object, taken[3]);
+    slab_put(&class, taken, count);
+    assert_int_equal(class.slab_count, 1);
+    assert_int_equal(class.taken, 0);
+}
+
+static void one_empty_slab_is_kept_while_others_are_in_use(void **state)
+{
+    static struct slab_class class;
+    static void *taken[64];
+    uint32_t count;
+
+    (void)state;
+    slab_class_init(&class, 10, NULL);
+    count = take_two_slabs(&class, taken);
+    slab_put(&class, taken, count);
+    count = take_two_slabs(&class, taken); /* the spare one and a new one */
+    slab_put(&class, taken + count / 2, count / 2);
+    assert_int_equal(class.slab_count, 2);
+    slab_put(&class, taken, count / 2);
+    assert_int_equal(class.slab_count, 1);
+}
+
+static void a_walk_survives_the_slab_under_it_becoming_empty(void **state)
+{
+    static struct slab_class class;
+    static void *taken[64];
+    uint32_t count;
+    struct slab *slab;
+
+    (void)state;
+    slab_class_init(&class, 10, NULL);
+    count = take_two_slabs(&class, taken);
+    slab = slab_next(&class, NULL);
+    slab_put(&class, taken, count);
+    assert_int_equal(class.slab_count, 2);
+    assert_ptr_equal(slab->self, slab);
+    slab = slab_next(&class, slab);
+    assert_ptr_equal(slab->self, slab);
+    assert_null(slab_next(&class, slab));
+    assert_int_equal(class.slab_count, 1);
 }
 
 /* --- owners ----------------------------------------------------------------------------------- */
@@ -611,6 +689,9 @@ int main(void)
 #endif
         cmocka_unit_test_setup(asking_for_the_owner_is_safe_for_any_pointer, start),
         cmocka_unit_test_setup(a_large_block_that_looks_like_a_slab_is_freed, start),
+        cmocka_unit_test_setup(an_object_returned_to_a_full_slab_is_taken_next, start),
+        cmocka_unit_test_setup(one_empty_slab_is_kept_while_others_are_in_use, start),
+        cmocka_unit_test_setup(a_walk_survives_the_slab_under_it_becoming_empty, start),
         cmocka_unit_test_setup(an_owner_gets_back_to_zero, start),
         cmocka_unit_test_setup(random_use_keeps_contents_owners_and_sums, start),
         cmocka_unit_test_setup(cost_does_not_grow_with_live_objects, start),
