@@ -59,7 +59,7 @@ tests-asan: $(HOST_TESTS:tests/host/%.c=build/host-asan/tests/%)
 tests-gcc:  $(HOST_TESTS:tests/host/%.c=build/host-gcc/tests/%)
 tests-tsan: $(TSAN_TESTS:tests/host/%.c=build/host-tsan/tests/%)
 
-kernels-hosted: build/host-asan/helix build/host-gcc/helix
+kernels-hosted: build/host-asan/helix build/host-gcc/helix build/host-tsan/helix
 
 images:
 	$(Q)$(MAKE) --no-print-directory all BUILD=release

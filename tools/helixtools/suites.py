@@ -77,12 +77,14 @@ def hosted_suites(seed, patience):
     if not _selftest_sources():
         return []
     suites = []
-    for variant in ("host-asan", "host-gcc"):
+    initrd = tree.image_folder("release") / "initrd.cpio"
+    for variant, cpus in (("host-asan", 2), ("host-gcc", 1), ("host-tsan", 4)):
         program = tree.BUILD / variant / "helix"
         command = [str(program), "selftest", "panic=exit", f"seed={seed}"]
-        suites.append(Suite(f"hosted/{variant[5:]}", HOST, command, [program],
+        suites.append(Suite(f"hosted/{variant[5:]}-{cpus}cpu", HOST, command, [program, initrd],
                             _selftest_sources(), timeout=120 * patience, alone=True,
-                            environment=SANITIZER_ENVIRONMENT))
+                            environment={"HELIX_CPUS": str(cpus), "HELIX_INITRD": str(initrd),
+                                         **SANITIZER_ENVIRONMENT}))
     return suites
 
 
