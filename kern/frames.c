@@ -599,10 +599,12 @@ uint64_t frames_owned(owner_tag owner)
 
     for (uint64_t index = 0; index < pool.frame_count; index++) {
         const struct frame *frame = &pool.frames[index];
+        /* Read once: the block may be freed between two looks. */
+        unsigned state = state_of(frame);
 
-        if (is_allocated(frame) &&
+        if (state >= FRAME_ALLOCATED &&
             atomic_load_explicit(&frame->owner, memory_order_relaxed) == owner) {
-            owned += 1ULL << (state_of(frame) - FRAME_ALLOCATED);
+            owned += 1ULL << (state - FRAME_ALLOCATED);
         }
     }
     return owned;

@@ -4,7 +4,8 @@
 #include <core/gate/arena.h>
 #include <kern/cpu.h>
 #include <kern/frames.h>
-#include <kern/mutex.h>
+#include <kern/kernel_space.h>
+#include <kern/spinlock.h>
 
 /* --- addresses of open arenas: one bit per granule, first fit ---------------------------------------- */
 
@@ -94,6 +95,24 @@ hx_err arena_create(struct arena *arena, size_t pages, bool is_user, owner_tag o
 
 /* --- pages ----------------------------------------------------------------------------------------------- */
 
+/* A user arena's space is this arena's alone; the kernel's space is everybody's. */
+static hx_err map_at(const struct arena *arena, uintptr_t address, uint64_t physical,
+                     unsigned protection)
+{
+    return arena->is_user ? hal_space_map(arena->space, address, physical, 1, protection | HAL_USER)
+                          : kernel_space_map(address, physical, 1, protection);
+}
+
+static void unmap_at(const struct arena *arena, uintptr_t address)
+{
+    if (arena->is_user) {
+        hal_space_unmap(arena->space, address, 1);
+    } else {
+        kernel_space_unmap(address, 1);
+        cpu_tlb_shootdown(address, 1);
+    }
+}
+
 static hx_err map_page(struct arena *arena, size_t page, unsigned protection, const void *contents,
                        size_t size)
 {
@@ -107,8 +126,7 @@ static hx_err map_page(struct arena *arena, size_t page, unsigned protection, co
     if (size > 0) {
         memcpy(hal_direct_map(physical), contents, size);
     }
-    error = hal_space_map(arena->space, arena->base + (page << HAL_PAGE_SHIFT), physical, 1,
-                          protection | (arena->is_user ? HAL_USER : 0U));
+    error = map_at(arena, arena->base + (page << HAL_PAGE_SHIFT), physical, protection);
     if (error != HX_OK) {
         frames_free(physical, 0);
     }
@@ -142,10 +160,7 @@ void arena_destroy(struct arena *arena)
         uint64_t physical;
 
         if (hal_space_lookup(arena->space, address, &physical, NULL)) {
-            hal_space_unmap(arena->space, address, 1);
-            if (!arena->is_user) {
-                cpu_tlb_shootdown(address, 1);
-            }
+            unmap_at(arena, address);
             frames_free(physical, 0);
         }
     }
