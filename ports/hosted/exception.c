@@ -30,15 +30,16 @@ static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
 static struct sigaction previous[HX_ARRAY_SIZE(signals)];
 
 /*
- * The sanitizers must leave these signals to the port, and memory that only fibers point to is no
- * leak of the tested code. They call these functions, by these names, when they start.
+ * The sanitizers must leave these signals to the port, and do not know where the stacks of fibers
+ * are that may point to memory. They call these functions, by these names, when they start.
  */
 const char *__asan_default_options(void);
 const char *__tsan_default_options(void);
 
 const char *__asan_default_options(void)
 {
-    return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_sigtrap=0";
+    return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_sigtrap=0:"
+           "detect_leaks=0";
 }
 
 const char *__tsan_default_options(void)

@@ -563,17 +563,18 @@ static void a_captured_frame_shows_where_it_was_taken(void)
 
 static void the_walk_ends_at_bad_pointers(void)
 {
-    static uintptr_t chain[2]; /* a frame that says it is the outermost */
+    static const uintptr_t outermost[2]; /* a frame without a caller */
+    static const uintptr_t shifted[3] = {UINTPTR_MAX, UINTPTR_MAX, UINTPTR_MAX};
     const uintptr_t bad[] = {
         0,
         1,
         8,
-        (uintptr_t)chain + 1,
+        (uintptr_t)shifted + 1,
         hal_area_window().base + hal_area_window().size - 16,
         UINTPTR_MAX,
         UINTPTR_MAX - 7,
         (uintptr_t)1 << (sizeof(uintptr_t) * 8 - 2), /* not canonical on x86-64 */
-        (uintptr_t)chain,
+        (uintptr_t)outermost,
     };
 
     for (size_t i = 0; i < HX_ARRAY_SIZE(bad); i++) {

@@ -365,7 +365,9 @@ static void a_write_to_a_read_only_page_faults(void)
     if (!open_faults()) {
         return;
     }
-    EXPECT_EQUAL(map(1, 1, HAL_READ), HX_OK);
+    EXPECT_EQUAL(map(1, 2, HAL_READ), HX_OK);
+    *(volatile uint8_t *)page(2) = 1; /* with no access before */
+    expect_fault(page(2), HAL_FAULT_PRESENT | HAL_FAULT_WRITE);
     word = (volatile uint32_t *)(page(1) + 0x124);
     EXPECT_EQUAL(*word, 0);
     EXPECT_EQUAL(fault.calls, 0);
