@@ -1,9 +1,11 @@
 /* All built-in tests, suite by suite, in the order in which they run. */
+#include <helix/attributes.h>
 #include <stddef.h>
 #include <tests/self/runner.h>
 #include <tests/self/suites.h>
 
 const struct selftest *const selftest_suites[] = {
+    core_kernel_tests, /* first, while the log still holds the boot */
     base_memory_tests,
     config_boot_tests,
     hal_conformance_tests,
@@ -12,7 +14,14 @@ const struct selftest *const selftest_suites[] = {
     kern_lock_tests,
     kern_thread_tests,
     kern_timer_tests,
+    core_debug_tests,
+    core_interrupts_tests,
+    core_subsystems_tests,
+    core_panic_tests,
     core_gate_tests,
     x86_64_devices_tests,
-    NULL,
+    x86_64_router_tests,
+    core_end_tests, /* last: it shuts the kernel down */
 };
+
+const size_t selftest_suite_count = HX_ARRAY_SIZE(selftest_suites);

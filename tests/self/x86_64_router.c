@@ -1,0 +1,202 @@
+/* Routing policies, proved by where the interval timer's interrupts arrive. */
+#include <core/interrupts/dispatcher.h>
+#include <core/interrupts/router.h>
+#include <hal/clock.h>
+#include <hal/cpu.h>
+#include <hal/interrupt.h>
+#include <kern/cpu.h>
+#include <ports/x86_64/instructions.h>
+#include <stdatomic.h>
+#include <tests/self/crew.h>
+#include <tests/self/suites.h>
+
+/* Channel 0 of the PIT (Intel 8254): the device on every PC that interrupts by itself. */
+#define PIT_COMMAND   0x43
+#define PIT_CHANNEL_0 0x40
+#define PIT_RATE      0x34 /* both bytes, mode 2 */
+#define PIT_STOP      0x30 /* mode 0: waits for a count */
+#define PIT_1_KHZ     1193
+
+#define ENOUGH      5U
+#define PATIENCE_NS (2 * HAL_NS_PER_S)
+#define WINDOW_NS   (ROUTER_PERIOD_NS + 50 * HAL_NS_PER_MS)
+#define LAPS        3U
+
+static struct {
+    uint8_t vector;
+    uint32_t line;
+    struct hal_line_mode mode;
+} pit;
+
+static enum interrupt_action ignore_tick(void *argument, struct hal_frame *frame)
+{
+    (void)argument;
+    (void)frame;
+    return INTERRUPT_HANDLED;
+}
+
+/* The timer runs from here to close_pit. Returns whether there is a line and a vector for it. */
+static bool open_pit(void)
+{
+    pit.vector = interrupt_free_vector();
+    if (pit.vector == 0 || hal_line_of_isa(0, &pit.line, &pit.mode) != HX_OK ||
+        router_cpus(pit.line) != 0) {
+        selftest_skip("no vector, or the interval timer's line is in use");
+        return false;
+    }
+    EXPECT_EQUAL(interrupt_register(pit.vector, "router", ignore_tick, NULL, false), HX_OK);
+    x86_out8(PIT_COMMAND, PIT_RATE);
+    x86_out8(PIT_CHANNEL_0, PIT_1_KHZ & 0xFF);
+    x86_out8(PIT_CHANNEL_0, PIT_1_KHZ >> 8);
+    return true;
+}
+
+static void close_pit(void)
+{
+    x86_out8(PIT_COMMAND, PIT_STOP);
+    EXPECT_EQUAL(router_unroute(pit.line), HX_OK);
+    EXPECT_EQUAL(router_unroute(pit.line), HX_ENOENT);
+    EXPECT_EQUAL(interrupt_unregister(pit.vector, "router"), HX_OK);
+}
+
+static hx_err route(enum route_strategy strategy, uint32_t cpu)
+{
+    return router_route(pit.line, pit.vector, pit.mode, strategy, cpu);
+}
+
+static uint64_t count_on(uint32_t cpu)
+{
+    return interrupt_statistics(pit.vector, cpu).count;
+}
+
+/* The CPUs on which ticks arrive from now on, once each of the wanted ones has had enough. */
+static uint64_t arrivals(uint64_t wanted)
+{
+    uint64_t deadline = hal_clock_now() + PATIENCE_NS;
+    uint64_t before[HAL_CPU_MAX];
+    uint64_t enough = 0;
+    uint64_t seen = 0;
+
+    thread_sleep(2 * HAL_NS_PER_MS); /* for those on their way by the old route */
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        before[cpu] = count_on(cpu);
+    }
+    while ((enough & wanted) != wanted && hal_clock_now() < deadline) {
+        for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+            enough |= count_on(cpu) >= before[cpu] + ENOUGH ? 1ULL << cpu : 0;
+        }
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        seen |= count_on(cpu) > before[cpu] ? 1ULL << cpu : 0;
+    }
+    return seen;
+}
+
+/* SPEC: I4 */
+static void a_fixed_line_arrives_on_its_cpu_alone(void)
+{
+    if (!open_pit()) {
+        return;
+    }
+    for (uint32_t n = 0; n < cpu_online_count(); n++) {
+        uint64_t wanted = 1ULL << crew_cpu(n);
+
+        EXPECT_EQUAL(route(ROUTE_FIXED_CPU, crew_cpu(n)), HX_OK);
+        EXPECT_EQUAL(router_cpus(pit.line), wanted);
+        EXPECT_EQUAL(arrivals(wanted), wanted);
+    }
+    EXPECT_EQUAL(route(ROUTE_FIXED_CPU, HAL_CPU_MAX), HX_EINVAL);
+    EXPECT_EQUAL(route(ROUTE_FIXED_CPU, hal_cpu_count()), HX_EINVAL);
+    close_pit();
+}
+
+/* SPEC: I4 */
+static void a_broadcast_line_arrives_on_every_cpu(void)
+{
+    if (!open_pit()) {
+        return;
+    }
+    EXPECT_EQUAL(route(ROUTE_BROADCAST, 0), HX_OK);
+    EXPECT_EQUAL(arrivals(cpu_online_mask()), cpu_online_mask());
+    close_pit();
+}
+
+/* SPEC: I4 */
+static void round_robin_goes_to_each_cpu_in_turn(void)
+{
+    uint64_t visited = 0;
+
+    if (!open_pit()) {
+        return;
+    }
+    EXPECT_EQUAL(route(ROUTE_ROUND_ROBIN, 0), HX_OK);
+    for (uint32_t n = 0; n < cpu_online_count() * 2; n++) {
+        uint64_t before = router_cpus(pit.line);
+
+        router_rebalance();
+        EXPECT(cpu_online_count() == 1 || router_cpus(pit.line) != before);
+        visited |= router_cpus(pit.line);
+    }
+    EXPECT_EQUAL(visited, cpu_online_mask());
+    EXPECT(arrivals(0) <= cpu_online_mask());
+    close_pit();
+}
+
+static _Atomic bool is_loaded;
+
+static void be_busy(void *argument)
+{
+    (void)argument;
+    while (atomic_load_explicit(&is_loaded, memory_order_relaxed)) {
+    }
+}
+
+/* All CPUs but one are busy: the line goes there, and the ticks arrive there. */
+static void expect_on_the_idle_one(uint32_t idle)
+{
+    static struct crew crew;
+    uint64_t wanted = 1ULL << idle;
+
+    atomic_store_explicit(&is_loaded, true, memory_order_relaxed);
+    crew_open(&crew);
+    for (uint64_t left = cpu_online_mask() & ~wanted; left != 0; left &= left - 1) {
+        crew_start(&crew, be_busy, NULL, left & ~(left - 1));
+    }
+    thread_sleep(WINDOW_NS);
+    EXPECT_EQUAL(route(ROUTE_LOWEST_PRIORITY, 0), HX_OK);
+    thread_sleep(WINDOW_NS);
+    EXPECT_EQUAL(router_cpus(pit.line), wanted);
+    EXPECT_EQUAL(arrivals(wanted), wanted);
+    atomic_store_explicit(&is_loaded, false, memory_order_relaxed);
+    EXPECT(crew_join(&crew));
+}
+
+/* SPEC: I4 */
+static void lowest_priority_finds_the_cpu_that_is_really_idle(void)
+{
+    if (cpu_online_count() < 2) {
+        selftest_skip("needs a second CPU");
+        return;
+    }
+    if (!open_pit()) {
+        return;
+    }
+    for (uint32_t lap = 0; lap < LAPS; lap++) {
+        expect_on_the_idle_one(crew_cpu(cpu_online_count() - 1 - lap % cpu_online_count()));
+    }
+    close_pit();
+}
+
+#define TEST(function)                                                                             \
+    {                                                                                              \
+        .name = "x86_64_router." #function, .run = function                                        \
+    }
+
+const struct selftest x86_64_router_tests[] = {
+    TEST(a_fixed_line_arrives_on_its_cpu_alone),
+    TEST(a_broadcast_line_arrives_on_every_cpu),
+    TEST(round_robin_goes_to_each_cpu_in_turn),
+    TEST(lowest_priority_finds_the_cpu_that_is_really_idle),
+    {.name = NULL},
+};
