@@ -52,8 +52,7 @@ struct arguments {
     va_list list;
 };
 
-/* --- the sink ----------------------------------------------------------------------------------
- */
+/* --- the sink --------------------------------------------------------------------------------- */
 
 /* The part of size that still fits; the rest is counted as lost. */
 static size_t sink_reserve(struct sink *sink, size_t size)
@@ -149,8 +148,7 @@ static const char *put_until(struct sink *sink, const char *text, char stop)
     return put_bytes_until(sink, text, stop);
 }
 
-/* --- digits ------------------------------------------------------------------------------------
- */
+/* --- digits ----------------------------------------------------------------------------------- */
 
 #define TEN_TO_THE_8TH 100000000U
 
@@ -233,8 +231,7 @@ static char *binary_write(char *end, uint64_t value, unsigned bits, bool capital
     return end;
 }
 
-/* --- conversions -------------------------------------------------------------------------------
- */
+/* --- conversions ------------------------------------------------------------------------------ */
 
 static size_t padding(const struct conversion *conversion, size_t length)
 {
@@ -385,8 +382,7 @@ static void put_string(struct sink *sink, const struct conversion *conversion, c
     put_padded(sink, conversion, text, string_length_max(text, max));
 }
 
-/* --- decoding ----------------------------------------------------------------------------------
- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 static unsigned flag_of(char byte)
 {

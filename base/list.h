@@ -2,7 +2,8 @@
  * Intrusive doubly linked list with a sentinel head.
  *
  * Rules:
- * - A node is on at most one list; list_remove leaves it self-linked, so removing twice is harmless.
+ * - A node is on at most one list; list_remove leaves it self-linked, so removing twice is
+ * harmless.
  * - No locking: the owner of the list says which lock covers it.
  */
 #ifndef BASE_LIST_H

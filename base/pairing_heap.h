@@ -4,7 +4,8 @@
  *
  * Rules:
  * - A node is in at most one heap; its key does not change while it is in.
- * - No locking: the owner of the heap says which lock covers it. No recursion: stack use is constant.
+ * - No locking: the owner of the heap says which lock covers it. No recursion: stack use is
+ * constant.
  */
 #ifndef BASE_PAIRING_HEAP_H
 #define BASE_PAIRING_HEAP_H
@@ -17,7 +18,8 @@ struct heap_node {
     uint64_t key;
     struct heap_node *child;   /* first child */
     struct heap_node *sibling; /* next in the parent's list of children */
-    struct heap_node *prev;    /* parent for a first child, else the sibling before; NULL for the root */
+    struct heap_node
+        *prev; /* parent for a first child, else the sibling before; NULL for the root */
 };
 
 struct pairing_heap {

@@ -33,7 +33,8 @@ uint64_t hal_clock_cycles_per_second(void);
  */
 int64_t hal_clock_refine(void);
 
-/* Seconds since 1970-01-01 UTC from the machine's wall clock, 0 when it has none.  Context: thread. */
+/* Seconds since 1970-01-01 UTC from the machine's wall clock, 0 when it has none.  Context: thread.
+ */
 uint64_t hal_clock_wall(void);
 
 /* Arm this CPU's timer for the absolute time; a past one fires at once.  Context: any, irqs off. */

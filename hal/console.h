@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Write bytes; waits for the device to be ready, at most 10 ms a byte, then drops it.  Context: any. */
+/* Write bytes; waits for the device to be ready, at most 10 ms a byte, then drops it.  Context:
+ * any. */
 void hal_console_write(const char *bytes, size_t size);
 
 /* Wait until what was written has left the device, at most 10 ms.  Context: any. */

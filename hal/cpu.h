@@ -45,8 +45,8 @@ void hal_cpu_idle(void);
 HX_NORETURN void hal_cpu_halt(void);
 
 /*
- * Stop every other CPU for ever, wherever it is, interrupts off or not (by NMI where the machine has
- * one). Waits at most 10 ms for their acknowledgement. Returns the number that acknowledged.
+ * Stop every other CPU for ever, wherever it is, interrupts off or not (by NMI where the machine
+ * has one). Waits at most 10 ms for their acknowledgement. Returns the number that acknowledged.
  * Context: panic.
  */
 uint32_t hal_cpu_stop_others(void);

@@ -15,8 +15,8 @@ struct boot_configuration;
 struct hal_frame;
 
 /*
- * The kernel's main: on the boot CPU, on the boot stack, interrupts off, machine described by config
- * (which stays valid for ever).
+ * The kernel's main: on the boot CPU, on the boot stack, interrupts off, machine described by
+ * config (which stays valid for ever).
  */
 HX_NORETURN void kernel_main(const struct boot_configuration *config);
 
@@ -39,13 +39,14 @@ void kernel_exception(struct hal_frame *frame);
 /* A non-maskable interrupt.  Context: nmi. */
 void kernel_nmi(struct hal_frame *frame);
 
-/* A system call of a process (not a module's callout); hal/user.h reads the frame. Interrupts on. */
+/* A system call of a process (not a module's callout); hal/user.h reads the frame. Interrupts on.
+ */
 void kernel_syscall(struct hal_frame *frame);
 
 /*
  * A call through the gate failed: activation->outcome says how (HX_ENOENT the slot is empty,
- * HX_ENOSYS no such operation, HX_EAGAIN no stack is free, HX_ESTATE it came back with the interrupt
- * flag changed, HX_EDIED it was abandoned). The record is still on the thread's stack.
+ * HX_ENOSYS no such operation, HX_EAGAIN no stack is free, HX_ESTATE it came back with the
+ * interrupt flag changed, HX_EDIED it was abandoned). The record is still on the thread's stack.
  */
 struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *slot,
                                           struct hal_activation *activation);
@@ -53,7 +54,8 @@ struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *slot,
 /* A call has left its instance while hal_gate_drains was not 0. */
 void kernel_gate_left(void);
 
-/* A callout of an unprivileged module; hal/gate.h reads the frame. Interrupts as the module had them. */
+/* A callout of an unprivileged module; hal/gate.h reads the frame. Interrupts as the module had
+ * them. */
 void kernel_callout(struct hal_frame *frame);
 
 #endif

@@ -75,8 +75,8 @@ void hal_frame_capture(struct hal_frame *frame);
 
 /*
  * One step of a frame-pointer walk: given *fp, produce the return address and the caller's fp.
- * Touches memory only after checking that it is mapped and readable; false at the end of the chain or
- * at a bad pointer.  Context: any.
+ * Touches memory only after checking that it is mapped and readable; false at the end of the chain
+ * or at a bad pointer.  Context: any.
  */
 bool hal_frame_walk(uintptr_t *fp, uintptr_t *return_address);
 

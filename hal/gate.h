@@ -7,8 +7,8 @@
  * - A thread has a stack of activation records in its own structure; the record's instance is
  *   published before the slot is looked at again, and cleared on the way out. So whoever empties a
  *   slot and then makes every CPU pass a barrier finds each call that still got in.
- * - A call that is abandoned comes back through kernel_gate_failed (hal/entry.h); everything the ABI
- *   says a callee preserves is restored, and so is the interrupt flag.
+ * - A call that is abandoned comes back through kernel_gate_failed (hal/entry.h); everything the
+ * ABI says a callee preserves is restored, and so is the interrupt flag.
  * - Unprivileged calls exist where hal_user_module_window() is not empty.
  */
 #ifndef HAL_GATE_H
@@ -33,7 +33,8 @@ enum hal_gate_backend {
     HAL_GATE_NONE, /* no instance: what an empty slot points to */
 };
 
-/* Stacks of an unprivileged instance: stack n ends at stack_tops + n * stride, its guard page first. */
+/* Stacks of an unprivileged instance: stack n ends at stack_tops + n * stride, its guard page
+ * first. */
 #define HAL_GATE_STACK_STRIDE (4 * HAL_PAGE_SIZE)
 #define HAL_GATE_STACK_MAX    64
 
@@ -42,10 +43,11 @@ struct hal_gate_instance {
     uintptr_t operations[HAL_GATE_OPERATIONS]; /* 0   0 or hal_gate_no_operation(): there is none */
     uint32_t backend;                          /* 256 enum hal_gate_backend */
     uint32_t reserved;
-    _Atomic uint64_t free_stacks; /* 264 bit n: stack n is free; the rest is for HAL_GATE_USER too */
-    uint64_t root;                /* 272 hal_space_root of its space */
-    uintptr_t stack_tops;         /* 280 */
-    uintptr_t trampoline;         /* 288 where hal_gate_trampoline() was copied to */
+    _Atomic uint64_t
+        free_stacks;      /* 264 bit n: stack n is free; the rest is for HAL_GATE_USER too */
+    uint64_t root;        /* 272 hal_space_root of its space */
+    uintptr_t stack_tops; /* 280 */
+    uintptr_t trampoline; /* 288 where hal_gate_trampoline() was copied to */
 };
 
 /* What a call reads of a slot. */
@@ -65,7 +67,7 @@ struct hal_activation {
     struct hal_gate_slot *slot;                   /* 16 O */
     hx_err outcome;                               /* 24 O  why it failed, HX_OK before */
     uint32_t has_effects;                         /* 28 O  an effectful callout was begun */
-    uint64_t machine[12];                         /* 32 O  the port's: registers to come back with */
+    uint64_t machine[12]; /* 32 O  the port's: registers to come back with */
 };
 
 /* What came of a call. */
@@ -76,14 +78,15 @@ struct hal_gate_result {
 };
 
 /*
- * Call operation number `operation` (below HAL_GATE_OPERATIONS) of what the slot holds. The caller's record stack has
- * room (core/gate sees to that: nesting happens only through callouts).
+ * Call operation number `operation` (below HAL_GATE_OPERATIONS) of what the slot holds. The
+ * caller's record stack has room (core/gate sees to that: nesting happens only through callouts).
  * Context: thread.
  */
 struct hal_gate_result hal_gate_call(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
                                      struct hal_gate_slot *slot, uint64_t operation);
 
-/* Not 0: somebody drains an instance, so a call that leaves tells kernel_gate_left.  core/gate's. */
+/* Not 0: somebody drains an instance, so a call that leaves tells kernel_gate_left.  core/gate's.
+ */
 extern _Atomic uint32_t hal_gate_drains;
 
 /* Give a new thread its record stack, empty. */

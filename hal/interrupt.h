@@ -2,8 +2,8 @@
  * Interrupts: the flag, the vectors, the external lines, messages between CPUs.
  *
  * Rules:
- * - There are 256 vectors. The port reserves some (HAL_VECTOR_*, in hal_port.h): HAL_VECTOR_FIRST to
- *   HAL_VECTOR_LAST are free for external lines.
+ * - There are 256 vectors. The port reserves some (HAL_VECTOR_*, in hal_port.h): HAL_VECTOR_FIRST
+ * to HAL_VECTOR_LAST are free for external lines.
  * - The kernel acknowledges each interrupt after its handlers, before it may switch threads.
  * - The hosted port delivers a pending interrupt when interrupts become enabled, in hal_cpu_relax
  *   and in hal_cpu_idle; nowhere else.
@@ -27,7 +27,8 @@ static inline bool hal_interrupts_enabled(void);
 static inline void hal_interrupts_enable(void);
 static inline void hal_interrupts_disable(void);
 
-/* Tell the controller that the interrupt being served is done.  Context: irq.  (inline in the port) */
+/* Tell the controller that the interrupt being served is done.  Context: irq.  (inline in the port)
+ */
 static inline void hal_interrupt_acknowledge(void);
 
 /* How an external line signals. */

@@ -4,7 +4,8 @@
  * Rules:
  * - A physical address is a uint64_t; frame n is [n * 4096, (n + 1) * 4096).
  * - All RAM given to the frame allocator is readable and writable through the direct map.
- * - The direct map keeps alignment up to 1 GiB: what is aligned in physical memory is aligned there.
+ * - The direct map keeps alignment up to 1 GiB: what is aligned in physical memory is aligned
+ * there.
  * - The kernel half is the same in every space. Mapping functions do not flush other CPUs: the
  *   caller does, with hal_tlb_flush() (page tables gain entries without a flush).
  * - No page is ever writable and executable: HX_EINVAL.
@@ -62,8 +63,8 @@ struct hal_image hal_kernel_image(void);
 
 /* The image's functions by address, for stack traces; count 0 where the port has no such table. */
 struct hal_symbols {
-    uintptr_t base;               /* what offsets count from */
-    uintptr_t end;                /* first address past the last function */
+    uintptr_t base; /* what offsets count from */
+    uintptr_t end;  /* first address past the last function */
     uint32_t count;
     const uint32_t *addresses;    /* offsets from base, ascending */
     const uint32_t *name_offsets; /* into names */
@@ -100,7 +101,8 @@ void hal_space_unmap(struct hal_space *space, uintptr_t address, size_t pages);
 HX_MUST_USE hx_err hal_space_protect(struct hal_space *space, uintptr_t address, size_t pages,
                                      unsigned protection);
 
-/* Look up a page. Returns whether it is mapped; physical and protection may be NULL.  Context: any. */
+/* Look up a page. Returns whether it is mapped; physical and protection may be NULL.  Context: any.
+ */
 bool hal_space_lookup(const struct hal_space *space, uintptr_t address, uint64_t *physical,
                       unsigned *protection);
 
@@ -108,9 +110,9 @@ bool hal_space_lookup(const struct hal_space *space, uintptr_t address, uint64_t
 void hal_tlb_flush_local(uintptr_t address, size_t pages);
 
 /*
- * Take and give back page-table frames. The port starts with its own boot supply; kern sets this once
- * its frame allocator works. allocate returns a physical address, 0 when out of memory; the frame's
- * contents are unspecified.
+ * Take and give back page-table frames. The port starts with its own boot supply; kern sets this
+ * once its frame allocator works. allocate returns a physical address, 0 when out of memory; the
+ * frame's contents are unspecified.
  */
 struct hal_table_source {
     uint64_t (*allocate)(void);
@@ -119,9 +121,9 @@ struct hal_table_source {
 void hal_memory_set_table_source(const struct hal_table_source *source);
 
 /*
- * Physical ranges that the port keeps for itself (image, boot tables): the frame allocator must not get
- * them. Fills at most max (4 is enough for every port); returns how many. To be called after the port
- * has started and before hal_memory_set_table_source.
+ * Physical ranges that the port keeps for itself (image, boot tables): the frame allocator must not
+ * get them. Fills at most max (4 is enough for every port); returns how many. To be called after
+ * the port has started and before hal_memory_set_table_source.
  */
 struct hal_physical_range {
     uint64_t base;

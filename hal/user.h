@@ -28,15 +28,16 @@ HX_MUST_USE hx_err hal_user_copy_in_unchecked(void *to, uintptr_t from, size_t s
 HX_MUST_USE hx_err hal_user_copy_out_unchecked(uintptr_t to, const void *from, size_t size);
 
 /*
- * Bytes of 64-byte aligned memory that a thread needs for its user-mode registers, and giving them to
- * a thread that has not started: it then has the registers a program starts with. The memory is
+ * Bytes of 64-byte aligned memory that a thread needs for its user-mode registers, and giving them
+ * to a thread that has not started: it then has the registers a program starts with. The memory is
  * the caller's and outlives the thread.
  */
 struct hal_thread;
 size_t hal_user_state_size(void);
 void hal_user_attach(struct hal_thread *hal, void *state);
 
-/* The calling thread will not return to user mode: its register memory may be freed.  Context: thread. */
+/* The calling thread will not return to user mode: its register memory may be freed.  Context:
+ * thread. */
 void hal_user_detach(void);
 
 /*

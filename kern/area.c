@@ -58,8 +58,7 @@ static uint32_t class_for(size_t pages)
     return 63U - (uint32_t)__builtin_clzl(pages);
 }
 
-/* --- slots -------------------------------------------------------------------------------------
- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 /* A free slot of the class with its record; NULL: none below `end`. */
 static struct area_record *slot_reuse(struct area_class *class)
@@ -149,8 +148,7 @@ static void slot_put(struct area_record *record)
     }
 }
 
-/* --- pages -------------------------------------------------------------------------------------
- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 /* Unmap pages on all CPUs, then free their frames. */
 static void pages_release(uintptr_t address, size_t pages)
@@ -205,8 +203,7 @@ static hx_err pages_add(uintptr_t address, size_t pages, unsigned protection, ow
     return HX_OK;
 }
 
-/* --- areas -------------------------------------------------------------------------------------
- */
+/* --- areas ------------------------------------------------------------------------------------ */
 
 hx_err area_allocate(size_t pages, unsigned protection, owner_tag owner, struct area **area)
 {
@@ -302,8 +299,7 @@ void area_statistics(struct area_statistics *statistics)
     statistics->pages = atomic_load_explicit(&window.pages, memory_order_relaxed);
 }
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static uint64_t table_allocate(void)
 {

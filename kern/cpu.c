@@ -48,8 +48,7 @@ void cpu_set_online(void)
     atomic_fetch_or_explicit(&online, 1ULL << hal_cpu_id(), memory_order_release);
 }
 
-/* --- calls -------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /* Serve what other CPUs have asked of this one; interrupts off. */
 void cpu_call_interrupt(void)
@@ -125,8 +124,7 @@ void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)
     preempt_enable();
 }
 
-/* --- translations ------------------------------------------------------------------------------
- */
+/* --- translations ----------------------------------------------------------------------------- */
 
 struct tlb_range {
     uintptr_t address;

@@ -62,8 +62,7 @@ static void change_state(struct thread *thread, enum thread_state from, enum thr
     (void)old;
 }
 
-/* --- where a thread goes -----------------------------------------------------------------------
- */
+/* --- where a thread goes ---------------------------------------------------------------------- */
 
 /* The last CPU while it is idle or nobody is; else one that is idle; all within the affinity. */
 static uint32_t choose_cpu(const struct thread *thread)
@@ -105,8 +104,7 @@ void dispatch_enqueue(struct thread *thread)
     }
 }
 
-/* --- the switch --------------------------------------------------------------------------------
- */
+/* --- the switch ------------------------------------------------------------------------------- */
 
 /* Count the time since run_since as used by the running thread. */
 static void charge(struct thread *self, uint64_t cycles)
@@ -264,8 +262,7 @@ void thread_preempt_interrupted(void)
     }
 }
 
-/* --- parking -----------------------------------------------------------------------------------
- */
+/* --- parking ---------------------------------------------------------------------------------- */
 
 /*
  * Wake a thread. Always writes, even when nothing changes: the release makes what the caller did
@@ -355,8 +352,7 @@ void thread_sleep(uint64_t nanoseconds)
     }
 }
 
-/* --- idling ------------------------------------------------------------------------------------
- */
+/* --- idling ----------------------------------------------------------------------------------- */
 
 static bool is_idle(uint32_t cpu)
 {
@@ -398,8 +394,7 @@ void thread_idle(void)
     }
 }
 
-/* --- interrupts --------------------------------------------------------------------------------
- */
+/* --- interrupts ------------------------------------------------------------------------------- */
 
 /* Threads wait here while another CPU has nothing to do: have it come and steal. */
 static void call_for_help(uint64_t ticks)

@@ -602,7 +602,7 @@ uint64_t frames_owned(owner_tag owner)
         /* Read once: the block may be freed between two looks. */
         unsigned state = state_of(frame);
 
-        if (state >= FRAME_ALLOCATED &&
+        if (state >= FRAME_ALLOCATED && state < FRAME_INSIDE &&
             atomic_load_explicit(&frame->owner, memory_order_relaxed) == owner) {
             owned += 1ULL << (state - FRAME_ALLOCATED);
         }

@@ -25,8 +25,7 @@ static struct {
     _Atomic uint32_t newest; /* A  the last id given out */
 } all;
 
-/* --- the list of all threads -------------------------------------------------------------------
- */
+/* --- the list of all threads ------------------------------------------------------------------ */
 
 static void list_thread(struct thread *thread)
 {
@@ -84,8 +83,7 @@ uint64_t thread_run_time(const struct thread *thread)
     return cycles / rate * HAL_NS_PER_S + cycles % rate * HAL_NS_PER_S / rate;
 }
 
-/* --- boot threads ------------------------------------------------------------------------------
- */
+/* --- boot threads ----------------------------------------------------------------------------- */
 
 struct thread *thread_boot(uint32_t cpu)
 {
@@ -155,8 +153,7 @@ void thread_adopt_boot(void)
     }
 }
 
-/* --- creation ----------------------------------------------------------------------------------
- */
+/* --- creation --------------------------------------------------------------------------------- */
 
 static bool are_valid(const struct thread_options *options)
 {
@@ -246,8 +243,7 @@ void thread_start(struct thread *thread)
     }
 }
 
-/* --- the end -----------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void thread_exit(void)
 {

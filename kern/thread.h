@@ -110,8 +110,7 @@ static inline struct thread *thread_current(void)
     return hal_thread_current();
 }
 
-/* --- preemption and context --------------------------------------------------------------------
- */
+/* --- preemption and context ------------------------------------------------------------------- */
 
 /*
  * Switch away because `reschedule` was set; nothing while the caller may not block: then the return
@@ -160,8 +159,7 @@ static inline bool context_can_block(void)
            hal_interrupts_enabled();
 }
 
-/* --- start-up ----------------------------------------------------------------------------------
- */
+/* --- start-up --------------------------------------------------------------------------------- */
 
 /*
  * Make the calling flow of control the boot CPU's idle-to-be thread ("boot/0"), and prepare
@@ -184,8 +182,7 @@ HX_MUST_USE hx_err thread_start_scheduling(void);
  */
 HX_NORETURN void thread_idle(void);
 
-/* --- threads -----------------------------------------------------------------------------------
- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 struct thread_options {
     const char *name;
@@ -254,8 +251,7 @@ uint32_t thread_count(void);
  */
 uint64_t thread_tick_count(uint32_t cpu);
 
-/* --- called by interrupts ----------------------------------------------------------------------
- */
+/* --- called by interrupts --------------------------------------------------------------------- */
 
 /* This CPU's timer interrupt: runs due timers, ends time slices.  Context: irq. */
 void thread_timer_interrupt(void);

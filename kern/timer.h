@@ -51,8 +51,7 @@ bool timer_cancel(struct timer *timer);
 /* Make all CPUs' heaps empty.  Called by thread_init_boot. */
 void timer_init_cpus(void);
 
-/* --- called by the scheduler, interrupts off ---------------------------------------------------
- */
+/* --- called by the scheduler, interrupts off -------------------------------------------------- */
 
 /* Have this CPU tick from now on, unless it does. */
 void timer_tick_start(void);

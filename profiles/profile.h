@@ -4,8 +4,8 @@
 #ifndef PROFILES_PROFILE_H
 #define PROFILES_PROFILE_H
 
-#include <core/orchestrator/subsystem.h>
 #include <core/debug/symbols.h>
+#include <core/orchestrator/subsystem.h>
 
 /* The subsystems, ends with NULL. */
 extern const struct subsystem *const profile_subsystems[];

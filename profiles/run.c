@@ -14,7 +14,8 @@
 
 static bool find_init(struct cpio_entry *entry)
 {
-    const struct boot_module *initrd = boot_configuration_module(kernel_boot_configuration(), "initrd");
+    const struct boot_module *initrd =
+        boot_configuration_module(kernel_boot_configuration(), "initrd");
     const char *path = command_line_text(kernel_command_line(), "init", "/init");
 
     return initrd != NULL &&

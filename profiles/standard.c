@@ -8,6 +8,11 @@
 #include <subsys/time/time.h>
 
 const struct subsystem *const profile_subsystems[] = {
-    &memory_subsystem,  &time_subsystem,    &console_subsystem, &processors_subsystem,
-    &modules_subsystem, &monitor_subsystem, NULL,
+    &memory_subsystem,
+    &time_subsystem,
+    &console_subsystem,
+    &processors_subsystem,
+    &modules_subsystem,
+    &monitor_subsystem,
+    NULL,
 };

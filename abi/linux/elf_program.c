@@ -52,8 +52,7 @@ static struct elf64_segment header_at(const struct reading *reading, uint32_t in
     return segment;
 }
 
-/* --- one segment -------------------------------------------------------------------------------
- */
+/* --- one segment ------------------------------------------------------------------------------ */
 
 /* What the segment's own header says, before it is placed. */
 static hx_err check_segment(const struct reading *reading, const struct elf64_segment *segment)
@@ -128,8 +127,7 @@ static hx_err add_segment(const struct reading *reading, const struct elf64_segm
     return HX_OK;
 }
 
-/* --- the program -------------------------------------------------------------------------------
- */
+/* --- the program ------------------------------------------------------------------------------ */
 
 static hx_err take_header(const struct reading *reading, const struct elf64_segment *header)
 {

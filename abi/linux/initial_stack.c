@@ -18,6 +18,11 @@ enum auxiliary_type {
     AUXILIARY_RANDOM = 25,
 };
 
+struct auxiliary_entry {
+    uint64_t type; /* enum auxiliary_type */
+    uint64_t value;
+};
+
 #define PROGRAM_HEADER_SIZE 56
 #define RANDOM_SIZE         16
 
@@ -57,20 +62,21 @@ size_t initial_stack_build(char *page, uintptr_t top, const char *name,
     uint64_t path = push_string(&builder, environment[1]);
     uint64_t terminal = push_string(&builder, environment[2]);
     uint64_t random = push_random(&builder);
-    const uint64_t words[] = {
-        1, name_address, 0, /* argc, argv */
-        home, path, terminal, 0,
-        AUXILIARY_HEADERS, program->headers,
-        AUXILIARY_HEADER_SIZE, PROGRAM_HEADER_SIZE,
-        AUXILIARY_HEADER_COUNT, program->header_count,
-        AUXILIARY_PAGE_SIZE, HAL_PAGE_SIZE,
-        AUXILIARY_ENTRY, program->entry,
-        AUXILIARY_SECURE, 0,
-        AUXILIARY_RANDOM, random,
-        AUXILIARY_END, 0,
+    const uint64_t arguments[] = {1, name_address, 0, home, path, terminal, 0};
+    const struct auxiliary_entry vector[] = {
+        {AUXILIARY_HEADERS, program->headers},
+        {AUXILIARY_HEADER_SIZE, PROGRAM_HEADER_SIZE},
+        {AUXILIARY_HEADER_COUNT, program->header_count},
+        {AUXILIARY_PAGE_SIZE, HAL_PAGE_SIZE},
+        {AUXILIARY_ENTRY, program->entry},
+        {AUXILIARY_SECURE, 0},
+        {AUXILIARY_RANDOM, random},
+        {AUXILIARY_END, 0},
     };
 
-    builder.used = (builder.used + sizeof(words) + 15) & ~(size_t)15;
-    memcpy(page + HAL_PAGE_SIZE - builder.used, words, sizeof(words));
+    /* The stack pointer, where argc lies, is 16-byte aligned. */
+    builder.used += (-(builder.used + sizeof(vector) + sizeof(arguments))) & 15;
+    (void)push_bytes(&builder, vector, sizeof(vector));
+    (void)push_bytes(&builder, arguments, sizeof(arguments));
     return builder.used;
 }

@@ -31,18 +31,18 @@ struct process {
     struct hal_space *space; /* I */
     struct user_range ranges[RANGE_MAX];
     size_t range_count;
-    void *registers;         /* I  user-mode registers, the port's */
-    uintptr_t entry;         /* I */
-    uintptr_t stack;         /* I  initial stack pointer */
+    void *registers; /* I  user-mode registers, the port's */
+    uintptr_t entry; /* I */
+    uintptr_t stack; /* I  initial stack pointer */
     struct wait_queue ended;
     _Atomic bool has_ended;
-    int status;              /* valid once has_ended */
-    size_t line_length;      /* T */
-    char line[LINE_MAX];     /* T  output since the last newline */
+    int status;          /* valid once has_ended */
+    size_t line_length;  /* T */
+    char line[LINE_MAX]; /* T  output since the last newline */
     char name[THREAD_NAME_MAX];
 };
 
-/* --- memory ------------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static unsigned protection_of(unsigned access)
 {
@@ -74,7 +74,8 @@ static hx_err map_page(struct process *process, uintptr_t page, unsigned protect
     return error;
 }
 
-/* Map [address, address + memory_size) with file_size bytes in front; the range is the process's. */
+/* Map [address, address + memory_size) with file_size bytes in front; the range is the process's.
+ */
 static hx_err map_range(struct process *process, uintptr_t address, const char *bytes,
                         size_t file_size, size_t memory_size, unsigned protection)
 {
@@ -85,8 +86,8 @@ static hx_err map_range(struct process *process, uintptr_t address, const char *
         (struct user_range){first, (end - first) >> HAL_PAGE_SHIFT};
     for (uintptr_t page = first; page < end; page += HAL_PAGE_SIZE) {
         uintptr_t from = page < address ? address : page;
-        uintptr_t to = page + HAL_PAGE_SIZE < address + file_size ? page + HAL_PAGE_SIZE
-                                                                   : address + file_size;
+        uintptr_t to =
+            page + HAL_PAGE_SIZE < address + file_size ? page + HAL_PAGE_SIZE : address + file_size;
         hx_err error = map_page(process, page, protection, bytes + (from - address), from - page,
                                 to > from ? to - from : 0);
 
@@ -123,16 +124,16 @@ static void process_release(struct process *process)
     heap_free(process);
 }
 
-/* --- starting ---------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static hx_err map_program(struct process *process, const struct elf_program *program,
                           const char *file)
 {
     for (uint32_t i = 0; i < program->segment_count; i++) {
         const struct elf_program_segment *segment = &program->segments[i];
-        hx_err error = map_range(process, segment->address, file + segment->offset,
-                                 segment->file_size, segment->memory_size,
-                                 protection_of(segment->access));
+        hx_err error =
+            map_range(process, segment->address, file + segment->offset, segment->file_size,
+                      segment->memory_size, protection_of(segment->access));
 
         if (error != HX_OK) {
             return error;
@@ -242,7 +243,7 @@ hx_err process_start(const char *name, const void *file, size_t size, struct pro
     return HX_OK;
 }
 
-/* --- output ------------------------------------------------------------------------------------------ */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void flush_line(struct process *process)
 {
@@ -264,7 +265,7 @@ void process_output(struct process *process, const char *bytes, size_t size)
     }
 }
 
-/* --- ending ------------------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 void process_exit(int wait_status)
 {
@@ -320,8 +321,8 @@ static enum exception_action end_faulting_process(struct hal_frame *frame, void 
 hx_err process_init(void)
 {
     for (unsigned kind = 0; kind < HAL_EXCEPTION_COUNT; kind++) {
-        hx_err error = exception_register(kind, "process", EXCEPTION_ORDER_OWNER,
-                                          end_faulting_process, NULL);
+        hx_err error =
+            exception_register(kind, "process", EXCEPTION_ORDER_OWNER, end_faulting_process, NULL);
 
         if (error != HX_OK) {
             return error;

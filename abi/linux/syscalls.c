@@ -8,9 +8,9 @@
 #include <helix/error.h>
 #include <kern/thread.h>
 
-#define ARCH_SET_FS  0x1002
-#define CHUNK        128
-#define WRITE_MAX    0x7ffff000UL /* what Linux transfers at most in one call */
+#define ARCH_SET_FS 0x1002
+#define CHUNK       128
+#define WRITE_MAX   0x7ffff000UL /* what Linux transfers at most in one call */
 
 struct arguments {
     uint64_t value[6];

@@ -20,7 +20,8 @@ struct component_stats {
     uint64_t operations;
     uint64_t errors;
     uint64_t memory_bytes;
-    uint64_t uptime_ns; /* 0 as returned: component_get_stats fills in the time since registration */
+    uint64_t
+        uptime_ns; /* 0 as returned: component_get_stats fills in the time since registration */
     hx_err last_error;
 };
 

@@ -37,8 +37,7 @@ hx_err boot_configuration_set_command_line(struct boot_configuration *config, co
     return cut ? HX_ERANGE : HX_OK;
 }
 
-/* --- the memory map ----------------------------------------------------------------------------
- */
+/* --- the memory map --------------------------------------------------------------------------- */
 
 /*
  * Take from a usable entry what a more restrictive one covers that has no place in the table. What
@@ -210,8 +209,7 @@ const char *memory_kind_name(enum memory_kind kind)
     return (unsigned)kind < MEMORY_KIND_COUNT ? names[kind] : "unknown";
 }
 
-/* --- modules -----------------------------------------------------------------------------------
- */
+/* --- modules ---------------------------------------------------------------------------------- */
 
 static bool is_blank(char byte)
 {

@@ -18,7 +18,8 @@
 /* X(enumerator, name), most usable first: of two that overlap, the later one wins */
 #define MEMORY_KIND_LIST(X)                                                                        \
     X(MEMORY_USABLE, "usable")                                                                     \
-    X(MEMORY_IMAGE, "kernel image") /* the port's own entry: lies in usable memory by its nature */ \
+    X(MEMORY_IMAGE,                                                                                \
+      "kernel image") /* the port's own entry: lies in usable memory by its nature */              \
     X(MEMORY_ACPI_RECLAIMABLE, "ACPI tables")                                                      \
     X(MEMORY_PERSISTENT, "persistent")                                                             \
     X(MEMORY_ACPI_NVS, "ACPI NVS")                                                                 \
@@ -57,16 +58,16 @@ struct boot_configuration {
     size_t memory_count;
     struct boot_module modules[BOOT_MODULE_MAX];
     size_t module_count;
-    uint64_t acpi_rsdp; /* physical address the loader gave, 0: none */
+    uint64_t acpi_rsdp;       /* physical address the loader gave, 0: none */
     uint32_t dropped_regions; /* malformed or one too many */
     uint32_t dropped_modules;
-    uint32_t fixed_regions; /* overlaps cut, wraps clipped */
+    uint32_t fixed_regions;                 /* overlaps cut, wraps clipped */
     const char *warnings[BOOT_WARNING_MAX]; /* sentences about what the firmware got wrong */
     size_t warning_count;
     char module_text[BOOT_MODULE_MAX][128]; /* storage behind modules[].command_line */
 };
 
-/* --- the builder, used by ports ---------------------------------------------------------------- */
+/* --- the builder, used by ports --------------------------------------------------------------- */
 
 void boot_configuration_init(struct boot_configuration *config, const char *loader);
 
@@ -85,9 +86,9 @@ HX_MUST_USE hx_err boot_configuration_add_memory(struct boot_configuration *conf
  * Add a module; text is its command line (may be NULL), at most max bytes.
  * Errors: HX_EINVAL zero size or wraps, HX_ENOSPC full.
  */
-HX_MUST_USE hx_err boot_configuration_add_module(struct boot_configuration *config, uint64_t physical,
-                                                 uint64_t size, const void *data, const char *text,
-                                                 size_t max);
+HX_MUST_USE hx_err boot_configuration_add_module(struct boot_configuration *config,
+                                                 uint64_t physical, uint64_t size, const void *data,
+                                                 const char *text, size_t max);
 
 /*
  * Sort and resolve overlaps, drop modules outside usable memory. O(n log n) would do; n <= 128.
@@ -95,10 +96,11 @@ HX_MUST_USE hx_err boot_configuration_add_module(struct boot_configuration *conf
  */
 HX_MUST_USE hx_err boot_configuration_finish(struct boot_configuration *config);
 
-/* Add a constant sentence to the warnings; those beyond BOOT_WARNING_MAX are left out.  Context: boot. */
+/* Add a constant sentence to the warnings; those beyond BOOT_WARNING_MAX are left out.  Context:
+ * boot. */
 void boot_configuration_warn(struct boot_configuration *config, const char *sentence);
 
-/* --- readers ----------------------------------------------------------------------------------- */
+/* --- readers ---------------------------------------------------------------------------------- */
 
 /* A module by name, NULL if there is none.  Context: any. */
 const struct boot_module *boot_configuration_module(const struct boot_configuration *config,

@@ -34,8 +34,7 @@ static bool key_is_known(const char *key)
     return false;
 }
 
-/* --- parsing -----------------------------------------------------------------------------------
- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 /* The text being read, and the storage being filled. */
 struct parser {
@@ -187,8 +186,7 @@ void command_line_parse(struct command_line *line, const char *text)
     }
 }
 
-/* --- getters -----------------------------------------------------------------------------------
- */
+/* --- getters ---------------------------------------------------------------------------------- */
 
 static const char *value_of(const struct command_line *line, const char *key)
 {

@@ -3,7 +3,8 @@
  *
  * Rules:
  * - Words are separated by blanks; "double" or 'single' quotes keep blanks, anywhere in a word; a
- *   word without = is a flag (value ""). The last of equal keys wins. What follows a bare -- belongs to init.
+ *   word without = is a flag (value ""). The last of equal keys wins. What follows a bare --
+ * belongs to init.
  * - Parsing copies into the caller's structure; nothing is allocated; no input is refused: what
  *   cannot be stored is counted.
  * - A key that is not in option_list.h is kept, and reported once by command_line_unknown.
@@ -30,7 +31,7 @@ struct command_line {
     char text[COMMAND_LINE_TEXT_MAX]; /* keys and values, NUL separated */
     struct command_line_option options[COMMAND_LINE_OPTION_MAX];
     size_t count;
-    uint32_t dropped; /* words that did not fit */
+    uint32_t dropped;           /* words that did not fit */
     const char *init_arguments; /* text after --, "" if none */
 };
 
@@ -40,10 +41,12 @@ void command_line_parse(struct command_line *line, const char *text);
 bool command_line_has(const struct command_line *line, const char *key);
 
 /* The value, or fallback when the key is absent. */
-const char *command_line_text(const struct command_line *line, const char *key, const char *fallback);
+const char *command_line_text(const struct command_line *line, const char *key,
+                              const char *fallback);
 
 /* Errors: HX_ENOENT absent, HX_EINVAL not a number, HX_ERANGE; *value unchanged then. */
-HX_MUST_USE hx_err command_line_u64(const struct command_line *line, const char *key, uint64_t *value);
+HX_MUST_USE hx_err command_line_u64(const struct command_line *line, const char *key,
+                                    uint64_t *value);
 
 /* 1/0, yes/no, on/off, true/false, or a flag without value (true). Errors as above. */
 HX_MUST_USE hx_err command_line_bool(const struct command_line *line, const char *key, bool *value);

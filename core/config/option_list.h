@@ -5,7 +5,8 @@
 #ifndef CORE_CONFIG_OPTION_LIST_H
 #define CORE_CONFIG_OPTION_LIST_H
 
-/* X(key, form of the value, default, what it does); a key that ends in .* stands for all it begins */
+/* X(key, form of the value, default, what it does); a key that ends in .* stands for all it begins
+ */
 #define OPTION_LIST(X)                                                                             \
     X("init", "PATH", "/init", "program that becomes process 1")                                   \
     X("console", "LIST", "serial", "consoles, comma separated: serial, null")                      \
@@ -17,7 +18,7 @@
     X("exit", "init", "", "leave the emulator with the status of process 1")                       \
     X("smp", "N", "all", "start at most N processors")                                             \
     X("gate.*", "open|user", "open", "gate.SLOT: how the slot's module is called")                 \
-    X("tour", "", "", "crash the demo module in every way, through both gate backends, and go on")  \
+    X("tour", "", "", "crash the demo module in every way, through both gate backends, and go on") \
     X("bench", "[GLOB]", "", "run the built-in measurements whose names match, then power off")
 
 #endif

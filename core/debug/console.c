@@ -80,8 +80,7 @@ static void unlock(void)
     atomic_store_explicit(&console.busy, false, memory_order_seq_cst);
 }
 
-/* --- one line ----------------------------------------------------------------------------------
- */
+/* --- one line --------------------------------------------------------------------------------- */
 
 static uint64_t next_number(void)
 {
@@ -194,8 +193,7 @@ static bool print_next(bool in_panic)
     return true;
 }
 
-/* --- who prints --------------------------------------------------------------------------------
- */
+/* --- who prints ------------------------------------------------------------------------------- */
 
 static bool has_more(void)
 {
@@ -319,8 +317,7 @@ void console_enter_panic(void)
     }
 }
 
-/* --- writers -----------------------------------------------------------------------------------
- */
+/* --- writers ---------------------------------------------------------------------------------- */
 
 /* Wait for one's turn among those who print: for at most the lines they have. */
 static void lock(void)
@@ -390,8 +387,7 @@ hx_err console_unregister(const struct console_writer *writer)
     return index < CONSOLE_WRITER_MAX ? HX_OK : HX_ENOENT;
 }
 
-/* --- flushing ----------------------------------------------------------------------------------
- */
+/* --- flushing --------------------------------------------------------------------------------- */
 
 /* Acquire: pairs with set_next. */
 static bool is_printed(uint64_t number)

@@ -73,8 +73,7 @@ struct log_statistics log_statistics(void)
     };
 }
 
-/* --- levels ------------------------------------------------------------------------------------
- */
+/* --- levels ----------------------------------------------------------------------------------- */
 
 static const char *const level_names[LOG_LEVEL_COUNT] = {
     [LOG_PLAIN] = "plain", [LOG_ERROR] = "error", [LOG_WARN] = "warn",

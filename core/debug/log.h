@@ -3,7 +3,8 @@
  *
  * Rules:
  * - Context: any, NMI and panic included; never blocks, takes no lock that others hold, allocates
- *   nothing. A line is one record: lines never tear. Text past LOG_TEXT_MAX bytes is cut and ends in "...".
+ *   nothing. A line is one record: lines never tear. Text past LOG_TEXT_MAX bytes is cut and ends
+ * in "...".
  * - The caller formats and stores; the console thread prints. Before that thread runs, and in a
  *   panic, the caller prints. So the format's arguments need to live only for the call.
  * - The format is a string literal without the newline.
@@ -50,7 +51,8 @@ uint64_t log_write_va(enum log_level level, const char *format, va_list args);
 #define kwarn(format, ...)    LOG_AT(LOG_WARN, format, ##__VA_ARGS__)
 #define kinfo(format, ...)    LOG_AT(LOG_INFO, format, ##__VA_ARGS__)
 
-/* The least urgent level that consoles show; LOG_INFO at first. The ring keeps all.  Context: any. */
+/* The least urgent level that consoles show; LOG_INFO at first. The ring keeps all.  Context: any.
+ */
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 

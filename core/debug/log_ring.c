@@ -35,8 +35,7 @@ static inline const struct log_record *record_of(const struct log_ring *ring, ui
     return &ring->records[number % LOG_RING_RECORDS];
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Move the head from number - 1 to number; when it has moved already, somebody helped. */
 static void advance_head(struct log_ring *ring, uint64_t number)
@@ -114,8 +113,7 @@ uint64_t log_ring_write(struct log_ring *ring, const struct log_entry *entry, bo
     return number;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 uint64_t log_ring_head(const struct log_ring *ring)
 {

@@ -4,13 +4,14 @@
  * Rules:
  * - Records are numbered from 1 without gaps; the newest LOG_RING_RECORDS are kept.
  * - A writer owns a slot by changing its state word from "complete" of an older record to "being
- *   written" of its own; then it moves the head on. Whoever finds the head behind an owned slot moves
- *   it on for the owner, so no writer waits for another, and an NMI in the middle of one does no harm.
- * - When the slot that is next in turn is still being written (its writer is a whole ring behind), the
- *   new record is dropped and counted.
+ *   written" of its own; then it moves the head on. Whoever finds the head behind an owned slot
+ * moves it on for the owner, so no writer waits for another, and an NMI in the middle of one does
+ * no harm.
+ * - When the slot that is next in turn is still being written (its writer is a whole ring behind),
+ * the new record is dropped and counted.
  * - A reader sees a whole record or none: it copies, then checks that the state has not changed.
- * - All words are atomic, release on the writer's side and acquire on the reader's: without a fence,
- *   a reader who saw any word of a newer record also sees its state.
+ * - All words are atomic, release on the writer's side and acquire on the reader's: without a
+ * fence, a reader who saw any word of a newer record also sees its state.
  */
 #ifndef CORE_DEBUG_LOG_RING_H
 #define CORE_DEBUG_LOG_RING_H
@@ -65,9 +66,9 @@ enum log_read {
 };
 
 /*
- * Read the oldest record with a number of at least from that is still kept; a higher number than asked
- * for means that those between are lost. The text gets a NUL. skip: pass over records that are being
- * written (panic).  Context: any.
+ * Read the oldest record with a number of at least from that is still kept; a higher number than
+ * asked for means that those between are lost. The text gets a NUL. skip: pass over records that
+ * are being written (panic).  Context: any.
  */
 enum log_read log_ring_read(const struct log_ring *ring, uint64_t from, bool skip,
                             struct log_entry *entry);

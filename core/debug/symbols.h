@@ -2,8 +2,8 @@
  * Names of addresses, for stack traces.
  *
  * Rules:
- * - The table is sorted by address and constant; the composition sets it once, early at boot. Without
- *   one, every look-up fails.
+ * - The table is sorted by address and constant; the composition sets it once, early at boot.
+ * Without one, every look-up fails.
  */
 #ifndef CORE_DEBUG_SYMBOLS_H
 #define CORE_DEBUG_SYMBOLS_H
@@ -22,7 +22,8 @@ struct symbol {
     uintptr_t size;   /* up to the next symbol */
 };
 
-/* Find the symbol that covers an address: binary search. Returns whether there is one.  Context: any. */
+/* Find the symbol that covers an address: binary search. Returns whether there is one.  Context:
+ * any. */
 bool symbol_lookup(uintptr_t address, struct symbol *symbol);
 
 /*

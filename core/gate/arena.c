@@ -7,7 +7,7 @@
 #include <kern/kernel_space.h>
 #include <kern/spinlock.h>
 
-/* --- addresses of open arenas: one bit per granule, first fit ---------------------------------------- */
+/* --- addresses of open arenas: one bit per granule, first fit --------------------------------- */
 
 #define GRANULE_PAGES 16U /* 64 KiB */
 #define GRANULE_SIZE  (GRANULE_PAGES * HAL_PAGE_SIZE)
@@ -39,7 +39,8 @@ static size_t granules_of(size_t pages)
 static hx_err reserve_open(struct arena *arena)
 {
     struct hal_range window = hal_module_window();
-    size_t total = window.size / GRANULE_SIZE < GRANULE_MAX ? window.size / GRANULE_SIZE : GRANULE_MAX;
+    size_t total =
+        window.size / GRANULE_SIZE < GRANULE_MAX ? window.size / GRANULE_SIZE : GRANULE_MAX;
     size_t wanted = granules_of(arena->pages);
     hal_interrupt_state state = spinlock_acquire(&granule_lock);
     size_t run = 0;
@@ -68,7 +69,7 @@ static void release_open(const struct arena *arena)
     spinlock_release(&granule_lock, state);
 }
 
-/* --- user arenas --------------------------------------------------------------------------------------- */
+/* --- user arenas ------------------------------------------------------------------------------ */
 
 static hx_err reserve_user(struct arena *arena)
 {
@@ -93,7 +94,7 @@ hx_err arena_create(struct arena *arena, size_t pages, bool is_user, owner_tag o
     return is_user ? reserve_user(arena) : reserve_open(arena);
 }
 
-/* --- pages ----------------------------------------------------------------------------------------------- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 /* A user arena's space is this arena's alone; the kernel's space is everybody's. */
 static hx_err map_at(const struct arena *arena, uintptr_t address, uint64_t physical,
@@ -136,8 +137,7 @@ static hx_err map_page(struct arena *arena, size_t page, unsigned protection, co
 hx_err arena_map(struct arena *arena, size_t first, size_t pages, unsigned protection,
                  const void *contents, size_t size)
 {
-    if (first > arena->pages || pages > arena->pages - first ||
-        size > pages << HAL_PAGE_SHIFT) {
+    if (first > arena->pages || pages > arena->pages - first || size > pages << HAL_PAGE_SHIFT) {
         return HX_EINVAL;
     }
     for (size_t i = 0; i < pages; i++) {

@@ -2,10 +2,10 @@
  * The memory of one module instance: a range of addresses, frames of its own, guards around.
  *
  * Rules:
- * - An open arena lies in the module window of the kernel's space; a user arena is the only thing in
- *   the user half of a space of its own.
- * - Pages are mapped with their final protection, their contents written through the direct map: no page is
- *   ever writable and executable.
+ * - An open arena lies in the module window of the kernel's space; a user arena is the only thing
+ * in the user half of a space of its own.
+ * - Pages are mapped with their final protection, their contents written through the direct map: no
+ * page is ever writable and executable.
  * - Created, filled and destroyed by one thread at a time; pages not mapped are guards.
  */
 #ifndef CORE_GATE_ARENA_H
@@ -34,8 +34,9 @@ struct arena {
 HX_MUST_USE hx_err arena_create(struct arena *arena, size_t pages, bool is_user, owner_tag owner);
 
 /*
- * Map pages fresh pages from page number first on; they hold size bytes of contents, the rest is zero.
- * Context: thread.  Errors: HX_EINVAL outside the arena, HX_ENOMEM (what was mapped stays until destroy).
+ * Map pages fresh pages from page number first on; they hold size bytes of contents, the rest is
+ * zero. Context: thread.  Errors: HX_EINVAL outside the arena, HX_ENOMEM (what was mapped stays
+ * until destroy).
  */
 HX_MUST_USE hx_err arena_map(struct arena *arena, size_t first, size_t pages, unsigned protection,
                              const void *contents, size_t size);

@@ -17,22 +17,25 @@ static struct module_instance *caller(const struct hal_activation *activation)
     return instance_of(atomic_load_explicit(&activation->instance, memory_order_relaxed));
 }
 
-/* --- handlers ------------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
-hx_err callout_copy_in(const struct hal_activation *activation, void *to, uintptr_t from, size_t size)
+hx_err callout_copy_in(const struct hal_activation *activation, void *to, uintptr_t from,
+                       size_t size)
 {
     const struct module_instance *instance = caller(activation);
     uintptr_t offset = from - instance->arena.base;
     size_t arena_size = instance->arena.pages << HAL_PAGE_SHIFT;
 
-    if (instance->gate.backend == HAL_GATE_USER && (size > arena_size || offset > arena_size - size)) {
+    if (instance->gate.backend == HAL_GATE_USER &&
+        (size > arena_size || offset > arena_size - size)) {
         return HX_EFAULT;
     }
     return hal_user_copy_in_unchecked(to, from, size);
 }
 
 /* Copy a text of the module's; to has room for TEXT_MAX + 1 bytes. */
-static hx_err copy_text(const struct hal_activation *activation, char *to, uint64_t from, uint64_t size)
+static hx_err copy_text(const struct hal_activation *activation, char *to, uint64_t from,
+                        uint64_t size)
 {
     size_t length = size < TEXT_MAX ? size : TEXT_MAX;
     hx_err error = callout_copy_in(activation, to, from, length);
@@ -70,7 +73,7 @@ static uint64_t callout_fail(struct hal_activation *activation, const uint64_t a
     return 0;
 }
 
-/* --- the table --------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 struct callout_entry {
     const char *name;
@@ -105,7 +108,7 @@ static bool run(struct hal_activation *activation, uint32_t number, const uint64
     return !atomic_load_explicit(&caller(activation)->is_doomed, memory_order_acquire);
 }
 
-/* --- the open backend: one C function per import -------------------------------------------------------- */
+/* --- the open backend: one C function per import ---------------------------------------------- */
 
 static uint64_t run_open(uint32_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
@@ -145,7 +148,7 @@ hx_err callout_find(const char *name, struct callout *callout)
     return HX_EIMPORT;
 }
 
-/* --- the user backend: one trap for all ------------------------------------------------------------------ */
+/* --- the user backend: one trap for all ------------------------------------------------------- */
 
 void kernel_callout(struct hal_frame *frame)
 {

@@ -1,4 +1,5 @@
-/* Every function a module may import: number, name, handler, whether it has effects outside the module. */
+/* Every function a module may import: number, name, handler, whether it has effects outside the
+ * module. */
 #ifndef CORE_GATE_CALLOUT_LIST_H
 #define CORE_GATE_CALLOUT_LIST_H
 

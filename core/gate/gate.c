@@ -1,4 +1,5 @@
-/* The ways out of a call into a module that do not lead through its return; see hal/gate.h for the others. */
+/* The ways out of a call into a module that do not lead through its return; see hal/gate.h for the
+ * others. */
 #include <core/gate/gate.h>
 #include <hal/entry.h>
 #include <hal/frame.h>
@@ -31,7 +32,8 @@ struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *gate_slot,
     }
     if (result.error == HX_EDIED) {
         atomic_fetch_add_explicit(&slot->deaths, 1, memory_order_relaxed);
-        /* Nobody else shall enter. While we are inside, the pointer cannot mean another instance. */
+        /* Nobody else shall enter. While we are inside, the pointer cannot mean another instance.
+         */
         (void)slot_empty_of(slot, activation_instance(activation));
     }
     atomic_store_explicit(&activation->instance, NULL, memory_order_release);

@@ -2,8 +2,8 @@
  * The gate: the only way to call a module.
  *
  * Rules:
- * - A call runs on the caller's thread and returns exactly once: with the module's answer, or with an
- *   error that says whether the call may have had effects.
+ * - A call runs on the caller's thread and returns exactly once: with the module's answer, or with
+ * an error that says whether the call may have had effects.
  * - Core code is never abandoned: a module dies only while its own code is on the processor; inside
  *   a callout the death takes effect when the callout is done.
  * - No lock is held across a call, in either direction.

@@ -41,8 +41,9 @@ static enum hal_gate_backend configured_backend(const char *name)
     char key[SLOT_NAME_MAX + sizeof("gate.")];
 
     (void)format_text(key, sizeof(key), "gate.%s", name);
-    return string_equal(command_line_text(kernel_command_line(), key, "open"), "user") ? HAL_GATE_USER
-                                                                                        : HAL_GATE_OPEN;
+    return string_equal(command_line_text(kernel_command_line(), key, "open"), "user")
+               ? HAL_GATE_USER
+               : HAL_GATE_OPEN;
 }
 
 hx_err slot_create(const char *name, struct slot **slot)
@@ -105,7 +106,7 @@ bool slot_empty_of(struct slot *slot, struct module_instance *instance)
                                                    memory_order_seq_cst, memory_order_relaxed);
 }
 
-/* --- draining ------------------------------------------------------------------------------------ */
+/* --- draining --------------------------------------------------------------------------------- */
 
 struct inside_search {
     const struct hal_gate_instance *gate;
@@ -149,8 +150,8 @@ hx_err slot_drain(const struct module_instance *instance, uint64_t deadline_ns)
     atomic_fetch_add_explicit(&hal_gate_drains, 1, memory_order_seq_cst);
     /*
      * A call publishes its record, then reads the slot; when it leaves it clears the record, then
-     * reads hal_gate_drains; both without a fence. Who waits pays for that: once every CPU has passed
-     * this barrier, its earlier stores are visible here and its later reads see ours.
+     * reads hal_gate_drains; both without a fence. Who waits pays for that: once every CPU has
+     * passed this barrier, its earlier stores are visible here and its later reads see ours.
      */
     cpu_call(cpu_online_mask(), pass_barrier, NULL);
     while (has_threads_inside(instance) && error == HX_OK) {

@@ -38,7 +38,8 @@ HX_MUST_USE hx_err slot_create(const char *name, struct slot **slot);
 struct slot *slot_find(const char *name);
 struct slot *slot_at(size_t index);
 
-/* What is in it now, NULL: nothing. Only a hint unless the caller keeps it from changing.  Context: any. */
+/* What is in it now, NULL: nothing. Only a hint unless the caller keeps it from changing.  Context:
+ * any. */
 struct module_instance *slot_instance(const struct slot *slot);
 
 /*
@@ -48,8 +49,8 @@ struct module_instance *slot_instance(const struct slot *slot);
 HX_MUST_USE hx_err slot_fill(struct slot *slot, struct module_instance *instance);
 
 /*
- * Take the instance out, so that no new call enters it; calls may still be inside. NULL: it was empty.
- * Context: any.
+ * Take the instance out, so that no new call enters it; calls may still be inside. NULL: it was
+ * empty. Context: any.
  */
 struct module_instance *slot_empty(struct slot *slot);
 

@@ -18,8 +18,7 @@ static hx_err refuse(const struct reading *reading, hx_err error, const char *se
     return error;
 }
 
-/* --- records of the file, which are of any alignment -------------------------------------------
- */
+/* --- records of the file, which are of any alignment ------------------------------------------ */
 
 static struct elf64_section file_section(const struct elf_module *module, uint32_t index)
 {
@@ -57,8 +56,7 @@ static const struct elf_module_section *loaded_section(const struct elf_module *
     return NULL;
 }
 
-/* --- header ------------------------------------------------------------------------------------
- */
+/* --- header ----------------------------------------------------------------------------------- */
 
 static hx_err read_header(const struct reading *reading, uint16_t machine)
 {
@@ -93,8 +91,7 @@ static hx_err read_header(const struct reading *reading, uint16_t machine)
     return HX_OK;
 }
 
-/* --- sections ----------------------------------------------------------------------------------
- */
+/* --- sections --------------------------------------------------------------------------------- */
 
 /* Every section, loaded or not, must lie in the file. */
 static hx_err check_sections(const struct reading *reading)
@@ -243,8 +240,7 @@ static hx_err place_groups(const struct reading *reading)
     return HX_OK;
 }
 
-/* --- symbols -----------------------------------------------------------------------------------
- */
+/* --- symbols ---------------------------------------------------------------------------------- */
 
 static hx_err find_symbol_table(const struct reading *reading)
 {
@@ -427,8 +423,7 @@ hx_err elf_module_find(const struct elf_module *module, const char *name,
     return HX_ENOENT;
 }
 
-/* --- relocations -------------------------------------------------------------------------------
- */
+/* --- relocations ------------------------------------------------------------------------------ */
 
 /* The loaded section that a table of the file relocates; NULL if it is no such table. */
 static const struct elf_module_section *relocated_section(const struct elf_module *module,
@@ -530,8 +525,7 @@ bool elf_module_next_relocation(const struct elf_module *module, struct elf_modu
     return false;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 hx_err elf_module_read(const void *file, size_t size, uint16_t machine, struct elf_module *module,
                        const char **why)

@@ -36,9 +36,10 @@ static hx_err complain(struct load *load, hx_err error, const char *what, const 
     return error;
 }
 
-/* --- placing ------------------------------------------------------------------------------------------ */
+/* --- placing ---------------------------------------------------------------------------------- */
 
-/* The user backend maps trampoline and thunks in front of the image, stacks with guards behind it. */
+/* The user backend maps trampoline and thunks in front of the image, stacks with guards behind it.
+ */
 static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
 {
     size_t image_pages = load->elf.image_size >> HAL_PAGE_SHIFT;
@@ -55,12 +56,11 @@ static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
     }
     load->has_arena = true;
     load->image = load->instance->arena.base + (load->thunk_pages << HAL_PAGE_SHIFT);
-    load->instance->gate.stack_tops =
-        load->image + load->elf.image_size + HAL_GATE_STACK_STRIDE;
+    load->instance->gate.stack_tops = load->image + load->elf.image_size + HAL_GATE_STACK_STRIDE;
     return HX_OK;
 }
 
-/* --- relocating ----------------------------------------------------------------------------------------- */
+/* --- relocating ------------------------------------------------------------------------------- */
 
 static uintptr_t thunk_address(const struct load *load, uint32_t number)
 {
@@ -76,7 +76,7 @@ static hx_err resolve_import(struct load *load, const char *name, uint64_t *valu
         return complain(load, error, "the kernel exports no such function", name);
     }
     *value = load->instance->gate.backend == HAL_GATE_USER ? thunk_address(load, callout.number)
-                                                  : callout.function;
+                                                           : callout.function;
     return HX_OK;
 }
 
@@ -112,9 +112,9 @@ static hx_err relocate_one(struct load *load, const struct elf_module_relocation
     if (error != HX_OK) {
         return error;
     }
-    error = hal_relocate(relocation->type, (char *)load->scratch->base + offset,
-                         load->image + offset, value, relocation->addend,
-                         relocation->section->size - relocation->offset);
+    error =
+        hal_relocate(relocation->type, (char *)load->scratch->base + offset, load->image + offset,
+                     value, relocation->addend, relocation->section->size - relocation->offset);
     return error == HX_OK ? HX_OK
                           : complain(load, error, "a relocation cannot be applied",
                                      hal_relocation_name(relocation->type));
@@ -146,9 +146,10 @@ static hx_err build_image(struct load *load)
     return HX_OK;
 }
 
-/* --- the descriptor ---------------------------------------------------------------------------------------- */
+/* --- the descriptor --------------------------------------------------------------------------- */
 
-/* The bytes of the relocated image at an address of the module's, NULL if they are not all inside. */
+/* The bytes of the relocated image at an address of the module's, NULL if they are not all inside.
+ */
 static const void *image_bytes(const struct load *load, uintptr_t address, size_t size)
 {
     uintptr_t offset = address - load->image;
@@ -175,7 +176,8 @@ static hx_err read_operations(struct load *load, const struct hx_module_descript
     }
     operations = image_bytes(load, (uintptr_t)descriptor->operations, size);
     if (operations == NULL) {
-        return complain(load, HX_EFORMAT, "the operations are outside the module", descriptor->name);
+        return complain(load, HX_EFORMAT, "the operations are outside the module",
+                        descriptor->name);
     }
     memcpy(load->instance->gate.operations, operations, size);
     for (uint32_t i = 0; i < descriptor->operation_count; i++) {
@@ -221,7 +223,7 @@ static hx_err read_descriptor(struct load *load)
     return read_operations(load, &descriptor);
 }
 
-/* --- committing ---------------------------------------------------------------------------------------------- */
+/* --- committing ------------------------------------------------------------------------------- */
 
 static hx_err map_group(struct load *load, enum elf_group group, unsigned protection)
 {
@@ -297,7 +299,7 @@ static hx_err commit(struct load *load)
     return error == HX_OK ? HX_OK : complain(load, error, "no memory for the module", "");
 }
 
-/* --- the pipeline ----------------------------------------------------------------------------------------------- */
+/* --- the pipeline ----------------------------------------------------------------------------- */
 
 static void load_release(struct load *load, bool keep_instance)
 {
@@ -310,7 +312,8 @@ static void load_release(struct load *load, bool keep_instance)
     }
 }
 
-static hx_err load_steps(struct load *load, const void *file, size_t size, enum hal_gate_backend backend)
+static hx_err load_steps(struct load *load, const void *file, size_t size,
+                         enum hal_gate_backend backend)
 {
     const char *why = "";
     hx_err error = elf_module_read(file, size, hal_relocation_machine(), &load->elf, &why);
@@ -323,8 +326,8 @@ static hx_err load_steps(struct load *load, const void *file, size_t size, enum 
         return complain(load, HX_ENOMEM, "no memory for the instance", "");
     }
     load->instance->gate.backend = backend;
-    load->instance->owner = owner_make(
-        atomic_fetch_add_explicit(&next_owner_index, 1, memory_order_relaxed), 0);
+    load->instance->owner =
+        owner_make(atomic_fetch_add_explicit(&next_owner_index, 1, memory_order_relaxed), 0);
     error = reserve_arena(load, backend);
     if (error == HX_OK) {
         error = build_image(load);

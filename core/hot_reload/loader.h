@@ -4,7 +4,8 @@
  * Rules:
  * - Decode first, commit second: the file is checked, relocated in a scratch buffer and its
  *   descriptor and operations verified before any memory of the instance exists.
- * - An error changes nothing and leaves nothing behind; *why then says in one sentence what was wrong.
+ * - An error changes nothing and leaves nothing behind; *why then says in one sentence what was
+ * wrong.
  */
 #ifndef CORE_HOT_RELOAD_LOADER_H
 #define CORE_HOT_RELOAD_LOADER_H
@@ -20,8 +21,8 @@
  * Load a module file for a backend.
  * Context: thread.
  * Errors: what elf_module_read gives, HX_EIMPORT an unknown import, HX_EVERSION another module ABI,
- * HX_EFORMAT a descriptor that makes no sense, HX_ENOMEM, HX_ENOSPC, HX_ENOSYS (no unprivileged mode
- * here; a relocation type that does not exist), HX_ERANGE a relocation that does not reach.
+ * HX_EFORMAT a descriptor that makes no sense, HX_ENOMEM, HX_ENOSPC, HX_ENOSYS (no unprivileged
+ * mode here; a relocation type that does not exist), HX_ERANGE a relocation that does not reach.
  */
 HX_MUST_USE hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
                                struct module_instance **instance, char why[LOADER_WHY_MAX]);

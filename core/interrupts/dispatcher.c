@@ -37,8 +37,7 @@ static struct vector vectors[HAL_VECTOR_COUNT];
 static struct counters counters[HAL_CPU_MAX][HAL_VECTOR_COUNT];
 static _Atomic uint64_t storms;
 
-/* --- registration ------------------------------------------------------------------------------
- */
+/* --- registration ----------------------------------------------------------------------------- */
 
 hx_err interrupt_register(uint8_t vector, const char *name, interrupt_handler handler,
                           void *argument, bool shared)
@@ -81,8 +80,7 @@ void interrupt_bind_line(uint8_t vector, uint32_t line)
                           memory_order_relaxed);
 }
 
-/* --- what nobody handles -----------------------------------------------------------------------
- */
+/* --- what nobody handles ---------------------------------------------------------------------- */
 
 /* Count one more in the vector's window, which begins anew when it is over. */
 static uint32_t count_in_window(struct vector *vector)
@@ -124,8 +122,7 @@ static void note_unhandled(uint8_t number)
     }
 }
 
-/* --- dispatch ----------------------------------------------------------------------------------
- */
+/* --- dispatch --------------------------------------------------------------------------------- */
 
 /* Call all handlers; the most urgent answer counts. */
 static inline enum interrupt_action run_handlers(uint8_t vector, struct hal_frame *frame)
@@ -192,8 +189,7 @@ void kernel_interrupt(uint8_t vector, struct hal_frame *frame)
     thread_interrupt_return();
 }
 
-/* --- statistics --------------------------------------------------------------------------------
- */
+/* --- statistics ------------------------------------------------------------------------------- */
 
 struct interrupt_statistics interrupt_statistics(uint8_t vector, uint32_t cpu)
 {
@@ -230,8 +226,7 @@ uint64_t interrupt_load(uint32_t cpu)
     return cycles;
 }
 
-/* --- the port's own vectors --------------------------------------------------------------------
- */
+/* --- the port's own vectors ------------------------------------------------------------------- */
 
 static enum interrupt_action on_timer(void *argument, struct hal_frame *frame)
 {

@@ -38,10 +38,9 @@ typedef enum interrupt_action (*interrupt_handler)(void *argument, struct hal_fr
 void interrupts_init(void);
 
 /*
- * Append a handler to a vector. shared: others may be there too, provided all of them say so. name is
- * valid while registered, unique on the vector.
- * Context: boot or thread.
- * Errors: HX_EINVAL no name or handler, HX_EEXIST the name is there, HX_EBUSY not shared, HX_ENOSPC.
+ * Append a handler to a vector. shared: others may be there too, provided all of them say so. name
+ * is valid while registered, unique on the vector. Context: boot or thread. Errors: HX_EINVAL no
+ * name or handler, HX_EEXIST the name is there, HX_EBUSY not shared, HX_ENOSPC.
  */
 HX_MUST_USE hx_err interrupt_register(uint8_t vector, const char *name, interrupt_handler handler,
                                       void *argument, bool shared);
@@ -56,8 +55,8 @@ HX_MUST_USE hx_err interrupt_unregister(uint8_t vector, const char *name);
 uint8_t interrupt_free_vector(void);
 
 /*
- * Tell which external line raises a vector, to be masked in a storm; INTERRUPT_NO_LINE: none. A vector
- * that a storm has masked counts as unmasked again.  Called by the router.
+ * Tell which external line raises a vector, to be masked in a storm; INTERRUPT_NO_LINE: none. A
+ * vector that a storm has masked counts as unmasked again.  Called by the router.
  */
 #define INTERRUPT_NO_LINE UINT32_MAX
 void interrupt_bind_line(uint8_t vector, uint32_t line);
@@ -73,7 +72,8 @@ struct interrupt_statistics {
 /* Zeroes for a CPU there is not.  Context: any. */
 struct interrupt_statistics interrupt_statistics(uint8_t vector, uint32_t cpu);
 
-/* Whether a storm has masked the vector's line, and how often that happened to any.  Context: any. */
+/* Whether a storm has masked the vector's line, and how often that happened to any.  Context: any.
+ */
 bool interrupt_is_masked(uint8_t vector);
 uint64_t interrupt_storms(void);
 

@@ -28,8 +28,7 @@ uint64_t exception_count(unsigned kind)
     return kind < EXCEPTION_KINDS ? atomic_load_explicit(&counts[kind], memory_order_relaxed) : 0;
 }
 
-/* --- registration ------------------------------------------------------------------------------
- */
+/* --- registration ----------------------------------------------------------------------------- */
 
 hx_err exception_register(unsigned kind, const char *name, enum exception_order order,
                           exception_handler handler, void *argument)
@@ -51,8 +50,7 @@ hx_err exception_unregister(unsigned kind, const char *name)
     return kind < EXCEPTION_KINDS ? handler_chain_remove(&chains[kind], name) : HX_ENOENT;
 }
 
-/* --- dispatch ----------------------------------------------------------------------------------
- */
+/* --- dispatch --------------------------------------------------------------------------------- */
 
 static enum exception_action ask(unsigned kind, struct hal_frame *frame)
 {

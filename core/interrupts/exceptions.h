@@ -2,8 +2,8 @@
  * Exception dispatcher: who deals with a fault of the processor (SPEC I3).
  *
  * Rules:
- * - The handlers of an exception are asked in their order; the first that does not answer "not mine"
- *   ends it. When nobody does, the kernel panics with the frame.
+ * - The handlers of an exception are asked in their order; the first that does not answer "not
+ * mine" ends it. When nobody does, the kernel panics with the frame.
  * - Dispatch takes no lock; handlers run in the context of what faulted, interrupts off.
  * - Double fault, stack overflow and NMI arrive on stacks of their own where the machine has them.
  */

@@ -39,8 +39,7 @@ uint32_t router_busy_permille(uint32_t cpu)
     return cpu < HAL_CPU_MAX ? atomic_load_explicit(&busy[cpu], memory_order_relaxed) : 0;
 }
 
-/* --- choosing ----------------------------------------------------------------------------------
- */
+/* --- choosing --------------------------------------------------------------------------------- */
 
 static uint32_t least_busy(void)
 {
@@ -80,8 +79,7 @@ static uint64_t choose_locked(enum route_strategy strategy, uint32_t cpu)
     return 0;
 }
 
-/* --- routing -----------------------------------------------------------------------------------
- */
+/* --- routing ---------------------------------------------------------------------------------- */
 
 static hx_err route_locked(uint32_t line, const struct route *wanted)
 {
@@ -153,8 +151,7 @@ uint64_t router_cpus(uint32_t line)
     return cpus;
 }
 
-/* --- rebalancing -------------------------------------------------------------------------------
- */
+/* --- rebalancing ------------------------------------------------------------------------------ */
 
 static uint64_t cycles_to_ns(uint64_t cycles)
 {

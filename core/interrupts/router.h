@@ -2,10 +2,11 @@
  * Interrupt router: which CPUs an external line goes to (SPEC I4).
  *
  * Rules:
- * - Fixed: one CPU. Broadcast: all that are online. Round robin: the next CPU in turn, at routing time
- *   and again at each rebalance (with fixed destinations the controller cannot rotate by itself).
- *   Lowest priority: the CPU that was busy for the least of the last window, looked at again
- *   at each rebalance; a line moves only when that gains at least ROUTER_MARGIN_PERCENT of a window.
+ * - Fixed: one CPU. Broadcast: all that are online. Round robin: the next CPU in turn, at routing
+ * time and again at each rebalance (with fixed destinations the controller cannot rotate by
+ * itself). Lowest priority: the CPU that was busy for the least of the last window, looked at again
+ *   at each rebalance; a line moves only when that gains at least ROUTER_MARGIN_PERCENT of a
+ * window.
  * - Busy is the time outside the idle thread plus the time in interrupt handlers.
  */
 #ifndef CORE_INTERRUPTS_ROUTER_H

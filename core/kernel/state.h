@@ -3,8 +3,8 @@
  *
  * Rules:
  * - The table in state.c is the only place that knows which transitions exist.
- * - Everybody may read the state; only the orchestrator can move it: the state and the function that
- *   moves it are private to core/orchestrator/orchestrator.c (SPEC K3).
+ * - Everybody may read the state; only the orchestrator can move it: the state and the function
+ * that moves it are private to core/orchestrator/orchestrator.c (SPEC K3).
  */
 #ifndef CORE_KERNEL_STATE_H
 #define CORE_KERNEL_STATE_H

@@ -66,8 +66,7 @@ enum lifecycle_phase lifecycle_phase(void)
     return (enum lifecycle_phase)atomic_load_explicit(&lifecycle.phase, memory_order_acquire);
 }
 
-/* --- callbacks ---------------------------------------------------------------------------------
- */
+/* --- callbacks -------------------------------------------------------------------------------- */
 
 static hx_err append_locked(struct lifecycle_callback *callback)
 {
@@ -140,8 +139,7 @@ hx_err lifecycle_remove(struct lifecycle_callback *callback)
     return error;
 }
 
-/* --- changing the phase ------------------------------------------------------------------------
- */
+/* --- changing the phase ----------------------------------------------------------------------- */
 
 /* What a walk tells each callback. */
 enum notice { NOTICE_EXIT, NOTICE_ENTER, NOTICE_SHUTDOWN };
@@ -263,8 +261,7 @@ hx_err lifecycle_advance(enum lifecycle_phase next)
     return HX_OK;
 }
 
-/* --- the request to shut down ------------------------------------------------------------------
- */
+/* --- the request to shut down ----------------------------------------------------------------- */
 
 enum shutdown_reason lifecycle_shutdown_reason(void)
 {

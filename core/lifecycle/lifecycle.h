@@ -3,8 +3,8 @@
  *
  * Rules:
  * - Phases are entered strictly in order, each once, by one thread of control at a time.
- * - At a change, on_phase_exit(old) runs for all callbacks, then on_phase_enter(new) for all, both in
- *   registration order, with no lock held. On entering ShuttingDown, on_shutdown(reason) follows.
+ * - At a change, on_phase_exit(old) runs for all callbacks, then on_phase_enter(new) for all, both
+ * in registration order, with no lock held. On entering ShuttingDown, on_shutdown(reason) follows.
  * - A callback may register and remove callbacks (itself too) and request a shutdown. One that is
  *   registered during a change is first called at the next.
  * - A request to shut down is kept until the kernel is Running, and acted upon then.
@@ -75,8 +75,8 @@ enum lifecycle_phase lifecycle_phase(void);
 /*
  * Go to the next phase and run the callbacks.
  * Context: thread or boot.
- * Errors: HX_ESTATE not the next phase, one that the present kernel state does not have, or a change
- * is under way; nothing has changed then, and it is logged.
+ * Errors: HX_ESTATE not the next phase, one that the present kernel state does not have, or a
+ * change is under way; nothing has changed then, and it is logged.
  */
 HX_MUST_USE hx_err lifecycle_advance(enum lifecycle_phase next);
 

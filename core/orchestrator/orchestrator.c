@@ -14,8 +14,7 @@ static struct {
     .shutdown_limit_ns = SUBSYSTEM_SHUTDOWN_LIMIT_NS,
 };
 
-/* --- the state (SPEC K3: static, so nobody else can link to it) --------------------------------
- */
+/* --- the state (SPEC K3: static, so nobody else can link to it) ------------------------------- */
 
 enum kernel_state kernel_state_current(void)
 {
@@ -68,8 +67,7 @@ void orchestrator_enter_panic(void)
     }
 }
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 hx_err orchestrator_register(const struct subsystem *subsystem, subsystem_id *id)
 {
@@ -107,8 +105,7 @@ hx_err orchestrator_run(void)
     return error;
 }
 
-/* --- stop --------------------------------------------------------------------------------------
- */
+/* --- stop ------------------------------------------------------------------------------------- */
 
 void orchestrator_set_shutdown_limit(uint64_t nanoseconds)
 {
@@ -129,8 +126,7 @@ hx_err orchestrator_shutdown_all(struct subsystem_failure *failure)
     return first != HX_OK ? first : error;
 }
 
-/* --- suspend and resume ------------------------------------------------------------------------
- */
+/* --- suspend and resume ----------------------------------------------------------------------- */
 
 hx_err orchestrator_suspend(struct subsystem_failure *failure)
 {
@@ -158,8 +154,7 @@ hx_err orchestrator_resume(struct subsystem_failure *failure)
     return error;
 }
 
-/* --- readers -----------------------------------------------------------------------------------
- */
+/* --- readers ---------------------------------------------------------------------------------- */
 
 const struct subsystem_set *orchestrator_subsystems(void)
 {

@@ -1,12 +1,13 @@
 /*
- * Orchestrator: starts the subsystems in the order of their dependencies, stops them in reverse, and
- * alone moves the kernel's state (SPEC O1 to O9, K2, K3).
+ * Orchestrator: starts the subsystems in the order of their dependencies, stops them in reverse,
+ * and alone moves the kernel's state (SPEC O1 to O9, K2, K3).
  *
  * Rules:
  * - Registration ends when orchestrator_init_all begins.
  * - start, stop, suspend and resume are called by one thread at a time.
  * - State and phase move together: init_all enters Initializing and CoreInit, run enters Running,
- *   shutdown_all enters ShuttingDown and, when all is down, Halted. LateInit belongs to the composition.
+ *   shutdown_all enters ShuttingDown and, when all is down, Halted. LateInit belongs to the
+ * composition.
  */
 #ifndef CORE_ORCHESTRATOR_ORCHESTRATOR_H
 #define CORE_ORCHESTRATOR_ORCHESTRATOR_H
@@ -37,7 +38,8 @@ HX_MUST_USE hx_err orchestrator_register(const struct subsystem *subsystem, subs
 HX_MUST_USE hx_err orchestrator_init_all(const struct boot_configuration *config,
                                          struct subsystem_failure *failure);
 
-/* init_all, and where that fails a panic that names the failing subsystem.  Context: boot or thread. */
+/* init_all, and where that fails a panic that names the failing subsystem.  Context: boot or
+ * thread. */
 void orchestrator_start(const struct boot_configuration *config);
 
 /* Everything is up: enter Running, both state and phase.  Errors: HX_ESTATE. */
@@ -47,8 +49,8 @@ HX_MUST_USE hx_err orchestrator_run(void);
  * Enter ShuttingDown, shut all subsystems down in reverse order of their initialisation, enter
  * Halted. Failures are logged and counted, they stop nothing; the first is put into *failure.
  * A shutdown that takes longer than the limit is left behind.
- * Context: thread.  Errors: HX_ESTATE not Running (the request belongs to lifecycle_request_shutdown,
- * which keeps it); else the first failure.
+ * Context: thread.  Errors: HX_ESTATE not Running (the request belongs to
+ * lifecycle_request_shutdown, which keeps it); else the first failure.
  */
 HX_MUST_USE hx_err orchestrator_shutdown_all(struct subsystem_failure *failure);
 
@@ -56,10 +58,10 @@ HX_MUST_USE hx_err orchestrator_shutdown_all(struct subsystem_failure *failure);
 void orchestrator_set_shutdown_limit(uint64_t nanoseconds);
 
 /*
- * Suspend in reverse order; where one fails, those already suspended are resumed and the state stays
- * Running. Resume in order; where one fails, those already resumed are suspended again and the state
- * stays Suspended.
- * Context: thread.  Errors: HX_ESTATE, or what the failed one returned, with *failure in words.
+ * Suspend in reverse order; where one fails, those already suspended are resumed and the state
+ * stays Running. Resume in order; where one fails, those already resumed are suspended again and
+ * the state stays Suspended. Context: thread.  Errors: HX_ESTATE, or what the failed one returned,
+ * with *failure in words.
  */
 HX_MUST_USE hx_err orchestrator_suspend(struct subsystem_failure *failure);
 HX_MUST_USE hx_err orchestrator_resume(struct subsystem_failure *failure);
@@ -67,12 +69,13 @@ HX_MUST_USE hx_err orchestrator_resume(struct subsystem_failure *failure);
 /* Enter Panic, from any state; harmless when repeated.  Called by core/panic.  Context: any. */
 void orchestrator_enter_panic(void);
 
-/* The kernel's subsystems, for the readers in subsystem_set.h.  Read-only once init_all has begun. */
+/* The kernel's subsystems, for the readers in subsystem_set.h.  Read-only once init_all has begun.
+ */
 const struct subsystem_set *orchestrator_subsystems(void);
 
 /*
- * Make the n-th fallible step from now fail with HX_EIO, once (1: the next one; 0: none): `failpoint=N`.
- * Steps are counted from this call on.  Context: boot or thread.
+ * Make the n-th fallible step from now fail with HX_EIO, once (1: the next one; 0: none):
+ * `failpoint=N`. Steps are counted from this call on.  Context: boot or thread.
  */
 void orchestrator_failpoint_arm(uint64_t n);
 

@@ -22,7 +22,7 @@ struct boot_configuration;
 struct subsystem {
     const char *name;
     const char *version;
-    const char *const *dependencies; /* names, ends with NULL; NULL: none */
+    const char *const *dependencies;                         /* names, ends with NULL; NULL: none */
     hx_err (*init)(const struct boot_configuration *config); /* NULL: nothing to do */
     hx_err (*shutdown)(void);                                /* NULL: nothing to do */
     hx_err (*suspend)(void);                                 /* NULL: nothing to do */

@@ -167,8 +167,7 @@ hx_err subsystem_set_sort(struct subsystem_set *set, struct subsystem_failure *f
     return HX_OK;
 }
 
-/* --- for people --------------------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 size_t subsystem_set_text(const struct subsystem_set *set, char *buffer, size_t size)
 {

@@ -71,8 +71,7 @@ static void report(struct subsystem_failure *failure, const char *operation, con
     kerror("%s", failure->text);
 }
 
-/* --- init and shutdown -------------------------------------------------------------------------
- */
+/* --- init and shutdown ------------------------------------------------------------------------ */
 
 static hx_err init_one(const struct subsystem *subsystem, const struct boot_configuration *config)
 {
@@ -134,8 +133,7 @@ hx_err subsystem_set_init(struct subsystem_set *set, const struct boot_configura
     return error;
 }
 
-/* --- suspend and resume ------------------------------------------------------------------------
- */
+/* --- suspend and resume ----------------------------------------------------------------------- */
 
 static hx_err suspend_one(const struct subsystem *subsystem)
 {

@@ -28,8 +28,7 @@ static struct {
     struct report reports[REPORT_MAX]; /* P */
 } panicking;
 
-/* --- who decides -------------------------------------------------------------------------------
- */
+/* --- who decides ------------------------------------------------------------------------------ */
 
 static _Atomic uint32_t configured_action = PANIC_HALT;
 
@@ -104,8 +103,7 @@ static enum panic_action decide(const struct panic_context *context)
     return action;
 }
 
-/* --- who panics --------------------------------------------------------------------------------
- */
+/* --- who panics ------------------------------------------------------------------------------- */
 
 bool panic_is_active(void)
 {
@@ -155,8 +153,7 @@ static struct report *begin(const char *format, va_list args)
     return report;
 }
 
-/* --- the end -----------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void panic_debug_break(void)
 {
@@ -231,8 +228,7 @@ static void finish(struct report *report, const struct hal_frame *frame)
     hal_interrupts_restore(interrupts);
 }
 
-/* --- the ways in -------------------------------------------------------------------------------
- */
+/* --- the ways in ------------------------------------------------------------------------------ */
 
 void panic_at(const char *file, unsigned line, const char *format, ...)
 {

@@ -5,8 +5,8 @@
  * - Works in every context; takes no lock of others and allocates nothing.
  * - Order: interrupts off; the handler decides the action; other CPUs stopped, consoles made
  *   synchronous; report; state to Panic; action.
- * - One CPU reports. Another that panics meanwhile leaves one line and stops. A panic during a panic
- *   reports once more, with both messages, and halts; one during that halts at once.
+ * - One CPU reports. Another that panics meanwhile leaves one line and stops. A panic during a
+ * panic reports once more, with both messages, and halts; one during that halts at once.
  */
 #ifndef CORE_PANIC_PANIC_H
 #define CORE_PANIC_PANIC_H
@@ -54,7 +54,7 @@ struct panic_location {
 struct panic_context {
     char message[PANIC_MESSAGE_MAX];
     struct panic_location location;
-    char symbol[80];                /* storage behind location.file */
+    char symbol[80]; /* storage behind location.file */
     const struct hal_frame *cpu_state;
     uintptr_t backtrace[PANIC_BACKTRACE_MAX];
     uint32_t backtrace_depth;

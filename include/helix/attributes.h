@@ -5,12 +5,13 @@
 #ifndef HELIX_ATTRIBUTES_H
 #define HELIX_ATTRIBUTES_H
 
-#define HX_MUST_USE          __attribute__((warn_unused_result))
-#define HX_NORETURN          __attribute__((noreturn))
-#define HX_COLD              __attribute__((cold, noinline))
-#define HX_ALWAYS_INLINE     inline __attribute__((always_inline))
-#define HX_NOINLINE          __attribute__((noinline))
-/* For the slow half of a hot function: a call to it costs the caller no registers, where supported. */
+#define HX_MUST_USE      __attribute__((warn_unused_result))
+#define HX_NORETURN      __attribute__((noreturn))
+#define HX_COLD          __attribute__((cold, noinline))
+#define HX_ALWAYS_INLINE inline __attribute__((always_inline))
+#define HX_NOINLINE      __attribute__((noinline))
+/* For the slow half of a hot function: a call to it costs the caller no registers, where supported.
+ */
 #if __has_attribute(preserve_most)
 #define HX_PRESERVE_REGISTERS __attribute__((preserve_most, noinline))
 #else

@@ -13,11 +13,11 @@ enum demo_operation {
     DEMO_DIVIDE,         /* a0 / a1, also by 0 */
     DEMO_INTERRUPTS_OFF, /* cli, then return */
     DEMO_ENDLESS_LOOP,
-    DEMO_DEEP,           /* recurse a0 deep, 512 bytes each */
-    DEMO_ILLEGAL,        /* an instruction that does not exist */
-    DEMO_GIVE_UP,        /* hx_fail */
-    DEMO_LOG_FROM,       /* a callout with the bad address a0; returns its hx_err */
-    DEMO_CLOCK,          /* the difference between two readings of the clock */
+    DEMO_DEEP,     /* recurse a0 deep, 512 bytes each */
+    DEMO_ILLEGAL,  /* an instruction that does not exist */
+    DEMO_GIVE_UP,  /* hx_fail */
+    DEMO_LOG_FROM, /* a callout with the bad address a0; returns its hx_err */
+    DEMO_CLOCK,    /* the difference between two readings of the clock */
 };
 
 #endif

@@ -19,9 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HX_MODULE_MAGIC          0x454c55444f4d5848ULL /* "HXMODULE" in memory */
-#define HX_MODULE_ABI            1U /* of this header: another number is refused */
-#define HX_MODULE_NAME_MAX       32
+#define HX_MODULE_MAGIC    0x454c55444f4d5848ULL /* "HXMODULE" in memory */
+#define HX_MODULE_ABI      1U                    /* of this header: another number is refused */
+#define HX_MODULE_NAME_MAX 32
 
 /* Same major = compatible. */
 struct hx_module_version {
@@ -45,7 +45,7 @@ struct hx_module_descriptor {
 
 extern const struct hx_module_descriptor hx_module;
 
-/* --- the kernel's functions ------------------------------------------------------------------------ */
+/* --- the kernel's functions ------------------------------------------------------------------- */
 
 /* Write one line to the log, at most 200 bytes of it. Errors: HX_EFAULT. */
 hx_err hx_log(const char *text, size_t length);

@@ -99,7 +99,7 @@ uint64_t hal_clock_wall(void)
     return host_time(CLOCK_REALTIME) / HAL_NS_PER_S;
 }
 
-/* --- futex (futex(2)); absolute times, CLOCK_MONOTONIC --------------------------------------- */
+/* --- futex (futex(2)); absolute times, CLOCK_MONOTONIC ---------------------------------------- */
 
 void hosted_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t host_deadline_ns)
 {

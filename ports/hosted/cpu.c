@@ -73,7 +73,7 @@ uint64_t hal_cpu_entropy(void)
     return value;
 }
 
-/* --- waiting --------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 HX_NOINLINE void hosted_cpu_relax(void)
 {
@@ -141,7 +141,7 @@ uint32_t hal_cpu_stop_others(void)
     return count_stopped(self);
 }
 
-/* --- starting and stopping ------------------------------------------------------------------- */
+/* --- starting and stopping -------------------------------------------------------------------- */
 
 static void use_signal_stack(const struct hosted_cpu *cpu)
 {

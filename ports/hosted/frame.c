@@ -98,7 +98,7 @@ HX_NOINLINE void hal_frame_capture(struct hal_frame *frame)
     frame->rsp = (uintptr_t)&own[2];
 }
 
-/* --- walking --------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------- */
 
 bool hosted_peek(uintptr_t address, void *to, size_t size)
 {

@@ -120,8 +120,7 @@ void hal_gate_abandon(struct hal_activation *activation)
     hosted_gate_abandon(activation->machine[MACHINE_SP]);
 }
 
-/* --- what a Linux process cannot imitate: calls in unprivileged mode ---------------------------
- */
+/* --- what a Linux process cannot imitate: calls in unprivileged mode -------------------------- */
 
 static HX_NORETURN void refuse(const char *function)
 {

@@ -22,7 +22,7 @@ void hosted_sleep(struct hosted_cpu *cpu, uint32_t seen)
     atomic_store_explicit(&cpu->asleep, 0, memory_order_relaxed);
 }
 
-/* --- raising --------------------------------------------------------------------------------- */
+/* --- raising ---------------------------------------------------------------------------------- */
 
 void hal_interrupt_send(uint32_t cpu, uint8_t vector)
 {
@@ -40,7 +40,7 @@ hx_err hal_interrupt_send_nmi(uint32_t cpu)
     return HX_OK;
 }
 
-/* --- delivering ------------------------------------------------------------------------------ */
+/* --- delivering ------------------------------------------------------------------------------- */
 
 static bool has_pending(const struct hosted_cpu *cpu)
 {
@@ -135,7 +135,7 @@ void hosted_deliver(void)
     }
 }
 
-/* --- the flag -------------------------------------------------------------------------------- */
+/* --- the flag --------------------------------------------------------------------------------- */
 
 HX_NOINLINE hal_interrupt_state hosted_interrupts_save(void)
 {

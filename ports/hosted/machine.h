@@ -57,7 +57,7 @@ struct hosted_cpu {
 struct hosted_cpu *hosted_cpu(void);
 struct hosted_cpu *hosted_cpu_at(uint32_t cpu);
 
-/* --- cpu.c: what start.c calls --------------------------------------------------------------- */
+/* --- cpu.c: what start.c calls ---------------------------------------------------------------- */
 
 bool hosted_cpus_start(uint32_t count, struct thread *boot);
 void hosted_cpus_stop(void);
@@ -65,7 +65,7 @@ void hosted_cpus_stop(void);
 /* Leave the fiber for ever and end the calling CPU's pthread. */
 HX_NORETURN void hosted_cpu_leave(struct hosted_cpu *cpu);
 
-/* --- interrupt.c ----------------------------------------------------------------------------- */
+/* --- interrupt.c ------------------------------------------------------------------------------ */
 
 /* Set attention bits of a CPU and wake it when it sleeps.  Any pthread. */
 void hosted_attend(struct hosted_cpu *cpu, uint32_t bits);
@@ -76,7 +76,7 @@ void hosted_deliver(void);
 /* Sleep until attention differs from `seen`. */
 void hosted_sleep(struct hosted_cpu *cpu, uint32_t seen);
 
-/* --- line.c, clock.c, timer.c, memory.c, exception.c, console.c ------------------------------ */
+/* --- line.c, clock.c, timer.c, memory.c, exception.c, console.c ------------------------------- */
 
 void hosted_lines_start(void);
 void hosted_clock_start(void);
@@ -95,7 +95,7 @@ void hosted_unreserve(void *memory, size_t size);
 /* Read the kernel's own memory without ever faulting; false: not all of it is readable. */
 bool hosted_peek(uintptr_t address, void *to, size_t size);
 
-/* --- thread.c and switch.S ------------------------------------------------------------------- */
+/* --- thread.c and switch.S -------------------------------------------------------------------- */
 
 /* Make the calling pthread's own stack a fiber. */
 void hosted_fiber_adopt(struct hal_thread *fiber);
@@ -137,7 +137,7 @@ void hosted_unpoison(uintptr_t from, uintptr_t to);
 /* Where the signal handler sends the interrupted flow, with the frame's address in rdi. */
 void hosted_exception_entry(void);
 
-/* --- the host's futex ------------------------------------------------------------------------ */
+/* --- the host's futex ------------------------------------------------------------------------- */
 
 /* Wait while *word == expected, until the absolute CLOCK_MONOTONIC time when host_deadline_ns !=
  * MAX. */

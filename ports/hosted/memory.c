@@ -47,7 +47,7 @@ static int memory_fd = -1;
 static uint64_t memory_size;
 uintptr_t hosted_direct_base;
 
-/* --- the host's memory ----------------------------------------------------------------------- */
+/* --- the host's memory ------------------------------------------------------------------------ */
 
 void *hosted_reserve(size_t size)
 {
@@ -173,7 +173,7 @@ uint64_t hosted_memory_size(void)
     return memory_size;
 }
 
-/* --- where things are ------------------------------------------------------------------------ */
+/* --- where things are ------------------------------------------------------------------------- */
 
 struct hal_range hal_area_window(void)
 {
@@ -233,7 +233,7 @@ struct hal_image hal_kernel_image(void)
     return image;
 }
 
-/* --- spaces ---------------------------------------------------------------------------------- */
+/* --- spaces ----------------------------------------------------------------------------------- */
 
 struct hal_space *hal_space_kernel(void)
 {
@@ -272,7 +272,7 @@ void hal_memory_set_table_source(const struct hal_table_source *source)
     (void)source;
 }
 
-/* --- mapping --------------------------------------------------------------------------------- */
+/* --- mapping ---------------------------------------------------------------------------------- */
 
 /* The first of `pages` entries from address on, NULL when they do not all lie in one window. */
 static _Atomic uint64_t *find_entries(const struct hal_space *space, uintptr_t address,

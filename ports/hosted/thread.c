@@ -18,7 +18,7 @@
 #define HOSTED_TSAN 1
 #endif
 
-/* --- AddressSanitizer: which stack is in use ------------------------------------------------- */
+/* --- AddressSanitizer: which stack is in use -------------------------------------------------- */
 
 #ifdef HOSTED_ASAN
 #include <sanitizer/asan_interface.h>
@@ -54,7 +54,7 @@ static void sanitizer_destroy(void *fiber)
     (void)fiber;
 }
 
-/* --- ThreadSanitizer: a switch orders what both sides do ------------------------------------- */
+/* --- ThreadSanitizer: a switch orders what both sides do -------------------------------------- */
 
 #elif defined(HOSTED_TSAN)
 #include <sanitizer/tsan_interface.h>
@@ -91,7 +91,7 @@ static void sanitizer_destroy(void *fiber)
     __tsan_destroy_fiber(fiber);
 }
 
-/* --- neither --------------------------------------------------------------------------------- */
+/* --- neither ---------------------------------------------------------------------------------- */
 
 #else
 

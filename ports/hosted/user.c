@@ -74,7 +74,7 @@ hx_err hal_user_copy_out_unchecked(uintptr_t to, const void *from, size_t size)
     return copy((char *)from, to, size, HAL_WRITE, true);
 }
 
-/* --- what a Linux process cannot imitate ----------------------------------------------------- */
+/* --- what a Linux process cannot imitate ------------------------------------------------------ */
 
 size_t hal_user_state_size(void)
 {

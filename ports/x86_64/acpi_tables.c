@@ -78,8 +78,7 @@ static bool open_table(const struct reading *reading, uint64_t address, const ch
     return sums_to_zero(table->bytes, table->length) || skip(reading, ACPI_ISSUE_CHECKSUM);
 }
 
-/* --- the tables the root names -----------------------------------------------------------------
- */
+/* --- the tables the root names ---------------------------------------------------------------- */
 
 static void take_madt(struct reading *reading, const struct acpi_table *table)
 {
@@ -173,8 +172,7 @@ static void take_dsdt(struct reading *reading)
     }
 }
 
-/* --- root pointer ------------------------------------------------------------------------------
- */
+/* --- root pointer ----------------------------------------------------------------------------- */
 
 /* Whether the 36-byte form is there and whole. */
 static bool read_extended(const struct physical_reader *reader, uint64_t address, struct rsdp *rsdp)

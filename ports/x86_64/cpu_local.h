@@ -27,17 +27,18 @@ struct x86_tss {
 #define X86_EMERGENCY_STACK_SIZE 8192
 
 struct x86_cpu {
-    struct x86_cpu *self;          /* 0 */
-    struct thread *current;        /* 8 */
-    uint32_t id;                   /* 16 */
-    uint32_t apic_id;              /* 20 */
-    uint64_t scratch;              /* 24 user stack pointer during system call entry */
-    void *user_activation;         /* 32 the running thread's, see hal_thread */
-    uint64_t canary;               /* 40 where -fstack-protector looks */
-    struct x86_tss tss;            /* 48: tss.rsp[0] is at 52 */
-    uint64_t gdt[7] HX_ALIGNED(8); /* null, kernel code, kernel data, user data, user code, TSS (2) */
-    bool present;                  /* ACPI says the CPU exists and is enabled */
-    _Atomic bool arrived;          /* it runs kernel code */
+    struct x86_cpu *self;   /* 0 */
+    struct thread *current; /* 8 */
+    uint32_t id;            /* 16 */
+    uint32_t apic_id;       /* 20 */
+    uint64_t scratch;       /* 24 user stack pointer during system call entry */
+    void *user_activation;  /* 32 the running thread's, see hal_thread */
+    uint64_t canary;        /* 40 where -fstack-protector looks */
+    struct x86_tss tss;     /* 48: tss.rsp[0] is at 52 */
+    uint64_t
+        gdt[7] HX_ALIGNED(8); /* null, kernel code, kernel data, user data, user code, TSS (2) */
+    bool present;             /* ACPI says the CPU exists and is enabled */
+    _Atomic bool arrived;     /* it runs kernel code */
 } HX_ALIGNED(HX_CACHE_LINE);
 
 extern struct x86_cpu x86_cpus[HAL_CPU_MAX];

@@ -78,7 +78,7 @@
 
     .section .text.entry, "ax"
 
-/* --- stubs: 256 entries of 16 bytes ------------------------------------------------------------- */
+/* --- stubs: 256 entries of 16 bytes ----------------------------------------------------------- */
 
     .balign 16
     .globl entry_stubs
@@ -114,7 +114,7 @@ entry_stubs:
     .set vector, vector + 1
     .endr
 
-/* --- interrupts --------------------------------------------------------------------------------- */
+/* --- interrupts ------------------------------------------------------------------------------- */
 
     .balign 16
 entry_interrupt:
@@ -140,7 +140,7 @@ entry_return_to_user:
     swapgs
     iretq
 
-/* --- exceptions --------------------------------------------------------------------------------- */
+/* --- exceptions ------------------------------------------------------------------------------- */
 
     .balign 16
 entry_exception:
@@ -158,7 +158,7 @@ entry_exception:
     addq $16, %rsp
     jmp entry_return
 
-/* --- NMI, machine check, debug, double fault ----------------------------------------------------- */
+/* --- NMI, machine check, debug, double fault -------------------------------------------------- */
 
 /*
  * [C] GS base is a kernel address exactly when the kernel's block is in place (user mode cannot set
@@ -192,7 +192,7 @@ entry_paranoid:
     addq $16, %rsp
     iretq
 
-/* --- system calls ------------------------------------------------------------------------------- */
+/* --- system calls ----------------------------------------------------------------------------- */
 
 /*
  * rcx = user rip, r11 = user rflags; interrupts, direction and AC are off (MSR_FMASK).
@@ -306,7 +306,7 @@ gate_user_abandoned:
     LEAVE_USER_CALL
     jmp gate_fail
 
-/* --- the gate ------------------------------------------------------------------------------------- */
+/* --- the gate --------------------------------------------------------------------------------- */
 
 /*
  * struct hal_gate_result hal_gate_call(a0 rdi, a1 rsi, a2 rdx, a3 rcx, slot r8, operation r9)
@@ -446,7 +446,7 @@ gate_not_open:
     swapgs
     sysretq
 
-/* --- switching threads -------------------------------------------------------------------------- */
+/* --- switching threads ------------------------------------------------------------------------ */
 
 /*
  * struct thread *hal_thread_switch(struct thread *from rdi, struct thread *to rsi)
@@ -502,7 +502,7 @@ thread_first_entry:
     pushq $0                      /* no return address */
     jmpq *%r12
 
-/* --- checked copies ------------------------------------------------------------------------------ */
+/* --- checked copies --------------------------------------------------------------------------- */
 
 /*
  * size_t x86_copy_checked(void *to rdi, const void *from rsi, size_t size rdx): bytes not copied.
@@ -547,7 +547,7 @@ x86_copy_checked_smap:
     .quad 21b, 23b
     .popsection
 
-/* --- leaving for user mode for the first time ------------------------------------------------------ */
+/* --- leaving for user mode for the first time ------------------------------------------------- */
 
 /* x86_enter_user(rip rdi, rsp rsi): everything else zero, interrupts on. */
     .globl x86_enter_user
@@ -572,7 +572,7 @@ x86_enter_user:
     swapgs
     sysretq
 
-/* --- a frame of the caller's own registers ---------------------------------------------------------- */
+/* --- a frame of the caller's own registers ---------------------------------------------------- */
 
 /* void hal_frame_capture(struct hal_frame *rdi) */
     .globl hal_frame_capture
@@ -604,7 +604,7 @@ hal_frame_capture:
     movq $SELECTOR_KERNEL_DATA, 168(%rdi)
     ret
 
-/* --- the page that unprivileged modules enter and leave through ------------------------------------- */
+/* --- the page that unprivileged modules enter and leave through ------------------------------- */
 
 /*
  * Copied into each instance's arena. Entered with rax = operation, r10 = fourth argument, rcx free.

@@ -78,8 +78,8 @@ void hal_gate_abandon_frame(struct hal_frame *frame, struct hal_activation *acti
         atomic_load_explicit(&activation->instance, memory_order_relaxed);
 
     /* Interrupts stay off until the caller's flags are restored there. */
-    frame->rip = (uint64_t)(instance->backend == HAL_GATE_USER ? gate_user_abandoned
-                                                               : gate_abandoned);
+    frame->rip =
+        (uint64_t)(instance->backend == HAL_GATE_USER ? gate_user_abandoned : gate_abandoned);
     frame->cs = SELECTOR_KERNEL_CODE;
     frame->ss = SELECTOR_KERNEL_DATA;
     frame->rdi = (uint64_t)activation;

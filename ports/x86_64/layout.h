@@ -1,5 +1,6 @@
 /*
- * Where things are in the x86_64 address space; also read by assembly and the linker script's reader.
+ * Where things are in the x86_64 address space; also read by assembly and the linker script's
+ * reader.
  *
  *   0000000000010000  user programs
  *   ffff800000000000  direct map of all RAM
@@ -7,26 +8,28 @@
  *   ffffffff40000000  device registers (1 GiB)
  *   ffffffff80000000  kernel image (physical address + this)
  *   ffffffffa0000000  modules called through the open gate (512 MiB)
- *   ffffffffc0000000  modules called through the user gate (1 GiB - 2 MiB), each in its own space only
+ *   ffffffffc0000000  modules called through the user gate (1 GiB - 2 MiB), each in its own space
+ * only
  *
- * Everything from the device window up is within 2 GiB of the kernel's text, as -mcmodel=kernel needs.
+ * Everything from the device window up is within 2 GiB of the kernel's text, as -mcmodel=kernel
+ * needs.
  */
 #ifndef PORTS_X86_64_LAYOUT_H
 #define PORTS_X86_64_LAYOUT_H
 
-#define KERNEL_BASE   0xffffffff80000000
-#define KERNEL_LOAD   0x100000
-#define DIRECT_MAP    0xffff800000000000
-#define AREA_BASE     0xffffc00000000000
-#define AREA_SIZE     0x0000020000000000
-#define DEVICE_BASE   0xffffffff40000000
-#define DEVICE_SIZE   0x40000000
-#define MODULE_BASE   0xffffffffa0000000
-#define MODULE_SIZE   0x20000000
+#define KERNEL_BASE      0xffffffff80000000
+#define KERNEL_LOAD      0x100000
+#define DIRECT_MAP       0xffff800000000000
+#define AREA_BASE        0xffffc00000000000
+#define AREA_SIZE        0x0000020000000000
+#define DEVICE_BASE      0xffffffff40000000
+#define DEVICE_SIZE      0x40000000
+#define MODULE_BASE      0xffffffffa0000000
+#define MODULE_SIZE      0x20000000
 #define USER_MODULE_BASE 0xffffffffc0000000
 #define USER_MODULE_SIZE 0x3fe00000
-#define USER_BASE     0x10000
-#define USER_SIZE     0x7ffffffe0000
+#define USER_BASE        0x10000
+#define USER_SIZE        0x7ffffffe0000
 
 /* Where secondary CPUs start: a page below 1 MiB that the frame allocator never gets. */
 #define AP_TRAMPOLINE 0x8000
@@ -60,7 +63,7 @@
 #define THREAD_USER_ACTIVATION 24
 #define THREAD_FPU             32
 
-#define THREAD_GATE_TOP        56
+#define THREAD_GATE_TOP 56
 
 /* Offsets in the gate's structures (hal/gate.h), and what a record's machine words hold. */
 #define INSTANCE_BACKEND     256
@@ -83,7 +86,7 @@
 #define RECORD_R14       72
 #define RECORD_R15       80
 #define RECORD_RFLAGS    88
-#define RECORD_KERNEL_SP 96  /* user backend: what hal_thread had outside the call, */
+#define RECORD_KERNEL_SP 96 /* user backend: what hal_thread had outside the call, */
 #define RECORD_CR3       104
 #define RECORD_PREVIOUS  112
 #define RECORD_STACK     120 /* and the number of the stack in use */

@@ -41,7 +41,7 @@ extern char data_end[];
 
 static struct hal_space *kernel_space;
 
-/* --- memory for tables --------------------------------------------------------------------------- */
+/* --- memory for tables ------------------------------------------------------------------------ */
 
 static const struct boot_configuration *boot_config;
 static uint64_t supply_next; /* physical: the boot supply has handed out [end of the image, next) */
@@ -123,7 +123,7 @@ static uint64_t *table_allocate(void)
     return memset(hal_direct_map(physical), 0, HAL_PAGE_SIZE);
 }
 
-/* --- walking ------------------------------------------------------------------------------------- */
+/* --- walking ---------------------------------------------------------------------------------- */
 
 static unsigned table_index(uintptr_t address, unsigned level)
 {
@@ -153,9 +153,9 @@ static uint64_t *find_entry(struct hal_space *space, uintptr_t address, bool cre
                 return NULL;
             }
             /* Upper levels allow everything: the last level decides. */
-            *entry = hal_direct_physical(fresh) | PTE_PRESENT | PTE_WRITE |
-                     (address < USER_BASE + USER_SIZE || address >= USER_MODULE_BASE ? PTE_USER
-                                                                                     : 0);
+            *entry =
+                hal_direct_physical(fresh) | PTE_PRESENT | PTE_WRITE |
+                (address < USER_BASE + USER_SIZE || address >= USER_MODULE_BASE ? PTE_USER : 0);
         }
         if ((*entry & PTE_LARGE) != 0) {
             return NULL;
@@ -244,8 +244,7 @@ static hx_err map_pages(struct hal_space *space, uintptr_t address, uint64_t phy
 hx_err hal_space_map(struct hal_space *space, uintptr_t address, uint64_t physical, size_t pages,
                      unsigned protection)
 {
-    if (!mapping_is_valid(space, address, pages, protection) ||
-        (physical & ~PTE_ADDRESS) != 0) {
+    if (!mapping_is_valid(space, address, pages, protection) || (physical & ~PTE_ADDRESS) != 0) {
         return HX_EINVAL;
     }
     return map_pages(space, address, physical, pages, entry_flags(protection));
@@ -343,7 +342,7 @@ void hal_tlb_flush_local(uintptr_t address, size_t pages)
     }
 }
 
-/* --- spaces -------------------------------------------------------------------------------------- */
+/* --- spaces ----------------------------------------------------------------------------------- */
 
 struct hal_space *hal_space_kernel(void)
 {
@@ -370,7 +369,8 @@ hx_err hal_space_create(struct hal_space **space)
         return HX_ENOMEM;
     }
     memcpy(root + TABLE_ENTRIES / 2, kernel_space->entries + TABLE_ENTRIES / 2, HAL_PAGE_SIZE / 2);
-    /* The last 512 GiB: image and devices are the kernel's, the user module window is the space's own. */
+    /* The last 512 GiB: image and devices are the kernel's, the user module window is the space's
+     * own. */
     memcpy(pdpt, boot_pdpt_high, HAL_PAGE_SIZE);
     pdpt[table_index(USER_MODULE_BASE, 2)] = 0;
     root[high] = hal_direct_physical(pdpt) | PTE_PRESENT | PTE_WRITE | PTE_USER;
@@ -410,7 +410,7 @@ void hal_space_destroy(struct hal_space *space)
     table_source.release(hal_direct_physical(space));
 }
 
-/* --- windows ------------------------------------------------------------------------------------- */
+/* --- windows ---------------------------------------------------------------------------------- */
 
 struct hal_range hal_area_window(void)
 {
@@ -441,9 +441,10 @@ struct hal_image hal_kernel_image(void)
     };
 }
 
-/* --- boot ---------------------------------------------------------------------------------------- */
+/* --- boot ------------------------------------------------------------------------------------- */
 
-/* Whether the direct map should cover a kind: everything that is memory, not what may be a device. */
+/* Whether the direct map should cover a kind: everything that is memory, not what may be a device.
+ */
 static bool kind_is_memory(enum memory_kind kind)
 {
     return kind == MEMORY_USABLE || kind == MEMORY_IMAGE || kind == MEMORY_ACPI_RECLAIMABLE ||
@@ -515,7 +516,8 @@ static hx_err extend_direct_map(void)
     return HX_OK;
 }
 
-/* Cut the large pages that cover the image into small ones; text and rodata lose their write bit. */
+/* Cut the large pages that cover the image into small ones; text and rodata lose their write bit.
+ */
 static hx_err protect_image_alias(void)
 {
     uint64_t read_only_end = image_physical(rodata_end);

@@ -19,10 +19,9 @@
 struct boot_configuration;
 
 /*
- * Final page tables: narrow the direct map to memory that is RAM or firmware tables, extend it above
- * 4 GiB, make its alias of the image's text and rodata read only, drop the identity map and the
- * boot stack's guard page.
- * Context: boot.  Errors: HX_ENOMEM.
+ * Final page tables: narrow the direct map to memory that is RAM or firmware tables, extend it
+ * above 4 GiB, make its alias of the image's text and rodata read only, drop the identity map and
+ * the boot stack's guard page. Context: boot.  Errors: HX_ENOMEM.
  */
 HX_MUST_USE hx_err paging_init(const struct boot_configuration *config);
 
@@ -41,7 +40,8 @@ void *x86_map_stack(size_t pages);
 /* The kernel space's CR3. */
 uint64_t x86_kernel_cr3(void);
 
-/* Map (or unmap) one page below 1 MiB at its own address, readable and executable, for the AP trampoline. */
+/* Map (or unmap) one page below 1 MiB at its own address, readable and executable, for the AP
+ * trampoline. */
 HX_MUST_USE hx_err x86_identity_page(uint64_t physical, bool on);
 
 #endif

@@ -1,4 +1,5 @@
-/* Where -fstack-protector reports a broken canary. The canary is per CPU, drawn at boot (start.c). */
+/* Where -fstack-protector reports a broken canary. The canary is per CPU, drawn at boot (start.c).
+ */
 #include <base/assert.h>
 #include <ports/x86_64/stack_protector.h>
 

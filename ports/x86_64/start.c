@@ -25,33 +25,34 @@
 #include <ports/x86_64/user.h>
 
 _Static_assert(offsetof(struct x86_cpu, current) == CPU_CURRENT && CPU_CURRENT == X86_CPU_CURRENT,
-              "entry.S and hal_port.h know where the running thread is");
+               "entry.S and hal_port.h know where the running thread is");
 _Static_assert(offsetof(struct x86_cpu, id) == CPU_ID && CPU_ID == X86_CPU_ID, "the CPU's number");
 _Static_assert(offsetof(struct x86_cpu, scratch) == CPU_SCRATCH, "entry.S parks the user stack");
-_Static_assert(offsetof(struct x86_cpu, user_activation) == CPU_USER_ACTIVATION, "entry.S tests it");
+_Static_assert(offsetof(struct x86_cpu, user_activation) == CPU_USER_ACTIVATION,
+               "entry.S tests it");
 _Static_assert(offsetof(struct x86_cpu, canary) == CPU_CANARY && CPU_CANARY == 40,
-              "clang's stack protector reads gs:40");
+               "clang's stack protector reads gs:40");
 _Static_assert(offsetof(struct x86_cpu, tss.rsp) == CPU_KERNEL_SP, "entry.S writes tss.rsp[0]");
 _Static_assert(offsetof(struct hal_thread, kernel_sp) == THREAD_KERNEL_SP &&
-                  offsetof(struct hal_thread, cr3) == THREAD_CR3 &&
-                  offsetof(struct hal_thread, user_activation) == THREAD_USER_ACTIVATION &&
-                  offsetof(struct hal_thread, fpu) == THREAD_FPU,
-              "entry.S knows struct hal_thread");
+                   offsetof(struct hal_thread, cr3) == THREAD_CR3 &&
+                   offsetof(struct hal_thread, user_activation) == THREAD_USER_ACTIVATION &&
+                   offsetof(struct hal_thread, fpu) == THREAD_FPU,
+               "entry.S knows struct hal_thread");
 _Static_assert(offsetof(struct hal_thread, gate_top) == THREAD_GATE_TOP, "entry.S pushes records");
 _Static_assert(offsetof(struct hal_gate_instance, backend) == INSTANCE_BACKEND &&
-                  offsetof(struct hal_gate_instance, free_stacks) == INSTANCE_FREE_STACKS &&
-                  offsetof(struct hal_gate_instance, root) == INSTANCE_ROOT &&
-                  offsetof(struct hal_gate_instance, stack_tops) == INSTANCE_STACKS &&
-                  offsetof(struct hal_gate_instance, trampoline) == INSTANCE_TRAMPOLINE,
-              "entry.S knows struct hal_gate_instance");
+                   offsetof(struct hal_gate_instance, free_stacks) == INSTANCE_FREE_STACKS &&
+                   offsetof(struct hal_gate_instance, root) == INSTANCE_ROOT &&
+                   offsetof(struct hal_gate_instance, stack_tops) == INSTANCE_STACKS &&
+                   offsetof(struct hal_gate_instance, trampoline) == INSTANCE_TRAMPOLINE,
+               "entry.S knows struct hal_gate_instance");
 _Static_assert(offsetof(struct hal_activation, outcome) == RECORD_OUTCOME &&
-                  offsetof(struct hal_activation, slot) == RECORD_SLOT &&
-                  offsetof(struct hal_activation, machine) == RECORD_RSP &&
-                  sizeof(struct hal_activation) == RECORD_SIZE,
-              "entry.S knows struct hal_activation");
+                   offsetof(struct hal_activation, slot) == RECORD_SLOT &&
+                   offsetof(struct hal_activation, machine) == RECORD_RSP &&
+                   sizeof(struct hal_activation) == RECORD_SIZE,
+               "entry.S knows struct hal_activation");
 _Static_assert(offsetof(struct hal_gate_slot, deadline_ticks) == SLOT_BUDGET, "and the slot");
 _Static_assert(HAL_GATE_OPEN == 0 && HAL_GATE_USER == 1 && HAL_GATE_STACK_STRIDE == 1 << 14,
-              "entry.S has these as numbers");
+               "entry.S has these as numbers");
 _Static_assert(HX_ENOENT == 3 && HX_EAGAIN == 6 && HX_ESTATE == 9 && HX_ENOSYS == 13, "these too");
 _Static_assert(sizeof(struct hal_frame) == 22 * 8, "entry.S pushes 22 words");
 
@@ -68,7 +69,7 @@ _Static_assert(ACPI_CPU_MAX == HAL_CPU_MAX, "the reader keeps as many CPUs as th
 static struct boot_configuration configuration;
 static struct acpi_summary acpi;
 
-/* --- reading physical memory while boot.S's direct map of 4 GiB is in place ------------------------- */
+/* --- reading physical memory while boot.S's direct map of 4 GiB is in place ------------------- */
 
 static const void *map_loader_data(void *context, uint64_t physical, size_t size)
 {
@@ -126,7 +127,7 @@ struct hal_symbols hal_kernel_symbols(void)
     };
 }
 
-/* --- early failure ----------------------------------------------------------------------------------- */
+/* --- early failure ---------------------------------------------------------------------------- */
 
 static void say(const char *text)
 {
@@ -152,9 +153,8 @@ static HX_NORETURN void refuse(const char *what, const char *why)
 /* So that no boot module is accepted on top of the image. */
 static hx_err reserve_image(struct boot_configuration *config)
 {
-    return boot_configuration_add_memory(config, KERNEL_LOAD,
-                                         (uint64_t)kernel_image_end - KERNEL_BASE - KERNEL_LOAD,
-                                         MEMORY_IMAGE);
+    return boot_configuration_add_memory(
+        config, KERNEL_LOAD, (uint64_t)kernel_image_end - KERNEL_BASE - KERNEL_LOAD, MEMORY_IMAGE);
 }
 
 static void read_loader_data(uint64_t start_info)

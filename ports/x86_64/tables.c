@@ -6,18 +6,18 @@
 #include <ports/x86_64/layout.h>
 #include <ports/x86_64/paging.h>
 
-#define MSR_STAR    0xc0000081U
-#define MSR_LSTAR   0xc0000082U
-#define MSR_FMASK   0xc0000084U
-#define MSR_GS_BASE 0xc0000101U
+#define MSR_STAR           0xc0000081U
+#define MSR_LSTAR          0xc0000082U
+#define MSR_FMASK          0xc0000084U
+#define MSR_GS_BASE        0xc0000101U
 #define MSR_KERNEL_GS_BASE 0xc0000102U
 
 /* Flags cleared on syscall: TF, IF, DF, IOPL, NT, AC. */
 #define SYSCALL_FLAG_MASK 0x47700U
 
-#define GATE_INTERRUPT 0x8eU /* present, DPL 0, interrupts off on entry */
-#define GATE_FROM_USER 0x60U /* DPL 3 */
-#define STUB_SIZE      16U
+#define GATE_INTERRUPT    0x8eU /* present, DPL 0, interrupts off on entry */
+#define GATE_FROM_USER    0x60U /* DPL 3 */
+#define STUB_SIZE         16U
 #define VECTOR_BREAKPOINT 3U
 
 struct gate_descriptor {
@@ -106,7 +106,8 @@ static void load_segments(void)
                      : "rax", "memory");
 }
 
-/* Loading the GS selector clears GS base, and C code may need the canary at any time: one function. */
+/* Loading the GS selector clears GS base, and C code may need the canary at any time: one function.
+ */
 __attribute__((no_stack_protector)) void x86_cpu_load_tables(struct x86_cpu *cpu)
 {
     struct table_pointer gdt = {sizeof(cpu->gdt) - 1, (uint64_t)cpu->gdt};

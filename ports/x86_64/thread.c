@@ -64,7 +64,7 @@ void hal_space_activate(struct hal_space *space)
     hal_interrupts_restore(state);
 }
 
-/* --- user mode ------------------------------------------------------------------------------------- */
+/* --- user mode -------------------------------------------------------------------------------- */
 
 size_t x86_copy_checked(void *to, const void *from, size_t size);
 size_t x86_copy_checked_smap(void *to, const void *from, size_t size);
@@ -87,8 +87,8 @@ void x86_user_init(bool smap)
 
 static hx_err copy_checked(void *to, const void *from, size_t size)
 {
-    size_t missing = has_smap ? x86_copy_checked_smap(to, from, size)
-                              : x86_copy_checked(to, from, size);
+    size_t missing =
+        has_smap ? x86_copy_checked_smap(to, from, size) : x86_copy_checked(to, from, size);
 
     return missing == 0 ? HX_OK : HX_EFAULT;
 }

@@ -19,7 +19,7 @@
 #define FAULT_USER    (1U << 2)
 #define FAULT_FETCH   (1U << 4)
 
-/* --- from entry.S --------------------------------------------------------------------------------- */
+/* --- from entry.S ----------------------------------------------------------------------------- */
 
 void x86_exception(struct hal_frame *frame)
 {
@@ -42,7 +42,8 @@ bool x86_paranoid(struct hal_frame *frame)
     return from_user && !hal_frame_is_user(frame);
 }
 
-/* Whether sysretq may be used: only to a lower-half address (a non-canonical one faults in ring 0). */
+/* Whether sysretq may be used: only to a lower-half address (a non-canonical one faults in ring 0).
+ */
 bool x86_syscall(struct hal_frame *frame)
 {
     hal_interrupts_enable();
@@ -58,20 +59,20 @@ void x86_callout(struct hal_frame *frame)
     hal_interrupts_disable();
 }
 
-/* --- accessors -------------------------------------------------------------------------------------- */
+/* --- accessors -------------------------------------------------------------------------------- */
 
 enum hal_exception hal_frame_exception(const struct hal_frame *frame)
 {
     static const uint8_t names[] = {
-        [0] = HAL_EXCEPTION_DIVIDE,       [1] = HAL_EXCEPTION_DEBUG,
-        [2] = HAL_EXCEPTION_OTHER,        [3] = HAL_EXCEPTION_BREAKPOINT,
-        [4] = HAL_EXCEPTION_OVERFLOW,     [5] = HAL_EXCEPTION_BOUNDS,
+        [0] = HAL_EXCEPTION_DIVIDE,         [1] = HAL_EXCEPTION_DEBUG,
+        [2] = HAL_EXCEPTION_OTHER,          [3] = HAL_EXCEPTION_BREAKPOINT,
+        [4] = HAL_EXCEPTION_OVERFLOW,       [5] = HAL_EXCEPTION_BOUNDS,
         [6] = HAL_EXCEPTION_INVALID_OPCODE, [7] = HAL_EXCEPTION_NO_FPU,
-        [8] = HAL_EXCEPTION_DOUBLE_FAULT, [9] = HAL_EXCEPTION_OTHER,
-        [10] = HAL_EXCEPTION_INVALID_TSS, [11] = HAL_EXCEPTION_SEGMENT,
-        [12] = HAL_EXCEPTION_STACK,       [13] = HAL_EXCEPTION_PROTECTION,
-        [14] = HAL_EXCEPTION_PAGE,        [15] = HAL_EXCEPTION_OTHER,
-        [16] = HAL_EXCEPTION_FPU,         [17] = HAL_EXCEPTION_ALIGNMENT,
+        [8] = HAL_EXCEPTION_DOUBLE_FAULT,   [9] = HAL_EXCEPTION_OTHER,
+        [10] = HAL_EXCEPTION_INVALID_TSS,   [11] = HAL_EXCEPTION_SEGMENT,
+        [12] = HAL_EXCEPTION_STACK,         [13] = HAL_EXCEPTION_PROTECTION,
+        [14] = HAL_EXCEPTION_PAGE,          [15] = HAL_EXCEPTION_OTHER,
+        [16] = HAL_EXCEPTION_FPU,           [17] = HAL_EXCEPTION_ALIGNMENT,
         [18] = HAL_EXCEPTION_MACHINE_CHECK, [19] = HAL_EXCEPTION_SIMD,
     };
 
@@ -147,16 +148,26 @@ const char *hal_frame_register(const struct hal_frame *frame, unsigned index, ui
         const char *name;
         size_t offset;
     } registers[] = {
-        {"RAX", offsetof(struct hal_frame, rax)}, {"RBX", offsetof(struct hal_frame, rbx)},
-        {"RCX", offsetof(struct hal_frame, rcx)}, {"RDX", offsetof(struct hal_frame, rdx)},
-        {"RSI", offsetof(struct hal_frame, rsi)}, {"RDI", offsetof(struct hal_frame, rdi)},
-        {"RBP", offsetof(struct hal_frame, rbp)}, {"RSP", offsetof(struct hal_frame, rsp)},
-        {"R8", offsetof(struct hal_frame, r8)},   {"R9", offsetof(struct hal_frame, r9)},
-        {"R10", offsetof(struct hal_frame, r10)}, {"R11", offsetof(struct hal_frame, r11)},
-        {"R12", offsetof(struct hal_frame, r12)}, {"R13", offsetof(struct hal_frame, r13)},
-        {"R14", offsetof(struct hal_frame, r14)}, {"R15", offsetof(struct hal_frame, r15)},
-        {"RIP", offsetof(struct hal_frame, rip)}, {"RFLAGS", offsetof(struct hal_frame, rflags)},
-        {"CS", offsetof(struct hal_frame, cs)},   {"SS", offsetof(struct hal_frame, ss)},
+        {"RAX", offsetof(struct hal_frame, rax)},
+        {"RBX", offsetof(struct hal_frame, rbx)},
+        {"RCX", offsetof(struct hal_frame, rcx)},
+        {"RDX", offsetof(struct hal_frame, rdx)},
+        {"RSI", offsetof(struct hal_frame, rsi)},
+        {"RDI", offsetof(struct hal_frame, rdi)},
+        {"RBP", offsetof(struct hal_frame, rbp)},
+        {"RSP", offsetof(struct hal_frame, rsp)},
+        {"R8", offsetof(struct hal_frame, r8)},
+        {"R9", offsetof(struct hal_frame, r9)},
+        {"R10", offsetof(struct hal_frame, r10)},
+        {"R11", offsetof(struct hal_frame, r11)},
+        {"R12", offsetof(struct hal_frame, r12)},
+        {"R13", offsetof(struct hal_frame, r13)},
+        {"R14", offsetof(struct hal_frame, r14)},
+        {"R15", offsetof(struct hal_frame, r15)},
+        {"RIP", offsetof(struct hal_frame, rip)},
+        {"RFLAGS", offsetof(struct hal_frame, rflags)},
+        {"CS", offsetof(struct hal_frame, cs)},
+        {"SS", offsetof(struct hal_frame, ss)},
         {"ERROR", offsetof(struct hal_frame, error)},
     };
 

@@ -1,4 +1,5 @@
-/* The C side of entry.S: called from there and nowhere else, interrupts off, on the kernel stack. */
+/* The C side of entry.S: called from there and nowhere else, interrupts off, on the kernel stack.
+ */
 #ifndef PORTS_X86_64_TRAP_H
 #define PORTS_X86_64_TRAP_H
 
@@ -8,7 +9,8 @@ struct hal_frame;
 
 void x86_exception(struct hal_frame *frame);
 
-/* NMI, debug, double fault, machine check. Returns whether the frame now leads from user mode into the kernel. */
+/* NMI, debug, double fault, machine check. Returns whether the frame now leads from user mode into
+ * the kernel. */
 bool x86_paranoid(struct hal_frame *frame);
 
 /* Returns whether the fast return instruction may be used. */

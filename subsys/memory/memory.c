@@ -37,8 +37,8 @@ static size_t reserved_ranges(const struct boot_configuration *config, struct fr
         uint64_t first = config->modules[i].physical & ~(HAL_PAGE_SIZE - 1);
         uint64_t end = config->modules[i].physical + config->modules[i].size;
 
-        reserved[count++] = (struct frame_range){
-            first, ((end + HAL_PAGE_SIZE - 1) & ~(HAL_PAGE_SIZE - 1)) - first};
+        reserved[count++] =
+            (struct frame_range){first, ((end + HAL_PAGE_SIZE - 1) & ~(HAL_PAGE_SIZE - 1)) - first};
     }
     return count;
 }
@@ -69,11 +69,12 @@ void memory_report(void)
     frames_statistics(&frames);
     heap_statistics(&heap);
     area_statistics(&areas);
-    kprintln("memory: %llu KiB managed, %llu KiB free; heap %llu objects in %llu KiB; %llu areas of "
-             "%llu KiB",
-             (unsigned long long)frames.total * 4, (unsigned long long)frames.free * 4,
-             (unsigned long long)heap.objects, (unsigned long long)heap.frames * 4,
-             (unsigned long long)areas.areas, (unsigned long long)areas.pages * 4);
+    kprintln(
+        "memory: %llu KiB managed, %llu KiB free; heap %llu objects in %llu KiB; %llu areas of "
+        "%llu KiB",
+        (unsigned long long)frames.total * 4, (unsigned long long)frames.free * 4,
+        (unsigned long long)heap.objects, (unsigned long long)heap.frames * 4,
+        (unsigned long long)areas.areas, (unsigned long long)areas.pages * 4);
 }
 
 static void report_map(const struct boot_configuration *config)
@@ -82,7 +83,8 @@ static void report_map(const struct boot_configuration *config)
         const struct memory_region *region = &config->memory_map[i];
 
         kinfo("memory: %016llx-%016llx %s", (unsigned long long)region->base,
-              (unsigned long long)(region->base + region->size - 1), memory_kind_name(region->kind));
+              (unsigned long long)(region->base + region->size - 1),
+              memory_kind_name(region->kind));
     }
     for (size_t i = 0; i < config->module_count; i++) {
         kinfo("boot module: %s, %llu bytes", config->modules[i].name,

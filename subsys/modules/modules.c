@@ -25,7 +25,8 @@ static struct mutex reload_lock;
 
 static hx_err find_file(const char *name, struct cpio_entry *entry)
 {
-    const struct boot_module *initrd = boot_configuration_module(kernel_boot_configuration(), "initrd");
+    const struct boot_module *initrd =
+        boot_configuration_module(kernel_boot_configuration(), "initrd");
     char path[PATH_MAX_BYTES];
 
     if (initrd == NULL) {
@@ -122,7 +123,7 @@ void modules_report(void)
     mutex_unlock(&reload_lock);
 }
 
-/* --- the subsystem -------------------------------------------------------------------------------------- */
+/* --- the subsystem ---------------------------------------------------------------------------- */
 
 static enum exception_action module_fault(struct hal_frame *frame, void *argument)
 {
@@ -133,8 +134,7 @@ static enum exception_action module_fault(struct hal_frame *frame, void *argumen
 static hx_err catch_faults(void)
 {
     for (unsigned kind = 0; kind < HAL_EXCEPTION_COUNT; kind++) {
-        hx_err error =
-            exception_register(kind, "gate", EXCEPTION_ORDER_OWNER, module_fault, NULL);
+        hx_err error = exception_register(kind, "gate", EXCEPTION_ORDER_OWNER, module_fault, NULL);
 
         if (error != HX_OK) {
             return error;

@@ -22,8 +22,8 @@ void kernel_secondary_main(void)
 static hx_err start_one(uint32_t cpu)
 {
     struct area *stack;
-    hx_err error = area_allocate(THREAD_STACK_SIZE / HAL_PAGE_SIZE, HAL_READ | HAL_WRITE, OWNER_CORE,
-                                 &stack);
+    hx_err error =
+        area_allocate(THREAD_STACK_SIZE / HAL_PAGE_SIZE, HAL_READ | HAL_WRITE, OWNER_CORE, &stack);
 
     if (error != HX_OK) {
         return error;

@@ -14,8 +14,7 @@ static uint64_t region_end(const struct memory_region *region)
     return region->base + region->size;
 }
 
-/* --- the memory map ----------------------------------------------------------------------------
- */
+/* --- the memory map --------------------------------------------------------------------------- */
 
 static void expect_canonical_map(const struct boot_configuration *config)
 {
@@ -83,8 +82,7 @@ static void a_hostile_map_is_put_right(void)
     heap_free(config);
 }
 
-/* --- the command line --------------------------------------------------------------------------
- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 /* SPEC: B2 */
 static void the_option_that_started_these_tests_is_there(void)
@@ -129,8 +127,7 @@ static void quotes_units_and_unknown_keys_are_understood(void)
     heap_free(line);
 }
 
-/* --- modules -----------------------------------------------------------------------------------
- */
+/* --- modules ---------------------------------------------------------------------------------- */
 
 /* SPEC: B3 */
 static void every_boot_module_is_reachable_by_its_name(void)
@@ -237,8 +234,7 @@ static void no_frame_of_a_module_has_an_owner(void)
     }
 }
 
-/* --- read-only ---------------------------------------------------------------------------------
- */
+/* --- read-only -------------------------------------------------------------------------------- */
 
 static void expect_same_options(const struct command_line *a, const struct command_line *b)
 {

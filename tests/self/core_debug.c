@@ -20,8 +20,7 @@
 #define LINES_PER_CREW 50U
 #define CREWS          8U
 
-/* --- writers that remember ---------------------------------------------------------------------
- */
+/* --- writers that remember -------------------------------------------------------------------- */
 
 struct capture {
     size_t length;
@@ -114,8 +113,7 @@ static bool shows(const struct capture *capture, const char *pattern)
     return string_matches(capture->text, pattern);
 }
 
-/* --- writers -----------------------------------------------------------------------------------
- */
+/* --- writers ---------------------------------------------------------------------------------- */
 
 /* SPEC: D1 D3 */
 static void every_writer_gets_every_line_whole_once_and_in_order(void)
@@ -150,8 +148,7 @@ static void a_writer_that_was_taken_out_gets_nothing_more(void)
     EXPECT_EQUAL(first_capture.length, length);
 }
 
-/* --- levels ------------------------------------------------------------------------------------
- */
+/* --- levels ----------------------------------------------------------------------------------- */
 
 /* SPEC: D2 D3 */
 static void the_level_decides_what_is_shown_and_the_ring_keeps_all(void)
@@ -202,8 +199,7 @@ static void debug_lines_exist_in_debug_builds_alone_and_bear_their_place(void)
 #endif
 }
 
-/* --- from everywhere ---------------------------------------------------------------------------
- */
+/* --- from everywhere -------------------------------------------------------------------------- */
 
 static enum exception_action say_in_nmi(struct hal_frame *frame, void *argument)
 {
@@ -329,8 +325,7 @@ static void lines_of_all_cpus_at_once_stay_whole(void)
     EXPECT_EQUAL(count_whole_lines(), CREWS * LINES_PER_CREW);
 }
 
-/* --- the ring ----------------------------------------------------------------------------------
- */
+/* --- the ring --------------------------------------------------------------------------------- */
 
 /* SPEC: D4 */
 static void the_ring_of_messages_is_read_while_the_kernel_runs(void)
@@ -365,8 +360,7 @@ static void a_full_ring_keeps_the_newest_messages(void)
     EXPECT(string_equal(entry.text, "ring: 1033"));
 }
 
-/* --- the state of everything -------------------------------------------------------------------
- */
+/* --- the state of everything ------------------------------------------------------------------ */
 
 static void expect_dumped(const struct component *component, void *argument)
 {

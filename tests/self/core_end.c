@@ -18,8 +18,7 @@
 
 static struct subsystem_failure failure;
 
-/* --- suspended ---------------------------------------------------------------------------------
- */
+/* --- suspended -------------------------------------------------------------------------------- */
 
 /* SPEC: K2 O7 L5 */
 static void the_kernel_suspends_and_resumes(void)
@@ -53,8 +52,7 @@ static void a_suspend_that_fails_leaves_the_kernel_running(void)
     EXPECT(failure.subsystem[0] != '\0');
 }
 
-/* --- asked to shut down ------------------------------------------------------------------------
- */
+/* --- asked to shut down ----------------------------------------------------------------------- */
 
 static struct {
     _Atomic uint32_t returned; /* from waiting for the shutdown */
@@ -138,8 +136,7 @@ static void a_request_made_in_an_interrupt_wakes_who_waits(void)
     EXPECT(request.reason != SHUTDOWN_NONE);
 }
 
-/* --- shut down ---------------------------------------------------------------------------------
- */
+/* --- shut down -------------------------------------------------------------------------------- */
 
 static char diary[96];
 

@@ -8,7 +8,6 @@
 
 #define BAD_ADDRESS 0x10UL
 
-
 /* The demo slot with a live instance behind the backend, NULL (and a failed test) without. */
 static struct slot *fresh_demo(enum hal_gate_backend backend)
 {
@@ -55,7 +54,7 @@ static void a_user_call_returns_the_modules_answer(void)
     check_calls(HAL_GATE_USER);
 }
 
-/* --- death ------------------------------------------------------------------------------------------- */
+/* --- death ------------------------------------------------------------------------------------ */
 
 struct crash {
     uint32_t operation;
@@ -119,7 +118,8 @@ static void every_crash_behind_the_user_gate_is_contained(void)
     check_deaths(HAL_GATE_USER);
 }
 
-/* Addresses that an unprivileged module must not reach: kernel image, direct map, its caller's stack. */
+/* Addresses that an unprivileged module must not reach: kernel image, direct map, its caller's
+ * stack. */
 static void the_user_gate_keeps_a_module_off_the_kernels_memory(void)
 {
     uint64_t local = 1;
@@ -147,7 +147,7 @@ static void the_open_gate_keeps_a_module_off_the_kernels_text(void)
     check_death(HAL_GATE_OPEN, &write);
 }
 
-/* --- many callers -------------------------------------------------------------------------------------- */
+/* --- many callers ----------------------------------------------------------------------------- */
 
 #define CALLERS 4
 #define CALLS   200
@@ -209,7 +209,8 @@ static void many_threads_call_one_user_instance_at_once(void)
 }
 
 const struct selftest core_gate_tests[] = {
-    {"core_gate.an_open_call_returns_the_modules_answer", an_open_call_returns_the_modules_answer, 0},
+    {"core_gate.an_open_call_returns_the_modules_answer", an_open_call_returns_the_modules_answer,
+     0},
     {"core_gate.a_user_call_returns_the_modules_answer", a_user_call_returns_the_modules_answer,
      SELFTEST_METAL_ONLY},
     {"core_gate.every_crash_behind_the_open_gate_is_contained",
@@ -220,8 +221,9 @@ const struct selftest core_gate_tests[] = {
      the_user_gate_keeps_a_module_off_the_kernels_memory, SELFTEST_METAL_ONLY},
     {"core_gate.the_open_gate_keeps_a_module_off_the_kernels_text",
      the_open_gate_keeps_a_module_off_the_kernels_text, SELFTEST_METAL_ONLY},
-    {"core_gate.many_threads_call_one_open_instance_at_once", many_threads_call_one_open_instance_at_once, 0},
-    {"core_gate.many_threads_call_one_user_instance_at_once", many_threads_call_one_user_instance_at_once,
-     SELFTEST_METAL_ONLY},
+    {"core_gate.many_threads_call_one_open_instance_at_once",
+     many_threads_call_one_open_instance_at_once, 0},
+    {"core_gate.many_threads_call_one_user_instance_at_once",
+     many_threads_call_one_user_instance_at_once, SELFTEST_METAL_ONLY},
     {0},
 };

@@ -17,8 +17,7 @@
 #define LIMIT_NS  (50 * HAL_NS_PER_MS)
 #define TEXT_SIZE 512
 
-/* --- a diary -----------------------------------------------------------------------------------
- */
+/* --- a diary ---------------------------------------------------------------------------------- */
 
 static char diary[64];
 static const struct boot_configuration *given; /* to the last init */
@@ -109,8 +108,7 @@ static void start_knot(void)
     EXPECT_DIARY("+b+d+c+a");
 }
 
-/* --- registering -------------------------------------------------------------------------------
- */
+/* --- registering ------------------------------------------------------------------------------ */
 
 /* SPEC: O1 */
 static void a_bad_or_taken_name_is_refused(void)
@@ -145,8 +143,7 @@ static void registration_after_the_start_is_refused(void)
     EXPECT_EQUAL(id, 77);
 }
 
-/* --- order -------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 static const struct subsystem equals[] = {MEMBER(d), MEMBER(a), MEMBER(c), MEMBER(b)};
 
@@ -222,8 +219,7 @@ static void each_init_gets_the_boot_configuration(void)
     }
 }
 
-/* --- failing -----------------------------------------------------------------------------------
- */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 /* SPEC: O5 O9 */
 static void a_failed_init_unwinds_in_reverse_and_is_named(void)
@@ -273,8 +269,7 @@ static void one_failing_and_one_hanging_shutdown_do_not_stop_the_others(void)
     hangs = false;
 }
 
-/* --- suspending --------------------------------------------------------------------------------
- */
+/* --- suspending ------------------------------------------------------------------------------- */
 
 /* SPEC: O7 S1 */
 static void suspend_runs_in_reverse_and_resume_in_order(void)
@@ -312,8 +307,7 @@ static void a_subsystem_without_operations_does_by_default(void)
     EXPECT_EQUAL(subsystem_set_shutdown(&set, LIMIT_NS, &failure), HX_OK);
 }
 
-/* --- looking -----------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 /* SPEC: O8 */
 static void order_and_graph_can_be_read(void)
@@ -328,8 +322,7 @@ static void order_and_graph_can_be_read(void)
     EXPECT(string_matches(text, "*\"c\" -> \"d\";*"));
 }
 
-/* --- components --------------------------------------------------------------------------------
- */
+/* --- components ------------------------------------------------------------------------------- */
 
 static unsigned inits;
 static bool is_well;

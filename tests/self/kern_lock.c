@@ -18,8 +18,7 @@ static uint64_t cpu_bit(uint32_t n)
     return 1ULL << crew_cpu(n);
 }
 
-/* --- spinlocks ---------------------------------------------------------------------------------
- */
+/* --- spinlocks -------------------------------------------------------------------------------- */
 
 static struct spinlock spinlock;
 static uint64_t guarded; /* plain: only the lock protects it */
@@ -195,8 +194,7 @@ static bool is_parked(const struct thread *thread)
     return string_equal(thread_state_name(thread), "parked");
 }
 
-/* --- mutexes -----------------------------------------------------------------------------------
- */
+/* --- mutexes ---------------------------------------------------------------------------------- */
 
 static struct mutex mutex;
 static _Atomic uint32_t inside;
@@ -466,8 +464,7 @@ static void a_mutex_handed_over_at_the_deadline_is_taken(void)
     }
 }
 
-/* --- wait queues -------------------------------------------------------------------------------
- */
+/* --- wait queues ------------------------------------------------------------------------------ */
 
 static struct wait_queue queue;
 static _Atomic uint32_t permits;
@@ -661,8 +658,7 @@ static void a_wake_up_that_meets_a_time_out_is_passed_on(void)
     EXPECT(used >= PERMITS);
 }
 
-/* --- read sections -----------------------------------------------------------------------------
- */
+/* --- read sections ---------------------------------------------------------------------------- */
 
 static _Atomic uint32_t reader_inside;
 static _Atomic uint32_t reader_may_leave;

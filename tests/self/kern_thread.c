@@ -33,8 +33,7 @@ static void nothing(void *argument)
     (void)argument;
 }
 
-/* --- parking -----------------------------------------------------------------------------------
- */
+/* --- parking ---------------------------------------------------------------------------------- */
 
 static void a_wake_up_before_the_park_is_kept_once(void)
 {
@@ -264,8 +263,7 @@ static void a_deadline_and_a_wake_up_may_race(void)
     EXPECT_EQUAL(race.early, 0);
 }
 
-/* --- preemption --------------------------------------------------------------------------------
- */
+/* --- preemption ------------------------------------------------------------------------------- */
 
 static _Atomic uint32_t arrivals;
 
@@ -365,8 +363,7 @@ static void threads_that_yield_take_turns(void)
     EXPECT(repeats <= 4);
 }
 
-/* --- where threads run -------------------------------------------------------------------------
- */
+/* --- where threads run ------------------------------------------------------------------------ */
 
 static void stay_at_home(void *argument)
 {
@@ -476,8 +473,7 @@ static void an_idle_cpu_steals_what_it_may_run(void)
     crew_join(&others);
 }
 
-/* --- the life of threads -----------------------------------------------------------------------
- */
+/* --- the life of threads ---------------------------------------------------------------------- */
 
 static void a_thousand_threads_come_and_go(void)
 {
@@ -612,8 +608,7 @@ static void run_time_is_accounted(void)
     EXPECT(effort.run_time < hal_clock_now() - start);
 }
 
-/* --- calls between CPUs ------------------------------------------------------------------------
- */
+/* --- calls between CPUs ----------------------------------------------------------------------- */
 
 static _Atomic uint64_t called_cpus;
 static _Atomic uint32_t calls_made;

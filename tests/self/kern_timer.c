@@ -185,8 +185,7 @@ static void timers_fire_in_the_order_of_their_deadlines(void)
     }
 }
 
-/* --- from within the function ------------------------------------------------------------------
- */
+/* --- from within the function ----------------------------------------------------------------- */
 
 static void note_and_start_again(struct timer *timer)
 {
@@ -247,8 +246,7 @@ static void a_timer_may_wake_a_thread(void)
     }
 }
 
-/* --- cancel against a running function ---------------------------------------------------------
- */
+/* --- cancel against a running function -------------------------------------------------------- */
 
 static void enter_and_wait(struct timer *timer)
 {
@@ -374,8 +372,7 @@ static void what_is_cancelled_may_be_freed_at_once(void)
     EXPECT_EQUAL(bad_patterns, 0);
 }
 
-/* --- the tick ----------------------------------------------------------------------------------
- */
+/* --- the tick --------------------------------------------------------------------------------- */
 
 #define WINDOW_TICKS 5U
 #define WINDOWS      20U

@@ -25,7 +25,7 @@ struct x86_fpu;
 #define X86_VECTOR_ERROR      254
 #define X86_VECTOR_SPURIOUS   255
 /* In hal_frame.vector: no exception, captured by hal_frame_capture. */
-#define X86_VECTOR_NONE       256
+#define X86_VECTOR_NONE 256
 
 #define X86_CPU_CURRENT 8
 #define X86_CPU_ID      16
@@ -34,8 +34,8 @@ struct x86_fpu;
 #define X86_KERNEL_BASE 0xffffffff80000000UL
 
 /*
- * What entry.S pushes, lowest address first. The frame of an exception (vector below 32) is preceded by
- * two words, of which the lower is CR2.
+ * What entry.S pushes, lowest address first. The frame of an exception (vector below 32) is
+ * preceded by two words, of which the lower is CR2.
  */
 struct hal_frame {
     uint64_t r15, r14, r13, r12, rbp, rbx;
@@ -53,11 +53,11 @@ struct hal_thread {
     void *user_activation;   /* 24 call into an unprivileged module that is under way, NULL: none */
     struct x86_fpu *fpu;     /* 32 user-mode registers; NULL for a kernel thread */
     uint64_t thread_pointer; /* 40 FS base of user mode */
-    struct hal_space *space;         /* 48 */
+    struct hal_space *space; /* 48 */
     struct hal_activation *gate_top; /* 56 where the next call's record goes */
 };
 
-/* --- cpu --------------------------------------------------------------------------------------- */
+/* --- cpu -------------------------------------------------------------------------------------- */
 
 static inline uint32_t hal_cpu_id(void)
 {
@@ -76,7 +76,7 @@ static inline void hal_cpu_relax(void)
     __asm__ volatile("pause" ::: "memory");
 }
 
-/* --- interrupt flag ---------------------------------------------------------------------------- */
+/* --- interrupt flag --------------------------------------------------------------------------- */
 
 #define X86_RFLAGS_IF 0x200UL
 
@@ -113,7 +113,8 @@ static inline void hal_interrupts_disable(void)
     __asm__ volatile("cli" ::: "memory");
 }
 
-/* The local APIC's registers, the same address on every CPU (apic.h); index of EOI (SDM 3A 10.8.5). */
+/* The local APIC's registers, the same address on every CPU (apic.h); index of EOI (SDM 3A 10.8.5).
+ */
 extern volatile uint32_t *x86_apic;
 #define X86_APIC_EOI (0xb0 / 4)
 
@@ -122,7 +123,7 @@ static inline void hal_interrupt_acknowledge(void)
     x86_apic[X86_APIC_EOI] = 0;
 }
 
-/* --- thread ------------------------------------------------------------------------------------ */
+/* --- thread ----------------------------------------------------------------------------------- */
 
 static inline struct thread *hal_thread_current(void)
 {
@@ -133,7 +134,7 @@ static inline struct thread *hal_thread_current(void)
     return thread;
 }
 
-/* --- clock ------------------------------------------------------------------------------------- */
+/* --- clock ------------------------------------------------------------------------------------ */
 
 static inline uint64_t hal_clock_cycles(void)
 {
@@ -144,7 +145,7 @@ static inline uint64_t hal_clock_cycles(void)
     return high << 32 | low;
 }
 
-/* --- memory ------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static inline void *hal_direct_map(uint64_t physical)
 {

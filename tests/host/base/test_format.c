@@ -138,8 +138,7 @@ static void every_byte_passes_through_literals_and_strings(void **state)
     }
 }
 
-/* --- random formats ----------------------------------------------------------------------------
- */
+/* --- random formats --------------------------------------------------------------------------- */
 
 struct random_conversion {
     char text[24];

@@ -167,8 +167,7 @@ static void a_map_with_too_many_pieces_keeps_what_fits_in_order(void **state)
     }
 }
 
-/* --- property: any map against a byte map of a small address space ------------------------------
- */
+/* --- property: any map against a byte map of a small address space ---------------------------- */
 
 #define CELLS 512U /* the reference knows this many addresses */
 
@@ -284,8 +283,7 @@ static void overfull_random_maps_never_gain_usable_bytes(void **state)
     }
 }
 
-/* --- modules -----------------------------------------------------------------------------------
- */
+/* --- modules ---------------------------------------------------------------------------------- */
 
 static hx_err add_module(uint64_t physical, uint64_t size, const char *text)
 {
@@ -372,8 +370,7 @@ static void long_module_texts_are_cut_and_never_read_beyond_their_limit(void **s
     free(text);
 }
 
-/* --- the command line and names ----------------------------------------------------------------
- */
+/* --- the command line and names --------------------------------------------------------------- */
 
 /* SPEC: B1 */
 static void a_command_line_that_does_not_fit_is_cut_and_said_to_be(void **state)

@@ -127,8 +127,7 @@ static void what_follows_two_dashes_belongs_to_init(void **state)
 static void unknown_keys_are_kept_and_told_one_by_one(void **state)
 {
     (void)state;
-    command_line_parse(&line,
-                       "init=/x foo=1 gate.console=user gate.a.b=open smp=1 bar gat");
+    command_line_parse(&line, "init=/x foo=1 gate.console=user gate.a.b=open smp=1 bar gat");
     assert_string_equal(command_line_unknown(&line, 0)->key, "foo");
     assert_string_equal(command_line_unknown(&line, 0)->value, "1");
     assert_string_equal(command_line_unknown(&line, 1)->key, "bar");

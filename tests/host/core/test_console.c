@@ -5,8 +5,7 @@
 #include <hal/clock.h>
 #include <stdatomic.h>
 
-/* --- a writer that records ---------------------------------------------------------------------
- */
+/* --- a writer that records -------------------------------------------------------------------- */
 
 static char recorded[1U << 20];
 static size_t recorded_length;
@@ -55,8 +54,7 @@ static void forget(void)
     recorded_length = 0;
 }
 
-/* --- before threads ----------------------------------------------------------------------------
- */
+/* --- before threads --------------------------------------------------------------------------- */
 
 static void log_at_boot(void)
 {
@@ -168,8 +166,7 @@ static void the_serial_writer_ends_lines_with_carriage_return(void **state)
     assert_string_equal(child.output, "one\r\ntwo\r\n");
 }
 
-/* --- with the console thread -------------------------------------------------------------------
- */
+/* --- with the console thread ------------------------------------------------------------------ */
 
 #define LOGGERS 3U
 #define LINES   300U
@@ -276,8 +273,7 @@ static void a_line_from_an_nmi_is_printed_without_another_one_following(void **s
     passes_in_child(run_log_from_nmi);
 }
 
-/* --- a panic takes over ------------------------------------------------------------------------
- */
+/* --- a panic takes over ----------------------------------------------------------------------- */
 
 static unsigned pieces_until_panic;
 
@@ -360,8 +356,7 @@ static void what_is_queued_comes_out_before_the_report(void **state)
     passes_in_child(run_panic_with_queue);
 }
 
-/* --- symbols -----------------------------------------------------------------------------------
- */
+/* --- symbols ---------------------------------------------------------------------------------- */
 
 static void symbols_are_found_by_any_address_inside(void **state)
 {

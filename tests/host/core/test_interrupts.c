@@ -9,8 +9,7 @@
 
 static const struct hal_line_mode edge = {0};
 
-/* --- handlers -----------------------------------------------------------------------------------
- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static _Atomic unsigned calls[4];
 static enum interrupt_action answers[4] = {INTERRUPT_HANDLED, INTERRUPT_HANDLED, INTERRUPT_HANDLED,
@@ -226,8 +225,7 @@ static void handlers_come_and_go_while_the_vector_fires(void **state)
     passes_in_child(run_change_under_load);
 }
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void reschedule(void)
 {
@@ -282,8 +280,7 @@ static void the_answer_panic_panics(void **state)
     assert_int_equal(printed("Message: a handler of interrupt vector 33 wants a panic"), 1);
 }
 
-/* --- statistics and storms ----------------------------------------------------------------------
- */
+/* --- statistics and storms -------------------------------------------------------------------- */
 
 static enum interrupt_action take_time(void *argument, struct hal_frame *frame)
 {
@@ -391,8 +388,7 @@ static void unhandled_interrupts_spread_over_time_are_no_storm(void **state)
     passes_in_child(run_trickle);
 }
 
-/* --- routing ------------------------------------------------------------------------------------
- */
+/* --- routing ---------------------------------------------------------------------------------- */
 
 static void raise_and_settle(unsigned times)
 {
@@ -483,8 +479,7 @@ static void lowest_priority_is_the_cpu_that_was_least_busy(void **state)
     passes_in_child(run_follow_load);
 }
 
-/* --- exceptions ---------------------------------------------------------------------------------
- */
+/* --- exceptions ------------------------------------------------------------------------------- */
 
 static char asked[16];
 

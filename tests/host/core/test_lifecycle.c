@@ -30,8 +30,7 @@ static void go_to(enum lifecycle_phase phase)
     }
 }
 
-/* --- order --------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 static enum lifecycle_phase from;
 
@@ -130,8 +129,7 @@ static void all_exits_come_before_all_entries_and_the_shutdown_once(void **state
     passes_in_child(live_through);
 }
 
-/* --- callbacks that change things ---------------------------------------------------------------
- */
+/* --- callbacks that change things ------------------------------------------------------------- */
 
 static void remove_all_and_add(void *argument, enum lifecycle_phase old)
 {
@@ -234,8 +232,7 @@ static void removing_a_callback_that_runs_waits_for_it(void **state)
     passes_in_child(run_remove_running);
 }
 
-/* --- the request --------------------------------------------------------------------------------
- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static enum interrupt_action request_in_irq(void *argument, struct hal_frame *frame)
 {
@@ -357,8 +354,7 @@ static void a_request_in_initializing_or_suspended_is_kept_until_running(void **
     passes_in_child(run_request_suspended);
 }
 
-/* --- states and phases --------------------------------------------------------------------------
- */
+/* --- states and phases ------------------------------------------------------------------------ */
 
 /* SPEC: L5 */
 static void the_table_of_states_and_phases_is_that_of_the_specification(void **state)

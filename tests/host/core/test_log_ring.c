@@ -159,8 +159,7 @@ static void a_head_left_behind_is_moved_on_by_the_next_writer(void **state)
     assert_int_equal(log_ring_read(&ring, 2, false, &entry), LOG_READ_RECORD);
 }
 
-/* --- many at once ------------------------------------------------------------------------------
- */
+/* --- many at once ----------------------------------------------------------------------------- */
 
 #define WRITERS 4U
 

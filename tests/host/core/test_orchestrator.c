@@ -12,8 +12,7 @@ static struct subsystem_set set;
 static struct subsystem_failure failure;
 static const struct boot_configuration *const configuration = (const void *)&set;
 
-/* --- subsystems that note what is done to them --------------------------------------------------
- */
+/* --- subsystems that note what is done to them ------------------------------------------------ */
 
 #define ACTORS 6U
 
@@ -135,8 +134,7 @@ static bool nothing_is_alive(void)
     return true;
 }
 
-/* --- registration -------------------------------------------------------------------------------
- */
+/* --- registration ----------------------------------------------------------------------------- */
 
 /* SPEC: O1 */
 static void bad_double_and_too_many_records_are_refused(void **state)
@@ -192,8 +190,7 @@ static void a_late_registration_is_refused(void **state)
     passes_in_child(register_late);
 }
 
-/* --- order --------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 struct random_graph {
     struct subsystem members[SUBSYSTEM_MAX];
@@ -407,8 +404,7 @@ static void a_missing_or_circular_dependency_initialises_nothing(void **state)
     passes_in_child(refuse_before_init);
 }
 
-/* --- init and shutdown --------------------------------------------------------------------------
- */
+/* --- init and shutdown ------------------------------------------------------------------------ */
 
 static void start_and_stop(void)
 {
@@ -539,8 +535,7 @@ static void a_hanging_shutdown_is_left_behind_at_its_time_limit(void **state)
     passes_in_child(run_shut_down_hanging);
 }
 
-/* --- suspend and resume -------------------------------------------------------------------------
- */
+/* --- suspend and resume ----------------------------------------------------------------------- */
 
 static void suspend_and_resume(void)
 {
@@ -627,8 +622,7 @@ static void the_state_follows_what_succeeded(void **state)
     passes_in_child(move_states);
 }
 
-/* --- fail points --------------------------------------------------------------------------------
- */
+/* --- fail points ------------------------------------------------------------------------------ */
 
 /* One life of the set: up, suspended, resumed, down; as far as it gets. */
 static void live_with_failpoint(uint64_t n)
@@ -676,8 +670,7 @@ static void every_fail_point_leaves_nothing_half_done(void **state)
     passes_in_child(walk_failpoints);
 }
 
-/* --- for people ---------------------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 /* SPEC: O8 */
 static void graph_and_order_can_be_read(void **state)

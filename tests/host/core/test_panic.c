@@ -19,8 +19,7 @@ static void with_console(void)
     panic_set_action(PANIC_EXIT);
 }
 
-/* --- the block ---------------------------------------------------------------------------------
- */
+/* --- the block -------------------------------------------------------------------------------- */
 
 /* The parts of the block, in order; each begins a line. */
 static const char *const block[] = {
@@ -148,8 +147,7 @@ static void an_assertion_is_offered_to_the_hook_first(void **state)
     assert_int_equal(child.length, 0);
 }
 
-/* --- the contexts of SPEC X6 -------------------------------------------------------------------
- */
+/* --- the contexts of SPEC X6 ------------------------------------------------------------------ */
 
 static enum interrupt_action panic_in_handler(void *argument, struct hal_frame *frame)
 {
@@ -358,8 +356,7 @@ static void a_full_report_comes_out_of_every_context(void **state)
     }
 }
 
-/* --- two at once, one inside the other ---------------------------------------------------------
- */
+/* --- two at once, one inside the other -------------------------------------------------------- */
 
 static _Atomic unsigned ready;
 
@@ -479,8 +476,7 @@ static void when_even_the_report_panics_it_halts_with_last_words(void **state)
     assert_string_equal(child.output, "\npanic: a third one inside the report; halted\n");
 }
 
-/* --- handlers and actions ----------------------------------------------------------------------
- */
+/* --- handlers and actions --------------------------------------------------------------------- */
 
 static enum panic_action look_and_exit(const struct panic_context *context)
 {

@@ -367,8 +367,7 @@ static void a_large_block_that_looks_like_a_slab_is_freed(void **state)
     }
 }
 
-/* --- slabs below the heap ----------------------------------------------------------------------
- */
+/* --- slabs below the heap --------------------------------------------------------------------- */
 
 /* All objects of two slabs of the class; returns how many. */
 static uint32_t take_two_slabs(struct slab_class *class, void **taken)

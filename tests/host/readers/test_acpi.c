@@ -35,8 +35,7 @@ struct machine {
     struct acpi_summary summary;
 };
 
-/* --- builders ----------------------------------------------------------------------------------
- */
+/* --- builders --------------------------------------------------------------------------------- */
 
 static uint8_t *arena_at(struct machine *machine, uint64_t address)
 {
@@ -183,8 +182,7 @@ static void assert_only_issue(const struct acpi_summary *summary, enum acpi_issu
     assert_int_equal(issue_count(summary), times);
 }
 
-/* --- MADT pieces -------------------------------------------------------------------------------
- */
+/* --- MADT pieces ------------------------------------------------------------------------------ */
 
 static void madt_begin(struct machine *machine)
 {
@@ -215,8 +213,7 @@ static void madt_override(struct machine *machine, uint8_t line, uint8_t gsi, ui
     BODY(machine, 2, 10, 0, line, gsi, 0, 0, 0, flags, 0);
 }
 
-/* --- FADT pieces -------------------------------------------------------------------------------
- */
+/* --- FADT pieces ------------------------------------------------------------------------------ */
 
 /* Offsets from the start of the table (ACPI 6.4, table 5.9). */
 enum fadt_field {
@@ -281,8 +278,7 @@ static void assert_port(const struct acpi_register *found, uint64_t address, uin
         (void)list_table(machine, "FACP");                                                         \
     } while (0)
 
-/* --- root pointer and root tables --------------------------------------------------------------
- */
+/* --- root pointer and root tables ------------------------------------------------------------- */
 
 static void list_one_cpu(struct machine *machine)
 {
@@ -483,8 +479,7 @@ static void a_table_with_a_bad_length_or_checksum_is_skipped(void **state)
     }
 }
 
-/* --- MADT --------------------------------------------------------------------------------------
- */
+/* --- MADT ------------------------------------------------------------------------------------- */
 
 static void cpus_are_listed_once_and_empty_sockets_are_not(void **state)
 {
@@ -668,8 +663,7 @@ static void only_the_first_of_two_madts_counts(void **state)
     assert_only_issue(&machine->summary, ACPI_ISSUE_DUPLICATE, 1);
 }
 
-/* --- FADT and HPET -----------------------------------------------------------------------------
- */
+/* --- FADT and HPET ---------------------------------------------------------------------------- */
 
 static void the_fadt_gives_timer_power_and_reset_registers(void **state)
 {
@@ -796,8 +790,7 @@ static void an_hpet_period_outside_the_specification_is_none(void **state)
     assert_int_equal(acpi_hpet_period(0xffffffff), 0);
 }
 
-/* --- \_S5_ -------------------------------------------------------------------------------------
- */
+/* --- \_S5_ ------------------------------------------------------------------------------------ */
 
 #define S5      '_', 'S', '5', '_'
 #define NAME_S5 0x08, S5

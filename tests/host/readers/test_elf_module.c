@@ -9,8 +9,7 @@
 
 #include <cmocka.h>
 
-/* --- an object file made by hand ---------------------------------------------------------------
- */
+/* --- an object file made by hand -------------------------------------------------------------- */
 
 struct object {
     struct sample_module sample;
@@ -71,8 +70,7 @@ static void assert_refused(struct object *object, hx_err error)
         assert_int_equal(read_object(object), HX_OK);                                              \
     } while (0)
 
-/* --- what is accepted --------------------------------------------------------------------------
- */
+/* --- what is accepted ------------------------------------------------------------------------- */
 
 static void a_good_module_becomes_groups_on_pages_of_their_own(void **state)
 {
@@ -161,8 +159,7 @@ static void a_module_without_symbols_is_read(void **state)
     assert_int_equal(object->module.relocation_count, 0);
 }
 
-/* --- what is refused ---------------------------------------------------------------------------
- */
+/* --- what is refused -------------------------------------------------------------------------- */
 
 static void a_header_with_a_wrong_field_is_refused(void **state)
 {
@@ -344,8 +341,7 @@ static void more_sections_than_fit_are_refused(void **state)
     assert_int_equal(object->module.section_count, ELF_MODULE_SECTION_MAX);
 }
 
-/* --- relocation --------------------------------------------------------------------------------
- */
+/* --- relocation ------------------------------------------------------------------------------- */
 
 enum {
     R_NONE = 0,
@@ -440,8 +436,7 @@ static void relocation_types_have_names(void **state)
     assert_int_equal(hal_relocation_machine(), MACHINE);
 }
 
-/* --- a real object file ------------------------------------------------------------------------
- */
+/* --- a real object file ----------------------------------------------------------------------- */
 
 static const char SOURCE[] =
     "extern int imported(int);\n"

@@ -287,8 +287,7 @@ static void a_program_with_any_byte_changed_is_refused_or_harmless(void **state)
     }
 }
 
-/* --- a real program ----------------------------------------------------------------------------
- */
+/* --- a real program --------------------------------------------------------------------------- */
 
 /* Compile an empty program with these options; false if there is no such compiler. */
 static bool compile(const char *options, char name[])
