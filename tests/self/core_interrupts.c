@@ -86,8 +86,7 @@ static void raise(uint8_t vector)
     EXPECT(arrived(vector) >= wanted);
 }
 
-/* --- registration ------------------------------------------------------------------------------
- */
+/* --- registration ----------------------------------------------------------------------------- */
 
 /* SPEC: I1 */
 static void a_vector_that_is_not_shared_has_one_handler(void)
@@ -210,8 +209,7 @@ static void unregistering_waits_for_the_running_handler(void)
     EXPECT(stay.had_left);
 }
 
-/* --- answers -----------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static struct {
     uint8_t vector;
@@ -344,8 +342,7 @@ static void a_handler_that_wants_a_panic_gets_it(void)
 #endif
 }
 
-/* --- statistics --------------------------------------------------------------------------------
- */
+/* --- statistics ------------------------------------------------------------------------------- */
 
 static uint64_t cycles_in(uint64_t nanoseconds)
 {
@@ -401,8 +398,7 @@ static void the_timer_of_this_cpu_is_counted(void)
     EXPECT(interrupt_load(hal_cpu_id()) > 0);
 }
 
-/* --- exceptions --------------------------------------------------------------------------------
- */
+/* --- exceptions ------------------------------------------------------------------------------- */
 
 static char asked[8];
 

@@ -11,8 +11,7 @@
 #define FIRST_LINE 1
 #define NO_NUMBER  999
 
-/* --- the state ---------------------------------------------------------------------------------
- */
+/* --- the state -------------------------------------------------------------------------------- */
 
 /* Written out here a second time, from the requirement, so that neither can change alone. */
 static const struct {
@@ -82,8 +81,7 @@ static void nobody_else_can_link_to_what_moves_the_state(void)
     EXPECT_EQUAL((uintptr_t)orchestrator, 0);
 }
 
-/* --- version and errors ------------------------------------------------------------------------
- */
+/* --- version and errors ----------------------------------------------------------------------- */
 
 /* SPEC: K5 */
 static void the_version_is_the_first_line_of_the_boot(void)
@@ -126,8 +124,7 @@ static void errors_keep_their_numbers_names_and_errno(void)
     EXPECT(string_equal(hx_error_name((hx_err)NO_NUMBER), "HX_?"));
 }
 
-/* --- phases ------------------------------------------------------------------------------------
- */
+/* --- phases ----------------------------------------------------------------------------------- */
 
 /* SPEC: L1 */
 static void this_boot_went_through_the_phases_in_order(void)
