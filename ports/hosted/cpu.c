@@ -8,12 +8,7 @@
 #include <signal.h>
 #include <sys/random.h>
 
-/*
- * How long hal_cpu_start waits. The contract's 100 ms are for a processor of one's own; here the
- * host may give the new pthread its first turn later than that.
- */
-#define START_TIMEOUT_NS (5 * HAL_NS_PER_S)
-
+#define START_TIMEOUT_NS HAL_NS_PER_S
 #define STOP_TIMEOUT_NS (10 * HAL_NS_PER_MS)
 
 /* hal_cpu_start is not told the size of the stack; only the sanitizers want to know. */

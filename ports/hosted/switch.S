@@ -42,8 +42,8 @@ hosted_fiber_entry:
         .size   hosted_fiber_entry, . - hosted_fiber_entry
 
 /*
- * struct hosted_gate_return hosted_gate_enter(uint64_t *sp rdi, uintptr_t target rsi, a0 rdx, a1 rcx,
- * a2 r8, a3 r9): a call that can be abandoned. What the caller must find again is on the stack;
+ * struct hosted_gate_return hosted_gate_enter(uint64_t *sp rdi, uintptr_t target rsi, a0 rdx,
+ * a1 rcx, a2 r8, a3 r9): a call that can be abandoned. What the caller must find again is on the stack;
  * whoever comes to hosted_gate_abandoned with that stack pointer returns from here.
  */
         .globl  hosted_gate_enter
