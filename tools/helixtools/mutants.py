@@ -1,5 +1,6 @@
-"""Run the tests that name a row, cheapest first, until one fails."""
+"""Run the tests that name a row, in each column the cheapest first, until one fails."""
 import dataclasses
+import itertools
 import sys
 
 from helixtools import build, record, spec, suites, tap, tree
@@ -10,6 +11,10 @@ SEED = 1
 
 # One suite of each kind is enough, in this order.
 PREFERRED = ["host-asan/", "hosted/asan", "metal/release-4cpu", "metal/release-1cpu", "scenario/"]
+
+
+# Groups whose programs can run one test alone.
+NARROWABLE = ("hosted", "metal", "scenario")
 
 
 def build_originals():
@@ -28,19 +33,17 @@ def _goals(suite):
 
 
 def _narrow(suite, tag):
-    """The suite with the tag's test alone, where its program can choose."""
-    if suite.group in ("hosted", "metal"):
-        command = [word.replace("selftest", f"selftest=*{tag.test}", 1)
-                   if word.startswith("selftest") else word for word in suite.command]
-        return dataclasses.replace(suite, command=command)
+    """The suite with the tag's test alone."""
     if suite.group == "scenario":
         return dataclasses.replace(suite, command=suite.command + ["-k", tag.test])
-    return suite
+    command = [word.replace("selftest", f"selftest=*{tag.test}", 1)
+               if word.startswith("selftest") else word for word in suite.command]
+    return dataclasses.replace(suite, command=command)
 
 
-def _candidates(row):
-    """(suite, tag) pairs, cheapest first."""
-    found = suites.find_all(SEED)
+def _candidates(row, column):
+    """(suite, tag) pairs, cheapest first; those of one suite follow each other."""
+    found = [suite for suite in suites.find_all(SEED) if suite.column == column]
     tags = [tag for tag in spec.read_tags() if tag.row == row]
     for start in PREFERRED:
         for suite in found:
@@ -48,14 +51,47 @@ def _candidates(row):
                 yield from ((suite, tag) for tag in tags if tag.source in suite.sources)
 
 
-def _fails(suite, tag):
-    """Whether the test fails. A program that dies before it reports the test counts as a failure."""
-    outcome = record.run(_narrow(suite, tag), SEED, keep=False)
-    return tap.FAIL in spec.verdicts(tag, [outcome])
+def _runs(suite, tags):
+    """What to run to learn how the suite's tests went: (suite, the tags it answers)."""
+    if suite.group in NARROWABLE:
+        return [(_narrow(suite, tag), [tag]) for tag in tags]
+    return [(suite, tags)]
 
 
-def _killed(suite, tag):
-    return f"killed by {suite.name}:{tag.test}"
+def _first_failure(suite, tags):
+    """The tag whose test fails, None: none. A program that dies before it reports a test has failed
+    it."""
+    for narrowed, answered in _runs(suite, tags):
+        outcome = record.run(narrowed, SEED, keep=False)
+        for tag in answered:
+            if tap.FAIL in spec.verdicts(tag, [outcome]):
+                return tag
+    return None
+
+
+def columns_of(row: str):
+    """Where a mutant of the row has to be killed: on the host as well, unless it has no half there.
+    Raises ValueError when there is no such row."""
+    rows = spec.read_rows()
+    if row not in rows:
+        raise ValueError(f"docs/spec-rows.md has no row {row}")
+    return [suites.METAL] if rows[row].no_host else [suites.HOST, suites.METAL]
+
+
+class _DoesNotBuild(Exception):
+    """What make said."""
+
+
+def _find_killer(row, column):
+    """"SUITE:TEST" of the first test of the row that fails here, None: none does."""
+    for suite, pairs in itertools.groupby(_candidates(row, column), key=lambda pair: pair[0]):
+        built, text = build.make(_goals(suite))
+        if not built:
+            raise _DoesNotBuild(text)
+        tag = _first_failure(suite, [tag for _, tag in pairs])
+        if tag:
+            return f"{suite.name}:{tag.test}"
+    return None
 
 
 def _blame_build(text):
@@ -66,17 +102,18 @@ def _blame_build(text):
     return "INVALID: it does not build"
 
 
-def judge(row: str) -> str:
+def judge(row: str, columns) -> str:
     """The verdict on this tree, in the words of `make spec-mutants`."""
-    tried = 0
-    for suite, tag in _candidates(row):
-        built, text = build.make(_goals(suite))
-        if not built:
-            return _blame_build(text)
-        tried += 1
-        if _fails(suite, tag):
-            return _killed(suite, tag)
-    return "SURVIVED" if tried else f"SURVIVED: no test names {row}"
+    killers = []
+    for column in columns:
+        try:
+            killer = _find_killer(row, column)
+        except _DoesNotBuild as error:
+            return _blame_build(str(error))
+        if killer is None:
+            return f"SURVIVED on {column}"
+        killers.append(killer)
+    return f"killed by {' and '.join(killers)}"
 
 
 def is_kill(verdict: str) -> bool:
@@ -84,7 +121,8 @@ def is_kill(verdict: str) -> bool:
     return verdict.startswith("killed by ")
 
 
-def is_honest(row: str, verdict: str) -> bool:
-    """Whether the test that killed a mutant of the row passes on this tree, which is not mutated."""
-    return not any(verdict == _killed(suite, tag) and _fails(suite, tag)
-                   for suite, tag in _candidates(row))
+def is_honest(row: str, columns, verdict: str) -> bool:
+    """Whether the tests that killed a mutant of the row pass on this tree, which is not mutated."""
+    killers = verdict.removeprefix("killed by ").split(" and ") if is_kill(verdict) else []
+    return not any(f"{suite.name}:{tag.test}" in killers and _first_failure(suite, [tag])
+                   for column in columns for suite, tag in _candidates(row, column))
