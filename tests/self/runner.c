@@ -13,9 +13,9 @@
 #include <tests/self/selftest.h>
 
 /* How long after a test its threads may take to be freed by the reaper. */
-#define SETTLE_STEP_NS  (2 * HAL_NS_PER_MS)
-#define SETTLE_STEPS    50
-#define ON_HOSTED_PORT  (hal_user_module_window().size == 0)
+#define SETTLE_STEP_NS (2 * HAL_NS_PER_MS)
+#define SETTLE_STEPS   50
+#define ON_HOSTED_PORT (hal_user_module_window().size == 0)
 
 static struct {
     bool failed;
@@ -45,7 +45,7 @@ void selftest_skip(const char *reason)
     running.skipped = reason;
 }
 
-/* --- leaks ----------------------------------------------------------------------------------------- */
+/* --- leaks ------------------------------------------------------------------------------------ */
 
 struct memory_level {
     uint64_t heap_objects;
@@ -80,7 +80,7 @@ static void check_leaks(struct memory_level before)
     }
 }
 
-/* --- running ----------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static bool run_one(const struct selftest *test, unsigned number)
 {
@@ -105,6 +105,9 @@ static bool run_one(const struct selftest *test, unsigned number)
 
 static bool is_wanted(const struct selftest *test, const char *pattern)
 {
+    if ((test->flags & SELFTEST_ENDS_KERNEL) != 0) {
+        return string_equal(test->name, pattern);
+    }
     return pattern[0] == '\0' || string_matches(test->name, pattern);
 }
 

@@ -3,9 +3,10 @@
  *
  * Rules:
  * - A test is one function, named as a sentence; it appears in the one table, tests/self/table.c.
- * - Tests run one after the other in a kernel thread, may block, and leave nothing behind: the runner
- *   compares free frames and heap use before and after and fails a test that leaks.
- * - EXPECT goes on after a failure (the test is counted as failed once); a test that cannot go on returns.
+ * - Tests run one after the other in a kernel thread, may block, and leave nothing behind: the
+ * runner compares free frames and heap use before and after and fails a test that leaks.
+ * - EXPECT goes on after a failure (the test is counted as failed once); a test that cannot go on
+ * returns.
  */
 #ifndef TESTS_SELF_SELFTEST_H
 #define TESTS_SELF_SELFTEST_H
@@ -15,8 +16,10 @@
 #include <stdint.h>
 
 enum selftest_flag {
-    SELFTEST_METAL_ONLY = 1U << 0, /* needs real hardware behaviour the hosted port does not imitate */
+    SELFTEST_METAL_ONLY =
+        1U << 0, /* needs real hardware behaviour the hosted port does not imitate */
     SELFTEST_KEEPS_MEMORY = 1U << 1, /* first use fills a cache: not compared for leaks */
+    SELFTEST_ENDS_KERNEL = 1U << 2,  /* panics: runs only when asked for by its whole name */
 };
 
 struct selftest {
@@ -24,7 +27,6 @@ struct selftest {
     void (*run)(void);
     unsigned flags;
 };
-
 
 /*
  * Run the tests whose names match the pattern ("" means all), print KTAP through the console.

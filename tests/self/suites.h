@@ -11,6 +11,7 @@ extern const struct selftest core_end_tests[];
 extern const struct selftest core_gate_tests[];
 extern const struct selftest core_interrupts_tests[];
 extern const struct selftest core_kernel_tests[];
+extern const struct selftest core_panic_end_tests[];
 extern const struct selftest core_panic_tests[];
 extern const struct selftest core_subsystems_tests[];
 extern const struct selftest config_boot_tests[];
@@ -21,7 +22,8 @@ extern const struct selftest kern_memory_tests[];
 extern const struct selftest kern_thread_tests[];
 extern const struct selftest kern_timer_tests[];
 
-/* Of the x86_64 image alone: elsewhere there are no such arrays, and the runner passes them over. */
+/* Of the x86_64 image alone: elsewhere there are no such arrays, and the runner passes them over.
+ */
 extern const struct selftest x86_64_devices_tests[] __attribute__((weak));
 extern const struct selftest x86_64_router_tests[] __attribute__((weak));
 

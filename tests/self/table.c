@@ -4,6 +4,8 @@
 #include <tests/self/runner.h>
 #include <tests/self/suites.h>
 
+/* One suite to a line. */
+/* clang-format off */
 const struct selftest *const selftest_suites[] = {
     core_kernel_tests, /* first, while the log still holds the boot */
     base_memory_tests,
@@ -18,10 +20,12 @@ const struct selftest *const selftest_suites[] = {
     core_interrupts_tests,
     core_subsystems_tests,
     core_panic_tests,
+    core_panic_end_tests,
     core_gate_tests,
     x86_64_devices_tests,
     x86_64_router_tests,
     core_end_tests, /* last: it shuts the kernel down */
 };
+/* clang-format on */
 
 const size_t selftest_suite_count = HX_ARRAY_SIZE(selftest_suites);

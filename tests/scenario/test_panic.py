@@ -1,0 +1,105 @@
+"""What a panic leaves on the serial line, in every context, and what it does last."""
+import re
+
+import pytest
+
+EXIT_STATUS = 3
+TIMED_OUT = 124
+
+# The whole block of SPEC X4, once; further registers and frames in between.
+BLOCK = re.compile(
+    r"^=== KERNEL PANIC ===\r?\n"
+    r"Message: (?P<message>.+)\r?\n"
+    r"Location: (?P<file>[^:\n]+):(?P<line>\d+):(?P<column>\d+)\r?\n"
+    r"Thread: (?P<thread>[^\n]+) \(tid=\d+\)\r?\n"
+    r"State: (?P<state>\w+)\r?\n"
+    r"Register Dump:\r?\n"
+    r"(?:[A-Z0-9]+=0x[0-9A-F]{16}[^\n]*\n){8,}"
+    r"Stack Trace:\r?\n"
+    r"(?P<frames>(?:#\d+ [^\n]+\n)+)"
+    r"Action: (?P<action>\w+)\r?\n", re.MULTILINE)
+
+
+def the_block(text):
+    """The one block in what the guest said."""
+    assert text.count("=== KERNEL PANIC ===") == 1, text[-4000:]
+    block = BLOCK.search(text)
+    assert block, text[-4000:]
+    return block
+
+
+def panic_with_exit(run_to_end, name, **options):
+    result = run_to_end(append=f"selftest=core_panic_end.{name} panic=exit", **options)
+    block = the_block(result.stdout)
+    assert result.returncode == EXIT_STATUS, result.stderr
+    assert block["action"] == "Exit"
+    assert result.stdout.rstrip().endswith("panic: exit")
+    assert block["state"] == "Running"
+    return result.stdout, block
+
+
+# SPEC: X3 X4 X6
+def test_in_a_thread_nothing_queued_is_lost_or_printed_twice(run_to_end):
+    text, block = panic_with_exit(run_to_end, "in_a_thread")
+    assert block["message"].strip() == "in a thread"
+    assert block["file"].endswith("tests/self/core_panic_end.c")
+    assert block["column"] == "0"
+    assert re.findall(r"^# queued (\d+)\r?$", text, re.MULTILINE) == [str(n) for n in range(50)]
+    assert text.index("# queued 49") < block.start()
+    assert re.search(r"#\d+ in_a_thread\+0x[0-9a-f]+ ", block["frames"])
+
+
+# SPEC: X3 X6
+@pytest.mark.parametrize("name, message", [
+    ("in_an_interrupt", "in an interrupt"),
+    ("in_an_nmi", "in an NMI"),
+    ("with_the_console_lock_held", "with the console lock held"),
+    ("with_a_lock_held", "with a lock held, interrupts were on"),
+    ("by_stack_overflow", "stack overflow at 0x"),
+    ("by_a_wild_write", "page fault: write of 0x18, which is not mapped"),
+    ("by_a_failed_assertion", "assertion failed: this sentence is in the report ("),
+    ("on_a_secondary_cpu", "on cpu 1"),
+    ("on_all_cpus_at_once", "all at once"),
+    ("out_of_memory", "out of memory: yes"),
+])
+def test_every_context_gives_a_full_report(run_to_end, name, message):
+    _, block = panic_with_exit(run_to_end, name, smp=4)
+    assert block["message"].startswith(message)
+
+
+# SPEC: X1
+def test_another_handler_decides(run_to_end):
+    text, block = panic_with_exit(run_to_end, "with_another_handler")
+    assert text.index("# the handler sees: with another handler") < block.start()
+
+
+# SPEC: X1 X6
+def test_a_panic_inside_the_panic_handler_reports_both_and_halts(run_to_end):
+    result = run_to_end(append="selftest=core_panic_end.inside_the_panic_handler panic=exit",
+                        timeout=8)
+    block = the_block(result.stdout)
+    assert result.returncode == TIMED_OUT
+    assert block["action"] == "Halt"
+    assert block["message"].strip() == "the second, after the first (inside the panic: the first)"
+
+
+# SPEC: X1
+def test_halt_is_the_default_and_stays(run_to_end):
+    result = run_to_end(append="selftest=core_panic_end.in_a_thread", timeout=8)
+    assert the_block(result.stdout)["action"] == "Halt"
+    assert result.returncode == TIMED_OUT
+
+
+# SPEC: X1
+def test_break_goes_past_its_breakpoint_without_a_debugger_and_stays(run_to_end):
+    result = run_to_end(append="selftest=core_panic_end.in_a_thread panic=break", timeout=8)
+    assert the_block(result.stdout)["action"] == "DebugBreak"
+    assert result.returncode == TIMED_OUT
+
+
+# SPEC: X1 X5
+def test_reboot_boots_again(run_to_end):
+    result = run_to_end(append="selftest=core_panic_end.in_a_thread panic=reboot", reboots=1,
+                        timeout=60)
+    assert result.stdout.count("Action: Reboot") == 2
+    assert result.stdout.count("=== KERNEL PANIC ===") == 2
