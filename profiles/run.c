@@ -1,7 +1,7 @@
 /* What happens once the kernel is Running. */
 #include <abi/linux/process.h>
-#include <base/cpio.h>
 #include <base/string.h>
+#include <core/config/initrd.h>
 #include <core/config/kernel_configuration.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
@@ -12,31 +12,22 @@
 #include <tests/bench/bench.h>
 #include <tests/self/selftest.h>
 
-static bool find_init(struct cpio_entry *entry)
-{
-    const struct boot_module *initrd =
-        boot_configuration_module(kernel_boot_configuration(), "initrd");
-    const char *path = command_line_text(kernel_command_line(), "init", "/init");
-
-    return initrd != NULL &&
-           cpio_find((struct cpio_archive){initrd->data, initrd->size}, path, entry) == HX_OK;
-}
-
 /* Run process 1 to its end. Returns its exit code, or 127 if it could not be run. */
 static unsigned run_init(void)
 {
+    const char *path = command_line_text(kernel_command_line(), "init", "/init");
     struct cpio_entry entry;
     struct process *process;
     const char *why = NULL;
-    hx_err error;
+    hx_err error = initrd_find(path, &entry, &why);
 
-    if (!find_init(&entry)) {
-        kinfo("init: none in the initrd");
+    if (error != HX_OK) {
+        kwarn("init: %s: %s", path, why);
         return 127;
     }
     error = process_start("init", entry.data, entry.size, &process, &why);
     if (error != HX_OK) {
-        kerror("init: not started: %s", why != NULL ? why : hx_error_text(error));
+        kerror("init: %s: not started: %s", path, why != NULL ? why : hx_error_text(error));
         return 127;
     }
     int status = process_wait(process);

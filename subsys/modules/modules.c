@@ -1,8 +1,7 @@
 /* Slots and what is in them. */
-#include <base/cpio.h>
 #include <base/format.h>
 #include <core/component/component.h>
-#include <core/config/kernel_configuration.h>
+#include <core/config/initrd.h>
 #include <core/debug/log.h>
 #include <core/gate/gate.h>
 #include <core/hot_reload/loader.h>
@@ -23,17 +22,26 @@ static _Atomic uint64_t loads;
 static _Atomic uint64_t failures;
 static struct mutex reload_lock;
 
-static hx_err find_file(const char *name, struct cpio_entry *entry)
+static hx_err load(const char *name, enum hal_gate_backend backend,
+                   struct module_instance **instance)
 {
-    const struct boot_module *initrd =
-        boot_configuration_module(kernel_boot_configuration(), "initrd");
     char path[PATH_MAX_BYTES];
+    char sentence[LOADER_WHY_MAX];
+    const char *why = sentence;
+    struct cpio_entry entry;
+    hx_err error;
 
-    if (initrd == NULL) {
-        return HX_ENOENT;
-    }
     (void)format_text(path, sizeof(path), "lib/modules/%s.hxm", name);
-    return cpio_find((struct cpio_archive){initrd->data, initrd->size}, path, entry);
+    error = initrd_find(path, &entry, &why);
+    if (error == HX_OK) {
+        error = loader_load(entry.data, entry.size, backend, instance, sentence);
+    }
+    if (error != HX_OK) {
+        kwarn("module %s: not loaded: %s (%s)", name, why, hx_error_name(error));
+        return error;
+    }
+    kdebug("module %s: loaded from %s, %llu bytes", name, path, (unsigned long long)entry.size);
+    return HX_OK;
 }
 
 static size_t slot_index(const struct slot *slot)
@@ -66,17 +74,11 @@ static hx_err retire(struct slot *slot)
 static hx_err fill(struct slot *slot, enum hal_gate_backend backend)
 {
     struct module_instance **instance = &loaded[slot_index(slot)];
-    char why[LOADER_WHY_MAX] = "no such file in the initrd";
-    struct cpio_entry entry;
-    hx_err error = find_file(slot->name, &entry);
+    hx_err error = load(slot->name, backend, instance);
 
-    if (error == HX_OK) {
-        error = loader_load(entry.data, entry.size, backend, instance, why);
-    }
     if (error != HX_OK) {
         *instance = NULL;
         atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
-        kwarn("module %s: not loaded: %s (%s)", slot->name, why, hx_error_name(error));
         return error;
     }
     atomic_fetch_add_explicit(&loads, 1, memory_order_relaxed);
