@@ -11,6 +11,7 @@ extern const struct selftest core_end_tests[];
 extern const struct selftest core_gate_tests[];
 extern const struct selftest core_interrupts_tests[];
 extern const struct selftest core_kernel_tests[];
+extern const struct selftest core_log_tests[];
 extern const struct selftest core_panic_end_tests[];
 extern const struct selftest core_panic_tests[];
 extern const struct selftest core_subsystems_tests[];
@@ -26,5 +27,6 @@ extern const struct selftest kern_timer_tests[];
  */
 extern const struct selftest x86_64_devices_tests[] __attribute__((weak));
 extern const struct selftest x86_64_router_tests[] __attribute__((weak));
+extern const struct selftest x86_64_storm_tests[] __attribute__((weak));
 
 #endif

@@ -17,6 +17,7 @@ const struct selftest *const selftest_suites[] = {
     kern_thread_tests,
     kern_timer_tests,
     core_debug_tests,
+    core_log_tests,
     core_interrupts_tests,
     core_subsystems_tests,
     core_panic_tests,
@@ -24,6 +25,7 @@ const struct selftest *const selftest_suites[] = {
     core_gate_tests,
     x86_64_devices_tests,
     x86_64_router_tests,
+    x86_64_storm_tests,
     core_end_tests, /* last: it shuts the kernel down */
 };
 /* clang-format on */
