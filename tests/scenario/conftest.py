@@ -11,7 +11,9 @@ A test asks for the fixture `boot` and calls it once for each machine it wants:
 The terminal adds a carriage return to the guest's own, so a pattern does not say more of a line's end
 than \\r. What the guests said is kept in build/results/scenario-TEST.log.
 """
+import contextlib
 import pathlib
+import re
 import subprocess
 
 import pexpect
@@ -20,6 +22,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / "tools/run"
 PATIENCE = 60
+RUNNING = r"state Running after \d+ us[^\n]*\n"
 
 
 class Guest:
@@ -46,6 +49,16 @@ class Guest:
         """Enter a line at the console."""
         self._child.send(line + "\r")
 
+    def ask(self, key, answer, timeout=PATIENCE):
+        """Press a key of the menu; returns the match of the answer."""
+        self._child.send(key)
+        return self.expect(answer, timeout)
+
+    def until_running(self):
+        """Wait for the line that says how to go on; returns the guest."""
+        self.expect(RUNNING)
+        return self
+
     def end(self, timeout=PATIENCE):
         """Wait until the machine is gone; returns the exit status of tools/run."""
         try:
@@ -53,6 +66,7 @@ class Guest:
         except pexpect.TIMEOUT:
             pytest.fail(f"the guest goes on; it said:\n{self._child.before[-4000:]}", pytrace=False)
         self.text += self._child.before
+        self._child.wait()
         self._child.close()
         return self._child.exitstatus
 
@@ -60,22 +74,22 @@ class Guest:
         self._child.close(force=True)
 
 
-def run_arguments(append="", **options):
+def run_arguments(append="", timeout=120, **options):
     """Words for tools/run: smp=4 becomes --smp 4, icount=True becomes --icount."""
-    words = [str(RUN), "--timeout", "300"] + ([f"--append={append}"] if append else [])
+    words = [str(RUN), f"--timeout={timeout}"] + ([f"--append={append}"] if append else [])
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
         words += [flag] if value is True else [f"{flag}={value}"]
     return words
 
 
-@pytest.fixture
-def boot(request):
-    """Call it to start a machine; what is still running after the test is stopped."""
+@contextlib.contextmanager
+def guests_of(name):
+    """A function that starts machines; what is still running in the end is stopped."""
     folder = ROOT / "build/results"
     folder.mkdir(parents=True, exist_ok=True)
     guests = []
-    with open(folder / f"scenario-{request.node.name}.log", "w", encoding="utf-8") as log:
+    with open(folder / f"scenario-{name}.log", "w", encoding="utf-8") as log:
         def start(append="", **options):
             guests.append(Guest(run_arguments(append, **options), log))
             return guests[-1]
@@ -83,6 +97,20 @@ def boot(request):
         yield start
         for guest in guests:
             guest.stop()
+
+
+@pytest.fixture
+def boot(request):
+    """Call it to start a machine; what is still running after the test is stopped."""
+    with guests_of(re.sub(r"\W+", "-", request.node.name)) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def boot_once(request):
+    """The same for fixtures of a whole file, whose tests share the machine."""
+    with guests_of(request.module.__name__) as start:
+        yield start
 
 
 @pytest.fixture

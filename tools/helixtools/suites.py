@@ -120,7 +120,8 @@ def _pytest(source):
 def scenario_suites(patience):
     sources = _sources("tests/scenario/test_*.py")
     return [Suite(f"scenario/{source.stem}", METAL, _pytest(source),
-                  _image("release") + RUN_TOOL + [source, tree.ROOT / "tests/scenario/conftest.py"],
+                  _image("release") + _image("debug") + RUN_TOOL
+                  + [source, tree.ROOT / "tests/scenario/conftest.py"],
                   [source], timeout=180 * patience, form="junit", alone=True)
             for source in sources]
 

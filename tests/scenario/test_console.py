@@ -1,0 +1,170 @@
+"""The console: what is shown, what is not, and the keys of the debug menu."""
+import re
+
+import pytest
+from conftest import ROOT
+
+RELEASE = ROOT / "build/x86_64/helix.elf"
+DEBUG = ROOT / "build/x86_64-debug/helix.elf"
+KDEBUG_TEXT = "loaded from %s, %llu bytes"  # in subsys/modules/modules.c
+KDEBUG_LINE = r"module demo: loaded from lib/modules/demo\.hxm, \d+ bytes"
+STAMP = r"\[ *\d+\.\d{6}\] "
+SUBSYSTEMS = ["memory", "time", "console", "processors", "modules", "monitor"]
+WRITERS = 4
+
+
+# --- writers and levels ---------------------------------------------------------------------------------
+
+
+# SPEC: D1
+def test_the_null_console_prints_nothing_and_the_guest_lives(run_to_end):
+    result = run_to_end(append="console=null exit=init init=/nothing")
+    assert result.stdout == ""
+    assert result.returncode == 127
+
+
+# SPEC: D1
+def test_several_consoles_at_once_print_each_line_once(run_to_end):
+    result = run_to_end(append="console=null,serial exit=init")
+    assert result.stdout.count("helix 0.1.0-alpha: state Running") == 1
+    assert result.stdout.count("init: hello from user space") == 1
+    assert result.returncode == 0
+
+
+# SPEC: D2 D3
+def test_the_level_error_silences_information_and_warnings_alone(run_to_end):
+    result = run_to_end(append="loglevel=error strange=1 exit=init")
+    assert not re.search(rf"^{STAMP}", result.stdout, re.MULTILINE)
+    assert "helix 0.1.0-alpha: state Running" in result.stdout
+    assert result.returncode == 0
+
+
+# SPEC: D2
+def test_the_level_warn_shows_warnings_and_no_information(run_to_end):
+    result = run_to_end(append="loglevel=warn strange=1 exit=init")
+    stamped = re.findall(rf"^{STAMP}(\w+:)", result.stdout, re.MULTILINE)
+    assert stamped and set(stamped) == {"warn:"}
+
+
+# SPEC: D2
+def test_release_images_hold_no_debug_messages(run_to_end):
+    assert KDEBUG_TEXT.encode() in DEBUG.read_bytes()
+    assert KDEBUG_TEXT.encode() not in RELEASE.read_bytes()
+    result = run_to_end(append="loglevel=debug exit=init", kernel=RELEASE)
+    assert "debug:" not in result.stdout
+
+
+# SPEC: D2
+def test_debug_images_say_file_and_line(run_to_end):
+    result = run_to_end(append="loglevel=debug exit=init", kernel=DEBUG)
+    assert re.search(rf"^{STAMP}debug: subsys/modules/modules\.c:\d+: {KDEBUG_LINE}", result.stdout,
+                     re.MULTILINE)
+    stamped = [line for line in result.stdout.splitlines() if re.match(STAMP, line)]
+    assert all(re.match(rf"{STAMP}(\w+: )?\w+(/\w+)*\.c:\d+: ", line) for line in stamped)
+
+
+# SPEC: D2
+def test_lines_of_four_processors_never_tear(run_to_end):
+    """The built-in test logs lines of many lengths, from threads and from interrupt handlers."""
+    result = run_to_end(append="selftest=core_log* panic=exit", smp=4)
+    assert result.returncode == 0, result.stdout
+    lines = [line for line in result.stdout.splitlines() if "shout" in line]
+    parsed = [re.fullmatch(r"# shout (\d) (\d+) (\w)(\3*)\.", line) for line in lines]
+    assert all(parsed), [line for line, match in zip(lines, parsed) if not match]
+    for writer in range(WRITERS):
+        mine = [match for match in parsed if int(match[1]) == writer]
+        assert [int(match[2]) for match in mine] == list(range(len(mine)))
+        assert len(mine) == 100
+        assert all(len(match[4]) == int(match[2]) % 90 for match in mine)
+    turns = sum(before[1] != after[1] for before, after in zip(parsed, parsed[1:]))
+    assert turns > WRITERS  # they really wrote at the same time
+
+
+# --- keys -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", name="guest")
+def a_running_guest(boot_once):
+    guest = boot_once(smp=2).until_running()
+    guest.expect("init: ended with status 0")
+    guest.expect("time: rate corrected")
+    return guest
+
+
+# SPEC: D3
+def test_the_key_h_lists_the_keys(guest):
+    answer = guest.ask("h", r"keys:\s+(.*?  q  [^\r\n]+)\r")[1]
+    listed = re.findall(r"^  (\w)  \w", "  h" + answer.partition("h")[2], re.MULTILINE)
+    assert listed == list("hsoltmcgdprq")
+
+
+# SPEC: C2 D3
+def test_the_key_s_shows_every_component_healthy_with_its_numbers(guest):
+    answer = guest.ask("s", r"state Running, phase Running\s+(.*?monitor [^\r\n]+)\r")[1]
+    rows = re.findall(r"^(\S+) \d+\.\d+\.\d+ healthy: (\d+) operations, (\d+) errors "
+                      r"\(last HX_OK\), (\d+) bytes, up (\d+) ms", answer, re.MULTILINE)
+    assert [row[0] for row in rows] == SUBSYSTEMS
+    assert all(int(row[1]) > 0 and int(row[4]) > 0 for row in rows)
+    numbers = {row[0]: row for row in rows}
+    assert int(numbers["memory"][3]) > 0
+    assert int(numbers["processors"][1]) == 2
+
+
+# SPEC: O2 O8
+def test_the_key_o_shows_subsystems_behind_what_they_need(guest):
+    answer = guest.ask("o", r"(1 memory.*?\d monitor [^\r\n]+)\r")[1]
+    seen = []
+    for number, line in enumerate(re.split(r"[\r\n]+", answer), 1):
+        match = re.fullmatch(r"(\d+) (\w+) [\d.]+(?: <- ([\w ]+))?", line)
+        assert int(match[1]) == number
+        assert set((match[3] or "").split()) <= set(seen)
+        seen.append(match[2])
+    assert seen == SUBSYSTEMS
+
+
+# SPEC: D4
+def test_the_key_l_shows_earlier_lines_again_in_order(guest):
+    guest.ask("x", "no such key; h lists them")
+    answer = guest.ask("l", r"\d\.\d{6} no such key; h lists them")
+    rows = re.findall(r"^ *(\d+) +(\d+\.\d{6}) (.*?)\r*$", answer.string[:answer.end()],
+                      re.MULTILINE)
+    numbers = [int(row[0]) for row in rows]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert [float(row[1]) for row in rows] == sorted(float(row[1]) for row in rows)
+    assert 1 < len(rows) <= 32
+
+
+# SPEC: D4
+def test_the_log_keeps_what_the_console_did_not_show(boot):
+    guest = boot(append="loglevel=error").until_running()
+    assert "phase: Running" not in guest.text
+    guest.ask("l", r" \d+\.\d{6} phase: Running")
+
+
+def test_the_key_t_shows_the_threads_there_are(guest):
+    answer = guest.ask("t", r"(\d+) threads:(.*?monitor[^\r\n]+)\r")
+    rows = re.findall(r"^ *(\d+) (\S+) +(\w+) +CPU (\d+), (\d+) us, (\d+) switches", answer[2],
+                      re.MULTILINE)
+    names = {row[1]: row for row in rows}
+    assert {"boot/0", "boot/1", "kernel", "console", "monitor", "reaper"} <= set(names)
+    assert len({row[0] for row in rows}) == len(rows)
+    assert names["monitor"][2] == "running"
+    assert all(int(row[3]) < 2 for row in rows)
+
+
+def test_the_key_m_shows_memory_that_adds_up(guest):
+    answer = guest.ask("m", r"memory: (\d+) KiB managed, (\d+) KiB free; heap (\d+) objects")
+    managed, free, objects = (int(answer[group]) for group in (1, 2, 3))
+    assert 0 < free < managed <= 256 << 10
+    assert objects > 0
+
+
+def test_the_key_c_shows_both_processors_online(guest):
+    answer = guest.ask("c", r"CPU 0: online, busy (\d+) per mille, (\d+) ticks\s+"
+                            r"CPU 1: online, busy (\d+) per mille, (\d+) ticks")
+    assert int(answer[1]) <= 1000 and int(answer[3]) <= 1000
+    assert int(answer[2]) > 0
+
+
+def test_the_key_g_shows_the_module_in_its_slot(guest):
+    guest.ask("g", r"slot demo: demo 1\.0\.0, open gate, text at 0xf[0-9a-f]{15}, 0 deaths")
