@@ -38,7 +38,8 @@
     X(HX_EMISSING, 20, 2, "a dependency is missing")                                               \
     X(HX_EIO, 21, 5, "the device failed")                                                          \
     X(HX_ENOSPC, 22, 28, "no room left")                                                           \
-    X(HX_EIMPORT, 23, 8, "an imported symbol is unknown")
+    X(HX_EIMPORT, 23, 8, "an imported symbol is unknown")                                          \
+    X(HX_ELIMIT, 24, 122, "a resource limit is reached")
 
 #define HX_ERROR_ENUM(name, number, posix, text) name = (number),
 typedef enum hx_err { HX_ERROR_LIST(HX_ERROR_ENUM) } hx_err;

@@ -73,6 +73,7 @@ static void the_numbers_are_the_published_ones(void **state)
         {HX_EIO, 21, EIO},
         {HX_ENOSPC, 22, ENOSPC},
         {HX_EIMPORT, 23, ENOEXEC},
+        {HX_ELIMIT, 24, EDQUOT},
     };
 
     (void)state;
