@@ -67,7 +67,7 @@ struct channel_slot {
  */
 struct channel {
     /* Read by everybody, written when somebody blocks. */
-    HX_ALIGNED(HX_CACHE_LINE) uint64_t mask; /* I  of a position: the slot's offset in the ring */
+    HX_ALIGNED(HX_CACHE_LINE) uint64_t mask; /* I  bytes of the ring - CHANNEL_PUBLISHED */
     uint32_t slot_size;                      /* I  a power of two, at least 16 */
     uint32_t item_size;                      /* I */
     _Atomic uint32_t blocked;                /* A  senders that wait for room: see channel.c */
@@ -75,7 +75,8 @@ struct channel {
     _Atomic owner_tag *reservations;         /* I  per slot, A: whose reservation, OWNER_NONE */
 
     HX_ALIGNED(HX_CACHE_LINE) _Atomic uint64_t tail; /* A  the next position to claim, and marks */
-    HX_ALIGNED(HX_CACHE_LINE) _Atomic uint64_t head; /* R  the next position to receive */
+    /* The sequence of the next item to receive: its position + CHANNEL_PUBLISHED. */
+    HX_ALIGNED(HX_CACHE_LINE) _Atomic uint64_t awaited; /* R */
 
     HX_ALIGNED(HX_CACHE_LINE) struct wait_queue receivers; /* the one, when it waits */
     struct wait_queue senders;
@@ -198,8 +199,8 @@ bool channel_is_closed(const struct channel *channel);
  * ------------------------------------------------------------------------------------ */
 
 /* What the first comparison did not settle; they do the whole thing. */
-HX_PRESERVE_REGISTERS hx_err channel_try_send_slow(struct channel *channel, const void *item);
-HX_PRESERVE_REGISTERS hx_err channel_try_receive_slow(struct channel *channel, void *item);
+HX_COLD hx_err channel_try_send_slow(struct channel *channel, const void *item);
+HX_COLD hx_err channel_try_receive_slow(struct channel *channel, void *item);
 HX_PRESERVE_REGISTERS void channel_wake_receiver(struct channel *channel);
 HX_PRESERVE_REGISTERS void channel_wake_sender(struct channel *channel);
 
@@ -210,6 +211,7 @@ static inline uint64_t channel_slot_size(size_t item_size)
     return needed <= 16 ? 16 : 1ULL << (64 - __builtin_clzll(needed - 1));
 }
 
+/* The slot of a position, which may carry the tail's marks. */
 static inline struct channel_slot *channel_slot_at(struct channel *channel, uint64_t position)
 {
     return (struct channel_slot *)(void *)(channel->ring + (position & channel->mask));
@@ -231,11 +233,11 @@ static HX_ALWAYS_INLINE void channel_publish(struct channel *channel, struct cha
 
 /* Give a slot back for the next round, and wake a sender if one may have looked before. */
 static HX_ALWAYS_INLINE void channel_release(struct channel *channel, struct channel_slot *slot,
-                                             uint64_t head, uint64_t slot_size)
+                                             uint64_t awaited, uint64_t mask, uint64_t slot_size)
 {
     /* Release: pairs with the senders' acquire; the item is copied out by then. */
-    atomic_store_explicit(&slot->sequence, head + channel->mask + slot_size, memory_order_release);
-    atomic_store_explicit(&channel->head, head + slot_size, memory_order_relaxed);
+    atomic_store_explicit(&slot->sequence, awaited + mask, memory_order_release);
+    atomic_store_explicit(&channel->awaited, awaited + slot_size, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* as in channel_publish */
     if (HX_UNLIKELY(atomic_load_explicit(&channel->blocked, memory_order_relaxed) != 0)) {
         channel_wake_sender(channel);
@@ -264,16 +266,16 @@ HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_send_sized(struct channel
 HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_receive_sized(struct channel *channel,
                                                                      void *item, size_t size)
 {
-    uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
-    struct channel_slot *slot = channel_slot_at(channel, head);
+    uint64_t awaited = atomic_load_explicit(&channel->awaited, memory_order_relaxed);
+    uint64_t mask = channel->mask;
+    struct channel_slot *slot = channel_slot_at(channel, awaited - CHANNEL_PUBLISHED);
 
     /* Acquire: pairs with the release in channel_publish. */
-    if (HX_UNLIKELY(atomic_load_explicit(&slot->sequence, memory_order_acquire) !=
-                    head + CHANNEL_PUBLISHED)) {
+    if (HX_UNLIKELY(atomic_load_explicit(&slot->sequence, memory_order_acquire) != awaited)) {
         return channel_try_receive_slow(channel, item);
     }
     memcpy(item, slot->item, size);
-    channel_release(channel, slot, head, channel_slot_size(size));
+    channel_release(channel, slot, awaited, mask, channel_slot_size(size));
     return HX_OK;
 }
 
