@@ -11,8 +11,9 @@
 /* Keys: I = immutable after dispatch_init, W = written by the CPU itself, read by anyone (relaxed)
  */
 struct dispatch_cpu {
-    struct thread *idle;    /* I  runs when nothing else can */
-    _Atomic uint64_t ticks; /* W */
+    struct thread *idle;         /* I  runs when nothing else can */
+    _Atomic uint64_t ticks;      /* W */
+    _Atomic uint64_t idle_clock; /* W  see idle_clock_start */
 } HX_ALIGNED(HX_CACHE_LINE);
 
 static struct dispatch_cpu cpus[HAL_CPU_MAX];
@@ -41,6 +42,7 @@ void dispatch_init(struct thread *(*idle_of)(uint32_t cpu))
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
         cpus[cpu].idle = idle_of(cpu);
         atomic_store_explicit(&cpus[cpu].ticks, 0, memory_order_relaxed);
+        atomic_store_explicit(&cpus[cpu].idle_clock, 0, memory_order_relaxed);
     }
 }
 
@@ -129,10 +131,42 @@ static void settle_parked(struct thread *previous)
     dispatch_enqueue(previous);
 }
 
+/*
+ * A CPU's idle clock is one word, so that others read it whole: twice the cycles it has run for.
+ * While it runs, it is odd, and what it will show lacks twice the time when it was started.
+ */
+static void idle_clock_start(uint32_t cpu)
+{
+    uint64_t shown = atomic_load_explicit(&cpus[cpu].idle_clock, memory_order_relaxed);
+
+    atomic_store_explicit(&cpus[cpu].idle_clock, shown - 2 * hal_clock_cycles() + 1,
+                          memory_order_relaxed);
+}
+
+static void idle_clock_stop(uint32_t cpu)
+{
+    uint64_t shown = atomic_load_explicit(&cpus[cpu].idle_clock, memory_order_relaxed);
+
+    if (shown % 2 != 0) {
+        atomic_store_explicit(&cpus[cpu].idle_clock, shown - 1 + 2 * hal_clock_cycles(),
+                              memory_order_relaxed);
+    }
+}
+
+static uint64_t idle_clock_read(uint32_t cpu)
+{
+    uint64_t shown = atomic_load_explicit(&cpus[cpu].idle_clock, memory_order_relaxed);
+
+    return (shown % 2 != 0 ? shown - 1 + 2 * hal_clock_cycles() : shown) / 2;
+}
+
 /* This CPU has work again: no longer idle, and ticking. */
 static void leave_idle(void)
 {
-    atomic_fetch_and_explicit(&idle_cpus, ~(1ULL << hal_cpu_id()), memory_order_relaxed);
+    uint32_t cpu = hal_cpu_id();
+
+    idle_clock_stop(cpu);
+    atomic_fetch_and_explicit(&idle_cpus, ~(1ULL << cpu), memory_order_relaxed);
     timer_tick_start();
 }
 
@@ -364,6 +398,9 @@ static bool is_idle(uint32_t cpu)
 static void idle_once(uint32_t cpu)
 {
     hal_interrupts_disable();
+    if (!is_idle(cpu)) {
+        idle_clock_start(cpu);
+    }
     /* Pairs with dispatch_enqueue; see idle_cpus. */
     atomic_fetch_or_explicit(&idle_cpus, 1ULL << cpu, memory_order_relaxed);
     schedule();
@@ -441,6 +478,11 @@ void thread_timer_interrupt(void)
 void thread_reschedule_interrupt(void)
 {
     thread_current()->reschedule = true;
+}
+
+uint64_t thread_idle_cycles(uint32_t cpu)
+{
+    return cpu < HAL_CPU_MAX ? idle_clock_read(cpu) : 0;
 }
 
 uint64_t thread_tick_count(uint32_t cpu)

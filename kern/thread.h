@@ -94,6 +94,7 @@ struct thread {
     struct list all_link;          /* L */
     uint32_t id;                   /* I  1.. */
     owner_tag owner;               /* I */
+    uint64_t charge;               /* I  what the accounting's charge gave */
     struct area *stack;            /* I  NULL for a CPU's boot thread */
     void (*entry)(void *argument); /* I */
     void *argument;                /* I */
@@ -184,6 +185,18 @@ HX_NORETURN void thread_idle(void);
 
 /* --- threads ---------------------------------------------------------------------------------- */
 
+/*
+ * Who counts threads (and may refuse one). charge comes before a thread exists, release after it is
+ * freed, with what charge gave; both in thread context, where they may not block.
+ */
+struct thread_accounting {
+    hx_err (*charge)(owner_tag owner, uint64_t *charge);
+    void (*release)(owner_tag owner, uint64_t charge);
+};
+
+/* Count all threads from now on.  Context: boot, once, before the first thread_create. */
+void thread_set_accounting(const struct thread_accounting *ops);
+
 struct thread_options {
     const char *name;
     void (*entry)(void *argument);
@@ -200,7 +213,8 @@ struct thread_options {
  * Create a thread, not yet started, on a stack with guard pages. When entry returns, it exits.
  * The name is copied, cut to THREAD_NAME_MAX - 1 bytes; NULL is "unnamed".
  * Context: thread.  Blocks: no.  Errors: HX_EINVAL no entry, a priority above
- * THREAD_PRIORITY_HIGHEST, an affinity without any CPU that is online; HX_ENOMEM.
+ * THREAD_PRIORITY_HIGHEST, an affinity without any CPU that is online; HX_ENOMEM; what the
+ * accounting refuses with.
  */
 HX_MUST_USE hx_err thread_create(const struct thread_options *options, struct thread **thread);
 
@@ -245,6 +259,12 @@ uint64_t thread_run_time(const struct thread *thread);
 /* Threads that exist: boot threads of CPUs that schedule, and exited ones not freed yet, included.
  */
 uint32_t thread_count(void);
+
+/*
+ * How long a CPU has had no thread to run since its start, interrupts included, in
+ * hal_clock_cycles() units.  Context: any.
+ */
+uint64_t thread_idle_cycles(uint32_t cpu);
 
 /*
  * Ticks of a CPU since its start. It ticks each millisecond while it is not idle.  Context: any.

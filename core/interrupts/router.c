@@ -20,7 +20,7 @@ struct route {
 
 /* What a CPU had done by the end of the last window. */
 struct measurement {
-    uint64_t ticks;            /* it ticks while it is not idle */
+    uint64_t idle_cycles;
     uint64_t interrupt_cycles; /* in handlers */
 };
 
@@ -160,12 +160,21 @@ static uint64_t cycles_to_ns(uint64_t cycles)
     return per_microsecond != 0 ? cycles * 1000 / per_microsecond : 0;
 }
 
+/* The clocks of two CPUs may differ a little, so that what has hardly grown seems to have shrunk.
+ */
+static uint64_t growth_ns(uint64_t before, uint64_t now)
+{
+    return now > before ? cycles_to_ns(now - before) : 0;
+}
+
+/* Not by ticks: a CPU that is busy for less than a tick at a time would count as idle. */
 static void measure_locked(uint32_t cpu, uint64_t window_ns)
 {
-    struct measurement now = {.ticks = thread_tick_count(cpu),
+    struct measurement now = {.idle_cycles = thread_idle_cycles(cpu),
                               .interrupt_cycles = interrupt_load(cpu)};
-    uint64_t busy_ns = (now.ticks - measured[cpu].ticks) * TIMER_TICK_NS +
-                       cycles_to_ns(now.interrupt_cycles - measured[cpu].interrupt_cycles);
+    uint64_t idle_ns = growth_ns(measured[cpu].idle_cycles, now.idle_cycles);
+    uint64_t awake_ns = window_ns + growth_ns(measured[cpu].interrupt_cycles, now.interrupt_cycles);
+    uint64_t busy_ns = awake_ns > idle_ns ? awake_ns - idle_ns : 0;
     uint64_t permille = window_ns != 0 ? busy_ns * PERMILLE / window_ns : 0;
 
     measured[cpu] = now;
