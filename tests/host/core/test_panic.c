@@ -322,7 +322,8 @@ static void panic_while_printing(void)
     console_flush();
     CHECK(console_register(&panicker) == HX_OK);
     kprintln("a line");
-    console_flush();
+    /* The panicking CPU prints the line too: a flush here might return before this CPU stops. */
+    thread_sleep(CHILD_SECONDS * HAL_NS_PER_S);
 }
 
 static void run_panic_while_printing(void)
