@@ -4,70 +4,64 @@
 #include <core/debug/log.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
+#include <core/ipc/channel.h>
 #include <hal/console.h>
-#include <kern/thread.h>
-#include <kern/wait_queue.h>
+#include <kern/heap.h>
 #include <subsys/console/console_subsystem.h>
 
-#define INPUT_SIZE 256U /* a power of two */
+#define INPUT_SIZE 256U
 
-/* Keys: I = the interrupt handler writes, R = the reader writes */
+CHANNEL_TYPE(input_channel, char)
+
+/* Keys: I = immutable after init, A = atomic */
 static struct {
-    char bytes[INPUT_SIZE];
-    _Atomic uint32_t written; /* I  free-running */
-    _Atomic uint32_t read;    /* R  free-running */
-    _Atomic uint32_t dropped; /* I */
+    uint8_t vector;              /* I  0: no interrupt */
+    struct input_channel *bytes; /* I  from the interrupt handler, its one sender, to the reader */
+    _Atomic uint32_t taken;      /* A */
+    _Atomic uint32_t dropped;    /* A */
 } input;
 
-static struct wait_queue readers = WAIT_QUEUE_INIT(readers, "console input");
-
-/* Take what the device holds. Bytes beyond the buffer are dropped and counted. */
-static bool take_input(void)
-{
-    uint32_t written = atomic_load_explicit(&input.written, memory_order_relaxed);
-    bool took = false;
-    int byte;
-
-    while ((byte = hal_console_read()) >= 0) {
-        took = true;
-        if (written - atomic_load_explicit(&input.read, memory_order_acquire) == INPUT_SIZE) {
-            atomic_fetch_add_explicit(&input.dropped, 1, memory_order_relaxed);
-            continue;
-        }
-        input.bytes[written++ % INPUT_SIZE] = (char)byte;
-        /* Release: pairs with the reader's acquire. */
-        atomic_store_explicit(&input.written, written, memory_order_release);
-    }
-    return took;
-}
-
+/* Take what the device holds. Bytes that find no room are dropped and counted. */
 static enum interrupt_action on_input(void *argument, struct hal_frame *frame)
 {
+    enum interrupt_action action = INTERRUPT_NOT_HANDLED;
+    int byte;
+
     (void)argument;
     (void)frame;
-    if (!take_input()) {
-        return INTERRUPT_NOT_HANDLED;
+    while ((byte = hal_console_read()) >= 0) {
+        const char character = (char)byte;
+
+        action = INTERRUPT_HANDLED;
+        atomic_fetch_add_explicit(input_channel_try_send(input.bytes, &character) == HX_OK
+                                      ? &input.taken
+                                      : &input.dropped,
+                                  1, memory_order_relaxed);
     }
-    wait_queue_wake_one(&readers);
-    return INTERRUPT_HANDLED;
+    return action;
 }
 
 hx_err console_read_byte(char *byte, uint64_t deadline_ns)
 {
-    uint32_t read = atomic_load_explicit(&input.read, memory_order_relaxed);
-    struct waiter waiter;
-    hx_err error = HX_OK;
+    return input_channel_receive(input.bytes, byte, deadline_ns);
+}
 
-    wait_queue_prepare(&readers, &waiter);
-    while (atomic_load_explicit(&input.written, memory_order_acquire) == read && error == HX_OK) {
-        error = wait_queue_wait(&readers, &waiter, deadline_ns);
-    }
-    wait_queue_finish(&readers, &waiter);
-    if (atomic_load_explicit(&input.written, memory_order_acquire) == read) {
+static hx_err connect(uint32_t line, uint8_t vector)
+{
+    const struct hal_line_mode mode = {0};
+    hx_err error = interrupt_register(vector, "console", on_input, NULL, false);
+
+    if (error != HX_OK) {
         return error;
     }
-    *byte = input.bytes[read % INPUT_SIZE];
-    atomic_store_explicit(&input.read, read + 1, memory_order_release);
+    error = router_route(line, vector, mode, ROUTE_FIXED_CPU, 0);
+    if (error != HX_OK) {
+        (void)!interrupt_unregister(vector, "console");
+        return error;
+    }
+    input.vector = vector;
+    hal_console_enable_input();
+    kinfo("console: input on line %u, vector %u", line, vector);
     return HX_OK;
 }
 
@@ -75,31 +69,35 @@ hx_err console_read_byte(char *byte, uint64_t deadline_ns)
 static hx_err start_input(void)
 {
     int line = hal_console_line();
-    struct hal_line_mode mode = {0};
     uint8_t vector = interrupt_free_vector();
-    hx_err error;
+    hx_err error = HX_OK;
 
-    if (line < 0 || vector == 0) {
-        return HX_OK;
+    /* It is there already when this is tried again. */
+    if (input.bytes == NULL) {
+        error = input_channel_create(INPUT_SIZE, NULL, OWNER_CORE, &input.bytes);
     }
-    error = interrupt_register(vector, "console", on_input, NULL, false);
-    if (error == HX_OK) {
-        error = router_route((uint32_t)line, vector, mode, ROUTE_FIXED_CPU, 0);
+    if (error != HX_OK || line < 0 || vector == 0) {
+        return error;
     }
-    if (error == HX_OK) {
-        hal_console_enable_input();
-        kinfo("console: input on line %d, vector %u", line, vector);
+    return connect((uint32_t)line, vector);
+}
+
+/* The reader gets what is left, then HX_ECLOSED. */
+static void stop_input(void)
+{
+    if (input.vector != 0) {
+        (void)!interrupt_unregister(input.vector, "console");
     }
-    return error;
+    input_channel_sender_put(input.bytes);
 }
 
 static void stats(struct component_stats *numbers)
 {
     struct log_statistics log = log_statistics();
 
-    numbers->operations = log.written + atomic_load_explicit(&input.written, memory_order_relaxed);
+    numbers->operations = log.written + atomic_load_explicit(&input.taken, memory_order_relaxed);
     numbers->errors = log.dropped + atomic_load_explicit(&input.dropped, memory_order_relaxed);
-    numbers->memory_bytes = sizeof(input);
+    numbers->memory_bytes = heap_usable_size(input.bytes);
 }
 
 static const struct component console_component = {
@@ -121,6 +119,7 @@ static hx_err init(const struct boot_configuration *config)
 
 static hx_err shutdown(void)
 {
+    stop_input();
     console_flush();
     return component_unregister(&console_component);
 }

@@ -15,7 +15,8 @@ extern const struct subsystem console_subsystem;
 
 /*
  * The next byte from the console, waiting for it until the absolute time.
- * Context: thread, may block.  Errors: HX_ETIMEDOUT.
+ * Context: thread, may block.  Errors: HX_ETIMEDOUT; HX_ECLOSED the
+ * console has been shut down.
  */
 HX_MUST_USE hx_err console_read_byte(char *byte, uint64_t deadline_ns);
 

@@ -72,6 +72,11 @@ def _selftest_sources():
     return _sources("tests/self/*.c")
 
 
+def _counts(patience):
+    """The word that asks the built-in tests for their full counts."""
+    return ["soak"] if patience > 1 else []
+
+
 def hosted_suites(seed, patience):
     """The kernel as a process runs the same built-in tests as the image."""
     if not _selftest_sources():
@@ -80,7 +85,7 @@ def hosted_suites(seed, patience):
     initrd = tree.image_folder("release") / "initrd.cpio"
     for variant, cpus in (("host-asan", 2), ("host-gcc", 1), ("host-tsan", 4)):
         program = tree.BUILD / variant / "helix"
-        command = [str(program), "selftest", "panic=exit", f"seed={seed}"]
+        command = [str(program), "selftest", "panic=exit", f"seed={seed}", *_counts(patience)]
         suites.append(Suite(f"hosted/{variant[5:]}-{cpus}cpu", HOST, command, [program, initrd],
                             _selftest_sources(), timeout=120 * patience, alone=True,
                             environment={"HELIX_CPUS": str(cpus), "HELIX_INITRD": str(initrd),
@@ -106,7 +111,8 @@ def metal_suites(seed, patience):
             limit = 120 * patience
             command = [str(RUN_TOOL[0]), "--kernel", str(kernel), "--smp", str(cpus),
                        "--timeout", str(limit), "--append",
-                       f"selftest console=serial panic=exit seed={seed}"]
+                       " ".join(["selftest console=serial panic=exit", f"seed={seed}",
+                                 *_counts(patience)])]
             suites.append(Suite(f"metal/{grade}-{cpus}cpu", METAL, command, _image(grade) + RUN_TOOL,
                                 _selftest_sources(), timeout=limit + 10, alone=True))
     return suites
