@@ -26,8 +26,9 @@ void bench_mark_begin(void);
 void bench_mark_end(void);
 void bench_mark_take(void);
 
-/* The table; ends with a NULL name. */
-extern const struct benchmark bench_table[];
+/* The tables, each ending with a NULL name; NULL is the last one. */
+extern const struct benchmark *const bench_tables[];
+extern const struct benchmark channel_benchmarks[];
 
 /* Measure what matches the pattern ("" means all).  Context: thread. */
 void bench_run(const char *pattern);

@@ -87,11 +87,18 @@ static void run_one(const struct benchmark *benchmark)
              (unsigned)benchmark->runs);
 }
 
-void bench_run(const char *pattern)
+static void run_table(const struct benchmark *table, const char *pattern)
 {
-    for (const struct benchmark *each = bench_table; each->name != NULL; each++) {
+    for (const struct benchmark *each = table; each->name != NULL; each++) {
         if (is_wanted(each->name, pattern)) {
             run_one(each);
         }
+    }
+}
+
+void bench_run(const char *pattern)
+{
+    for (const struct benchmark *const *table = bench_tables; *table != NULL; table++) {
+        run_table(*table, pattern);
     }
 }

@@ -1,4 +1,4 @@
-/* What is measured, and how. */
+/* What is measured, and how: the kernel's figures, and the list of all tables. */
 #include <core/config/kernel_configuration.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
@@ -12,41 +12,7 @@
 #include <kern/thread.h>
 #include <subsys/modules/modules.h>
 #include <tests/bench/bench.h>
-
-/* --- the stretch that is measured ------------------------------------------------------------- */
-
-/* The marks stand outside of the two readings of the clock. */
-static inline uint64_t begin(void)
-{
-    bench_mark_begin();
-    return hal_clock_cycles();
-}
-
-static inline uint64_t cycles_since(uint64_t start)
-{
-    uint64_t cycles = hal_clock_cycles() - start;
-
-    bench_mark_end();
-    return cycles;
-}
-
-/* Cycles of an empty loop of so many rounds, with the same shape as those below. */
-static uint64_t empty_loop(uint32_t runs)
-{
-    uint64_t start = hal_clock_cycles();
-
-    for (uint32_t i = 0; i < runs; i++) {
-        __asm__ volatile("");
-    }
-    return hal_clock_cycles() - start;
-}
-
-static uint64_t without_loop(uint64_t cycles, uint32_t runs)
-{
-    uint64_t loop = empty_loop(runs);
-
-    return cycles > loop ? cycles - loop : 0;
-}
+#include <tests/bench/measure.h>
 
 /* --- boot ------------------------------------------------------------------------------------- */
 
@@ -241,7 +207,7 @@ static uint64_t gate_user(uint32_t runs)
     return cycles;
 }
 
-const struct benchmark bench_table[] = {
+static const struct benchmark kernel_benchmarks[] = {
     {"boot_to_running", "instructions", 1, boot_to_running},
     {"ram_at_running", "bytes", 1, ram_at_running},
     {"irq_dispatch", "instructions", 1000, irq_dispatch},
@@ -252,4 +218,10 @@ const struct benchmark bench_table[] = {
     {"gate_open", "instructions", 1000, gate_open},
     {"gate_user", "instructions", 1000, gate_user},
     {0},
+};
+
+const struct benchmark *const bench_tables[] = {
+    kernel_benchmarks,
+    channel_benchmarks,
+    NULL,
 };
