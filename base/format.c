@@ -1,9 +1,10 @@
 /*
  * Formatted text.
  *
- * Literal text and plain strings are copied eight bytes at a time and decimal digits are made two
- * at a time: this is the path of every log line. Whatever has flags, a width or a precision takes
- * the general way.
+ * This is the path of every log line. So literal text and strings are copied eight bytes at a time,
+ * digits are made two or eight at a time, and the conversions that lines are made of take a short
+ * way (put_common) while there is room for the longest of them. Whatever has other flags, a
+ * precision or little room left takes the general way.
  */
 #include <base/format.h>
 
@@ -98,12 +99,52 @@ __attribute__((no_sanitize_address, no_sanitize_thread)) static uint64_t load_wo
 }
 
 /*
- * A word whose lowest set bit is the top bit of the first byte that is NUL or stop. Bytes above 127
- * are neither; a borrow disturbs only bytes above the first hit (Mycroft 1987).
+ * A word whose lowest set bit, when bytes above 127 are left out (& ~word), is the top bit of the
+ * first byte that is NUL or stop. A borrow disturbs only bytes above the first hit (Mycroft 1987).
  */
-static uint64_t word_find(uint64_t word, uint64_t stops)
+static inline uint64_t word_find(uint64_t word, uint64_t stops)
 {
-    return ((word - WORD_ONES) | ((word ^ stops) - WORD_ONES)) & ~word & WORD_HIGHS;
+    return ((word - WORD_ONES) | ((word ^ stops) - WORD_ONES)) & WORD_HIGHS;
+}
+
+/* Where words are copied from and to, and the addresses from which on none may begin. */
+struct cursor {
+    const char *from;
+    char *to;
+    uintptr_t from_limit; /* past the last word of the page */
+    uintptr_t to_limit;
+};
+
+/* Begin at a text, which may lie anywhere; leave so many bytes of the sink unused. */
+static inline struct cursor cursor_at(const struct sink *sink, const char *text, size_t unused)
+{
+    return (struct cursor){
+        .from = text,
+        .to = sink->at,
+        .from_limit = ((uintptr_t)text | (PAGE_SIZE - 1)) - (WORD_SIZE - 2),
+        .to_limit = (uintptr_t)sink->end - unused,
+    };
+}
+
+/* Copy up to a stop byte by words. Returns false where the next word may not begin. */
+static inline bool cursor_copy(struct cursor *at, uint64_t stops)
+{
+    while ((uintptr_t)at->to < at->to_limit && (uintptr_t)at->from < at->from_limit) {
+        uint64_t word = load_word(at->from);
+        uint64_t found = word_find(word, stops);
+
+        memcpy(at->to, &word, sizeof(word));
+        if (found != 0 && (found &= ~word) != 0) {
+            size_t length = (size_t)__builtin_ctzll(found) / 8;
+
+            at->from += length;
+            at->to += length;
+            return true;
+        }
+        at->from += WORD_SIZE;
+        at->to += WORD_SIZE;
+    }
+    return false;
 }
 
 /* put_until where words would leave the buffer or the page. */
@@ -120,32 +161,13 @@ static HX_NOINLINE const char *put_bytes_until(struct sink *sink, const char *te
 }
 
 /* Copy text up to a NUL or the stop byte (ASCII); returns where it stopped. */
-static const char *put_until(struct sink *sink, const char *text, char stop)
+static HX_NOINLINE const char *put_until(struct sink *sink, const char *text, char stop)
 {
-    char *to = sink->at;
-    size_t room = (size_t)(sink->end - to);
-    size_t budget = PAGE_SIZE - ((uintptr_t)text & (PAGE_SIZE - 1));
-    uint64_t stops = WORD_ONES * (uint8_t)stop;
-    const char *last;
+    struct cursor at = cursor_at(sink, text, WORD_SIZE - 1);
+    bool is_done = cursor_copy(&at, WORD_ONES * (uint8_t)stop);
 
-    if (budget > room) {
-        budget = room;
-    }
-    for (last = text + (budget & ~(WORD_SIZE - 1UL)); text != last; text += WORD_SIZE) {
-        uint64_t word = load_word(text);
-        uint64_t found = word_find(word, stops);
-
-        memcpy(to, &word, sizeof(word));
-        if (found != 0) {
-            size_t length = (size_t)__builtin_ctzll(found) / 8;
-
-            sink->at = to + length;
-            return text + length;
-        }
-        to += WORD_SIZE;
-    }
-    sink->at = to;
-    return put_bytes_until(sink, text, stop);
+    sink->at = at.to;
+    return is_done ? at.from : put_bytes_until(sink, at.from, stop);
 }
 
 /* --- digits ----------------------------------------------------------------------------------- */
@@ -192,7 +214,7 @@ static char *leading_write(char *to, uint32_t value)
 }
 
 /* Write a number of 10^8 or more: two or three groups of eight digits. */
-static HX_NOINLINE char *long_write(char *to, uint64_t value)
+static char *long_write(char *to, uint64_t value)
 {
     uint64_t high = value / TEN_TO_THE_8TH;
 
@@ -205,17 +227,47 @@ static HX_NOINLINE char *long_write(char *to, uint64_t value)
     return eight_write(to, (uint32_t)(value % TEN_TO_THE_8TH));
 }
 
+/* The two digits of each number below 100. */
+static const char pairs[] = "0001020304050607080910111213141516171819"
+                            "2021222324252627282930313233343536373839"
+                            "4041424344454647484950515253545556575859"
+                            "6061626364656667686970717273747576777879"
+                            "8081828384858687888990919293949596979899";
+
+static inline char *pair_write(char *to, uint32_t value)
+{
+    memcpy(to, pairs + value * 2UL, 2);
+    return to + 2;
+}
+
+static inline char *digit_write(char *to, uint32_t value)
+{
+    *to = (char)('0' + value);
+    return to + 1;
+}
+
+/* Write a number of four digits or more. */
+static HX_NOINLINE char *large_write(char *to, uint64_t value)
+{
+    if (value < 10000) {
+        return pair_write(pair_write(to, (uint32_t)value / 100), (uint32_t)value % 100);
+    }
+    return value < TEN_TO_THE_8TH ? leading_write(to, (uint32_t)value) : long_write(to, value);
+}
+
 /* Write a number into NUMBER_ROOM bytes; returns the end of its digits. */
-static char *decimal_write(char *to, uint64_t value)
+static inline char *decimal_write(char *to, uint64_t value)
 {
     if (value < 10) {
-        *to = (char)('0' + value);
-        return to + 1;
+        return digit_write(to, (uint32_t)value);
     }
-    if (value < TEN_TO_THE_8TH) {
-        return leading_write(to, (uint32_t)value);
+    if (value < 100) {
+        return pair_write(to, (uint32_t)value);
     }
-    return long_write(to, value);
+    if (value < 1000) {
+        return pair_write(digit_write(to, (uint32_t)value / 100), (uint32_t)value % 100);
+    }
+    return large_write(to, value);
 }
 
 /* Octal (3 bits a digit) and hexadecimal (4): write so that the digits end before `end`. */
@@ -553,70 +605,190 @@ static HX_NOINLINE const char *put_conversion(struct sink *sink, const char *per
     return at;
 }
 
-/* A plain decimal number; the caller has seen that there is room. */
-static void put_plain(struct sink *sink, uint64_t value)
-{
-    sink->at = decimal_write(sink->at, value);
-}
+/* --- the short way ---------------------------------------------------------------------------- */
 
-static void put_plain_signed(struct sink *sink, int64_t value)
+/* Room for a word of literal text that is one byte from its end, then a sign and any number. */
+#define COMMON_ROOM (WORD_SIZE + 1 + NUMBER_ROOM)
+
+static HX_NOINLINE char *signed_write(char *to, int64_t value)
 {
     if (value < 0) {
-        *sink->at++ = '-';
+        *to++ = '-';
     }
-    put_plain(sink, magnitude_of(value));
+    return decimal_write(to, magnitude_of(value));
 }
 
-/* The plain conversions that lines are made of; returns what follows, NULL when it is another one.
- */
-static const char *put_common(struct sink *sink, const char *at, struct arguments *arguments)
+/* An unsigned number in a field: %lu, %5u, %06llu, %x, %016lx, %zu and the like, decoded. */
+struct field {
+    bool is_long;
+    bool is_hexadecimal;
+    char filling; /* blank or zero */
+    unsigned width;
+};
+
+/* Decode from after the percent sign on; returns what follows, NULL when it is no such field. */
+static const char *field_decode(const char *at, struct field *field)
 {
-    /* A sign and the digits. */
-    if ((size_t)(sink->end - sink->at) < 1 + NUMBER_ROOM) {
-        return NULL;
+    *field = (struct field){.filling = ' '};
+    if (*at == '0') {
+        field->filling = '0';
+        at++;
     }
-    switch (*at) {
+    for (; *at >= '0' && *at <= '9' && field->width <= NUMBER_ROOM; at++) {
+        field->width = field->width * 10 + (unsigned)(*at - '0');
+    }
+    if (*at == 'l' || *at == 'z') {
+        field->is_long = true;
+        at += at[0] == 'l' && at[1] == 'l' ? 2 : 1;
+    }
+    field->is_hexadecimal = *at == 'x';
+    return (*at == 'u' || *at == 'x') && field->width <= NUMBER_ROOM ? at + 1 : NULL;
+}
+
+static unsigned decimal_count(uint64_t value)
+{
+    unsigned count = 1;
+
+    for (; value >= 100; value /= 100) {
+        count += 2;
+    }
+    return value >= 10 ? count + 1 : count;
+}
+
+static unsigned hexadecimal_count(uint64_t value)
+{
+    return (67U - (unsigned)__builtin_clzll(value | 1)) / 4;
+}
+
+/* Write a number so that its digits end before `end`. */
+static void decimal_write_before(char *end, uint64_t value)
+{
+    for (; value >= 100; value /= 100) {
+        end -= 2;
+        pair_write(end, (uint32_t)(value % 100));
+    }
+    if (value >= 10) {
+        pair_write(end - 2, (uint32_t)value);
+    } else {
+        digit_write(end - 1, (uint32_t)value);
+    }
+}
+
+/* Write a number and what fills its field; returns the end. */
+static char *field_write(char *to, const struct field *field, uint64_t value)
+{
+    unsigned count = field->is_hexadecimal ? hexadecimal_count(value) : decimal_count(value);
+
+    for (unsigned left = field->width; left > count; left--) {
+        *to++ = field->filling;
+    }
+    if (field->is_hexadecimal) {
+        binary_write(to + count, value, 4, false);
+    } else {
+        decimal_write_before(to + count, value);
+    }
+    return to + count;
+}
+
+/* Move *to past an unsigned number in a field; returns what follows it in the format, NULL: no
+ * field. */
+static HX_NOINLINE const char *put_field(char **to, const char *percent,
+                                         struct arguments *arguments)
+{
+    struct field field;
+    const char *next = field_decode(percent + 1, &field);
+
+    if (next != NULL) {
+        *to = field_write(*to, &field,
+                          field.is_long ? va_arg(arguments->list, uint64_t)
+                                        : va_arg(arguments->list, unsigned));
+    }
+    return next;
+}
+
+/* %s, which may fill the sink. */
+static inline void put_plain_string(struct cursor *at, struct sink *sink, const char *text)
+{
+    sink->at = at->to;
+    put_until(sink, text_or_null(text), '\0');
+    at->to = sink->at;
+}
+
+static inline bool put_plain_field(struct cursor *at, struct arguments *arguments)
+{
+    char *to = at->to;
+    const char *next = put_field(&to, at->from, arguments);
+
+    if (next == NULL) {
+        return false;
+    }
+    at->to = to;
+    at->from = next;
+    return true;
+}
+
+/*
+ * One of the plain conversions that lines are made of; returns false, untouched, for any other. An
+ * unsigned number is asked for first, so that it does without a table of jumps.
+ */
+static inline bool put_plain(struct cursor *at, struct sink *sink, struct arguments *arguments)
+{
+    switch (__builtin_expect(at->from[1], 'u')) {
     case 'u':
-        put_plain(sink, va_arg(arguments->list, unsigned));
-        return at + 1;
+        at->to = decimal_write(at->to, va_arg(arguments->list, unsigned));
+        break;
     case 'd':
-        put_plain_signed(sink, va_arg(arguments->list, int));
-        return at + 1;
+        at->to = signed_write(at->to, va_arg(arguments->list, int));
+        break;
     case 's':
-        put_until(sink, text_or_null(va_arg(arguments->list, const char *)), '\0');
-        return at + 1;
+        put_plain_string(at, sink, va_arg(arguments->list, const char *));
+        break;
+    case '0' ... '9':
     case 'l':
-        if (at[1] == 'u') {
-            put_plain(sink, va_arg(arguments->list, uint64_t));
-            return at + 2;
-        }
-        return NULL;
+    case 'x':
+    case 'z':
+        return put_plain_field(at, arguments);
     default:
-        return NULL;
+        return false;
     }
+    at->from += 2;
+    return true;
+}
+
+/*
+ * Literal text and common conversions for as long as there is room. Returns where the general way
+ * has to go on: at the NUL, at another conversion, or anywhere when the room or the page ends.
+ */
+static inline const char *put_common(struct sink *sink, const char *format,
+                                     struct arguments *arguments)
+{
+    struct cursor at = cursor_at(sink, format, COMMON_ROOM);
+
+    while (cursor_copy(&at, WORD_ONES * '%') && *at.from != '\0' &&
+           put_plain(&at, sink, arguments)) {
+    }
+    sink->at = at.to;
+    return at.from;
 }
 
 size_t format_text_va(char *buffer, size_t size, const char *format, va_list args)
 {
-    char nothing;
-    char *first = size > 0 ? buffer : &nothing;
-    struct sink sink = {.at = first, .end = size > 0 ? buffer + size - 1 : first};
     struct arguments arguments;
+    struct sink sink;
+    char nothing;
 
+    if (HX_UNLIKELY(size == 0)) {
+        return format_text_va(&nothing, sizeof(nothing), format, args);
+    }
+    sink = (struct sink){.at = buffer, .end = buffer + size - 1};
     va_copy(arguments.list, args);
-    for (;;) {
-        const char *next;
-
-        format = put_until(&sink, format, '%');
-        if (*format == '\0') {
-            break;
-        }
-        next = put_common(&sink, format + 1, &arguments);
-        format = next != NULL ? next : put_conversion(&sink, format, &arguments);
+    while (*(format = put_common(&sink, format, &arguments)) != '\0') {
+        format = *format == '%' ? put_conversion(&sink, format, &arguments)
+                                : put_until(&sink, format, '%');
     }
     va_end(arguments.list);
     *sink.at = '\0';
-    return (size_t)(sink.at - first) + sink.lost;
+    return (size_t)(sink.at - buffer) + sink.lost;
 }
 
 size_t format_text(char *buffer, size_t size, const char *format, ...)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <base/format.h>
+#include <helix/attributes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -331,6 +332,51 @@ static void decimal_digits_are_right_around_every_power_of_ten(void **state)
     assert_string_equal(ours, "18446744073709551615 -9223372036854775808 -2147483648");
 }
 
+/* Lengths, conversions and paddings of unsigned fields, each with all widths around the widest
+ * number. */
+static void check_field(const char *padding, const char *length, char letter, uint64_t number)
+{
+    char format[32];
+    char ours[100];
+    char theirs[100];
+
+    for (int width = 0; width <= 50; width += width < 20 ? 1 : 3) {
+        snprintf(format, sizeof(format), "<%%%s%.0d%s%c>%%d", padding, width, length, letter);
+        for (size_t size = 20; size < sizeof(ours); size += 5) {
+            int expected = length[0] == '\0' ? snprintf(theirs, size, format, (unsigned)number, -7)
+                                             : snprintf(theirs, size, format, number, -7);
+
+            memset(ours, CANARY, sizeof(ours));
+            assert_int_equal(length[0] == '\0'
+                                 ? format_text(ours, size, format, (unsigned)number, -7)
+                                 : format_text(ours, size, format, number, -7),
+                             expected);
+            assert_string_equal(ours, theirs);
+            assert_int_equal(ours[size], CANARY);
+        }
+    }
+}
+
+static void unsigned_fields_of_every_width_agree_with_the_c_library(void **state)
+{
+    static const char *const paddings[] = {"", "0", "00"};
+    static const char *const lengths[] = {"", "l", "ll", "z"};
+    static const uint64_t numbers[] = {
+        0,        1,         9,          10,         15,         16,        99,
+        100,      255,       256,        999,        1000,       9999,      10000,
+        99999999, 100000000, UINT32_MAX, 1ULL << 32, 1ULL << 60, INT64_MAX, UINT64_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < HX_ARRAY_SIZE(numbers); i++) {
+        for (size_t j = 0; j < HX_ARRAY_SIZE(lengths); j++) {
+            for (size_t k = 0; k < HX_ARRAY_SIZE(paddings); k++) {
+                check_field(paddings[k], lengths[j], 'u', numbers[i]);
+                check_field(paddings[k], lengths[j], 'x', numbers[i]);
+            }
+        }
+    }
+}
+
 static void the_digits_of_all_small_numbers_are_right(void **state)
 {
     char ours[32];
@@ -361,6 +407,7 @@ int main(void)
         cmocka_unit_test(every_byte_passes_through_literals_and_strings),
         cmocka_unit_test(random_formats_agree_with_the_c_library),
         cmocka_unit_test(decimal_digits_are_right_around_every_power_of_ten),
+        cmocka_unit_test(unsigned_fields_of_every_width_agree_with_the_c_library),
         cmocka_unit_test(the_digits_of_all_small_numbers_are_right),
     };
 
