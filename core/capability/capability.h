@@ -13,6 +13,8 @@
  * what was cut off, in slices, and checks are plain look-ups again. Once the call has returned, no
  * check that begins afterwards passes by what it took away.
  * - Checks take no lock and allocate nothing.
+ * - What changes grants is called in thread context and may block; elsewhere it answers
+ * HX_ECONTEXT.
  * - Who may call grant and revoke is not decided here: these are calls of the kernel's own.
  */
 #ifndef CORE_CAPABILITY_CAPABILITY_H
@@ -51,7 +53,9 @@ typedef uint64_t capability_handle;
 /* How many grants in a row can be derived from each other; the first of them counts. */
 #define CAPABILITY_DEPTH_MAX   64U
 #define CAPABILITY_SUBJECT_MAX 4096U
-#define SUBJECT_NAME_MAX       24U
+/* How many grants one subject can have on one resource. */
+#define CAPABILITY_SAME_MAX 16U
+#define SUBJECT_NAME_MAX    24U
 
 /* The resource of a type and number; a number beyond 56 bits gives the resource 0. */
 static inline resource_id resource_make(enum resource_type type, uint64_t number)
@@ -73,8 +77,10 @@ static inline uint64_t resource_number_of(resource_id resource)
 
 /*
  * Set up the tables and start the thread that reclaims and grows. Before, every check but the
- * kernel's own is refused. Grants that were there before a capability_fini are there again.
- * Context: boot or thread.  Errors: HX_ESTATE it runs already, HX_ENOMEM; nothing is then held.
+ * kernel's own is refused, and every other call answers HX_ESTATE. Grants that were there before a
+ * capability_fini are there still.
+ * Context: thread, one at a time.  Errors: HX_ESTATE it runs already; HX_ENOMEM, and what it has
+ * got so far serves the next try.
  */
 HX_MUST_USE hx_err capability_init(void);
 
@@ -120,7 +126,8 @@ void capability_subject_name(subject_id subject, char *buffer);
  * Give a subject rights on a resource, from the kernel. *handle may be left out (NULL).
  * Context: thread, may block.
  * Errors: HX_EINVAL no rights, resource 0, SUBJECT_KERNEL; HX_ESTALE there is no such subject;
- * HX_ENOMEM, HX_ENOSPC too many grants. On error nothing has changed.
+ * HX_ENOSPC too many grants, or CAPABILITY_SAME_MAX of this subject on this resource; HX_ENOMEM. On
+ * error nothing has changed.
  */
 HX_MUST_USE hx_err capability_grant(subject_id to, resource_id resource, uint64_t rights,
                                     capability_handle *handle);

@@ -33,7 +33,9 @@
 
 #include <cmocka.h>
 
+#ifndef MACHINE_MEMORY_MB
 #define MACHINE_MEMORY_MB 64U
+#endif
 #define CHILD_FAILED      99
 #define CHILD_SECONDS     60U
 

@@ -1,0 +1,156 @@
+/* Who holds what, and through whom; and numbers. */
+#include <base/format.h>
+#include <base/string.h>
+#include <core/capability/broker.h>
+#include <core/capability/grant_store.h>
+#include <core/capability/grant_table.h>
+#include <kern/area.h>
+
+static void describe(const struct grant *grant, uint32_t depth, struct capability_record *record)
+{
+    const struct grant *origin = atomic_load_explicit(&grant->origin, memory_order_relaxed);
+
+    *record = (struct capability_record){
+        .handle = grant_handle(grant),
+        .origin = origin != NULL ? grant_handle(origin) : CAPABILITY_NONE,
+        .subject = atomic_load_explicit(&grant->subject, memory_order_relaxed),
+        .through = origin != NULL ? atomic_load_explicit(&origin->subject, memory_order_relaxed)
+                                  : SUBJECT_KERNEL,
+        .resource = atomic_load_explicit(&grant->resource, memory_order_relaxed),
+        .rights = atomic_load_explicit(&grant->rights, memory_order_relaxed),
+        .depth = depth,
+    };
+}
+
+hx_err capability_describe(capability_handle handle, struct capability_record *record)
+{
+    hx_err error = broker_lock();
+    const struct grant *grant;
+    uint32_t depth;
+
+    if (error != HX_OK) {
+        return error;
+    }
+    grant = broker_find_locked(handle);
+    if (grant != NULL && broker_is_held(grant, &depth)) {
+        describe(grant, depth, record);
+    }
+    broker_unlock();
+    return grant != NULL ? HX_OK : HX_ESTALE;
+}
+
+/* Whether this record is a grant on the resource, which is then described. */
+static bool is_wanted(const struct grant *grant, resource_id resource,
+                      struct capability_record *record)
+{
+    uint32_t depth;
+
+    if (resource != 0 && atomic_load_explicit(&grant->resource, memory_order_relaxed) != resource) {
+        return false;
+    }
+    if (!broker_is_held(grant, &depth)) {
+        return false;
+    }
+    describe(grant, depth, record);
+    return true;
+}
+
+static hx_err next_locked(uint32_t *position, resource_id resource,
+                          struct capability_record *record)
+{
+    for (uint32_t i = 0; i < BROKER_SLICE; i++) {
+        const struct grant *grant = grant_at(*position);
+
+        if (grant == NULL) {
+            return HX_ENOENT;
+        }
+        (*position)++;
+        if (is_wanted(grant, resource, record)) {
+            return HX_OK;
+        }
+    }
+    return HX_EAGAIN;
+}
+
+hx_err capability_next(uint32_t *position, resource_id resource, struct capability_record *record)
+{
+    hx_err error = broker_lock();
+
+    if (error == HX_OK) {
+        error = next_locked(position, resource, record);
+        broker_unlock();
+    }
+    return error;
+}
+
+/* --- names ----------------------------------------------------------------------------------- */
+
+void capability_subject_name(subject_id id, char *buffer)
+{
+    const struct subject *subject = NULL;
+
+    (void)string_copy(buffer, SUBJECT_NAME_MAX, "?");
+    if (broker_lock() != HX_OK) {
+        return;
+    }
+    subject = subject_find(id);
+    if (subject != NULL) {
+        (void)string_copy(buffer, SUBJECT_NAME_MAX, subject->name);
+    }
+    broker_unlock();
+}
+
+const char *resource_type_name(enum resource_type type)
+{
+#define RESOURCE_TYPE_TEXT(name, number, text, meaning) [name] = text,
+    static const char *const names[] = {RESOURCE_TYPE_LIST(RESOURCE_TYPE_TEXT)};
+#undef RESOURCE_TYPE_TEXT
+
+    return type < RESOURCE_TYPE_COUNT ? names[type] : "?";
+}
+
+static const char *right_name(unsigned bit)
+{
+#define PERMISSION_TEXT(name, number, text, meaning) [number] = text,
+    static const char *const names[] = {PERMISSION_LIST(PERMISSION_TEXT)};
+#undef PERMISSION_TEXT
+
+    return bit < HX_ARRAY_SIZE(names) ? names[bit] : NULL;
+}
+
+void capability_rights_text(uint64_t rights, char *buffer, size_t size)
+{
+    size_t used = 0;
+
+    (void)format_text(buffer, size, "%s", "");
+    rights &= ~(uint64_t)PERMISSION_HELD;
+    for (; rights != 0 && used < size; rights &= rights - 1) {
+        unsigned bit = (unsigned)__builtin_ctzll(rights);
+        const char *space = used > 0 ? " " : "";
+        const char *name = right_name(bit);
+
+        used += name != NULL ? format_text(buffer + used, size - used, "%s%s", space, name)
+                             : format_text(buffer + used, size - used, "%sbit %u", space, bit);
+    }
+}
+
+/* --- numbers --------------------------------------------------------------------------------- */
+
+void capability_statistics(struct capability_statistics *statistics)
+{
+    *statistics = (struct capability_statistics){
+        .refusals = atomic_load_explicit(&broker.refusals, memory_order_relaxed),
+        .reclaiming = atomic_load_explicit(&grant_reclaiming, memory_order_relaxed),
+    };
+    if (broker_lock() != HX_OK) {
+        return;
+    }
+    statistics->grants = broker.grants;
+    statistics->subjects = subject_count();
+    statistics->operations = broker.operations;
+    statistics->longest = broker.longest;
+    statistics->buckets = grant_table_buckets();
+    statistics->memory = grant_store_size() * sizeof(struct grant) + subject_memory() +
+                         statistics->buckets * sizeof(struct grant *);
+    broker_unlock();
+}
