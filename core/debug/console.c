@@ -213,10 +213,15 @@ static void print_all(void)
     } while (has_more() && !console_in_panic());
 }
 
+static bool panics_here(void)
+{
+    return atomic_load_explicit(&console.panic_cpu, memory_order_relaxed) == hal_cpu_id();
+}
+
 /* On the panicking CPU alone. What an NMI adds meanwhile is printed by the loop it interrupted. */
 static void print_all_in_panic(void)
 {
-    if (atomic_load_explicit(&console.panic_cpu, memory_order_relaxed) != hal_cpu_id() ||
+    if (!panics_here() ||
         atomic_exchange_explicit(&console.panic_printing, true, memory_order_relaxed)) {
         return;
     }
@@ -417,11 +422,23 @@ static void flush_writers(void)
     }
 }
 
+/*
+ * On another CPU it waits to be stopped: who flushes is often about to switch the machine off, and
+ * the report comes first.
+ */
+static void flush_in_panic(void)
+{
+    while (!panics_here()) {
+        hal_cpu_relax();
+    }
+    print_all_in_panic();
+    flush_writers();
+}
+
 void console_flush(void)
 {
     if (console_in_panic()) {
-        print_all_in_panic();
-        flush_writers();
+        flush_in_panic();
         return;
     }
     if (current_mode() == CONSOLE_THREAD && context_can_block()) {
