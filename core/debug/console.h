@@ -50,9 +50,8 @@ HX_MUST_USE hx_err console_unregister(const struct console_writer *writer);
 HX_MUST_USE hx_err console_start_thread(void);
 
 /*
- * Wait until all lines written so far are printed and flushed. While another CPU panics, which stops
- * this one, it does not return.
- * Context: boot or thread, may block.
+ * Wait until all lines written so far are printed and flushed. While another CPU panics, which
+ * stops this one, it does not return. Context: boot or thread, may block.
  */
 void console_flush(void);
 
