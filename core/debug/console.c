@@ -20,12 +20,6 @@
 
 #define LINE_MAX (LOG_TEXT_MAX + 64)
 
-enum console_mode {
-    CONSOLE_BOOT,   /* the log's caller prints */
-    CONSOLE_THREAD, /* the console thread prints */
-    CONSOLE_PANIC,  /* the panicking CPU prints */
-};
-
 /* A line being printed. */
 struct console_line {
     _Atomic uint64_t number; /* valid while equal to console.next */
@@ -39,15 +33,13 @@ struct console_line {
 /* Keys: A = atomic, P = whoever prints (busy, or the panicking CPU) */
 static struct {
     _Atomic bool busy;           /* A  somebody prints */
-    _Atomic uint32_t mode;       /* A */
     _Atomic uint32_t panic_cpu;  /* A  valid in CONSOLE_PANIC */
     _Atomic bool panic_printing; /* A  its printing must not nest */
     _Atomic uint64_t next;       /* A  record to print; written under P */
     const struct console_writer *writers[CONSOLE_WRITER_MAX]; /* P  NULL: free */
     struct console_line line;                                 /* P */
     _Atomic(struct thread *) thread;                          /* A */
-    _Atomic bool asleep;       /* A  the thread parks, or is about to */
-    _Atomic bool deferred;     /* A  an NMI wants it woken */
+    _Atomic bool deferred;                                    /* A  an NMI wants it woken */
     struct wait_queue flushed; /* woken when all there was is printed */
 } console = {
     .next = 1,
@@ -55,14 +47,12 @@ static struct {
                 .waiters = LIST_INIT(console.flushed.waiters)},
 };
 
+_Atomic uint32_t console_mode;
+_Atomic bool console_asleep;
+
 static inline enum console_mode current_mode(void)
 {
-    return (enum console_mode)atomic_load_explicit(&console.mode, memory_order_acquire);
-}
-
-bool console_in_panic(void)
-{
-    return current_mode() == CONSOLE_PANIC;
+    return (enum console_mode)atomic_load_explicit(&console_mode, memory_order_acquire);
 }
 
 /*
@@ -235,13 +225,13 @@ static void wake_thread(void)
     struct thread *thread = atomic_load_explicit(&console.thread, memory_order_acquire);
 
     /* Pairs with the store before the last look in console_main. */
-    if (atomic_load_explicit(&console.asleep, memory_order_seq_cst) &&
-        atomic_exchange_explicit(&console.asleep, false, memory_order_seq_cst)) {
+    if (atomic_load_explicit(&console_asleep, memory_order_seq_cst) &&
+        atomic_exchange_explicit(&console_asleep, false, memory_order_seq_cst)) {
         thread_unpark(thread);
     }
 }
 
-void console_notify(void)
+void console_attend(void)
 {
     switch (current_mode()) {
     case CONSOLE_BOOT:
@@ -276,11 +266,11 @@ HX_NORETURN static void console_main(void *argument)
         wait_queue_wake_all(&console.flushed);
         /* Pairs with log_ring_write's completion and wake_thread: one sees what the other stored.
          */
-        atomic_store_explicit(&console.asleep, true, memory_order_seq_cst);
+        atomic_store_explicit(&console_asleep, true, memory_order_seq_cst);
         if (console_in_panic() || !has_more()) {
             thread_wait();
         }
-        atomic_store_explicit(&console.asleep, false, memory_order_relaxed);
+        atomic_store_explicit(&console_asleep, false, memory_order_relaxed);
     }
 }
 
@@ -302,7 +292,7 @@ hx_err console_start_thread(void)
         return error;
     }
     atomic_store_explicit(&console.thread, thread, memory_order_release);
-    atomic_store_explicit(&console.mode, CONSOLE_THREAD, memory_order_release);
+    atomic_store_explicit(&console_mode, CONSOLE_THREAD, memory_order_release);
     thread_start(thread);
     return HX_OK;
 }
@@ -314,7 +304,7 @@ void console_enter_panic(void)
     atomic_store_explicit(&console.panic_cpu, hal_cpu_id(), memory_order_relaxed);
     atomic_store_explicit(&console.panic_printing, false, memory_order_relaxed);
     /* A printer on another CPU sees this at the end of its line, and lets go. */
-    if (atomic_exchange_explicit(&console.mode, CONSOLE_PANIC, memory_order_acq_rel) !=
+    if (atomic_exchange_explicit(&console_mode, CONSOLE_PANIC, memory_order_acq_rel) !=
         CONSOLE_PANIC) {
         while (!try_lock() && hal_clock_now() < deadline) {
             hal_cpu_relax();

@@ -16,8 +16,10 @@
 #include <core/debug/log.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define CONSOLE_WRITER_MAX 4
 #define CONSOLE_CHUNK      16
@@ -62,8 +64,22 @@ void console_flush(void);
  */
 void console_enter_panic(void);
 
+/* Who prints. */
+enum console_mode {
+    CONSOLE_BOOT,   /* the log's caller */
+    CONSOLE_THREAD, /* the console thread */
+    CONSOLE_PANIC,  /* the panicking CPU */
+};
+
+/* Of console.c alone, and here for the questions that each log line asks. */
+extern _Atomic uint32_t console_mode;
+extern _Atomic bool console_asleep; /* the thread parks, or is about to */
+
 /* Whether console_enter_panic has been called.  Context: any. */
-bool console_in_panic(void);
+static inline bool console_in_panic(void)
+{
+    return atomic_load_explicit(&console_mode, memory_order_acquire) == CONSOLE_PANIC;
+}
 
 /*
  * Last words, straight to the writers that work in a panic, byte by byte and past log and lock: for
@@ -71,8 +87,21 @@ bool console_in_panic(void);
  */
 void console_emergency(const char *text);
 
-/* A record has been written: see to its printing.  Called by log.c.  Context: any. */
-void console_notify(void);
+/* Print, or wake who does. */
+void console_attend(void);
+
+/*
+ * A record has been written: see to its printing. The console thread needs no word while it is
+ * awake: it says that it sleeps, then looks once more (console_main).  Called by log.c.  Context:
+ * any.
+ */
+static inline void console_notify(void)
+{
+    if (HX_UNLIKELY(atomic_load_explicit(&console_mode, memory_order_acquire) != CONSOLE_THREAD ||
+                    atomic_load_explicit(&console_asleep, memory_order_seq_cst))) {
+        console_attend();
+    }
+}
 
 /* Wake the console thread for lines that came from an NMI.  Context: irq (the timer's). */
 void console_deferred(void);

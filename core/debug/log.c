@@ -3,55 +3,46 @@
 #include <base/string.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
+#include <core/debug/log_ring_write.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/interrupt.h>
 #include <kern/thread.h>
+#include <stdarg.h>
 
 #define CUT_MARK "..."
 
 static struct log_ring ring;
 static _Atomic uint32_t shown_level = LOG_INFO;
 
-/* Format into the entry; what does not fit is cut and marked. */
-static void set_text(struct log_entry *entry, const char *format, va_list args)
+/* A text that does not fit is cut and marked. Returns the length it then has. */
+static inline size_t cut(char text[LOG_TEXT_MAX + 1], size_t length)
 {
-    size_t length = format_text_va(entry->text, sizeof entry->text, format, args);
-
     if (HX_UNLIKELY(length > LOG_TEXT_MAX)) {
-        memcpy(entry->text + LOG_TEXT_MAX - (sizeof CUT_MARK - 1), CUT_MARK, sizeof CUT_MARK - 1);
+        memcpy(text + LOG_TEXT_MAX - (sizeof CUT_MARK - 1), CUT_MARK, sizeof CUT_MARK - 1);
         length = LOG_TEXT_MAX;
     }
-    entry->length = (uint16_t)length;
-}
-
-uint64_t log_write_va(enum log_level level, const char *format, va_list args)
-{
-    struct log_entry entry;
-    hal_interrupt_state state;
-    uint64_t number;
-
-    set_text(&entry, format, args);
-    entry.level = (uint8_t)level;
-    entry.thread = thread_current()->id;
-    /* Interrupts off, so that no record stays half written while its writer waits for its turn. */
-    state = hal_interrupts_save();
-    entry.cpu = (uint8_t)hal_cpu_id();
-    entry.time_ns = hal_clock_now();
-    number = log_ring_write(&ring, &entry, console_in_panic());
-    hal_interrupts_restore(state);
-    console_notify();
-    return number;
+    return length;
 }
 
 uint64_t log_write(enum log_level level, const char *format, ...)
 {
-    va_list args;
+    char text[LOG_TEXT_MAX + 1];
+    hal_interrupt_state state;
     uint64_t number;
+    uint64_t origin;
+    size_t length;
+    va_list args;
 
     va_start(args, format);
-    number = log_write_va(level, format, args);
+    length = cut(text, format_text_va(text, sizeof text, format, args));
     va_end(args);
+    /* Interrupts off, so that no record stays half written while its writer waits for its turn. */
+    state = hal_interrupts_save();
+    origin = log_origin((uint8_t)level, (uint8_t)hal_cpu_id(), thread_current()->id);
+    number = log_ring_write(&ring, hal_clock_now(), origin, text, length, console_in_panic());
+    hal_interrupts_restore(state);
+    console_notify();
     return number;
 }
 

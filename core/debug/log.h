@@ -16,7 +16,6 @@
 
 #include <core/debug/log_ring.h>
 #include <helix/attributes.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +32,6 @@ enum log_level {
 
 /* Write one line. Returns its number, 0 when it was dropped.  Context: any. */
 uint64_t log_write(enum log_level level, const char *format, ...) HX_PRINTF(2, 3);
-uint64_t log_write_va(enum log_level level, const char *format, va_list args);
 
 #define LOG_TEXT_OF_(x) #x
 #define LOG_TEXT_OF(x)  LOG_TEXT_OF_(x)

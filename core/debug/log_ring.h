@@ -31,7 +31,7 @@
 struct log_record {
     _Atomic uint64_t state;
     _Atomic uint64_t time;
-    _Atomic uint64_t origin; /* level, CPU, length, thread: see log_ring.c */
+    _Atomic uint64_t origin; /* level, CPU, length, thread: see log_ring_write.h */
     _Atomic uint64_t text[LOG_TEXT_WORDS];
 };
 
@@ -41,7 +41,7 @@ struct log_ring {
     HX_ALIGNED(LOG_RECORD_SIZE) struct log_record records[LOG_RING_RECORDS];
 };
 
-/* A record on its way in or out. */
+/* A record read. */
 struct log_entry {
     uint64_t number;
     uint64_t time_ns;
@@ -51,13 +51,6 @@ struct log_entry {
     uint16_t length; /* of text, at most LOG_TEXT_MAX */
     char text[LOG_TEXT_MAX + 1];
 };
-
-/*
- * Append a record; number and what follows text[length] are ignored. steal: take a slot over from a
- * writer that will never finish (panic, all others stopped).
- * Returns the record's number, 0 when it was dropped.  Context: any.
- */
-uint64_t log_ring_write(struct log_ring *ring, const struct log_entry *entry, bool steal);
 
 enum log_read {
     LOG_READ_RECORD,  /* *entry holds the record */

@@ -39,4 +39,17 @@ static inline uint64_t without_loop(uint64_t cycles, uint32_t runs)
     return cycles > loop ? cycles - loop : 0;
 }
 
+/* The same for measurements that read the clock at each run. */
+static inline uint64_t without_readings(uint64_t cycles, uint32_t runs)
+{
+    uint64_t readings = 0;
+
+    for (uint32_t i = 0; i < runs; i++) {
+        uint64_t start = hal_clock_cycles();
+
+        readings += hal_clock_cycles() - start;
+    }
+    return cycles > readings ? cycles - readings : 0;
+}
+
 #endif

@@ -233,6 +233,37 @@ static void lines_of_many_threads_come_out_once_whole_and_in_order(void **state)
     passes_in_child(run_log_from_threads);
 }
 
+static bool is_recorded_in_a_second(const char *line)
+{
+    for (unsigned i = 0; i < 1000 && !was_recorded(line); i++) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    return was_recorded(line);
+}
+
+static void log_to_a_sleeping_console(void)
+{
+    CHECK(console_register(&recorder) == HX_OK);
+    CHECK(console_start_thread() == HX_OK);
+    /* Long enough for the console thread to have used up any wake-up it was still owed. */
+    thread_sleep(5 * HAL_NS_PER_MS);
+    CHECK(atomic_load(&console_asleep));
+    kprintln("one line");
+    CHECK(is_recorded_in_a_second("one line\n"));
+}
+
+static void run_log_to_a_sleeping_console(void)
+{
+    machine_run(1, log_to_a_sleeping_console);
+}
+
+/* SPEC: D2 */
+static void a_line_wakes_the_console_thread(void **state)
+{
+    (void)state;
+    passes_in_child(run_log_to_a_sleeping_console);
+}
+
 static _Atomic bool nmi_logged;
 
 static enum exception_action log_in_nmi(struct hal_frame *frame, void *argument)
@@ -250,15 +281,12 @@ static void log_from_nmi(void)
     CHECK(console_start_thread() == HX_OK);
     CHECK(exception_register(EXCEPTION_NMI, "test", EXCEPTION_ORDER_DEBUGGER, log_in_nmi, NULL) ==
           HX_OK);
-    console_flush();
+    thread_sleep(5 * HAL_NS_PER_MS); /* the console thread sleeps */
     CHECK(hal_interrupt_send_nmi(hal_cpu_id()) == HX_OK);
     while (!atomic_load(&nmi_logged)) {
         hal_cpu_relax();
     }
-    for (unsigned i = 0; i < 1000 && !was_recorded("from the NMI\n"); i++) {
-        thread_sleep(HAL_NS_PER_MS);
-    }
-    CHECK(was_recorded("from the NMI\n"));
+    CHECK(is_recorded_in_a_second("from the NMI\n"));
 }
 
 static void run_log_from_nmi(void)
@@ -412,6 +440,7 @@ int main(void)
         cmocka_unit_test(writers_past_the_limit_are_refused),
         cmocka_unit_test(the_serial_writer_ends_lines_with_carriage_return),
         cmocka_unit_test(lines_of_many_threads_come_out_once_whole_and_in_order),
+        cmocka_unit_test(a_line_wakes_the_console_thread),
         cmocka_unit_test(a_line_from_an_nmi_is_printed_without_another_one_following),
         cmocka_unit_test(a_panic_at_any_piece_of_a_line_loses_and_repeats_nothing),
         cmocka_unit_test(what_is_queued_comes_out_before_the_report),

@@ -1,5 +1,5 @@
 #include <base/assert.h>
-#include <core/debug/log_ring.h>
+#include <core/debug/log_ring_write.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,11 +29,11 @@ static int fresh_ring(void **state)
 
 static uint64_t write_text(const char *text)
 {
-    struct log_entry out = {.level = 2, .cpu = 3, .thread = 4, .time_ns = 5};
+    char words[LOG_TEXT_MAX];
+    size_t length = strlen(text);
 
-    out.length = (uint16_t)strlen(text);
-    memcpy(out.text, text, out.length);
-    return log_ring_write(&ring, &out, false);
+    memcpy(words, text, length);
+    return log_ring_write(&ring, 5, log_origin(2, 3, 4), words, length, false);
 }
 
 static void fill_ring(unsigned count)
@@ -135,15 +135,13 @@ static void a_writer_that_meets_a_stuck_one_drops_and_counts(void **state)
 
 static void in_a_panic_the_stuck_slot_is_taken_over(void **state)
 {
-    struct log_entry out = {.length = 4, .text = "last"};
-
     (void)state;
     leave_half_written();
     fill_ring(0);
     for (unsigned i = 1; i < LOG_RING_RECORDS; i++) {
         write_text("x");
     }
-    assert_int_equal(log_ring_write(&ring, &out, true), LOG_RING_RECORDS + 1);
+    assert_int_equal(log_ring_write(&ring, 0, 0, "last...", 4, true), LOG_RING_RECORDS + 1);
     assert_int_equal(log_ring_read(&ring, LOG_RING_RECORDS + 1, true, &entry), LOG_READ_RECORD);
     assert_string_equal(entry.text, "last");
 }
@@ -170,14 +168,13 @@ static _Atomic unsigned writers_left;
 static void *write_many(void *argument)
 {
     unsigned writer = (unsigned)(uintptr_t)argument;
-    struct log_entry out = {.cpu = (uint8_t)writer};
+    char text[LOG_TEXT_MAX];
 
     for (unsigned i = 0; i < lines_per_writer; i++) {
-        out.length = (uint16_t)(1 + (i * 7 + writer * 13) % LOG_TEXT_MAX);
-        out.thread = out.length;
-        out.time_ns = i;
-        memset(out.text, 'A' + (int)((i + writer) % 26), out.length);
-        log_ring_write(&ring, &out, false);
+        uint32_t length = 1 + (i * 7 + writer * 13) % LOG_TEXT_MAX;
+
+        memset(text, 'A' + (int)((i + writer) % 26), length);
+        log_ring_write(&ring, i, log_origin(0, (uint8_t)writer, length), text, length, false);
     }
     atomic_fetch_sub(&writers_left, 1);
     return NULL;
