@@ -10,7 +10,7 @@ from helixtools import build, measure, tree
 HERE = pathlib.Path(__file__).resolve().parent
 NM = "ffffffff80000000 A KERNEL_BASE\nffffffff80100000 T kernel_image_start\n" \
      "ffffffff80100000 T first\nffffffff80100010 t second\nffffffff80100020 T bench_mark_end\n" \
-     "ffffffff80100040 T text_end\nffffffff80100040 T rodata_start\n"
+     "ffffffff80100030 t second\nffffffff80100040 T text_end\nffffffff80100040 T rodata_start\n"
 
 
 @pytest.fixture(scope="module")
@@ -79,4 +79,5 @@ def test_an_address_is_told_by_the_function_around_it():
     assert [symbols.at(base + offset) for offset in (0, 15, 16, 31)] == \
         ["first", "first", "second", "second"]
     assert symbols.at(0x100010) == "second"
+    assert symbols.at(base + 0x30) == "second", "another static function of that name"
     assert symbols.at(base + 0x40) == symbols.at(0x400000) == measure.OUTSIDE

@@ -18,13 +18,12 @@ class Symbols:
 
     def __init__(self, listing):
         """listing: what nm prints."""
-        self.addresses = {}
-        for line in listing.splitlines():
-            address, kind, name = line.split()
-            if kind in "AtT":
-                self.addresses.setdefault(name, int(address, 16))
+        symbols = [(int(address, 16), name) for address, kind, name in
+                   (line.split() for line in listing.splitlines()) if kind in "AtT"]
+        # Of functions of the same name, which only static ones can be, this holds any.
+        self.addresses = {name: address for address, name in symbols}
         first, self._end = self.addresses["kernel_image_start"], self.addresses["text_end"]
-        names = {address: name for name, address in sorted(self.addresses.items(), reverse=True)
+        names = {address: name for address, name in sorted(symbols, reverse=True)
                  if first <= address < self._end}
         self._starts = sorted(names)
         self._names = [names[start] for start in self._starts]
