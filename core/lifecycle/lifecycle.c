@@ -212,14 +212,22 @@ static void run_walk(const struct walk *walk)
     }
 }
 
+/* Whether the phase may follow now. In Panic none may: the phase stays what it was. */
+static bool is_next(enum lifecycle_phase next)
+{
+    enum kernel_state state = kernel_state_current();
+
+    return (unsigned)next == (unsigned)lifecycle_phase() + 1 && state != KERNEL_PANIC &&
+           lifecycle_phase_fits(state, next);
+}
+
 /* Become the walker if the step is allowed. */
 static hx_err begin_change(enum lifecycle_phase next, uint64_t *newest)
 {
     hal_interrupt_state state = spinlock_acquire(&lifecycle.lock);
     hx_err error = HX_OK;
 
-    if (lifecycle.walker != NULL || (unsigned)next != (unsigned)lifecycle_phase() + 1 ||
-        !lifecycle_phase_fits(kernel_state_current(), next)) {
+    if (lifecycle.walker != NULL || !is_next(next)) {
         error = HX_ESTATE;
     } else {
         lifecycle.walker = thread_current();

@@ -158,7 +158,7 @@ hx_err subsystem_set_sort(struct subsystem_set *set, struct subsystem_failure *f
         set->order[set->ordered++] = member;
         left &= ~(1ULL << member);
         ready &= ~(1ULL << member);
-        ready |= ready_of(&graph, graph.dependents[member] & left, left);
+        ready |= ready_of(&graph, graph.dependents[member], left);
     }
     if (left != 0) {
         set->ordered = 0;

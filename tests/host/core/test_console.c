@@ -264,6 +264,66 @@ static void a_line_wakes_the_console_thread(void **state)
     passes_in_child(run_log_to_a_sleeping_console);
 }
 
+/* --- without the console thread, on several CPUs -------------------------------------------------
+ */
+
+#define ROUNDS 3000U
+
+static _Atomic unsigned arrived;
+static _Atomic unsigned logged;
+
+static void wait_for_both(_Atomic unsigned *count, unsigned round)
+{
+    atomic_fetch_add(count, 1);
+    while (atomic_load(count) < 2 * round) {
+        hal_cpu_relax();
+    }
+}
+
+/* Both at once, again and again: whoever could not print relies on the other. */
+static void log_in_step(void *argument)
+{
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        wait_for_both(&arrived, round);
+        kprintln("%u", (unsigned)(uintptr_t)argument);
+        wait_for_both(&logged, round);
+        /* Nobody is in the log now, so everything is out: two lines of a digit each. */
+        CHECK(recorded_length == (size_t)4 * round);
+    }
+}
+
+static void log_at_boot_in_step(void)
+{
+    const struct thread_options options = {.name = "other",
+                                           .entry = log_in_step,
+                                           .argument = (void *)2,
+                                           .affinity = 1ULL << (1 - hal_cpu_id()),
+                                           .priority = THREAD_PRIORITY_NORMAL};
+    struct thread *thread;
+
+    CHECK(console_register(&recorder) == HX_OK);
+    CHECK(thread_create(&options, &thread) == HX_OK);
+    preempt_disable(); /* stays on its CPU */
+    thread_start(thread);
+    log_in_step((void *)1);
+    preempt_enable();
+}
+
+static void run_log_at_boot_in_step(void)
+{
+    machine_run(2, log_at_boot_in_step);
+}
+
+/* SPEC: D2 */
+static void a_line_left_to_another_printer_is_not_forgotten(void **state)
+{
+    (void)state;
+    passes_in_child(run_log_at_boot_in_step);
+}
+
+/* --- from an NMI --------------------------------------------------------------------------------
+ */
+
 static _Atomic bool nmi_logged;
 
 static enum exception_action log_in_nmi(struct hal_frame *frame, void *argument)
@@ -441,6 +501,7 @@ int main(void)
         cmocka_unit_test(the_serial_writer_ends_lines_with_carriage_return),
         cmocka_unit_test(lines_of_many_threads_come_out_once_whole_and_in_order),
         cmocka_unit_test(a_line_wakes_the_console_thread),
+        cmocka_unit_test(a_line_left_to_another_printer_is_not_forgotten),
         cmocka_unit_test(a_line_from_an_nmi_is_printed_without_another_one_following),
         cmocka_unit_test(a_panic_at_any_piece_of_a_line_loses_and_repeats_nothing),
         cmocka_unit_test(what_is_queued_comes_out_before_the_report),

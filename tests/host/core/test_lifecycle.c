@@ -386,6 +386,10 @@ static void panic_keeps_phase(void)
     CHECK(kernel_state_current() == KERNEL_PANIC);
     CHECK(lifecycle_phase() == PHASE_LATE_INIT);
     CHECK(orchestrator_run() == HX_ESTATE && lifecycle_phase() == PHASE_LATE_INIT);
+    for (unsigned to = 0; to <= PHASE_COUNT; to++) {
+        CHECK(lifecycle_advance((enum lifecycle_phase)to) == HX_ESTATE);
+    }
+    CHECK(lifecycle_phase() == PHASE_LATE_INIT);
 }
 
 /* SPEC: L5 K2 */

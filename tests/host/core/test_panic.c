@@ -147,6 +147,22 @@ static void an_assertion_is_offered_to_the_hook_first(void **state)
     assert_int_equal(child.length, 0);
 }
 
+/* --- a writer that shows nothing, but for what a test adds ------------------------------ */
+
+static void nothing_byte(char byte)
+{
+    (void)byte;
+}
+
+static void nothing(void)
+{
+}
+
+static void nothing_level(enum log_level level)
+{
+    (void)level;
+}
+
 /* --- the contexts of SPEC X6 ------------------------------------------------------------------ */
 
 static enum interrupt_action panic_in_handler(void *argument, struct hal_frame *frame)
@@ -239,6 +255,68 @@ static void run_panic_on_secondary(void)
     machine_run(2, panic_on_secondary);
 }
 
+static _Atomic unsigned rounds;
+
+/* While the last line is printed, the other CPU must not move any more. */
+static void watch_the_other(const char *text, size_t length)
+{
+    if (panic_is_active() && length > 6 && memcmp(text, "Action", 6) == 0) {
+        unsigned before = atomic_load(&rounds);
+        uint64_t until = hal_clock_now() + 20 * HAL_NS_PER_MS;
+
+        while (hal_clock_now() < until) {
+        }
+        CHECK(before > 0 && atomic_load(&rounds) == before);
+    }
+}
+
+static const struct console_writer watcher = {
+    .name = "watcher",
+    .write_byte = nothing_byte,
+    .write_string = watch_the_other,
+    .flush = nothing,
+    .set_level = nothing_level,
+    .works_in_panic = true,
+};
+
+static void panic_beside_another(void *argument)
+{
+    (void)argument;
+    panic("beside another");
+}
+
+static void panic_while_another_works(void)
+{
+    preempt_disable(); /* stays on its CPU */
+
+    const struct thread_options options = {.name = "other",
+                                           .entry = panic_beside_another,
+                                           .affinity = 1ULL << (1 - hal_cpu_id()),
+                                           .priority = THREAD_PRIORITY_NORMAL};
+    struct thread *thread;
+
+    with_console();
+    CHECK(console_register(&watcher) == HX_OK);
+    CHECK(thread_create(&options, &thread) == HX_OK);
+    thread_start(thread);
+    for (;;) {
+        atomic_fetch_add(&rounds, 1);
+        hal_cpu_relax();
+    }
+}
+
+static void run_panic_while_another_works(void)
+{
+    machine_run(2, panic_while_another_works);
+}
+
+/* SPEC: X3 */
+static void the_other_cpus_stand_still_during_the_report(void **state)
+{
+    (void)state;
+    ends_by_exit(run_panic_while_another_works);
+}
+
 static struct spinlock some_lock = SPINLOCK_INIT(LOCK_RANK_HEAP, "heap, say");
 
 static void panic_with_lock_held(void)
@@ -291,20 +369,6 @@ static void panic_once(const char *text, size_t length)
     if (!panic_is_active()) {
         panic("while printing");
     }
-}
-
-static void nothing_byte(char byte)
-{
-    (void)byte;
-}
-
-static void nothing(void)
-{
-}
-
-static void nothing_level(enum log_level level)
-{
-    (void)level;
 }
 
 static const struct console_writer panicker = {
@@ -661,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_failed_assertion_says_its_sentence_and_place),
         cmocka_unit_test(an_assertion_is_offered_to_the_hook_first),
         cmocka_unit_test(a_full_report_comes_out_of_every_context),
+        cmocka_unit_test(the_other_cpus_stand_still_during_the_report),
         cmocka_unit_test(two_cpus_at_once_make_one_readable_report),
         cmocka_unit_test(a_panic_inside_the_panic_handler_reports_both_and_halts),
         cmocka_unit_test(when_even_the_report_panics_it_halts_with_last_words),
