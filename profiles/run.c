@@ -12,6 +12,15 @@
 #include <tests/bench/bench.h>
 #include <tests/self/selftest.h>
 
+/* The console is process 1's from now on: only warnings and worse, unless the command line says
+ * else. */
+static void keep_quiet(void)
+{
+    if (!command_line_has(kernel_command_line(), "loglevel")) {
+        log_set_level(LOG_WARN);
+    }
+}
+
 /* Run process 1 to its end. Returns its exit code, or 127 if it could not be run. */
 static unsigned run_init(void)
 {
@@ -30,9 +39,11 @@ static unsigned run_init(void)
         kerror("init: %s: not started: %s", path, why != NULL ? why : hx_error_text(error));
         return 127;
     }
+    keep_quiet();
+
     int status = process_wait(process);
 
-    kinfo("init: ended with status %d", status);
+    kprintln("init: ended with status %d", status);
     return (status & 0x7f) != 0 ? 128U + (unsigned)(status & 0x7f) : (unsigned)status >> 8;
 }
 

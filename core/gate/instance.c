@@ -1,4 +1,5 @@
 /* Life and death of module instances. */
+#include <base/format.h>
 #include <core/debug/log.h>
 #include <core/gate/instance.h>
 #include <hal/frame.h>
@@ -21,6 +22,24 @@ static const char *exception_name(uint32_t exception)
     return exception < HAL_EXCEPTION_COUNT ? names[exception] : "unknown exception";
 }
 
+static void report_death(const struct module_instance *instance)
+{
+    uintptr_t offset = instance->death_pc - instance->text.base;
+    char place[48] = "";
+
+    if (offset < instance->text.size) {
+        (void)format_text(place, sizeof(place), " at text+0x%llx", (unsigned long long)offset);
+    } else if (instance->death_pc != 0) {
+        (void)format_text(place, sizeof(place), " at %p", (void *)instance->death_pc);
+    }
+    if (instance->death_cause == DEATH_EXCEPTION) {
+        kwarn("module %s: exception: %s%s, address %p", instance->name,
+              exception_name(instance->death_exception), place, (void *)instance->death_address);
+    } else {
+        kwarn("module %s: %s%s", instance->name, death_cause_name(instance->death_cause), place);
+    }
+}
+
 bool instance_doom(struct module_instance *instance, enum death_cause cause, uint32_t exception,
                    uintptr_t pc, uintptr_t address)
 {
@@ -31,9 +50,6 @@ bool instance_doom(struct module_instance *instance, enum death_cause cause, uin
     instance->death_exception = exception;
     instance->death_pc = pc;
     instance->death_address = address;
-    kwarn("module %s: %s%s%s at %p (text+0x%llx), address %p", instance->name,
-          death_cause_name(cause), cause == DEATH_EXCEPTION ? ": " : "",
-          cause == DEATH_EXCEPTION ? exception_name(exception) : "", (void *)pc,
-          (unsigned long long)(pc - instance->text.base), (void *)address);
+    report_death(instance);
     return true;
 }

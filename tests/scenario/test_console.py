@@ -85,7 +85,7 @@ def test_lines_of_four_processors_never_tear(run_to_end):
 
 @pytest.fixture(scope="module", name="guest")
 def a_running_guest(boot_once):
-    guest = boot_once(smp=2).until_running()
+    guest = boot_once(smp=2, append="loglevel=info").until_running()
     guest.expect("init: ended with status 0")
     guest.expect("time: rate corrected")
     return guest

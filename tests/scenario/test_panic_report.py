@@ -27,7 +27,7 @@ def plain(text):
 @pytest.fixture(scope="module", name="panicked")
 def a_guest_that_panicked(boot_once):
     """The key p was pressed with panic=exit."""
-    guest = boot_once(append="panic=exit", smp=CPUS).until_running()
+    guest = boot_once(append="panic=exit loglevel=info", smp=CPUS).until_running()
     guest.expect("init: ended")
     guest.ask("t", r"(\d+) monitor +running")
     guest.tid = int(re.search(r"(\d+) monitor", guest.text)[1])
