@@ -36,8 +36,8 @@
 #ifndef MACHINE_MEMORY_MB
 #define MACHINE_MEMORY_MB 64U
 #endif
-#define CHILD_FAILED      99
-#define CHILD_SECONDS     60U
+#define CHILD_FAILED  99
+#define CHILD_SECONDS 60U
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
