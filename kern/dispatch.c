@@ -5,6 +5,7 @@
 #include <kern/dispatch.h>
 #include <kern/read_section.h>
 #include <kern/scheduler.h>
+#include <kern/spinlock.h>
 #include <kern/thread.h>
 #include <stddef.h>
 
@@ -200,13 +201,14 @@ static HX_ALWAYS_INLINE void finish_switch(struct thread *previous)
     policy->enqueue(previous, hal_cpu_id());
 }
 
-static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next, uint32_t cpu)
+static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next, uint32_t cpu,
+                                       uint32_t slice_ticks)
 {
     uint64_t cycles = hal_clock_cycles();
 
     charge(self, cycles);
     next->run_since = cycles;
-    next->slice_ticks = 0;
+    next->slice_ticks = slice_ticks;
     atomic_store_explicit(&next->switches,
                           atomic_load_explicit(&next->switches, memory_order_relaxed) + 1,
                           memory_order_relaxed);
@@ -221,7 +223,7 @@ static HX_NOINLINE void schedule_idle(struct thread *self, uint32_t cpu)
     uint32_t state = state_of(self);
 
     if (state != THREAD_RUNNING && state != THREAD_IDLE) {
-        switch_to(self, cpus[cpu].idle, cpu);
+        switch_to(self, cpus[cpu].idle, cpu, 0);
     }
 }
 
@@ -243,7 +245,7 @@ static HX_ALWAYS_INLINE void schedule_fast(void)
         return;
     }
     change_state(next, THREAD_RUNNABLE, THREAD_RUNNING);
-    switch_to(self, next, cpu);
+    switch_to(self, next, cpu, 0);
 }
 
 static HX_NOINLINE void schedule(void)
@@ -346,27 +348,97 @@ static void wait_parked(struct thread *self, uint64_t deadline_ns)
     timer_cancel(&self->park_timer);
 }
 
-hx_err thread_park(uint64_t deadline_ns)
+static bool is_past(uint64_t deadline_ns)
 {
-    struct thread *self = thread_current();
+    return deadline_ns != THREAD_NO_DEADLINE && deadline_ns <= hal_clock_now();
+}
+
+/*
+ * Fails when a token is there. Interrupts are off from here to the switch, so nothing can come
+ * between on this CPU.
+ */
+static HX_ALWAYS_INLINE bool begin_parking(struct thread *self)
+{
     uint32_t expected = THREAD_RUNNING;
-    bool is_past = deadline_ns != THREAD_NO_DEADLINE && deadline_ns <= hal_clock_now();
 
-    HX_ASSERT(context_can_block() && state_of(self) != THREAD_IDLE,
-              "only a thread that may block parks");
-    hal_interrupts_disable();
-    /* Fails when a token is there. From here to the switch nothing can come between on this CPU. */
-    if (!is_past &&
-        atomic_compare_exchange_strong_explicit(&self->state, &expected, THREAD_PARKING,
-                                                memory_order_relaxed, memory_order_relaxed)) {
-        wait_parked(self, deadline_ns);
-    }
+    return atomic_compare_exchange_strong_explicit(&self->state, &expected, THREAD_PARKING,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
 
+static HX_ALWAYS_INLINE hx_err finish_parking(struct thread *self)
+{
     /* Acquire pairs with the release in wake. */
     uint32_t old = atomic_fetch_and_explicit(&self->state, ~THREAD_TOKEN, memory_order_acquire);
 
     hal_interrupts_enable();
     return (old & THREAD_TOKEN) != 0 ? HX_OK : HX_ETIMEDOUT;
+}
+
+hx_err thread_park(uint64_t deadline_ns)
+{
+    struct thread *self = thread_current();
+    bool too_late = is_past(deadline_ns);
+
+    HX_ASSERT(context_can_block() && state_of(self) != THREAD_IDLE,
+              "only a thread that may block parks");
+    hal_interrupts_disable();
+    if (!too_late && begin_parking(self)) {
+        wait_parked(self, deadline_ns);
+    }
+    return finish_parking(self);
+}
+
+/*
+ * Take a parked thread for this CPU, as wake and pick would do in two steps. Not when the caller's
+ * turn is over: then the policy chooses, and who hand the CPU to each other do not keep it for
+ * ever.
+ */
+static HX_ALWAYS_INLINE bool take_over(const struct thread *self, struct thread *next, uint32_t cpu)
+{
+    uint32_t expected = THREAD_PARKED;
+
+    /* Acquire pairs with settle_parked; release with the consumption in finish_parking. */
+    return !self->reschedule && (next->affinity >> cpu & 1) != 0 &&
+           atomic_compare_exchange_strong_explicit(&next->state, &expected,
+                                                   THREAD_RUNNING | THREAD_TOKEN,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* Park for a thread that was taken over. Interrupts off. */
+static HX_ALWAYS_INLINE void switch_over(struct thread *self, struct thread *next, uint32_t cpu,
+                                         uint64_t deadline_ns)
+{
+    if (HX_UNLIKELY(deadline_ns != THREAD_NO_DEADLINE)) {
+        timer_start(&self->park_timer, deadline_ns, 0);
+    }
+    read_quiescent(cpu);
+    switch_to(self, next, cpu, self->slice_ticks);
+    if (HX_UNLIKELY(deadline_ns != THREAD_NO_DEADLINE)) {
+        timer_cancel(&thread_current()->park_timer);
+    }
+}
+
+hx_err thread_hand_over(struct thread *next, struct spinlock *lock, uint64_t deadline_ns)
+{
+    struct thread *self = thread_current();
+    uint32_t cpu = hal_cpu_id();
+
+    HX_DEBUG_ASSERT(self->preempt_depth == 0 && !context_is_interrupt(),
+                    "only a thread that may block hands the processor over");
+
+    bool parks = !is_past(deadline_ns) && begin_parking(self);
+
+    if (HX_LIKELY(parks && take_over(self, next, cpu))) {
+        spinlock_release_nested(lock);
+        switch_over(self, next, cpu, deadline_ns);
+        return finish_parking(thread_current());
+    }
+    wake(next, THREAD_TOKEN);
+    spinlock_release_nested(lock);
+    if (parks) {
+        wait_parked(self, deadline_ns);
+    }
+    return finish_parking(self);
 }
 
 void thread_wait(void)

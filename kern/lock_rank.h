@@ -9,6 +9,7 @@
 /* X(enumerator, what it guards), outermost first */
 #define LOCK_RANK_LIST(X)                                                                          \
     X(LOCK_RANK_CORE, "tables of core: registration, subscribers, vectors")                        \
+    X(LOCK_RANK_MAILBOX, "one mailbox")                                                            \
     X(LOCK_RANK_PROCESS, "a process and its address space")                                        \
     X(LOCK_RANK_WAIT_QUEUE, "one wait queue")                                                      \
     X(LOCK_RANK_MUTEX, "the waiters of one mutex")                                                 \

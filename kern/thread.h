@@ -35,6 +35,7 @@
 struct module_instance;
 struct hal_space;
 struct process;
+struct spinlock;
 
 #define THREAD_GATE_DEPTH 8
 /* How deep calls into modules may nest on one thread. */
@@ -234,6 +235,16 @@ void thread_yield(void);
  * come.
  */
 HX_MUST_USE hx_err thread_park(uint64_t deadline_ns);
+
+/*
+ * thread_unpark(next), release the lock, thread_park(deadline_ns), in one step. A next that is
+ * parked and may run on this CPU takes the caller's place at once, without a run queue, for the
+ * rest of the caller's turn. The lock keeps next from exiting until it is woken; the caller, who
+ * may block, took it with spinlock_acquire.
+ * Context: thread, may block; not a boot thread.  Errors: as thread_park.
+ */
+HX_MUST_USE hx_err thread_hand_over(struct thread *next, struct spinlock *lock,
+                                    uint64_t deadline_ns);
 
 /* Park without a deadline.  Context: thread, may block; not a boot thread. */
 void thread_wait(void);

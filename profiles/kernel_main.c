@@ -17,6 +17,7 @@
 #include <helix/version.h>
 #include <kern/thread.h>
 #include <profiles/profile.h>
+#include <subsys/ipc/ipc.h>
 #include <subsys/memory/memory.h>
 #include <tests/bench/bench.h>
 
@@ -114,6 +115,7 @@ static void live(void *argument)
     struct subsystem_failure failure = {0};
 
     register_subsystems();
+    require(ipc_log_states(), "a line for each state");
     orchestrator_start(config);
     require(lifecycle_advance(PHASE_LATE_INIT), "entering LateInit");
     require(process_init(), "processes");

@@ -1,6 +1,7 @@
 /* The standard image. */
 #include <profiles/profile.h>
 #include <subsys/console/console_subsystem.h>
+#include <subsys/ipc/ipc.h>
 #include <subsys/memory/memory.h>
 #include <subsys/modules/modules.h>
 #include <subsys/monitor/monitor.h>
@@ -8,11 +9,6 @@
 #include <subsys/time/time.h>
 
 const struct subsystem *const profile_subsystems[] = {
-    &memory_subsystem,
-    &time_subsystem,
-    &console_subsystem,
-    &processors_subsystem,
-    &modules_subsystem,
-    &monitor_subsystem,
-    NULL,
+    &memory_subsystem,     &time_subsystem,    &ipc_subsystem,     &console_subsystem,
+    &processors_subsystem, &modules_subsystem, &monitor_subsystem, NULL,
 };

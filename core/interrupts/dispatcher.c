@@ -4,6 +4,7 @@
 #include <core/gate/gate.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/handler_chain.h>
+#include <core/ipc/event_bus.h>
 #include <core/lifecycle/lifecycle.h>
 #include <core/panic/panic.h>
 #include <hal/clock.h>
@@ -238,6 +239,7 @@ static enum interrupt_action on_timer(void *argument, struct hal_frame *frame)
     gate_handle_interrupt(frame, thread_tick_count(cpu) != ticks);
     console_deferred();
     lifecycle_deferred();
+    event_tick();
     return INTERRUPT_HANDLED;
 }
 

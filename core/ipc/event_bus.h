@@ -118,11 +118,11 @@ struct kernel_event {
     };
 };
 
-/* What became of an event. */
+/* What became of an event. Small enough to come back in one register. */
 struct event_result {
-    uint32_t delivered; /* callbacks called, and copies queued for the worker */
-    uint32_t handled;   /* callbacks that answered EVENT_HANDLED or EVENT_STOP */
-    uint32_t dropped;   /* copies that found no room */
+    uint16_t delivered; /* callbacks called, and copies queued for the worker */
+    uint16_t handled;   /* callbacks that answered EVENT_HANDLED or EVENT_STOP */
+    uint16_t dropped;   /* copies that found no room */
     bool stopped;       /* one answered EVENT_STOP: those after it have heard nothing */
 };
 

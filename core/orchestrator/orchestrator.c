@@ -1,5 +1,6 @@
 #include <base/assert.h>
 #include <core/debug/log.h>
+#include <core/ipc/event_bus.h>
 #include <core/orchestrator/failpoint.h>
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/panic.h>
@@ -27,7 +28,19 @@ HX_MUST_USE static hx_err refuse(enum kernel_state from, enum kernel_state to)
     return HX_ESTATE;
 }
 
-/* Move the state if the table allows it. Errors: HX_ESTATE, nothing has changed. */
+/* SPEC K4. The new state is visible already. */
+static void publish_change(enum kernel_state from, enum kernel_state to)
+{
+    if (to == KERNEL_PANIC) {
+        event_bus_enter_panic();
+    }
+    (void)event_publish(&(struct kernel_event){.kind = EVENT_STATE_CHANGED,
+                                               .topic = EVENT_TOPIC_KERNEL_STATE,
+                                               .state_changed = {from, to}});
+}
+
+/* Move the state if the table allows it, and publish that. Errors: HX_ESTATE, nothing has changed.
+ */
 HX_MUST_USE static hx_err kernel_state_transition(enum kernel_state to)
 {
     uint32_t from = atomic_load_explicit(&orchestrator.state, memory_order_seq_cst);
@@ -40,7 +53,7 @@ HX_MUST_USE static hx_err kernel_state_transition(enum kernel_state to)
          */
     } while (!atomic_compare_exchange_weak_explicit(&orchestrator.state, &from, (uint32_t)to,
                                                     memory_order_seq_cst, memory_order_seq_cst));
-    kinfo("state: %s -> %s", kernel_state_name((enum kernel_state)from), kernel_state_name(to));
+    publish_change((enum kernel_state)from, to);
     return HX_OK;
 }
 

@@ -1,11 +1,13 @@
 /* Slots and what is in them. */
 #include <base/format.h>
+#include <base/string.h>
 #include <core/component/component.h>
 #include <core/config/initrd.h>
 #include <core/debug/log.h>
 #include <core/gate/gate.h>
 #include <core/hot_reload/loader.h>
 #include <core/interrupts/exceptions.h>
+#include <core/ipc/event_bus.h>
 #include <hal/clock.h>
 #include <kern/mutex.h>
 #include <subsys/modules/modules.h>
@@ -54,6 +56,14 @@ static size_t slot_index(const struct slot *slot)
     return index;
 }
 
+static void publish(enum kernel_event_kind kind, const char *name)
+{
+    struct kernel_event event = {.kind = kind, .topic = EVENT_TOPIC_MODULE_LIFECYCLE};
+
+    (void)string_copy(event.module.name, sizeof(event.module.name), name);
+    (void)event_publish(&event);
+}
+
 static hx_err retire(struct slot *slot)
 {
     struct module_instance **instance = &loaded[slot_index(slot)];
@@ -65,8 +75,12 @@ static hx_err retire(struct slot *slot)
     (void)slot_empty(slot);
     error = slot_drain(*instance, hal_clock_now() + DRAIN_LIMIT_NS);
     if (error == HX_OK) {
+        char name[HX_MODULE_NAME_MAX];
+
+        (void)string_copy(name, sizeof(name), (*instance)->name);
         loader_unload(*instance);
         *instance = NULL;
+        publish(EVENT_MODULE_UNLOADED, name);
     }
     return error;
 }
@@ -82,7 +96,11 @@ static hx_err fill(struct slot *slot, enum hal_gate_backend backend)
         return error;
     }
     atomic_fetch_add_explicit(&loads, 1, memory_order_relaxed);
-    return slot_fill(slot, *instance);
+    error = slot_fill(slot, *instance);
+    if (error == HX_OK) {
+        publish(EVENT_MODULE_LOADED, (*instance)->name);
+    }
+    return error;
 }
 
 hx_err modules_reload(struct slot *slot, enum hal_gate_backend backend)

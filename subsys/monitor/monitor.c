@@ -1,8 +1,11 @@
 /* The debug-key menu. */
+#include <base/memory.h>
+#include <base/string.h>
 #include <core/component/component.h>
 #include <core/debug/console.h>
 #include <core/debug/dump.h>
 #include <core/debug/log.h>
+#include <core/ipc/message_router.h>
 #include <core/lifecycle/lifecycle.h>
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/panic.h>
@@ -10,6 +13,7 @@
 #include <kern/heap.h>
 #include <kern/thread.h>
 #include <subsys/console/console_subsystem.h>
+#include <subsys/ipc/ipc.h>
 #include <subsys/memory/memory.h>
 #include <subsys/modules/modules.h>
 #include <subsys/monitor/monitor.h>
@@ -148,6 +152,8 @@ static const struct key keys[] = {
     {'m', "memory", memory_report},
     {'c', "CPUs", processors_report},
     {'g', "gate: slots and their modules", modules_report},
+    {'b', "bus: topics, subscriptions, counts", ipc_report_events},
+    {'x', "mailboxes: queues, served, errors", ipc_report_mailboxes},
     {'d', "demo: crash a module in every way", monitor_tour},
     {'p', "panic", do_panic},
     {'r', "reboot", do_reboot},
@@ -191,6 +197,33 @@ static void listen(void *argument)
     }
 }
 
+/* --- the mailbox ------------------------------------------------------------------------------ */
+
+static router_mailbox mailbox;
+
+/* The request "state" is answered with the name of the kernel's state. */
+static hx_err answer(void *argument, const struct router_message *request,
+                     struct router_message *response)
+{
+    const char *name = kernel_state_name(kernel_state_current());
+    static const char question[] = "state";
+
+    (void)argument;
+    if (request->length != sizeof(question) - 1 ||
+        memcmp(request->data, question, request->length) != 0) {
+        return HX_EINVAL;
+    }
+    response->length = (uint32_t)string_length(name);
+    memcpy(response->data, name, response->length);
+    return HX_OK;
+}
+
+static hx_err open_mailbox(void)
+{
+    return router_register(&(struct router_options){.name = "monitor", .handler = answer},
+                           &mailbox);
+}
+
 /* --- the subsystem ---------------------------------------------------------------------------- */
 
 static void on_phase_enter(void *argument, enum lifecycle_phase phase)
@@ -231,15 +264,21 @@ static hx_err init(const struct boot_configuration *config)
     }
     lifecycle_callback.argument = thread;
     error = lifecycle_register(&lifecycle_callback);
+    if (error == HX_OK) {
+        error = open_mailbox();
+    }
     return error == HX_OK ? component_register(&monitor_component) : error;
 }
 
 static hx_err shutdown(void)
 {
-    return component_unregister(&monitor_component);
+    hx_err error = router_unregister(mailbox);
+    hx_err last = component_unregister(&monitor_component);
+
+    return error == HX_OK ? last : error;
 }
 
-static const char *const dependencies[] = {"console", "modules", NULL};
+static const char *const dependencies[] = {"ipc", "console", "modules", NULL};
 
 const struct subsystem monitor_subsystem = {
     .name = "monitor",

@@ -4,6 +4,7 @@
 #include <core/debug/log.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
+#include <core/ipc/event_bus.h>
 #include <hal/cpu.h>
 #include <hal/entry.h>
 #include <hal/interrupt.h>
@@ -15,6 +16,9 @@
 void kernel_secondary_main(void)
 {
     cpu_set_online();
+    (void)event_publish(&(struct kernel_event){.kind = EVENT_CPU_HOTPLUG,
+                                               .topic = EVENT_TOPIC_CPU_HOTPLUG,
+                                               .cpu_hotplug = {hal_cpu_id(), true}});
     thread_idle();
 }
 
@@ -96,7 +100,7 @@ static hx_err shutdown(void)
     return component_unregister(&processors_component);
 }
 
-static const char *const dependencies[] = {"memory", "time", NULL};
+static const char *const dependencies[] = {"memory", "time", "ipc", NULL};
 
 const struct subsystem processors_subsystem = {
     .name = "processors",

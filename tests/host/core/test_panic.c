@@ -2,6 +2,7 @@
 
 #include <base/assert.h>
 #include <core/debug/log.h>
+#include <core/ipc/event_bus.h>
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/panic.h>
 #include <hal/clock.h>
@@ -653,11 +654,33 @@ static void actions_are_named_as_in_the_option(void **state)
 #endif
 }
 
+static enum event_answer say_change(void *argument, const struct kernel_event *event)
+{
+    kprintln("%s: %s -> %s", (const char *)argument,
+             kernel_state_name(event->state_changed.old_state),
+             kernel_state_name(event->state_changed.new_state));
+    return EVENT_CONTINUE;
+}
+
+static void subscribe_to_states(const char *name, uint32_t contexts)
+{
+    const struct event_subscriber subscriber = {.topics = EVENT_TOPIC_SET(EVENT_TOPIC_KERNEL_STATE),
+                                                .callback = say_change,
+                                                .argument = (void *)(uintptr_t)name,
+                                                .contexts = contexts};
+    event_subscription id;
+
+    CHECK(event_subscribe(&subscriber, &id) == HX_OK);
+}
+
 static void run_in_state_running(void)
 {
     static struct subsystem_failure failure;
 
     machine_boot(1);
+    subscribe_to_states("in panic too", EVENT_IN_THREAD | EVENT_IN_PANIC);
+    subscribe_to_states("not in panic", EVENT_IN_ANY & ~(uint32_t)EVENT_IN_PANIC);
+    subscribe_to_states("in the worker", EVENT_IN_WORKER);
     CHECK(lifecycle_advance(PHASE_EARLY_INIT) == HX_OK);
     CHECK(orchestrator_init_all(NULL, &failure) == HX_OK);
     CHECK(console_register(&console_serial) == HX_OK);
@@ -666,13 +689,14 @@ static void run_in_state_running(void)
     panic("state");
 }
 
-/* SPEC: X2 X4 K2 */
+/* SPEC: X2 X4 K2 K4 */
 static void the_report_shows_the_state_it_happened_in_and_the_state_moves(void **state)
 {
     (void)state;
     ends_by_exit(run_in_state_running);
     assert_int_equal(printed("State: Initializing\r\n"), 1);
-    assert_int_equal(printed("state: Initializing -> Panic"), 1);
+    assert_int_equal(printed("in panic too: Initializing -> Panic"), 1);
+    assert_int_equal(printed("-> Panic"), 1);
 }
 
 #ifdef HX_DEBUG
