@@ -118,14 +118,20 @@ static void charge(struct thread *self, uint64_t cycles)
                           memory_order_relaxed);
 }
 
-/* A thread whose registers are saved now is Parked, unless it was woken on the way. */
-static void settle_parked(struct thread *previous)
+/* A thread whose registers are saved now is Parked, if it is Parking and was not woken meanwhile.
+ */
+static HX_ALWAYS_INLINE bool try_settle_parked(struct thread *previous)
 {
     uint32_t expected = THREAD_PARKING;
 
-    /* Release: who wakes it, and so makes another CPU run it, acquires (wake). */
-    if (atomic_compare_exchange_strong_explicit(&previous->state, &expected, THREAD_PARKED,
-                                                memory_order_release, memory_order_relaxed)) {
+    /* Release: who wakes it, and so makes another CPU run it, acquires (wake, take_over). */
+    return atomic_compare_exchange_strong_explicit(&previous->state, &expected, THREAD_PARKED,
+                                                   memory_order_release, memory_order_relaxed);
+}
+
+static void settle_parked(struct thread *previous)
+{
+    if (try_settle_parked(previous)) {
         return;
     }
     change_state(previous, THREAD_NOTIFIED, THREAD_RUNNABLE);
@@ -201,8 +207,17 @@ static HX_ALWAYS_INLINE void finish_switch(struct thread *previous)
     policy->enqueue(previous, hal_cpu_id());
 }
 
-static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next, uint32_t cpu,
-                                       uint32_t slice_ticks)
+static HX_NOINLINE void finish_any_switch(struct thread *previous)
+{
+    finish_switch(previous);
+}
+
+/*
+ * Leave the CPU to next. Returns, when self has it again, the thread that ran before, for
+ * finish_switch.
+ */
+HX_MUST_USE static HX_ALWAYS_INLINE struct thread *
+leave_to(struct thread *self, struct thread *next, uint32_t cpu, uint32_t slice_ticks)
 {
     uint64_t cycles = hal_clock_cycles();
 
@@ -214,7 +229,12 @@ static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next,
                           memory_order_relaxed);
     atomic_store_explicit(&next->cpu, cpu, memory_order_relaxed);
     next->previous = self;
-    finish_switch(hal_thread_switch(self, next));
+    return hal_thread_switch(self, next);
+}
+
+static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next, uint32_t cpu)
+{
+    finish_switch(leave_to(self, next, cpu, 0));
 }
 
 /* Nobody waits for the CPU: the idle thread's turn if the caller cannot go on. */
@@ -223,7 +243,7 @@ static HX_NOINLINE void schedule_idle(struct thread *self, uint32_t cpu)
     uint32_t state = state_of(self);
 
     if (state != THREAD_RUNNING && state != THREAD_IDLE) {
-        switch_to(self, cpus[cpu].idle, cpu, 0);
+        switch_to(self, cpus[cpu].idle, cpu);
     }
 }
 
@@ -245,7 +265,7 @@ static HX_ALWAYS_INLINE void schedule_fast(void)
         return;
     }
     change_state(next, THREAD_RUNNABLE, THREAD_RUNNING);
-    switch_to(self, next, cpu, 0);
+    switch_to(self, next, cpu);
 }
 
 static HX_NOINLINE void schedule(void)
@@ -367,8 +387,8 @@ static HX_ALWAYS_INLINE bool begin_parking(struct thread *self)
 
 static HX_ALWAYS_INLINE hx_err finish_parking(struct thread *self)
 {
-    /* Acquire pairs with the release in wake. */
-    uint32_t old = atomic_fetch_and_explicit(&self->state, ~THREAD_TOKEN, memory_order_acquire);
+    /* Only a token can have come to what is Running. Acquire pairs with the release in wake. */
+    uint32_t old = atomic_exchange_explicit(&self->state, THREAD_RUNNING, memory_order_acquire);
 
     hal_interrupts_enable();
     return (old & THREAD_TOKEN) != 0 ? HX_OK : HX_ETIMEDOUT;
@@ -412,7 +432,13 @@ static HX_ALWAYS_INLINE void switch_over(struct thread *self, struct thread *nex
         timer_start(&self->park_timer, deadline_ns, 0);
     }
     read_quiescent(cpu);
-    switch_to(self, next, cpu, self->slice_ticks);
+
+    struct thread *previous = leave_to(self, next, cpu, self->slice_ticks);
+
+    /* Who hands over is Parking. */
+    if (HX_UNLIKELY(!try_settle_parked(previous))) {
+        finish_any_switch(previous);
+    }
     if (HX_UNLIKELY(deadline_ns != THREAD_NO_DEADLINE)) {
         timer_cancel(&thread_current()->park_timer);
     }

@@ -89,12 +89,8 @@ void mailbox_queue_remove(struct mailbox *mailbox, struct parcel *parcel)
 
 struct parcel *mailbox_queue_take(struct mailbox *mailbox)
 {
-    struct parcel *parcel;
+    struct parcel *parcel = choose(mailbox);
 
-    if (mailbox->waiting == 0) {
-        return NULL;
-    }
-    parcel = choose(mailbox);
     mailbox_queue_remove(mailbox, parcel);
     return parcel;
 }

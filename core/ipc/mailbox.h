@@ -115,7 +115,7 @@ static inline bool mailbox_queue_is_full(const struct mailbox *mailbox)
     return mailbox->waiting >= mailbox->capacity;
 }
 
-/* Take the one whose turn it is; NULL: the queue is empty. */
+/* Take the one whose turn it is; the queue is not empty. */
 struct parcel *mailbox_queue_take(struct mailbox *mailbox);
 
 /* Take this one out. */

@@ -166,11 +166,12 @@ static struct client *finish_locked(struct server *server)
 
 static bool take_locked(struct mailbox *mailbox, struct server *server)
 {
-    struct parcel *parcel = mailbox_queue_take(mailbox);
+    struct parcel *parcel;
 
-    if (parcel == NULL) {
+    if (HX_LIKELY(mailbox->waiting == 0)) {
         return false;
     }
+    parcel = mailbox_queue_take(mailbox);
     if (parcel->has_client) {
         give_locked(server, HX_CONTAINER_OF(parcel, struct client, parcel), parcel->message);
     } else {
@@ -578,7 +579,8 @@ static void refuse_queued_locked(struct mailbox *mailbox)
 {
     struct parcel *parcel;
 
-    while ((parcel = mailbox_queue_take(mailbox)) != NULL) {
+    while (mailbox->waiting != 0) {
+        parcel = mailbox_queue_take(mailbox);
         mailbox->errors++;
         if (parcel->has_client) {
             struct client *client = HX_CONTAINER_OF(parcel, struct client, parcel);

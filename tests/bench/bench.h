@@ -29,6 +29,7 @@ void bench_mark_take(void);
 /* The tables, each ending with a NULL name; NULL is the last one. */
 extern const struct benchmark *const bench_tables[];
 extern const struct benchmark channel_benchmarks[];
+extern const struct benchmark ipc_benchmarks[];
 
 /* Measure what matches the pattern ("" means all).  Context: thread. */
 void bench_run(const char *pattern);

@@ -223,5 +223,6 @@ static const struct benchmark kernel_benchmarks[] = {
 const struct benchmark *const bench_tables[] = {
     kernel_benchmarks,
     channel_benchmarks,
+    ipc_benchmarks,
     NULL,
 };
