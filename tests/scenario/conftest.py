@@ -12,6 +12,7 @@ The terminal adds a carriage return to the guest's own, so a pattern does not sa
 than \\r. What the guests said is kept in build/results/scenario-TEST.log.
 """
 import contextlib
+import os
 import pathlib
 import re
 import subprocess
@@ -21,7 +22,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / "tools/run"
-PATIENCE = 60
+# Seconds; a mutant, which may well hang, is given less.
+PATIENCE = int(os.environ.get("HELIX_PATIENCE", "60"))
 RUNNING = r"state Running after \d+ us[^\n]*\n"
 
 
@@ -74,9 +76,10 @@ class Guest:
         self._child.close(force=True)
 
 
-def run_arguments(append="", timeout=120, **options):
+def run_arguments(append="", timeout=2 * PATIENCE, **options):
     """Words for tools/run: smp=4 becomes --smp 4, icount=True becomes --icount."""
-    words = [str(RUN), f"--timeout={timeout}"] + ([f"--append={append}"] if append else [])
+    words = [str(RUN), f"--timeout={min(timeout, 2 * PATIENCE)}"]
+    words += [f"--append={append}"] if append else []
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
         words += [flag] if value is True else [f"{flag}={value}"]

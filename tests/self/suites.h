@@ -27,6 +27,7 @@ extern const struct selftest kern_timer_tests[];
 /* Of the x86_64 image alone: elsewhere there are no such arrays, and the runner passes them over.
  */
 extern const struct selftest x86_64_devices_tests[] __attribute__((weak));
+extern const struct selftest x86_64_exceptions_tests[] __attribute__((weak));
 extern const struct selftest x86_64_router_tests[] __attribute__((weak));
 extern const struct selftest x86_64_storm_tests[] __attribute__((weak));
 

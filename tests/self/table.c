@@ -25,6 +25,7 @@ const struct selftest *const selftest_suites[] = {
     core_panic_end_tests,
     core_gate_tests,
     x86_64_devices_tests,
+    x86_64_exceptions_tests,
     x86_64_router_tests,
     x86_64_storm_tests,
     core_end_tests, /* last: it shuts the kernel down */

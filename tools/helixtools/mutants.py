@@ -6,39 +6,44 @@ import sys
 from helixtools import build, record, spec, suites, tap, tree
 
 # The builds that judging uses; copies of them make a mutant cost seconds.
-BUILDS = ["host-asan", "x86_64"]
+BUILDS = ["host-asan", "x86_64", "x86_64-debug"]
 SEED = 1
 
 # One suite of each kind is enough, in this order.
-PREFERRED = ["host-asan/", "hosted/asan", "metal/release-4cpu", "metal/release-1cpu", "scenario/"]
+PREFERRED = ["hosted/asan", "host-asan/", "metal/release-4cpu", "metal/release-1cpu", "scenario/",
+             "metal/debug-4cpu"]
 
 
 # Groups whose programs can run one test alone.
 NARROWABLE = ("hosted", "metal", "scenario")
+# A mutant may well hang.
+ONE_TEST_SECONDS = 12
+SCENARIO_PATIENCE = 8
 
 
 def build_originals():
     """Build what copies start from; what does not build is said."""
-    built, text = build.make(["tests-asan", "build/host-asan/helix", "all"])
+    built, text = build.make(["tests-asan", "build/host-asan/helix", "images"])
     if not built:
         print("\n".join(build.complaints(text)), file=sys.stderr)
     return built
 
 
 def _goals(suite):
-    """What make builds for the suite; a scenario or boot needs the whole image."""
+    """What make builds for the suite; a scenario may boot either image."""
     if suite.column == suites.HOST:
         return [str(suite.proves[0].relative_to(tree.ROOT))]
-    return ["all"]
+    return ["all"] if suite.name.startswith("metal/release") else ["images"]
 
 
 def _narrow(suite, tag):
     """The suite with the tag's test alone."""
     if suite.group == "scenario":
-        return dataclasses.replace(suite, command=suite.command + ["-k", tag.test])
+        return dataclasses.replace(suite, command=suite.command + ["-k", tag.test],
+                                   environment={"HELIX_PATIENCE": str(SCENARIO_PATIENCE)})
     command = [word.replace("selftest", f"selftest=*{tag.test}", 1)
                if word.startswith("selftest") else word for word in suite.command]
-    return dataclasses.replace(suite, command=command)
+    return dataclasses.replace(suite, command=command, timeout=ONE_TEST_SECONDS)
 
 
 def _candidates(row, column):
@@ -49,6 +54,10 @@ def _candidates(row, column):
         for suite in found:
             if suite.name.startswith(start):
                 yield from ((suite, tag) for tag in tags if tag.source in suite.sources)
+
+
+class _DoesNotBuild(Exception):
+    """What make said."""
 
 
 def _runs(suite, tags):
@@ -63,6 +72,8 @@ def _first_failure(suite, tags):
     it."""
     for narrowed, answered in _runs(suite, tags):
         outcome = record.run(narrowed, SEED, keep=False)
+        if outcome.head["ended"] == "not built":
+            raise _DoesNotBuild(f"error: something that {suite.name} needs is missing")
         for tag in answered:
             if tap.FAIL in spec.verdicts(tag, [outcome]):
                 return tag
@@ -76,10 +87,6 @@ def columns_of(row: str):
     if row not in rows:
         raise ValueError(f"docs/spec-rows.md has no row {row}")
     return [suites.METAL] if rows[row].no_host else [suites.HOST, suites.METAL]
-
-
-class _DoesNotBuild(Exception):
-    """What make said."""
 
 
 def _find_killer(row, column):
