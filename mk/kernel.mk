@@ -66,4 +66,18 @@ $(OUT)/helix.elf: $(OUT)/helix.first.elf $(OUT)/symbols-all.o
 	$(Q)$(KERNEL_LINK) -Map=$(OUT)/helix.map -o $@ $(KERNEL_OBJECTS) $(OUT)/symbols-all.o
 	$(Q)$(NM) $@ | tools/symbols --check $(OUT)/symbols-all.S
 
+# The same kernel without its built-in tests and measurements: never run, only weighed (tools/bench).
+UNTESTED_OBJECTS := $(filter-out $(OUT)/obj/tests/%,$(KERNEL_OBJECTS))
+UNTESTED_LINK    := $(KERNEL_LINK) --unresolved-symbols=ignore-all
+
+$(OUT)/untested.first.elf: $(UNTESTED_OBJECTS) $(OUT)/symbols-none.o $(KERNEL_LDS) $(OUT)/kernel.objects
+	$(Q)$(UNTESTED_LINK) -o $@ $(UNTESTED_OBJECTS) $(OUT)/symbols-none.o
+
+$(OUT)/symbols-untested.S: $(OUT)/untested.first.elf tools/symbols
+	$(Q)$(NM) $< | tools/symbols > $@
+
+$(OUT)/untested.elf: $(OUT)/untested.first.elf $(OUT)/symbols-untested.o
+	$(call say,LD,$@)
+	$(Q)$(UNTESTED_LINK) -o $@ $(UNTESTED_OBJECTS) $(OUT)/symbols-untested.o
+
 -include $(KERNEL_OBJECTS:.o=.d)

@@ -31,7 +31,7 @@ soak: deps ## run all tests with their full counts (long)
 fuzz: deps ## run every fuzzer for T seconds
 	$(Q)tools/test fuzz --fuzz-seconds $(T)
 
-bench: deps all plugins ## measure in counted instructions, and the size of the image (ARGS='…' goes to tools/bench)
+bench: deps all $(OUT)/untested.elf plugins ## measure in counted instructions, and the size of the image (ARGS='…' goes to tools/bench)
 	$(Q)tools/bench --kernel $(OUT)/helix.elf $(ARGS)
 
 spec: deps ## every required behaviour with its tests and their results
