@@ -42,7 +42,7 @@ def find_all(seed: int, fuzz_seconds: int = 5, soak: bool = False) -> List[Suite
     return (host_suites("host-asan", patience) + host_suites("host-gcc", patience)
             + host_suites("host-tsan", patience) + hosted_suites(seed, patience)
             + metal_suites(seed, patience) + scenario_suites(patience)
-            + fuzz_suites(seed, fuzz_seconds) + lint_suites() + tool_suites())
+            + fuzz_suites(seed, fuzz_seconds) + model_suites(patience) + lint_suites() + tool_suites())
 
 
 def _sources(pattern):
@@ -145,6 +145,14 @@ def fuzz_suites(seed, seconds):
         suites.append(Suite(f"fuzz/{source.stem}", HOST, command, [program], [source],
                             timeout=seconds + 60, form="status", environment=SANITIZER_ENVIRONMENT))
     return suites
+
+
+def model_suites(patience):
+    """Exhaustive checks of the protocols that tests cannot exhaust."""
+    tool = tree.ROOT / "tools/model"
+    return [Suite(f"models/{source.stem}", NEITHER, [str(tool), str(source)], [tool, source], [source],
+                  timeout=120 * patience)
+            for source in _sources("tests/models/*.pml")]
 
 
 def lint_suites():
