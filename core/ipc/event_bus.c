@@ -60,8 +60,8 @@ _Static_assert(sizeof(struct event_result) == sizeof(uint64_t) &&
                "a tally is a result");
 
 /* What to do about a subscriber that cannot be called here. Returns the tally with it. */
-static HX_PRESERVE_REGISTERS uint64_t pass_on(uint64_t tally, const struct event_node *node,
-                                              const struct kernel_event *event, uint32_t context)
+static HX_NOINLINE uint64_t pass_on(uint64_t tally, const struct event_node *node,
+                                    const struct kernel_event *event, uint32_t context)
 {
     struct event_entry *entry = node->entry;
     struct event_copy copy;
@@ -83,7 +83,7 @@ static HX_PRESERVE_REGISTERS uint64_t pass_on(uint64_t tally, const struct event
 }
 
 /* Out of line, like pass_on, for the sake of the loop that calls them. */
-static HX_PRESERVE_REGISTERS uint64_t note_answer(uint64_t tally, enum event_answer answer)
+static HX_NOINLINE uint64_t note_answer(uint64_t tally, enum event_answer answer)
 {
     return tally + TALLY_HANDLED + (answer == EVENT_STOP ? TALLY_STOPPED : 0);
 }
@@ -155,7 +155,7 @@ static HX_ALWAYS_INLINE uint64_t tell(const struct kernel_event *event, uint32_t
             tally += TALLY_DELIVERED;
             if (HX_UNLIKELY(answer != EVENT_CONTINUE)) {
                 tally = note_answer(tally, answer);
-                if (answer == EVENT_STOP) {
+                if (tally >= TALLY_STOPPED) {
                     break;
                 }
             }

@@ -10,7 +10,9 @@
 #define HX_COLD          __attribute__((cold, noinline))
 #define HX_ALWAYS_INLINE inline __attribute__((always_inline))
 #define HX_NOINLINE      __attribute__((noinline))
-/* For the slow half of a hot function: a call to it costs the caller no registers, where supported.
+/*
+ * For the slow half of a hot function: a call to it costs the caller no registers, where supported.
+ * Only for functions that return nothing: clang 14 preserves the result's register too.
  */
 #if __has_attribute(preserve_most)
 #define HX_PRESERVE_REGISTERS __attribute__((preserve_most, noinline))

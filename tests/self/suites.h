@@ -9,6 +9,7 @@ extern const struct selftest base_memory_tests[];
 extern const struct selftest core_channel_tests[];
 extern const struct selftest core_debug_tests[];
 extern const struct selftest core_end_tests[];
+extern const struct selftest core_events_tests[];
 extern const struct selftest core_gate_tests[];
 extern const struct selftest core_interrupts_tests[];
 extern const struct selftest core_kernel_tests[];

@@ -21,6 +21,7 @@ const struct selftest *const selftest_suites[] = {
     core_interrupts_tests,
     core_subsystems_tests,
     core_channel_tests,
+    core_events_tests,
     core_panic_tests,
     core_panic_end_tests,
     core_gate_tests,
