@@ -115,7 +115,8 @@ static void run_load(uint32_t capacity, uint64_t count)
         parcels_sender_get(load);
     }
     for (uint32_t i = 0; i < SENDERS; i++) {
-        crew_start(&crew, send_parcels, (void *)(uintptr_t)i, 1ULL << crew_cpu(i % cpu_online_count()));
+        crew_start(&crew, send_parcels, (void *)(uintptr_t)i,
+                   1ULL << crew_cpu(i % cpu_online_count()));
     }
     receive_parcels();
     crew_join(&crew);
