@@ -2,21 +2,21 @@
 
 _Static_assert((EVENT_RING_SIZE & (EVENT_RING_SIZE - 1)) == 0, "numbers wrap into slots");
 
-/* What a slot's turn is while number may be claimed. Both wrap at the same time. */
-static uint32_t turn_of(uint32_t number)
+/* What a slot's turn is while number may be claimed. 64 bits: they never wrap. */
+static uint64_t turn_of(uint64_t number)
 {
     return number / EVENT_RING_SIZE * 2;
 }
 
 /* Claim the next slot; NULL: the ring is full. */
-static struct event_ring_slot *claim(struct event_ring *ring, uint32_t *number)
+static struct event_ring_slot *claim(struct event_ring *ring, uint64_t *number)
 {
-    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 
     for (;;) {
         struct event_ring_slot *slot = &ring->slots[tail % EVENT_RING_SIZE];
         /* Acquire pairs with the reader's release in event_ring_pop. */
-        uint32_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
+        uint64_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
 
         if (turn == turn_of(tail)) {
             if (atomic_compare_exchange_weak_explicit(&ring->tail, &tail, tail + 1,
@@ -27,7 +27,7 @@ static struct event_ring_slot *claim(struct event_ring *ring, uint32_t *number)
             continue;
         }
 
-        uint32_t now = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+        uint64_t now = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 
         if (now == tail) {
             return NULL;
@@ -38,7 +38,7 @@ static struct event_ring_slot *claim(struct event_ring *ring, uint32_t *number)
 
 bool event_ring_push(struct event_ring *ring, const struct event_copy *copy)
 {
-    uint32_t number;
+    uint64_t number;
     struct event_ring_slot *slot = claim(ring, &number);
 
     if (slot == NULL) {

@@ -25,13 +25,13 @@ struct event_copy {
  * and read while it is one more.
  */
 struct event_ring_slot {
-    _Atomic uint32_t turn;  /* A */
+    _Atomic uint64_t turn;  /* A */
     struct event_copy copy; /* O */
 };
 
 struct event_ring {
-    _Atomic uint32_t tail; /* A  copies claimed so far */
-    uint32_t head;         /* copies popped so far; the reader's */
+    _Atomic uint64_t tail; /* A  copies claimed so far */
+    uint64_t head;         /* copies popped so far; the reader's */
     struct event_ring_slot slots[EVENT_RING_SIZE];
 };
 

@@ -124,16 +124,17 @@ static bool is_alive(const struct event_entry *entry)
     return (atomic_load_explicit(&entry->accepts, memory_order_relaxed) & EVENT_ALIVE) != 0;
 }
 
-/* Whoever subscribed to all topics has a node ready. In any order: they find their places. */
+/*
+ * Whoever subscribed to all topics has a node ready; any other topic's list tells their order.
+ */
 static void add_topic_locked(const char *name, event_topic topic)
 {
     (void)string_copy(table.names[topic], EVENT_TOPIC_NAME_MAX, name);
     table.topics++;
-    for (size_t i = 0; i < EVENT_SUBSCRIPTION_MAX; i++) {
-        struct event_entry *entry = &event_entries[i];
-
-        if (is_alive(entry) && entry->topics == EVENT_ALL_TOPICS) {
-            link_locked(entry, topic);
+    for (struct event_node *at = load_locked(&event_first[0]); at != NULL;
+         at = load_locked(&at->next)) {
+        if (at->entry->topics == EVENT_ALL_TOPICS) {
+            link_locked(at->entry, topic);
         }
     }
 }

@@ -22,6 +22,8 @@ const struct selftest *const selftest_suites[] = {
     core_subsystems_tests,
     core_channel_tests,
     core_events_tests,
+    core_router_tests,
+    core_ipc_examples_tests,
     core_panic_tests,
     core_panic_end_tests,
     core_gate_tests,
