@@ -41,6 +41,11 @@ def test_failed_cases_are_named():
     assert outcome(CMOCKA, "status 1").failures() == ["second_thing"]
 
 
+def test_a_test_that_cmocka_leaves_out_is_skipped():
+    case, = tap.parse("1..1\nnot ok 1 # SKIP first_thing\n").cases
+    assert (case.name, case.verdict) == ("first_thing", tap.SKIPPED)
+
+
 def test_a_tagged_test_that_is_missing_from_a_report_fails():
     tag = spec.Tag("K1", pathlib.Path("x.c"), "third_thing")
     assert spec.verdicts(tag, [outcome(CMOCKA)]) == [tap.FAIL]
