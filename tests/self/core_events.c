@@ -4,6 +4,7 @@
 #include <core/config/kernel_configuration.h>
 #include <core/gate/slot.h>
 #include <core/interrupts/dispatcher.h>
+#include <core/interrupts/exceptions.h>
 #include <core/ipc/event_bus.h>
 #include <core/orchestrator/orchestrator.h>
 #include <hal/clock.h>
@@ -27,16 +28,18 @@ static const struct kernel_event process_event = {
 
 /* What callbacks note: who was called, in order. */
 static struct {
-    _Atomic uint32_t count;
+    _Atomic uint32_t next;
+    _Atomic uint32_t count; /* after `who` is written */
     const void *who[HEARD_MAX];
 } heard;
 
 static enum event_answer note(void *argument, const struct kernel_event *event)
 {
     if (event->topic == TOPIC) {
-        uint32_t at = atomic_fetch_add_explicit(&heard.count, 1, memory_order_acq_rel);
+        uint32_t at = atomic_fetch_add_explicit(&heard.next, 1, memory_order_relaxed);
 
         heard.who[at % HEARD_MAX] = argument;
+        atomic_fetch_add_explicit(&heard.count, 1, memory_order_acq_rel);
     }
     return EVENT_CONTINUE;
 }
@@ -74,6 +77,7 @@ static void unsubscribe(event_subscription id)
 
 static void forget_heard(void)
 {
+    atomic_store_explicit(&heard.next, 0, memory_order_relaxed);
     atomic_store_explicit(&heard.count, 0, memory_order_release);
 }
 
@@ -424,6 +428,38 @@ static void the_end_waits_for_the_worker(void)
     expect_end_waits(stay_asleep, EVENT_IN_WORKER);
 }
 
+static enum event_answer end_named(void *argument, const struct kernel_event *event)
+{
+    (void)event;
+    gate.error = event_unsubscribe(*(event_subscription *)argument);
+    return EVENT_CONTINUE;
+}
+
+/* SPEC: P6 */
+static void a_copy_on_its_way_is_not_delivered_after_the_end(void)
+{
+    uint64_t objects = heap_objects();
+    struct kernel_event event = process_event;
+    event_subscription copied;
+    event_subscription ender;
+
+    event.topic = EVENT_TOPIC_INTERRUPT;
+    reset_gate();
+    forget_heard();
+    gate.id = subscribe(TOPIC_SET, stay_asleep, NULL, 1, EVENT_IN_WORKER);
+    copied = subscribe(TOPIC_SET, note, NULL, 0, EVENT_IN_WORKER);
+    ender = subscribe(EVENT_TOPIC_SET(event.topic), end_named, &copied, 0, EVENT_IN_THREAD);
+    EXPECT_EQUAL(event_publish(&process_event).delivered, 2);
+    EXPECT(crew_sleep_until(&gate.inside, 1)); /* the worker is here, the other copy behind */
+    EXPECT_EQUAL(event_publish(&event).delivered, 1);
+    EXPECT_EQUAL(gate.error, HX_OK);
+    atomic_store_explicit(&gate.go, 1, memory_order_release);
+    unsubscribe(gate.id);
+    unsubscribe(ender);
+    wait_for_heap(objects);
+    EXPECT_EQUAL(atomic_load_explicit(&heard.count, memory_order_acquire), 0);
+}
+
 /* What a subscription of the storm works on; ended means: it must not be called any more. */
 struct victim {
     _Atomic uint32_t ended;
@@ -642,6 +678,34 @@ static void in_an_interrupt_only_those_who_accept_it_are_called(void)
     unsubscribe(irq.other);
     EXPECT_EQUAL(event_unsubscribe(irq.self), HX_ESTALE);
     wait_for_heap(objects);
+}
+
+static enum exception_action publish_in_nmi(struct hal_frame *frame, void *argument)
+{
+    (void)frame;
+    (void)argument;
+    irq.result = event_publish(&process_event);
+    irq.self_ended = event_unsubscribe(irq.self);
+    return EXCEPTION_RESUME;
+}
+
+/* SPEC: P5 P6 */
+static void in_an_nmi_copies_wait_for_the_tick(void)
+{
+    forget_heard();
+    irq.self = subscribe(TOPIC_SET, note, name(1), 1, EVENT_IN_NMI);
+    irq.other = subscribe(TOPIC_SET, note, name(2), 0, EVENT_IN_INTERRUPT);
+    EXPECT_EQUAL(exception_register(EXCEPTION_NMI, "core_events", EXCEPTION_ORDER_DEBUGGER,
+                                    publish_in_nmi, NULL),
+                 HX_OK);
+    if (hal_interrupt_send_nmi(hal_cpu_id()) == HX_OK) {
+        EXPECT(crew_spin_until(&heard.count, 2));
+        EXPECT(irq.result.delivered == 2 && irq.self_ended == HX_ECONTEXT);
+        EXPECT((uintptr_t)heard.who[0] == 1 && (uintptr_t)heard.who[1] == 2);
+    }
+    EXPECT_EQUAL(exception_unregister(EXCEPTION_NMI, "core_events"), HX_OK);
+    unsubscribe(irq.self);
+    unsubscribe(irq.other);
 }
 
 /* SPEC: P5 */
@@ -877,10 +941,12 @@ const struct selftest core_events_tests[] = {
     {TEST(a_callback_that_publishes_its_own_topic_ends_at_the_bound), 0},
     {TEST(the_end_waits_for_a_callback_on_another_cpu), 0},
     {TEST(the_end_waits_for_the_worker), 0},
+    {TEST(a_copy_on_its_way_is_not_delivered_after_the_end), 0},
     {TEST(nobody_is_called_after_the_end_however_many_publish), 0},
     {TEST(a_callback_waits_for_the_other_it_ends), 0},
     {TEST(two_callbacks_that_end_each_other_both_go_on), 0},
     {TEST(in_an_interrupt_only_those_who_accept_it_are_called), 0},
+    {TEST(in_an_nmi_copies_wait_for_the_tick), 0},
     {TEST(copies_without_room_are_dropped_and_counted), 0},
     {TEST(under_load_nothing_is_lost_doubled_or_out_of_order), 0},
     {TEST(each_change_of_state_is_an_event_after_the_state_is_visible), 0},

@@ -391,10 +391,9 @@ static _Atomic uint32_t floods;
 static hx_err flood(void *argument, const struct router_message *request,
                     struct router_message *response)
 {
-    uint32_t number = atomic_fetch_add_explicit(&work.begun, 1, memory_order_acq_rel);
-
     (void)response;
-    work.codes[number % LOG_MAX] = request->code;
+    work.codes[begun() % LOG_MAX] = request->code; /* there is one server */
+    atomic_fetch_add_explicit(&work.begun, 1, memory_order_release);
     if (request->code == 5) {
         (void)crew_sleep_until(&work.go, 1);
     }
