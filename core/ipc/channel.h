@@ -19,7 +19,7 @@
  * or with the last sender, and is skipped unless it was committed.
  * - Who blocks pays: sending and receiving have no fence; a thread that is about to block marks the
  *   channel, makes every CPU pass a barrier where that is needed, and looks again. The receiver's
- * mark is in the tail word (docs/adr/0010-channels-who-blocks-pays.md, tests/models/channel.pml).
+ * mark is in the tail word (docs/adr/0004-channels-who-blocks-pays.md, tests/models/channel.pml).
  * - `destroy` is called with no lock held, in thread context.
  * - Use the typed wrappers that CHANNEL_TYPE makes; the untyped functions are what they are made
  * of.

@@ -172,7 +172,7 @@ void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)
 static struct {
     _Atomic int64_t live;
     uint64_t fail_in; /* 0: none */
-    owner_tag last_owner;
+    _Atomic owner_tag last_owner;
 } kernel_heap;
 
 void *heap_allocate(size_t size, owner_tag owner)
