@@ -1,6 +1,8 @@
 /* Oneshots: every order of the two ends' steps, then races of them. */
 #include "pthread_kernel.h"
 #include <core/ipc/oneshot.h>
+#include <signal.h>
+#include <sys/mman.h>
 
 struct answer {
     uint64_t number;
@@ -245,6 +247,37 @@ static void a_value_sent_while_the_receiver_goes_has_one_owner(void **state)
     }
 }
 
+/* A page that cannot be read until somebody has tried, and what happens then. */
+static void *guarded_page;
+static size_t guarded_size;
+
+/* A fault of the copy in oneshot_send, which holds no lock: the receiver goes right there. */
+static void close_in_the_middle(int signal)
+{
+    (void)signal;
+    reply_receiver_close(shared);
+    mprotect(guarded_page, guarded_size, PROT_READ);
+}
+
+/* SPEC: P4 */
+static void a_receiver_that_goes_during_the_send_leaves_the_value_with_the_sender(void **state)
+{
+    const struct sigaction action = {.sa_handler = close_in_the_middle};
+    struct sigaction before;
+
+    (void)state;
+    guarded_size = (size_t)sysconf(_SC_PAGESIZE);
+    guarded_page = mmap(NULL, guarded_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(guarded_page, MAP_FAILED);
+    shared = fresh();
+    assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+    assert_int_equal(reply_send(shared, guarded_page), HX_ECLOSED);
+    assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+    assert_int_equal(destroyed, 0);
+    reply_sender_close(shared);
+    munmap(guarded_page, guarded_size);
+}
+
 static void send_only(void *argument)
 {
     (void)argument;
@@ -284,6 +317,7 @@ int main(void)
         cmocka_unit_test(waiting_ends_at_the_deadline_and_never_begins_in_an_interrupt),
         cmocka_unit_test(a_waiting_receiver_gets_the_value_or_the_end),
         cmocka_unit_test(a_value_sent_while_the_receiver_goes_has_one_owner),
+        cmocka_unit_test(a_receiver_that_goes_during_the_send_leaves_the_value_with_the_sender),
         cmocka_unit_test(of_many_senders_one_wins),
     };
 
