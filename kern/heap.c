@@ -31,16 +31,22 @@
 
 /*
  * A CPU's free objects of one class. Two words each: the object, and where its owner stands, which
- * the hot path would otherwise have to work out again.
+ * the hot path would otherwise have to work out again (see owner_word).
+ *
+ * How many words are used and how many allocations were served change together, so they share a
+ * word: one addition does both. 56 bits of allocations last for decades.
  *
  * Keys: C = the CPU, preemption off; W = written so, read by anyone (relaxed); I = immutable
  */
 struct magazine {
-    _Atomic uint32_t used;        /* W  words */
-    uint32_t capacity;            /* I  words */
-    _Atomic uint64_t allocations; /* W */
-    void *words[];                /* C  the last two are the warmest object's */
+    _Atomic uint64_t counts; /* W  words in use; times ALLOCATION: allocations */
+    uint64_t capacity;       /* I  words */
+    void *words[];           /* C  the last two are the warmest object's */
 };
+
+#define OBJECT_WORDS 2U
+#define ALLOCATION   256U
+_Static_assert(2 * BATCH_MAX * OBJECT_WORDS < ALLOCATION, "the words of a magazine leave no carry");
 
 /* A block of whole frames. Keys: L = large.lock, I = immutable */
 struct large {
@@ -90,33 +96,58 @@ static inline uint32_t shift_of(size_t class)
     return (uint32_t) class + 1;
 }
 
+/* For anyone; exact while the magazine's CPU neither allocates nor frees. */
+static inline uint64_t magazine_counts(const struct magazine *magazine)
+{
+    return atomic_load_explicit(&magazine->counts, memory_order_relaxed);
+}
+
+/*
+ * The words in use, for the CPU itself. Nobody else writes them, so this read is not atomic:
+ * compilers then load the one byte instead of the word and its part.
+ */
 static inline size_t magazine_used(const struct magazine *magazine)
 {
-    return atomic_load_explicit(&magazine->used, memory_order_relaxed);
+    return *(const uint64_t *)&magazine->counts % ALLOCATION;
 }
 
 /* A load and a store, which compilers make one instruction of; only this CPU writes. */
-static inline void magazine_change_used(struct magazine *magazine, uint32_t change)
+static inline void magazine_change(struct magazine *magazine, uint64_t change)
 {
-    uint32_t used = atomic_load_explicit(&magazine->used, memory_order_relaxed);
-
-    atomic_store_explicit(&magazine->used, used + change, memory_order_relaxed);
+    atomic_store_explicit(&magazine->counts, magazine_counts(magazine) + change,
+                          memory_order_relaxed);
 }
 
-static inline void magazine_count_allocation(struct magazine *magazine)
+/*
+ * A magazine's word for where an object's owner stands: the address less the fixed part of the
+ * slab's header. Added back, that part is an offset within the instruction that uses the address;
+ * here it would be an addition.
+ */
+static inline void *owner_word(struct slab *slab, const void *object)
 {
-    uint64_t allocations = atomic_load_explicit(&magazine->allocations, memory_order_relaxed);
+    return (char *)slab + slab_index(slab, object) * sizeof(owner_tag);
+}
 
-    atomic_store_explicit(&magazine->allocations, allocations + 1, memory_order_relaxed);
+static inline _Atomic owner_tag *owner_of_word(void *word)
+{
+    return (_Atomic owner_tag *)((char *)word + offsetof(struct slab, owners));
 }
 
 /* Put an object on top of a magazine that has room behind its `used` words. */
-static inline void magazine_push(struct magazine *magazine, size_t used, void *object,
-                                 _Atomic owner_tag *owner)
+static inline void magazine_push(struct magazine *magazine, size_t used, void *object, void *owner)
 {
     magazine->words[used] = object;
-    magazine->words[used + 1] = (void *)owner;
-    magazine_change_used(magazine, 2);
+    magazine->words[used + 1] = owner;
+    magazine_change(magazine, OBJECT_WORDS);
+}
+
+/*
+ * Whether nobody has an object that is being freed. Only who has it writes its owner, so this read
+ * is not atomic: compilers then make it part of the comparison.
+ */
+static inline bool is_unowned(const _Atomic owner_tag *owner)
+{
+    return *(const owner_tag *)owner == OWNER_NONE;
 }
 
 /*
@@ -135,11 +166,10 @@ static inline bool magazine_take(size_t class, owner_tag owner, void **object, b
         return false;
     }
 
-    _Atomic owner_tag *tag = magazine->words[used - 1];
+    _Atomic owner_tag *tag = owner_of_word(magazine->words[used - 1]);
 
     *object = magazine->words[used - 2];
-    magazine_change_used(magazine, (uint32_t)-2);
-    magazine_count_allocation(magazine);
+    magazine_change(magazine, ALLOCATION - OBJECT_WORDS);
     atomic_store_explicit(tag, owner, memory_order_relaxed);
     *switching = preempt_enable_deferred();
     return true;
@@ -148,22 +178,28 @@ static inline bool magazine_take(size_t class, owner_tag owner, void **object, b
 /* Free into this CPU's magazine; false: it is full, or nobody owns the object. */
 static inline bool magazine_put(struct slab *slab, void *object, bool *switching)
 {
-    _Atomic owner_tag *owner = slab_owner(slab, object);
+    void *word = owner_word(slab, object);
+    _Atomic owner_tag *owner = owner_of_word(word);
 
     preempt_disable();
 
     struct magazine *magazine = slab->magazines[hal_cpu_id()];
     size_t used = magazine_used(magazine);
 
-    if (HX_UNLIKELY(atomic_load_explicit(owner, memory_order_relaxed) == OWNER_NONE ||
-                    used == magazine->capacity)) {
+    if (HX_UNLIKELY(is_unowned(owner) || used == magazine->capacity)) {
         *switching = preempt_enable_deferred();
         return false;
     }
     atomic_store_explicit(owner, OWNER_NONE, memory_order_relaxed);
-    magazine_push(magazine, used, object, owner);
+    magazine_push(magazine, used, object, word);
     *switching = preempt_enable_deferred();
     return true;
+}
+
+/* Half of the objects that fit. */
+static uint32_t magazine_batch(const struct magazine *magazine)
+{
+    return (uint32_t)magazine->capacity / OBJECT_WORDS / 2;
 }
 
 /* Fill this CPU's magazine half when it is empty; false: no memory. */
@@ -176,10 +212,10 @@ static bool magazine_refill(size_t class)
     struct magazine *magazine = magazines[class][hal_cpu_id()];
 
     if (magazine_used(magazine) == 0) {
-        uint32_t count = slab_take(&classes[class], objects, magazine->capacity / 4);
+        uint32_t count = slab_take(&classes[class], objects, magazine_batch(magazine));
 
         for (uint32_t i = 0; i < count; i++) {
-            magazine_push(magazine, 2 * i, objects[i], slab_owner(slab_of(objects[i]), objects[i]));
+            magazine_push(magazine, 2 * i, objects[i], owner_word(slab_of(objects[i]), objects[i]));
         }
     }
 
@@ -198,7 +234,7 @@ static void magazine_drain(size_t class)
 
     struct magazine *magazine = magazines[class][hal_cpu_id()];
     size_t used = magazine_used(magazine);
-    uint32_t count = magazine->capacity / 4;
+    uint32_t count = magazine_batch(magazine);
 
     if (used == magazine->capacity) {
         for (uint32_t i = 0; i < count; i++) {
@@ -206,7 +242,7 @@ static void magazine_drain(size_t class)
         }
         memmove(magazine->words, magazine->words + 2 * count,
                 (used - 2 * count) * sizeof(magazine->words[0]));
-        magazine_change_used(magazine, -(2 * count));
+        magazine_change(magazine, -(uint64_t)count * OBJECT_WORDS);
         slab_put(&classes[class], objects, count);
     }
     preempt_enable();
@@ -430,7 +466,7 @@ void *heap_allocate(size_t size, owner_tag owner)
         return allocate_slow(size, owner);
     }
     debug_allocated(object, size);
-    if (switching) {
+    if (HX_UNLIKELY(switching)) {
         return switch_and_return(object);
     }
     return object;
@@ -616,11 +652,10 @@ static void add_class(struct heap_statistics *statistics, size_t class)
     statistics->frames += classes[class].slab_count << SLAB_ORDER;
     spinlock_release(&classes[class].lock, state);
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
-        const struct magazine *magazine = magazines[class][cpu];
+        uint64_t counts = magazine_counts(magazines[class][cpu]);
 
-        objects -= magazine_used(magazine) / 2;
-        statistics->allocations +=
-            atomic_load_explicit(&magazine->allocations, memory_order_relaxed);
+        objects -= counts % ALLOCATION / OBJECT_WORDS;
+        statistics->allocations += counts / ALLOCATION;
     }
     statistics->objects += objects;
     statistics->bytes_in_use += objects << classes[class].shift;
@@ -667,7 +702,7 @@ static void magazines_init(uint32_t cpu, void *frame)
     for (size_t class = CLASS_FIRST; class < CLASS_END; class ++) {
         struct magazine *magazine = (struct magazine *)next;
 
-        magazine->capacity = 2 * magazine_objects(class);
+        magazine->capacity = OBJECT_WORDS * magazine_objects(class);
         magazines[class][cpu] = magazine;
         next += sizeof(*magazine) + magazine->capacity * sizeof(magazine->words[0]);
     }

@@ -27,7 +27,7 @@ static inline void debug_check(const uint8_t *bytes, size_t size, uint8_t wanted
 
 static inline uint16_t *debug_size(struct slab *slab, const void *object)
 {
-    return &slab_requested(slab)[((uintptr_t)object - (uintptr_t)slab) >> slab->shift];
+    return &slab_requested(slab)[slab_index(slab, object)];
 }
 
 static inline void debug_allocated(void *object, size_t size)

@@ -41,7 +41,7 @@ static uint32_t take_from(struct slab *slab, void **objects, uint32_t count)
 
 static void put_into(struct slab *slab, const void *object)
 {
-    uint32_t index = (uint32_t)(((uintptr_t)object - (uintptr_t)slab) >> slab->shift);
+    size_t index = slab_index(slab, object);
     uint64_t *word = &slab_bits(slab)[index / 64];
     uint64_t bit = 1ULL << index % 64;
 

@@ -68,10 +68,15 @@ static inline struct slab *slab_of(const void *object)
     return (struct slab *)((uintptr_t)object & ~(uintptr_t)(SLAB_SIZE - 1));
 }
 
+static inline size_t slab_index(const struct slab *slab, const void *object)
+{
+    return ((uintptr_t)object - (uintptr_t)slab) >> slab->shift;
+}
+
 /* Where an object's owner stands. */
 static inline _Atomic owner_tag *slab_owner(struct slab *slab, const void *object)
 {
-    return &slab->owners[((uintptr_t)object - (uintptr_t)slab) >> slab->shift];
+    return &slab->owners[slab_index(slab, object)];
 }
 
 static inline void *slab_object(struct slab *slab, uint32_t index)
