@@ -153,6 +153,32 @@ void thread_adopt_boot(void)
     }
 }
 
+/* --- accounting ------------------------------------------------------------------------------- */
+
+static hx_err charge_nobody(owner_tag owner, uint64_t *charge)
+{
+    (void)owner;
+    *charge = 0;
+    return HX_OK;
+}
+
+static void release_nobody(owner_tag owner, uint64_t charge)
+{
+    (void)owner;
+    (void)charge;
+}
+
+static const struct thread_accounting no_accounting = {.charge = charge_nobody,
+                                                       .release = release_nobody};
+static const struct thread_accounting *accounting = &no_accounting;
+
+void thread_set_accounting(const struct thread_accounting *ops)
+{
+    HX_ASSERT(accounting == &no_accounting && all.reaper == NULL,
+              "accounting is set once, before there are threads");
+    accounting = ops;
+}
+
 /* --- creation --------------------------------------------------------------------------------- */
 
 static bool are_valid(const struct thread_options *options)
@@ -217,16 +243,25 @@ hx_err thread_create(const struct thread_options *options, struct thread **threa
     }
     init_thread(created, options);
 
-    hx_err error =
-        allocate_stack(created, options->stack_size != 0 ? options->stack_size : THREAD_STACK_SIZE);
+    hx_err error = accounting->charge(owner, &created->charge);
 
     if (error != HX_OK) {
-        heap_free(created);
-        return error;
+        goto free_created;
+    }
+    error =
+        allocate_stack(created, options->stack_size != 0 ? options->stack_size : THREAD_STACK_SIZE);
+    if (error != HX_OK) {
+        goto release_charge;
     }
     list_thread(created);
     *thread = created;
     return HX_OK;
+
+release_charge:
+    accounting->release(owner, created->charge);
+free_created:
+    heap_free(created);
+    return error;
 }
 
 void thread_start(struct thread *thread)
@@ -276,19 +311,27 @@ static void free_thread(struct thread *thread)
 {
     hal_thread_fini(&thread->hal);
     area_free(thread->stack);
+    accounting->release(thread->owner, thread->charge);
     unlist_thread(thread); /* last: who waits for the count to fall finds the stack freed */
     heap_free(thread);
+}
+
+bool thread_reap(void)
+{
+    struct thread *dead = exhume();
+    bool was_any = dead != NULL;
+
+    for (; dead != NULL; dead = exhume()) {
+        free_thread(dead);
+    }
+    return was_any;
 }
 
 static void reaper_main(void *argument)
 {
     (void)argument;
     for (;;) {
-        struct thread *dead = exhume();
-
-        if (dead != NULL) {
-            free_thread(dead);
-        } else {
+        if (!thread_reap()) {
             thread_wait();
         }
     }

@@ -187,8 +187,8 @@ HX_NORETURN void thread_idle(void);
 /* --- threads ---------------------------------------------------------------------------------- */
 
 /*
- * Who counts threads (and may refuse one). charge comes before a thread exists, release after it is
- * freed, with what charge gave; both in thread context, where they may not block.
+ * Who counts threads, and may refuse one. charge comes before a thread exists, release when its
+ * stack is freed, with what charge gave. Both are called in thread context and do not block.
  */
 struct thread_accounting {
     hx_err (*charge)(owner_tag owner, uint64_t *charge);
@@ -224,6 +224,12 @@ HX_MUST_USE hx_err thread_create(const struct thread_options *options, struct th
 void thread_start(struct thread *thread);
 
 HX_NORETURN void thread_exit(void);
+
+/*
+ * Free threads that have exited, before the reaper comes to it. Returns whether there were any.
+ * Context: thread, interrupts on.  Blocks: spins.
+ */
+bool thread_reap(void);
 
 /* Let others of the same priority run first.  Context: thread. */
 void thread_yield(void);

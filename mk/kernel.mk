@@ -34,8 +34,8 @@ $(OUT)/kernel.flags: FORCE
 $(OUT)/kernel.objects: FORCE
 	$(call keep_text,$(KERNEL_LINK) $(KERNEL_OBJECTS))
 
-# The heap's hot path is two leaf functions; a fault in them shows the caller's caller next.
-$(OUT)/obj/kern/heap.c.o: KERNEL_CFLAGS += -momit-leaf-frame-pointer
+# Hot paths that are two leaf functions each; a fault in them shows the caller's caller next.
+$(OUT)/obj/kern/heap.c.o $(OUT)/obj/core/resource/resource.c.o: KERNEL_CFLAGS += -momit-leaf-frame-pointer
 
 $(OUT)/obj/%.c.o: %.c $(OUT)/kernel.flags
 	$(call say,CC,$<)

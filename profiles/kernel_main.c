@@ -19,6 +19,7 @@
 #include <profiles/profile.h>
 #include <subsys/ipc/ipc.h>
 #include <subsys/memory/memory.h>
+#include <subsys/resources/resources.h>
 #include <tests/bench/bench.h>
 
 static void require(hx_err error, const char *what)
@@ -95,6 +96,7 @@ static void early_init(const struct boot_configuration *config)
 {
     require(lifecycle_advance(PHASE_EARLY_INIT), "entering EarlyInit");
     require(memory_init_early(config), "memory");
+    require(resources_init_early(), "resources");
     exceptions_init();
     interrupts_init();
 }

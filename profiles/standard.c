@@ -6,9 +6,11 @@
 #include <subsys/modules/modules.h>
 #include <subsys/monitor/monitor.h>
 #include <subsys/processors/processors.h>
+#include <subsys/resources/resources.h>
 #include <subsys/time/time.h>
 
 const struct subsystem *const profile_subsystems[] = {
-    &memory_subsystem,     &time_subsystem,    &ipc_subsystem,     &console_subsystem,
-    &processors_subsystem, &modules_subsystem, &monitor_subsystem, NULL,
+    &memory_subsystem,  &resources_subsystem, &time_subsystem,
+    &ipc_subsystem,     &console_subsystem,   &processors_subsystem,
+    &modules_subsystem, &monitor_subsystem,   NULL,
 };

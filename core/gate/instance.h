@@ -10,6 +10,7 @@
 #define CORE_GATE_INSTANCE_H
 
 #include <core/gate/arena.h>
+#include <core/resource/resource.h>
 #include <hal/gate.h>
 #include <helix/error.h>
 #include <helix/module.h>
@@ -40,7 +41,8 @@ struct module_instance {
     _Atomic bool is_doomed;           /* A */
     struct arena arena;               /* I */
     struct hal_range text;            /* I  where its code is */
-    owner_tag owner;                  /* I */
+    owner_tag owner;                  /* I  opened for it, closed when it is unloaded */
+    resource_handle place;            /* I  the kernel's: one of its module instances */
     uint64_t load_cycles;             /* I  what loading cost */
     struct hx_module_version version; /* I */
     char name[HX_MODULE_NAME_MAX];    /* I */

@@ -10,6 +10,7 @@
 #include <core/gate/callout.h>
 #include <core/hot_reload/elf_module.h>
 #include <core/hot_reload/loader.h>
+#include <core/resource/owner.h>
 #include <hal/clock.h>
 #include <hal/gate.h>
 #include <hal/relocate.h>
@@ -28,7 +29,8 @@ struct load {
     char *why;
 };
 
-static _Atomic uint32_t next_owner_index = OWNER_CORE + 1;
+static _Atomic uint64_t memory_soft = LOADER_MEMORY_SOFT;
+static _Atomic uint64_t memory_hard = LOADER_MEMORY_HARD;
 
 static hx_err complain(struct load *load, hx_err error, const char *what, const char *name)
 {
@@ -50,7 +52,7 @@ static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
     load->thunk_pages = is_user ? 1 : 0;
     error = arena_create(&load->instance->arena,
                          load->thunk_pages + image_pages + (is_user ? stack_pages : 0), is_user,
-                         load->instance->owner);
+                         OWNER_NONE);
     if (error != HX_OK) {
         return complain(load, error, "no addresses for the module", "");
     }
@@ -58,6 +60,11 @@ static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
     load->image = load->instance->arena.base + (load->thunk_pages << HAL_PAGE_SHIFT);
     load->instance->gate.stack_tops = load->image + load->elf.image_size + HAL_GATE_STACK_STRIDE;
     return HX_OK;
+}
+
+static size_t group_pages(const struct load *load, enum elf_group group)
+{
+    return (load->elf.groups[group].size + HAL_PAGE_SIZE - 1) >> HAL_PAGE_SHIFT;
 }
 
 /* --- relocating ------------------------------------------------------------------------------- */
@@ -223,15 +230,80 @@ static hx_err read_descriptor(struct load *load)
     return read_operations(load, &descriptor);
 }
 
+/* --- owner and limits ------------------------------------------------------------------------- */
+
+void loader_set_memory_limits(struct resource_limits limits)
+{
+    atomic_store_explicit(&memory_soft, limits.soft, memory_order_relaxed);
+    atomic_store_explicit(&memory_hard, limits.hard, memory_order_relaxed);
+}
+
+/* What commit will map. */
+static uint64_t memory_needed(const struct load *load)
+{
+    size_t pages = load->thunk_pages;
+
+    for (unsigned group = 0; group < ELF_GROUP_COUNT; group++) {
+        pages += group_pages(load, (enum elf_group)group);
+    }
+    if (load->instance->gate.backend == HAL_GATE_USER) {
+        pages += INSTANCE_STACKS * (STACK_PAGES - 1);
+    }
+    return (uint64_t)pages << HAL_PAGE_SHIFT;
+}
+
+static hx_err charge_memory(struct load *load)
+{
+    const struct resource_limits limits = {
+        .soft = atomic_load_explicit(&memory_soft, memory_order_relaxed),
+        .hard = atomic_load_explicit(&memory_hard, memory_order_relaxed),
+    };
+    resource_handle handle; /* comes back with the owner's end */
+    hx_err error = resource_set_limit(load->instance->owner, RESOURCE_MEMORY, limits);
+
+    if (error == HX_OK) {
+        error =
+            resource_allocate(load->instance->owner, RESOURCE_MEMORY, memory_needed(load), &handle);
+    }
+    return error == HX_OK ? HX_OK : complain(load, error, "memory", hx_error_text(error));
+}
+
+/* Nothing is tagged before the module's name is known to be one. */
+static hx_err take_resources(struct load *load)
+{
+    struct module_instance *instance = load->instance;
+    hx_err error = resource_allocate(OWNER_CORE, RESOURCE_MODULES, 1, &instance->place);
+
+    if (error != HX_OK) {
+        return complain(load, error, "modules", hx_error_text(error));
+    }
+    error = resource_owner_open(instance->name, &instance->owner);
+    if (error != HX_OK) {
+        return complain(load, error, "no owner for the module", "");
+    }
+    instance->arena.owner = instance->owner;
+    return charge_memory(load);
+}
+
+/* As far as they were taken; the owner has nothing any more but what it has at the broker. */
+static void return_resources(const struct module_instance *instance)
+{
+    if (instance->owner != OWNER_NONE) {
+        (void)!resource_owner_close(instance->owner, NULL);
+    }
+    if (instance->place != RESOURCE_HANDLE_NONE) {
+        (void)!resource_release(instance->place, OWNER_CORE);
+    }
+}
+
 /* --- committing ------------------------------------------------------------------------------- */
 
 static hx_err map_group(struct load *load, enum elf_group group, unsigned protection)
 {
     const struct elf_module_group *plan = &load->elf.groups[group];
-    size_t pages = (plan->size + HAL_PAGE_SIZE - 1) >> HAL_PAGE_SHIFT;
     size_t first = load->thunk_pages + (plan->offset >> HAL_PAGE_SHIFT);
 
-    return arena_map(&load->instance->arena, first, pages, protection,
+    return arena_map(&load->instance->arena, first, group_pages(load, group), protection,
                      (const char *)load->scratch->base + plan->offset, plan->size);
 }
 
@@ -308,6 +380,9 @@ static void load_release(struct load *load, bool keep_instance)
         if (load->has_arena) {
             arena_destroy(&load->instance->arena);
         }
+        if (load->instance != NULL) {
+            return_resources(load->instance);
+        }
         heap_free(load->instance);
     }
 }
@@ -326,14 +401,15 @@ static hx_err load_steps(struct load *load, const void *file, size_t size,
         return complain(load, HX_ENOMEM, "no memory for the instance", "");
     }
     load->instance->gate.backend = backend;
-    load->instance->owner =
-        owner_make(atomic_fetch_add_explicit(&next_owner_index, 1, memory_order_relaxed), 0);
     error = reserve_arena(load, backend);
     if (error == HX_OK) {
         error = build_image(load);
     }
     if (error == HX_OK) {
         error = read_descriptor(load);
+    }
+    if (error == HX_OK) {
+        error = take_resources(load);
     }
     if (error == HX_OK) {
         error = commit(load);
@@ -369,5 +445,6 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
 void loader_unload(struct module_instance *instance)
 {
     arena_destroy(&instance->arena);
+    return_resources(instance);
     heap_free(instance);
 }

@@ -40,13 +40,13 @@ const char *resource_class_name(enum resource_class class);
 const char *resource_class_unit(enum resource_class class);
 
 /* Largest amount and largest limit; as a limit it means none. */
-#define RESOURCE_UNLIMITED (UINT64_MAX >> 1)
+#define RESOURCE_UNLIMITED (UINT64_MAX >> 2)
 
 /* Index and generation of a place in the table of handles. */
 typedef uint64_t resource_handle;
 
 #define RESOURCE_HANDLE_NONE 0U
-#define RESOURCE_HANDLES_MAX (1U << 18)
+#define RESOURCE_HANDLES_MAX (1U << 17)
 
 /*
  * Make the broker usable: no handles, no providers, and the kernel as the only owner.

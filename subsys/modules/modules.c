@@ -208,7 +208,7 @@ static hx_err shutdown(void)
     return error == HX_OK ? last : error;
 }
 
-static const char *const dependencies[] = {"memory", "processors", NULL};
+static const char *const dependencies[] = {"resources", "processors", NULL};
 
 const struct subsystem modules_subsystem = {
     .name = "modules",

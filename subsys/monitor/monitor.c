@@ -18,6 +18,7 @@
 #include <subsys/modules/modules.h>
 #include <subsys/monitor/monitor.h>
 #include <subsys/processors/processors.h>
+#include <subsys/resources/resources.h>
 
 #define TEXT_SIZE   4096
 #define LOG_LINES   32
@@ -150,6 +151,7 @@ static const struct key keys[] = {
     {'l', "log: the last lines", show_log},
     {'t', "threads", show_threads},
     {'m', "memory", memory_report},
+    {'u', "usage of resources: every owner's ledger and limits", resources_report},
     {'c', "CPUs", processors_report},
     {'g', "gate: slots and their modules", modules_report},
     {'b', "bus: topics, subscriptions, counts", ipc_report_events},

@@ -30,6 +30,7 @@ void bench_mark_take(void);
 extern const struct benchmark *const bench_tables[];
 extern const struct benchmark channel_benchmarks[];
 extern const struct benchmark ipc_benchmarks[];
+extern const struct benchmark resource_benchmarks[];
 
 /* Measure what matches the pattern ("" means all).  Context: thread. */
 void bench_run(const char *pattern);

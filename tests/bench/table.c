@@ -221,8 +221,5 @@ static const struct benchmark kernel_benchmarks[] = {
 };
 
 const struct benchmark *const bench_tables[] = {
-    kernel_benchmarks,
-    channel_benchmarks,
-    ipc_benchmarks,
-    NULL,
+    kernel_benchmarks, channel_benchmarks, ipc_benchmarks, resource_benchmarks, NULL,
 };

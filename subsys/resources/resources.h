@@ -1,0 +1,30 @@
+/*
+ * Resources as a subsystem: the broker of core/resource, connected to the things it counts.
+ *
+ * Rules:
+ * - Memory and threads are provided by kern, module instances by the loader; CPU time is measured
+ *   from the threads. Classes without a provider here (file handles, ports) get theirs with the
+ *   service that gives such things out, and are refused until then.
+ * - Every thread but the CPUs' boot threads holds a handle of its owner's.
+ * - limit.modules and limit.threads on the command line are hard limits of the kernel itself,
+ * limit.module-memory is that of each module instance; nine tenths of one is the soft limit.
+ */
+#ifndef SUBSYS_RESOURCES_RESOURCES_H
+#define SUBSYS_RESOURCES_RESOURCES_H
+
+#include <core/orchestrator/subsystem.h>
+#include <helix/error.h>
+
+extern const struct subsystem resources_subsystem;
+
+/*
+ * Make the broker, and count threads from the first one on.
+ * Context: boot, after memory_init_early, before the first thread.  Errors: none but those of
+ * resource_register_provider.
+ */
+HX_MUST_USE hx_err resources_init_early(void);
+
+/* Every owner's ledger, with limits.  Context: thread. */
+void resources_report(void);
+
+#endif
