@@ -5,8 +5,6 @@
 #include <kern/mutex.h>
 #include <kern/thread.h>
 
-_Atomic uint64_t grant_reclaiming;
-
 struct broker broker = {
     .revoked = LIST_INIT(broker.revoked),
     .ended = LIST_INIT(broker.ended),
@@ -33,12 +31,6 @@ hx_err broker_lock(void)
 void broker_unlock(void)
 {
     mutex_unlock(&mutex);
-}
-
-hx_err broker_refused(hx_err error)
-{
-    atomic_fetch_add_explicit(&broker.refusals, 1, memory_order_relaxed);
-    return error;
 }
 
 /* --- start and end --------------------------------------------------------------------------- */
@@ -117,12 +109,11 @@ hx_err capability_subject_create(const char *name, subject_id *id)
 
 static void end_subject(struct subject *subject)
 {
-    /* Before the subject's end is visible: who sees that, follows origins. */
-    atomic_fetch_add_explicit(&grant_reclaiming, 1, memory_order_relaxed);
-    /* The one store; release: it is seen after the counter. */
+    broker_close_locked();
+    /* The one store; release: who sees it sees that checks have to follow origins. */
     atomic_fetch_add_explicit(&subject->generation, 1, memory_order_release);
     list_push_back(&broker.ended, &subject->link);
-    broker.operations++;
+    (void)broker_count(&broker.operations, 1);
     reclaim_request_locked();
 }
 
@@ -203,13 +194,17 @@ static hx_err prepare(subject_id to, resource_id resource, struct grant **grant)
 
 static void enter(struct grant *grant, struct grant *origin, subject_id to)
 {
+    uint64_t count;
+
     if (origin != NULL) {
         list_push_back(&origin->derived, &grant->sibling);
     }
     list_push_back(&subject_find(to)->held, &grant->held);
     grant_table_insert(grant);
-    broker.operations++;
-    if (++broker.grants > grant_table_buckets() / 2 && broker.grants % BROKER_SLICE == 0) {
+    broker_open_locked(); /* the record may be the first of a chunk, and the table the first one */
+    (void)broker_count(&broker.operations, 1);
+    count = broker_count(&broker.grants, 1);
+    if (count > grant_table_buckets() / 2 && count % BROKER_SLICE == 0) {
         reclaim_request_locked();
     }
 }
@@ -295,12 +290,37 @@ hx_err capability_grant(subject_id to, resource_id resource, uint64_t rights,
 
 /* --- revocation ------------------------------------------------------------------------------ */
 
+void broker_open_locked(void)
+{
+    if (atomic_load_explicit(&broker.reclaiming, memory_order_relaxed) != 0) {
+        return;
+    }
+    /* release: pairs with the acquire of a check, which finds what was revoked without rights */
+    atomic_store_explicit(&grant_open_chunks, grant_store_chunks(), memory_order_release);
+    atomic_store_explicit(&grant_table_open,
+                          atomic_load_explicit(&grant_table_current, memory_order_relaxed),
+                          memory_order_release);
+}
+
+void broker_close_locked(void)
+{
+    (void)broker_count(&broker.reclaiming, 1);
+    atomic_store_explicit(&grant_open_chunks, 0, memory_order_relaxed);
+    atomic_store_explicit(&grant_table_open, &grant_table_empty, memory_order_relaxed);
+}
+
+void broker_reopen_locked(void)
+{
+    atomic_fetch_sub_explicit(&broker.reclaiming, 1, memory_order_relaxed);
+    broker_open_locked();
+}
+
 void broker_unlist_locked(struct grant *grant)
 {
     grant_table_remove(grant);
     list_remove(&grant->held);
     list_remove(&grant->sibling);
-    broker.grants--;
+    atomic_fetch_sub_explicit(&broker.grants, 1, memory_order_relaxed);
 }
 
 void broker_revoke_locked(struct grant *grant)
@@ -308,10 +328,9 @@ void broker_revoke_locked(struct grant *grant)
     bool has_derived = !list_is_empty(&grant->derived);
 
     if (has_derived) {
-        /* Before the rights go: who sees them gone, follows origins. */
-        atomic_fetch_add_explicit(&grant_reclaiming, 1, memory_order_relaxed);
+        broker_close_locked();
     }
-    /* The one store that takes effect; release: it is seen after the counter. */
+    /* The one store that takes effect; release: who sees it sees that the tables are closed. */
     atomic_store_explicit(&grant->rights, 0, memory_order_release);
     broker_unlist_locked(grant);
     list_push_back(has_derived ? &broker.revoked : &broker.removed, &grant->sibling);
@@ -355,7 +374,7 @@ hx_err capability_revoke(subject_id subject, resource_id resource)
         return broker_refused(error);
     }
     count = revoke_all_locked(subject, resource);
-    broker.operations += count;
+    (void)broker_count(&broker.operations, count);
     broker_unlock();
     return count > 0 ? HX_OK : broker_refused(HX_ENOENT);
 }
@@ -371,7 +390,7 @@ hx_err capability_revoke_handle(capability_handle handle)
     grant = broker_find_locked(handle);
     if (grant != NULL) {
         broker_revoke_locked(grant);
-        broker.operations++;
+        (void)broker_count(&broker.operations, 1);
     }
     broker_unlock();
     return grant != NULL ? HX_OK : broker_refused(HX_ESTALE);

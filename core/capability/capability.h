@@ -9,12 +9,12 @@
  *   Each ends by itself. What is delegated is derived from one of them.
  * - A revocation takes effect with one store: the rights of the grant that is revoked. Everything
  *   derived from it is cut off by that store, because a check that comes while revocations are
- * being reclaimed follows the grant's origins (at most CAPABILITY_DEPTH_MAX). A thread then removes
- * what was cut off, in slices, and checks are plain look-ups again. Once the call has returned, no
- * check that begins afterwards passes by what it took away.
+ *   being reclaimed follows the grant's origins (at most CAPABILITY_DEPTH_MAX). A thread then
+ *   removes what was cut off, in slices, and checks are plain look-ups again. Once the call has
+ *   returned, no check that begins afterwards passes by what it took away.
  * - Checks take no lock and allocate nothing.
- * - What changes grants is called in thread context and may block; elsewhere it answers
- * HX_ECONTEXT.
+ * - What changes grants is called in thread context and may block; where that is not allowed it
+ *   answers HX_ECONTEXT.
  * - Who may call grant and revoke is not decided here: these are calls of the kernel's own.
  */
 #ifndef CORE_CAPABILITY_CAPABILITY_H
@@ -54,7 +54,7 @@ typedef uint64_t capability_handle;
 #define CAPABILITY_DEPTH_MAX   64U
 #define CAPABILITY_SUBJECT_MAX 4096U
 /* How many grants one subject can have on one resource. */
-#define CAPABILITY_SAME_MAX 16U
+#define CAPABILITY_SAME_MAX 32U
 #define SUBJECT_NAME_MAX    24U
 
 /* The resource of a type and number; a number beyond 56 bits gives the resource 0. */
@@ -126,8 +126,8 @@ void capability_subject_name(subject_id subject, char *buffer);
  * Give a subject rights on a resource, from the kernel. *handle may be left out (NULL).
  * Context: thread, may block.
  * Errors: HX_EINVAL no rights, resource 0, SUBJECT_KERNEL; HX_ESTALE there is no such subject;
- * HX_ENOSPC too many grants, or CAPABILITY_SAME_MAX of this subject on this resource; HX_ENOMEM. On
- * error nothing has changed.
+ * HX_ENOSPC too many grants, or CAPABILITY_SAME_MAX of this subject on this resource; HX_ENOMEM.
+ * On error nothing has changed.
  */
 HX_MUST_USE hx_err capability_grant(subject_id to, resource_id resource, uint64_t rights,
                                     capability_handle *handle);
@@ -171,25 +171,22 @@ HX_MUST_USE bool capability_check_handle_slowly(subject_id subject, capability_h
  * itself.  Context: any but nmi.  Blocks: no.
  *
  * The record is never freed, only used again under the next generation; so the generation, read
- * last, says whether what was read before it belongs together. The counter is read first: at 0,
- * whatever was revoked earlier has lost its rights.
+ * last, says whether what was read before it belongs together. That the chunk is open is read
+ * first: whatever was revoked before has then lost its rights.
  */
 HX_MUST_USE static inline bool capability_check_handle(subject_id subject, capability_handle handle,
                                                        resource_id resource, uint64_t required)
 {
+    /* acquire: pairs with the release in broker_open_locked */
+    uint32_t open = atomic_load_explicit(&grant_open_chunks, memory_order_acquire);
     const struct grant *grant;
     uint64_t rights;
 
-    /* acquire: pairs with the reclaimer's decrement */
-    if (HX_UNLIKELY(atomic_load_explicit(&grant_reclaiming, memory_order_acquire) != 0)) {
+    if (HX_UNLIKELY((uint32_t)handle / GRANT_CHUNK >= open)) {
         return capability_check_handle_slowly(subject, handle, resource, required);
     }
-    grant = grant_at((uint32_t)handle);
-    if (HX_UNLIKELY(grant == NULL)) {
-        return false;
-    }
-    /* acquire: each pairs with the release in grant_fill, which comes after the generation's store
-     */
+    grant = grant_in_chunk((uint32_t)handle);
+    /* acquire: each pairs with the release in grant_fill, which is behind the generation's store */
     rights = atomic_load_explicit(&grant->rights, memory_order_acquire);
     return ((required | PERMISSION_HELD) & ~rights) == 0 &&
            atomic_load_explicit(&grant->subject, memory_order_acquire) == subject &&
@@ -218,8 +215,8 @@ HX_MUST_USE hx_err capability_describe(capability_handle handle, struct capabili
 /*
  * Find the next grant on a resource (0: on any), from *position on, which is 0 at the beginning and
  * is moved on. A call looks at a bounded number of grants. One that is held during the whole walk
- * is found once. Context: thread, may block.  Errors: HX_EAGAIN none yet, go on; HX_ENOENT that was
- * the last one.
+ * is found once.
+ * Context: thread, may block.  Errors: HX_EAGAIN none yet, go on; HX_ENOENT that was the last one.
  */
 HX_MUST_USE hx_err capability_next(uint32_t *position, resource_id resource,
                                    struct capability_record *record);
@@ -232,16 +229,16 @@ const char *resource_type_name(enum resource_type type);
 
 struct capability_statistics {
     uint64_t grants;     /* held, and cut off but not yet reclaimed */
-    uint64_t subjects;   /* live, SUBJECT_KERNEL included */
+    uint64_t subjects;   /* and ended ones not yet reclaimed; SUBJECT_KERNEL included */
     uint64_t operations; /* grants, delegations and revocations done */
-    uint64_t refusals;   /* of these, and checks that did not pass */
+    uint64_t refusals;   /* of these, and of checks by subject and resource */
     uint64_t reclaiming; /* revocations not yet reclaimed */
     uint64_t longest;    /* grants looked at in one hold of the lock, at most so far */
     uint64_t buckets;    /* size of the table */
     uint64_t memory;     /* bytes of tables and records */
 };
 
-/* Context: thread, may block. */
+/* Context: any but nmi. */
 void capability_statistics(struct capability_statistics *statistics);
 
 #endif

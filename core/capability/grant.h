@@ -3,8 +3,7 @@
  * the inline check in capability.h.
  *
  * Rules:
- * - Records live in chunks that are never freed, so whoever has an index or an old pointer may
- * look.
+ * - Records live in chunks that are never freed: an index or an old pointer can be looked at.
  * - A record's generation changes when the record is taken for a new grant, before anything else
  *   in it does. A record whose generation has run out is never taken again.
  * - A grant is revoked when its rights are 0; the record is taken again only after a grace period.
@@ -43,21 +42,18 @@ struct grant {
 };
 
 extern _Atomic(struct grant *) grant_chunks[GRANT_CHUNKS];
-extern _Atomic uint32_t grant_chunk_count;
 
-/* Revocations whose grants have not all been removed: while it is not 0, checks follow origins. */
-extern _Atomic uint64_t grant_reclaiming;
+/*
+ * As many of the chunks as checks by handle may look into without more ado: all of them, and none
+ * while revocations are being reclaimed, when checks have to follow origins.
+ */
+extern _Atomic uint32_t grant_open_chunks;
 
-/* The record of an index, NULL beyond the last.  Context: any. */
-static inline struct grant *grant_at(uint32_t index)
+/* The record of an index below that of a chunk that is there. */
+static inline struct grant *grant_in_chunk(uint32_t index)
 {
-    uint32_t chunk = index / GRANT_CHUNK;
-
-    /* acquire: pairs with the release in grant_store_extend */
-    if (HX_UNLIKELY(chunk >= atomic_load_explicit(&grant_chunk_count, memory_order_acquire))) {
-        return NULL;
-    }
-    return atomic_load_explicit(&grant_chunks[chunk], memory_order_relaxed) + index % GRANT_CHUNK;
+    return atomic_load_explicit(&grant_chunks[index / GRANT_CHUNK], memory_order_relaxed) +
+           index % GRANT_CHUNK;
 }
 
 #endif

@@ -5,10 +5,22 @@
 #define CHUNK_PAGES (GRANT_CHUNK * sizeof(struct grant) / HAL_PAGE_SIZE)
 
 _Atomic(struct grant *) grant_chunks[GRANT_CHUNKS];
-_Atomic uint32_t grant_chunk_count;
+_Atomic uint32_t grant_open_chunks;
+
+static _Atomic uint32_t chunk_count;
 
 /* Free records, by sibling; under the broker's mutex. */
 static struct list free_records = LIST_INIT(free_records);
+
+uint32_t grant_store_chunks(void)
+{
+    return atomic_load_explicit(&chunk_count, memory_order_acquire);
+}
+
+struct grant *grant_at(uint32_t index)
+{
+    return index / GRANT_CHUNK < grant_store_chunks() ? grant_in_chunk(index) : NULL;
+}
 
 static void add_chunk(struct grant *records, uint32_t chunk)
 {
@@ -19,13 +31,13 @@ static void add_chunk(struct grant *records, uint32_t chunk)
         list_push_back(&free_records, &records[i].sibling);
     }
     atomic_store_explicit(&grant_chunks[chunk], records, memory_order_relaxed);
-    /* release: pairs with grant_at */
-    atomic_store_explicit(&grant_chunk_count, chunk + 1, memory_order_release);
+    /* release: pairs with grant_store_chunks */
+    atomic_store_explicit(&chunk_count, chunk + 1, memory_order_release);
 }
 
 static hx_err grant_store_extend(void)
 {
-    uint32_t chunk = atomic_load_explicit(&grant_chunk_count, memory_order_relaxed);
+    uint32_t chunk = atomic_load_explicit(&chunk_count, memory_order_relaxed);
     struct area *area;
     hx_err error;
 

@@ -20,11 +20,11 @@ void grant_store_put(struct grant *grant);
 void grant_fill(struct grant *grant, struct grant *origin, subject_id subject, resource_id resource,
                 uint64_t rights);
 
-/* Records there are memory for.  Context: any. */
-static inline uint32_t grant_store_size(void)
-{
-    return atomic_load_explicit(&grant_chunk_count, memory_order_acquire) * GRANT_CHUNK;
-}
+/* Chunks there are.  Context: any. */
+uint32_t grant_store_chunks(void);
+
+/* The record of an index, NULL: there is none.  Context: any. */
+struct grant *grant_at(uint32_t index);
 
 static inline capability_handle grant_handle(const struct grant *grant)
 {

@@ -6,10 +6,10 @@
 /* One page: what the header leaves of it is rounded down to a power of two. */
 #define FIRST_BUCKETS 256U
 
-/* Before capability_init: nothing is found. */
-static struct grant_table nothing = {.buckets = {NULL}};
+struct grant_table grant_table_empty = {.buckets = {NULL}};
 
-_Atomic(struct grant_table *) grant_table_current = &nothing;
+_Atomic(struct grant_table *) grant_table_current = &grant_table_empty;
+_Atomic(struct grant_table *) grant_table_open = &grant_table_empty;
 
 /* Under the broker's mutex. */
 static struct grant_table *next_table; /* being built; NULL: none */
@@ -17,8 +17,8 @@ static uint64_t moved;                 /* buckets of the current one that it has
 
 static struct grant_table *current(void)
 {
-    /* relaxed: changed by holders of the mutex only */
-    return atomic_load_explicit(&grant_table_current, memory_order_relaxed);
+    /* acquire: pairs with the release of who published it, for callers without the mutex */
+    return atomic_load_explicit(&grant_table_current, memory_order_acquire);
 }
 
 uint64_t grant_table_buckets(void)

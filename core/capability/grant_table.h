@@ -5,8 +5,8 @@
  * Rules:
  * - Read inside a read section, without a lock; changed under the broker's mutex.
  * - A record has two links, one for tables of either parity, so the next table, of twice the size,
- * is built in slices beside the current one, published with one store, and the old one freed after
- * a grace period (Xu, "bridge: Add core IGMP snooping support", 2010, grows its tables so).
+ *   is built in slices beside the current one, published with one store, and the old one freed
+ *   after a grace period (Xu, "bridge: Add core IGMP snooping support", 2010, grows its tables so).
  * - Seeds make the order of a chain nobody's to choose from outside.
  */
 #ifndef CORE_CAPABILITY_GRANT_TABLE_H
@@ -26,7 +26,12 @@ struct grant_table {
     HX_ALIGNED(HX_CACHE_LINE) _Atomic(struct grant *) buckets[]; /* A */
 };
 
+/* All grants, and before capability_init none. */
 extern _Atomic(struct grant_table *) grant_table_current;
+
+/* Where a check looks first: the same, or grant_table_empty while revocations are reclaimed. */
+extern _Atomic(struct grant_table *) grant_table_open;
+extern struct grant_table grant_table_empty;
 
 /*
  * Folded multiplication: both halves of the 128-bit product, so each bit of the key reaches the low
@@ -47,13 +52,19 @@ static inline bool grant_is_on(const struct grant *grant, subject_id subject, re
            atomic_load_explicit(&grant->subject, memory_order_relaxed) == subject;
 }
 
+static inline struct grant *grant_table_follow(const struct grant_table *table,
+                                               const struct grant *grant)
+{
+    /* acquire: pairs with the release in link_in */
+    return atomic_load_explicit(&grant->next[table->parity], memory_order_acquire);
+}
+
 /* The first grant at or after one in a chain that is the subject's on the resource. */
 static inline struct grant *grant_table_match(const struct grant_table *table, struct grant *grant,
                                               subject_id subject, resource_id resource)
 {
-    while (grant != NULL && HX_UNLIKELY(!grant_is_on(grant, subject, resource))) {
-        /* acquire: pairs with the release in link_in */
-        grant = atomic_load_explicit(&grant->next[table->parity], memory_order_acquire);
+    while (grant != NULL && !grant_is_on(grant, subject, resource)) {
+        grant = grant_table_follow(table, grant);
     }
     return grant;
 }
@@ -75,9 +86,7 @@ static inline struct grant *grant_table_find_next(const struct grant_table *tabl
                                                   struct grant *grant, subject_id subject,
                                                   resource_id resource)
 {
-    return grant_table_match(
-        table, atomic_load_explicit(&grant->next[table->parity], memory_order_acquire), subject,
-        resource);
+    return grant_table_match(table, grant_table_follow(table, grant), subject, resource);
 }
 
 /* Allocate the first table.  Context: thread.  Errors: HX_ENOMEM. */
@@ -87,15 +96,14 @@ HX_MUST_USE hx_err grant_table_init(void);
 void grant_table_insert(struct grant *grant);
 void grant_table_remove(struct grant *grant);
 
-uint64_t grant_table_buckets(void);
-
-/* Buckets there are now.  Locks: the broker's mutex, or as the only thread that grows. */
+/* Buckets there are now.  Context: read section, the broker's mutex, or the thread that grows. */
 uint64_t grant_table_buckets(void);
 
 /*
  * Growth, by one thread: allocate the next table (NULL: no memory); attach it; move slices until
  * none is left (returns whether one is); publish (returns the old table); after a grace period free
- * that. Locks: the broker's mutex for attach, move and publish; none for allocate and free.
+ * that.
+ * Locks: the broker's mutex for attach, move and publish; none for allocate and free.
  */
 HX_MUST_USE struct grant_table *grant_table_allocate_next(void);
 void grant_table_attach(struct grant_table *next);

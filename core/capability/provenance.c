@@ -4,7 +4,7 @@
 #include <core/capability/broker.h>
 #include <core/capability/grant_store.h>
 #include <core/capability/grant_table.h>
-#include <kern/area.h>
+#include <kern/read_section.h>
 
 static void describe(const struct grant *grant, uint32_t depth, struct capability_record *record)
 {
@@ -136,21 +136,27 @@ void capability_rights_text(uint64_t rights, char *buffer, size_t size)
 
 /* --- numbers --------------------------------------------------------------------------------- */
 
+static uint64_t read_counter(_Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
 void capability_statistics(struct capability_statistics *statistics)
 {
+    uint64_t buckets;
+
+    read_enter();
+    buckets = grant_table_buckets();
+    read_leave();
     *statistics = (struct capability_statistics){
-        .refusals = atomic_load_explicit(&broker.refusals, memory_order_relaxed),
-        .reclaiming = atomic_load_explicit(&grant_reclaiming, memory_order_relaxed),
+        .grants = read_counter(&broker.grants),
+        .subjects = subject_count(),
+        .operations = read_counter(&broker.operations),
+        .refusals = read_counter(&broker.refusals),
+        .reclaiming = read_counter(&broker.reclaiming),
+        .longest = read_counter(&broker.longest),
+        .buckets = buckets,
+        .memory = grant_store_chunks() * GRANT_CHUNK * sizeof(struct grant) + subject_memory() +
+                  buckets * sizeof(struct grant *),
     };
-    if (broker_lock() != HX_OK) {
-        return;
-    }
-    statistics->grants = broker.grants;
-    statistics->subjects = subject_count();
-    statistics->operations = broker.operations;
-    statistics->longest = broker.longest;
-    statistics->buckets = grant_table_buckets();
-    statistics->memory = grant_store_size() * sizeof(struct grant) + subject_memory() +
-                         statistics->buckets * sizeof(struct grant *);
-    broker_unlock();
 }

@@ -45,8 +45,7 @@ static void finish_root(void)
     finish_grant(reclaimer.root);
     reclaimer.root = NULL;
     reclaimer.at = NULL;
-    /* release: pairs with the acquire of checks, which then find the rights gone */
-    atomic_fetch_sub_explicit(&grant_reclaiming, 1, memory_order_release);
+    broker_reopen_locked();
 }
 
 /* A grant from which nothing is derived any more: up to its origin, without it. */
@@ -66,8 +65,10 @@ static struct grant *next_revoked(void)
     return node != NULL ? LIST_ENTRY(node, struct grant, sibling) : NULL;
 }
 
-/* One step down or up in the tree of a revoked grant, leaves first: an origin outlasts what is
- * derived from it, so a check that follows origins never leaves the tree. */
+/*
+ * One step down or up in the tree of a revoked grant, leaves first: an origin outlasts what is
+ * derived from it, so a check that follows origins never leaves the tree.
+ */
 static bool step_revoked(void)
 {
     if (reclaimer.root == NULL) {
@@ -86,8 +87,10 @@ static bool step_revoked(void)
     return true;
 }
 
-/* One grant of an ended subject. Only when no tree is half removed: it would meet that one's
- * grants. */
+/*
+ * One grant of an ended subject. Only when no tree is half removed: it would meet that one's
+ * grants.
+ */
 static bool step_ended(void)
 {
     struct subject *subject;
@@ -102,7 +105,7 @@ static bool step_ended(void)
     }
     list_remove(&subject->link);
     subject_put(subject);
-    atomic_fetch_sub_explicit(&grant_reclaiming, 1, memory_order_release);
+    broker_reopen_locked();
     return true;
 }
 
@@ -114,7 +117,9 @@ static bool remove_slice(void)
     while (steps < BROKER_SLICE && (step_revoked() || step_ended())) {
         steps++;
     }
-    broker.longest = steps > broker.longest ? steps : broker.longest;
+    if (steps > atomic_load_explicit(&broker.longest, memory_order_relaxed)) {
+        atomic_store_explicit(&broker.longest, steps, memory_order_relaxed);
+    }
     broker_unlock();
     return steps == BROKER_SLICE;
 }
@@ -160,7 +165,7 @@ static bool is_too_small(void)
     bool answer;
 
     lock();
-    answer = broker.grants > grant_table_buckets() / 2;
+    answer = atomic_load_explicit(&broker.grants, memory_order_relaxed) > grant_table_buckets() / 2;
     broker_unlock();
     return answer;
 }
@@ -188,6 +193,7 @@ static struct grant_table *publish(void)
 
     lock();
     old = grant_table_publish();
+    broker_open_locked();
     broker_unlock();
     return old;
 }

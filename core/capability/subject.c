@@ -8,10 +8,10 @@
 
 static _Atomic(struct subject *) chunks[CHUNKS];
 
-/* Under the broker's mutex. */
+/* Changed under the broker's mutex. */
 static struct list free_subjects = LIST_INIT(free_subjects);
-static uint32_t chunk_count;
-static uint64_t live_count;
+static _Atomic uint32_t chunk_count;
+static _Atomic uint64_t live_count;
 
 struct subject *subject_find(subject_id id)
 {
@@ -35,9 +35,10 @@ struct subject *subject_find(subject_id id)
 
 static hx_err extend(void)
 {
+    uint32_t chunk = atomic_load_explicit(&chunk_count, memory_order_relaxed);
     struct subject *subjects;
 
-    if (chunk_count == CHUNKS) {
+    if (chunk == CHUNKS) {
         return HX_ENOSPC;
     }
     subjects = heap_allocate_zeroed(CHUNK * sizeof(*subjects), OWNER_CORE);
@@ -45,12 +46,13 @@ static hx_err extend(void)
         return HX_ENOMEM;
     }
     for (uint32_t i = 0; i < CHUNK; i++) {
-        subjects[i].index = chunk_count * CHUNK + i;
+        subjects[i].index = chunk * CHUNK + i;
         list_init(&subjects[i].held);
         list_push_back(&free_subjects, &subjects[i].link);
     }
     /* release: pairs with subject_find */
-    atomic_store_explicit(&chunks[chunk_count++], subjects, memory_order_release);
+    atomic_store_explicit(&chunks[chunk], subjects, memory_order_release);
+    atomic_store_explicit(&chunk_count, chunk + 1, memory_order_relaxed);
     return HX_OK;
 }
 
@@ -66,13 +68,13 @@ hx_err subject_take(const char *name, struct subject **subject)
     *subject = LIST_ENTRY(list_pop_front(&free_subjects), struct subject, link);
     (void)string_copy((*subject)->name, sizeof((*subject)->name), name);
     atomic_fetch_add_explicit(&(*subject)->generation, 1, memory_order_release);
-    live_count++;
+    atomic_fetch_add_explicit(&live_count, 1, memory_order_relaxed);
     return HX_OK;
 }
 
 void subject_put(struct subject *subject)
 {
-    live_count--;
+    atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
     /* A generation that ran out would begin again: the record is given up. */
     if (atomic_load_explicit(&subject->generation, memory_order_relaxed) != 0) {
         list_push_back(&free_subjects, &subject->link);
@@ -89,10 +91,11 @@ hx_err subject_init(void)
 
 uint64_t subject_count(void)
 {
-    return live_count;
+    return atomic_load_explicit(&live_count, memory_order_relaxed);
 }
 
 uint64_t subject_memory(void)
 {
-    return (uint64_t)chunk_count * CHUNK * sizeof(struct subject);
+    return atomic_load_explicit(&chunk_count, memory_order_relaxed) * CHUNK *
+           sizeof(struct subject);
 }

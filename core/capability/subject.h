@@ -4,7 +4,7 @@
  * Rules:
  * - A subject's generation is odd while it lives. Its record is never freed, and used again when
  *   nothing that it held is left.
- * - Changed under the broker's mutex; subject_is_live_in_section looks without.
+ * - Changed under the broker's mutex; subject_find looks without.
  */
 #ifndef CORE_CAPABILITY_SUBJECT_H
 #define CORE_CAPABILITY_SUBJECT_H
@@ -34,7 +34,7 @@ HX_MUST_USE hx_err subject_take(const char *name, struct subject **subject);
 /* Return an ended one that holds nothing.  Locks: the broker's mutex. */
 void subject_put(struct subject *subject);
 
-/* Live ones, and bytes of records.  Locks: the broker's mutex. */
+/* Those not yet put back, and bytes of records.  Context: any. */
 uint64_t subject_count(void);
 uint64_t subject_memory(void);
 

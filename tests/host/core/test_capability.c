@@ -244,7 +244,7 @@ static void try_several(void)
     CHECK(!capability_check(id, slot(1), 0) && !capability_check(other, slot(1), 0));
 }
 
-static void try_sixteen(void)
+static void try_too_many_alike(void)
 {
     subject_id id = subject("greedy");
 
@@ -263,7 +263,7 @@ static void several_grants_count_together_and_end_alone(void **state)
 {
     (void)state;
     passes_on_one(try_several);
-    passes_on_one(try_sixteen);
+    passes_on_one(try_too_many_alike);
 }
 
 /* --- depth ----------------------------------------------------------------------------------- */
