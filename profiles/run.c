@@ -1,6 +1,7 @@
 /* What happens once the kernel is Running. */
 #include <abi/linux/process.h>
 #include <base/string.h>
+#include <core/capability/capability.h>
 #include <core/config/initrd.h>
 #include <core/config/kernel_configuration.h>
 #include <core/debug/console.h>
@@ -67,7 +68,7 @@ void profile_run(void)
         return;
     }
     if (command_line_has(line, "tour")) {
-        monitor_tour();
+        monitor_tour(SUBJECT_KERNEL);
     }
     unsigned status = run_init();
 

@@ -103,10 +103,18 @@ static hx_err fill(struct slot *slot, enum hal_gate_backend backend)
     return error;
 }
 
-hx_err modules_reload(struct slot *slot, enum hal_gate_backend backend)
+resource_id modules_slot_resource(const struct slot *slot)
+{
+    return resource_make(RESOURCE_TYPE_SLOT, slot_index(slot));
+}
+
+hx_err modules_reload(subject_id subject, struct slot *slot, enum hal_gate_backend backend)
 {
     hx_err error;
 
+    if (!capability_check(subject, modules_slot_resource(slot), PERMISSION_CONTROL)) {
+        return HX_EPERM;
+    }
     mutex_lock(&reload_lock);
     error = retire(slot);
     if (error == HX_OK) {
@@ -187,7 +195,7 @@ static hx_err init(const struct boot_configuration *config)
         error = slot_create(slot_names[i], &slot);
         if (error == HX_OK) {
             /* A slot that stays empty is reported above and can be filled later. */
-            (void)!modules_reload(slot, slot->backend);
+            (void)!modules_reload(SUBJECT_KERNEL, slot, slot->backend);
         }
     }
     return error == HX_OK ? component_register(&modules_component) : error;
@@ -208,7 +216,7 @@ static hx_err shutdown(void)
     return error == HX_OK ? last : error;
 }
 
-static const char *const dependencies[] = {"resources", "processors", NULL};
+static const char *const dependencies[] = {"resources", "capabilities", "processors", NULL};
 
 const struct subsystem modules_subsystem = {
     .name = "modules",

@@ -1,6 +1,7 @@
 /* The debug-key menu. */
 #include <base/memory.h>
 #include <base/string.h>
+#include <core/capability/capability.h>
 #include <core/component/component.h>
 #include <core/debug/console.h>
 #include <core/debug/dump.h>
@@ -12,6 +13,7 @@
 #include <hal/clock.h>
 #include <kern/heap.h>
 #include <kern/thread.h>
+#include <subsys/capabilities/capabilities.h>
 #include <subsys/console/console_subsystem.h>
 #include <subsys/ipc/ipc.h>
 #include <subsys/memory/memory.h>
@@ -136,30 +138,77 @@ static void do_power_off(void)
     lifecycle_request_shutdown(SHUTDOWN_POWER_OFF);
 }
 
+/* --- rights ----------------------------------------------------------------------------------- */
+
+static _Atomic subject_id console = SUBJECT_NONE;
+
+subject_id monitor_subject(void)
+{
+    return atomic_load_explicit(&console, memory_order_relaxed);
+}
+
+static resource_id machine(void)
+{
+    return resource_make(RESOURCE_TYPE_MACHINE, 0);
+}
+
+/* Without such a slot nothing, on which nobody has rights. */
+static resource_id demo_slot(void)
+{
+    const struct slot *slot = slot_find("demo");
+
+    return slot != NULL ? modules_slot_resource(slot) : 0;
+}
+
+static hx_err grant(resource_id resource)
+{
+    return capability_grant(monitor_subject(), resource, PERMISSION_CONTROL, NULL);
+}
+
+hx_err monitor_grant_control(void)
+{
+    const struct slot *slot;
+    hx_err error = grant(machine());
+
+    for (size_t i = 0; error == HX_OK && (slot = slot_at(i)) != NULL; i++) {
+        error = grant(modules_slot_resource(slot));
+    }
+    return error;
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static void crash_demo(void)
+{
+    monitor_tour(monitor_subject());
+}
+
 static void show_help(void);
 
 struct key {
     char key;
     const char *text;
     void (*function)(void);
+    resource_id (*controls)(void); /* what it takes PERMISSION_CONTROL on; NULL: it only looks */
 };
 
 static const struct key keys[] = {
-    {'h', "this help", show_help},
-    {'s', "state: every component's health and numbers", debug_dump_state},
-    {'o', "orchestrator: subsystems, in the order of their start", show_subsystems},
-    {'l', "log: the last lines", show_log},
-    {'t', "threads", show_threads},
-    {'m', "memory", memory_report},
-    {'u', "usage of resources: every owner's ledger and limits", resources_report},
-    {'c', "CPUs", processors_report},
-    {'g', "gate: slots and their modules", modules_report},
-    {'b', "bus: topics, subscriptions, counts", ipc_report_events},
-    {'x', "mailboxes: queues, served, errors", ipc_report_mailboxes},
-    {'d', "demo: crash a module in every way", monitor_tour},
-    {'p', "panic", do_panic},
-    {'r', "reboot", do_reboot},
-    {'q', "quit: power off", do_power_off},
+    {'h', "this help", show_help, NULL},
+    {'s', "state: every component's health and numbers", debug_dump_state, NULL},
+    {'o', "orchestrator: subsystems, in the order of their start", show_subsystems, NULL},
+    {'l', "log: the last lines", show_log, NULL},
+    {'t', "threads", show_threads, NULL},
+    {'m', "memory", memory_report, NULL},
+    {'u', "usage of resources: every owner's ledger and limits", resources_report, NULL},
+    {'c', "CPUs", processors_report, NULL},
+    {'g', "gate: slots and their modules", modules_report, NULL},
+    {'b', "bus: topics, subscriptions, counts", ipc_report_events, NULL},
+    {'x', "mailboxes: queues, served, errors", ipc_report_mailboxes, NULL},
+    {'a', "access: who holds which capabilities, and through whom", capabilities_report, NULL},
+    {'d', "demo: crash a module in every way", crash_demo, demo_slot},
+    {'p', "panic", do_panic, machine},
+    {'r', "reboot", do_reboot, machine},
+    {'q', "quit: power off", do_power_off, machine},
 };
 
 static void show_help(void)
@@ -171,22 +220,37 @@ static void show_help(void)
 }
 
 static _Atomic uint64_t presses;
-static _Atomic uint64_t unknown_presses;
+static _Atomic uint64_t refused_presses;
 
-static void press(char byte)
+static const struct key *find_key(char byte)
 {
-    if (byte == '\r' || byte == '\n') {
-        return;
-    }
-    atomic_fetch_add_explicit(&presses, 1, memory_order_relaxed);
     for (size_t i = 0; i < HX_ARRAY_SIZE(keys); i++) {
         if (keys[i].key == byte) {
-            keys[i].function();
-            return;
+            return &keys[i];
         }
     }
-    atomic_fetch_add_explicit(&unknown_presses, 1, memory_order_relaxed);
-    kprintln("no such key; h lists them");
+    return NULL;
+}
+
+static bool may_press(const struct key *key)
+{
+    return key->controls == NULL ||
+           capability_check(monitor_subject(), key->controls(), PERMISSION_CONTROL);
+}
+
+bool monitor_press(char byte)
+{
+    const struct key *key = find_key(byte);
+    bool is_done = key != NULL && may_press(key);
+
+    atomic_fetch_add_explicit(&presses, 1, memory_order_relaxed);
+    if (is_done) {
+        key->function();
+    } else {
+        atomic_fetch_add_explicit(&refused_presses, 1, memory_order_relaxed);
+        kprintln(key == NULL ? "no such key; h lists them" : "the console has no right to do that");
+    }
+    return is_done;
 }
 
 static void listen(void *argument)
@@ -195,7 +259,9 @@ static void listen(void *argument)
 
     (void)argument;
     while (console_read_byte(&byte, THREAD_NO_DEADLINE) == HX_OK) {
-        press(byte);
+        if (byte != '\r' && byte != '\n') {
+            (void)monitor_press(byte);
+        }
     }
 }
 
@@ -243,7 +309,7 @@ static struct lifecycle_callback lifecycle_callback = {.ops = &lifecycle_ops};
 static void stats(struct component_stats *numbers)
 {
     numbers->operations = atomic_load_explicit(&presses, memory_order_relaxed);
-    numbers->errors = atomic_load_explicit(&unknown_presses, memory_order_relaxed);
+    numbers->errors = atomic_load_explicit(&refused_presses, memory_order_relaxed);
 }
 
 static const struct component monitor_component = {
@@ -252,7 +318,20 @@ static const struct component monitor_component = {
     .stats = stats,
 };
 
-static hx_err init(const struct boot_configuration *config)
+/* Make the console a subject with its rights. */
+static hx_err admit_console(void)
+{
+    subject_id subject;
+    hx_err error = capability_subject_create("console", &subject);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    atomic_store_explicit(&console, subject, memory_order_relaxed);
+    return monitor_grant_control();
+}
+
+static hx_err make_listener(void)
 {
     struct thread *thread;
     hx_err error = thread_create(&(struct thread_options){.name = "monitor",
@@ -260,12 +339,21 @@ static hx_err init(const struct boot_configuration *config)
                                                           .priority = THREAD_PRIORITY_NORMAL},
                                  &thread);
 
-    (void)config;
     if (error != HX_OK) {
         return error;
     }
     lifecycle_callback.argument = thread;
-    error = lifecycle_register(&lifecycle_callback);
+    return lifecycle_register(&lifecycle_callback);
+}
+
+static hx_err init(const struct boot_configuration *config)
+{
+    hx_err error = admit_console();
+
+    (void)config;
+    if (error == HX_OK) {
+        error = make_listener();
+    }
     if (error == HX_OK) {
         error = open_mailbox();
     }
@@ -277,10 +365,12 @@ static hx_err shutdown(void)
     hx_err error = router_unregister(mailbox);
     hx_err last = component_unregister(&monitor_component);
 
+    (void)!capability_subject_destroy(monitor_subject());
+    atomic_store_explicit(&console, SUBJECT_NONE, memory_order_relaxed);
     return error == HX_OK ? last : error;
 }
 
-static const char *const dependencies[] = {"ipc", "console", "modules", NULL};
+static const char *const dependencies[] = {"ipc", "console", "capabilities", "modules", NULL};
 
 const struct subsystem monitor_subsystem = {
     .name = "monitor",

@@ -40,28 +40,29 @@ static void visit(struct slot *slot, const char *backend, const struct station *
     }
 }
 
-static void walk(struct slot *slot, enum hal_gate_backend backend, const char *name)
+static void walk(subject_id subject, struct slot *slot, enum hal_gate_backend backend,
+                 const char *name)
 {
     for (size_t i = 0; i < HX_ARRAY_SIZE(stations); i++) {
-        if (slot_instance(slot) == NULL && modules_reload(slot, backend) != HX_OK) {
+        if (slot_instance(slot) == NULL && modules_reload(subject, slot, backend) != HX_OK) {
             return;
         }
         visit(slot, name, &stations[i]);
     }
-    (void)!modules_reload(slot, slot->backend);
+    (void)!modules_reload(subject, slot, slot->backend);
 }
 
-void monitor_tour(void)
+void monitor_tour(subject_id subject)
 {
     struct slot *slot = slot_find("demo");
 
-    if (slot == NULL || modules_reload(slot, HAL_GATE_OPEN) != HX_OK) {
+    if (slot == NULL || modules_reload(subject, slot, HAL_GATE_OPEN) != HX_OK) {
         kprintln("tour: there is no module to call");
         return;
     }
-    walk(slot, HAL_GATE_OPEN, "open");
-    if (modules_reload(slot, HAL_GATE_USER) == HX_OK) {
-        walk(slot, HAL_GATE_USER, "user");
+    walk(subject, slot, HAL_GATE_OPEN, "open");
+    if (modules_reload(subject, slot, HAL_GATE_USER) == HX_OK) {
+        walk(subject, slot, HAL_GATE_USER, "user");
     }
     kprintln("tour: the kernel runs on");
 }

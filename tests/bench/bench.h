@@ -28,6 +28,7 @@ void bench_mark_take(void);
 
 /* The tables, each ending with a NULL name; NULL is the last one. */
 extern const struct benchmark *const bench_tables[];
+extern const struct benchmark capability_benchmarks[];
 extern const struct benchmark channel_benchmarks[];
 extern const struct benchmark ipc_benchmarks[];
 extern const struct benchmark resource_benchmarks[];

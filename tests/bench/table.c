@@ -186,7 +186,7 @@ static uint64_t gate_open(uint32_t runs)
     struct slot *slot = slot_find("demo");
     uint64_t direct;
 
-    if (slot == NULL || modules_reload(slot, HAL_GATE_OPEN) != HX_OK) {
+    if (slot == NULL || modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN) != HX_OK) {
         return 0;
     }
     direct = direct_loop(runs);
@@ -199,11 +199,11 @@ static uint64_t gate_user(uint32_t runs)
     struct slot *slot = slot_find("demo");
     uint64_t cycles;
 
-    if (slot == NULL || modules_reload(slot, HAL_GATE_USER) != HX_OK) {
+    if (slot == NULL || modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_USER) != HX_OK) {
         return 0;
     }
     cycles = without_loop(call_loop(runs), runs);
-    (void)!modules_reload(slot, slot->backend);
+    (void)!modules_reload(SUBJECT_KERNEL, slot, slot->backend);
     return cycles;
 }
 
@@ -221,5 +221,6 @@ static const struct benchmark kernel_benchmarks[] = {
 };
 
 const struct benchmark *const bench_tables[] = {
-    kernel_benchmarks, channel_benchmarks, ipc_benchmarks, resource_benchmarks, NULL,
+    kernel_benchmarks, capability_benchmarks, channel_benchmarks,
+    ipc_benchmarks,    resource_benchmarks,   NULL,
 };

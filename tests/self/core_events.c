@@ -896,7 +896,7 @@ static void a_module_that_comes_and_goes_is_an_event(void)
         return;
     }
     id = keep_topic(EVENT_TOPIC_MODULE_LIFECYCLE);
-    EXPECT_EQUAL(modules_reload(slot, slot->backend), HX_OK);
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, slot->backend), HX_OK);
     unsubscribe(id);
     EXPECT_EQUAL(atomic_load_explicit(&seen_count, memory_order_acquire), 2);
     EXPECT(seen[0].kind == EVENT_MODULE_UNLOADED && string_equal(seen[0].module.name, "demo"));

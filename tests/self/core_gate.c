@@ -13,7 +13,7 @@ static struct slot *fresh_demo(enum hal_gate_backend backend)
 {
     struct slot *slot = slot_find("demo");
 
-    if (slot == NULL || modules_reload(slot, backend) != HX_OK) {
+    if (slot == NULL || modules_reload(SUBJECT_KERNEL, slot, backend) != HX_OK) {
         selftest_fail(__FILE__, __LINE__, "the demo module cannot be loaded");
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include <tests/self/selftest.h>
 
 extern const struct selftest base_memory_tests[];
+extern const struct selftest core_capability_tests[];
 extern const struct selftest core_channel_tests[];
 extern const struct selftest core_debug_tests[];
 extern const struct selftest core_end_tests[];
