@@ -1,5 +1,5 @@
 /* Capabilities in the running kernel: rules, races on all CPUs, and the console's own rights. */
-#include <core/capability/capability.h>
+#include <core/capability/broker.h>
 #include <core/config/kernel_configuration.h>
 #include <core/gate/slot.h>
 #include <kern/cpu.h>
@@ -70,6 +70,7 @@ static hx_err lend_and_end(resource_id resource)
 }
 /* end of example */
 
+/* SPEC: A2 A3 */
 static void the_example_of_the_page_works(void)
 {
     EXPECT_EQUAL(lend_and_end(thing(0)), HX_OK);
@@ -102,12 +103,84 @@ static void only_what_is_held_with_the_right_to_delegate_is_passed_on(void)
     end(to);
 }
 
+/* SPEC: A1 */
+static void each_of_64_rights_counts_on_its_own_resource_alone(void)
+{
+    subject_id id = subject("exact");
+    subject_id other = subject("other");
+    uint32_t wrong = 0;
+
+    for (uint32_t bit = 1; bit < 64; bit++) {
+        EXPECT_EQUAL(capability_grant(id, thing(bit), 1ULL << bit, NULL), HX_OK);
+        for (uint32_t required = 1; required < 64; required++) {
+            wrong += capability_check(id, thing(bit), 1ULL << required) != (bit == required);
+        }
+    }
+    EXPECT_EQUAL(wrong, 0);
+    EXPECT(!capability_check(id, resource_make(RESOURCE_TYPE_MACHINE, FIRST_NUMBER + 1), 0));
+    EXPECT(!capability_check(other, thing(1), 0));
+    EXPECT_EQUAL(resource_make(RESOURCE_TYPE_SLOT, RESOURCE_NUMBER_MAX + 1), 0);
+    end(id);
+    end(other);
+}
+
+/* SPEC: A4 */
+static void a_check_takes_neither_the_lock_nor_memory(void)
+{
+    subject_id id = subject("impatient");
+    capability_handle handle = CAPABILITY_NONE;
+    struct capability_record record;
+
+    EXPECT_EQUAL(capability_grant(id, thing(0), PERMISSION_READ, &handle), HX_OK);
+    EXPECT_EQUAL(broker_lock(), HX_OK); /* for which a check would wait for ever */
+    EXPECT(capability_check(id, thing(0), PERMISSION_READ));
+    EXPECT(!capability_check(id, thing(0), PERMISSION_WRITE));
+    EXPECT(capability_check_handle(id, handle, thing(0), PERMISSION_READ));
+    broker_unlock();
+    preempt_disable();
+    EXPECT(capability_check(id, thing(0), PERMISSION_READ));
+    EXPECT_EQUAL(capability_describe(handle, &record), HX_ECONTEXT);
+    EXPECT_EQUAL(capability_grant(id, thing(1), PERMISSION_READ, NULL), HX_ECONTEXT);
+    preempt_enable();
+    end(id);
+}
+
+/* Grant and revoke until the record of an old handle is used again; its new handle. */
+static capability_handle reuse(capability_handle old, subject_id owner, resource_id resource)
+{
+    capability_handle handle = CAPABILITY_NONE;
+
+    for (uint32_t i = 0; i < 10000; i++) {
+        if (capability_grant(owner, resource, PERMISSION_READ, &handle) != HX_OK ||
+            (uint32_t)handle == (uint32_t)old) {
+            break;
+        }
+        (void)!capability_revoke_handle(handle);
+        capability_settle();
+    }
+    return handle;
+}
+
+/* Make and end subjects until the record of an old one is used again; its new id. */
+static subject_id reuse_subject(subject_id old)
+{
+    subject_id id = subject("successor");
+
+    for (uint32_t i = 0; i < 10000 && (uint32_t)id != (uint32_t)old; i++) {
+        end(id);
+        id = subject("successor");
+    }
+    return id;
+}
+
 /* SPEC: A4 A6 */
 static void a_stale_handle_a_wrong_owner_and_a_reused_subject_are_refused(void)
 {
     subject_id owner = subject("owner");
     subject_id other = subject("other");
+    subject_id successor;
     capability_handle handle = CAPABILITY_NONE;
+    capability_handle new;
 
     EXPECT_EQUAL(capability_grant(owner, thing(0), PERMISSION_READ, &handle), HX_OK);
     EXPECT(capability_check_handle(owner, handle, thing(0), PERMISSION_READ));
@@ -117,9 +190,20 @@ static void a_stale_handle_a_wrong_owner_and_a_reused_subject_are_refused(void)
     EXPECT_EQUAL(capability_revoke_handle(handle), HX_OK);
     EXPECT(!capability_check_handle(owner, handle, thing(0), 0));
     EXPECT_EQUAL(capability_revoke_handle(handle), HX_ESTALE);
+    capability_settle();
+    new = reuse(handle, owner, thing(0));
+    EXPECT_EQUAL((uint32_t) new, (uint32_t)handle);
+    EXPECT(capability_check_handle(owner, new, thing(0), PERMISSION_READ));
+    EXPECT(!capability_check_handle(owner, handle, thing(0), PERMISSION_READ));
+    EXPECT_EQUAL(capability_revoke_handle(handle), HX_ESTALE);
     end(owner);
+    successor = reuse_subject(owner);
+    EXPECT_EQUAL((uint32_t)successor, (uint32_t)owner);
+    EXPECT(!capability_check(successor, thing(0), 0));
     EXPECT_EQUAL(capability_grant(owner, thing(0), PERMISSION_READ, NULL), HX_ESTALE);
     EXPECT(!capability_check(owner, thing(0), 0));
+    EXPECT(!capability_subject_is_live(owner));
+    end(successor);
     end(other);
 }
 
@@ -328,6 +412,8 @@ static void the_console_without_the_right_is_refused(void)
 const struct selftest core_capability_tests[] = {
     {TEST(the_example_of_the_page_works), 0},
     {TEST(only_what_is_held_with_the_right_to_delegate_is_passed_on), 0},
+    {TEST(each_of_64_rights_counts_on_its_own_resource_alone), 0},
+    {TEST(a_check_takes_neither_the_lock_nor_memory), 0},
     {TEST(a_stale_handle_a_wrong_owner_and_a_reused_subject_are_refused), 0},
     {TEST(one_can_ask_who_holds_what_and_through_whom), 0},
     {TEST(a_grant_without_memory_changes_nothing), SELFTEST_KEEPS_MEMORY},

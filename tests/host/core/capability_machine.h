@@ -24,8 +24,14 @@ HX_UNUSED static uint32_t rounds(uint32_t few, uint32_t many)
 
 static void (*body)(void);
 
+/* What a child may take for its full counts. */
+#define SOAK_SECONDS 3000U
+
 HX_UNUSED static void with_capabilities(void)
 {
+    if (is_soak) {
+        alarm(SOAK_SECONDS);
+    }
     CHECK(capability_init() == HX_OK);
     body();
     capability_fini();

@@ -4,6 +4,8 @@
  */
 #include <tests/host/core/capability_machine.h>
 
+#include <core/capability/broker.h>
+
 /* --- what is refused ------------------------------------------------------------------------- */
 
 static void try_bad_arguments(void)
@@ -79,23 +81,122 @@ static void before_the_start_only_the_kernel_passes(void **state)
     passes_in_child(start_late);
 }
 
-static void try_where_nothing_may_block(void)
-{
-    subject_id id = subject("busy");
+static subject_id busy;
+static capability_handle busy_handle;
 
-    CHECK(capability_grant(id, slot(1), READ, NULL) == HX_OK);
-    preempt_disable();
-    CHECK(capability_grant(id, slot(2), READ, NULL) == HX_ECONTEXT);
-    CHECK(capability_revoke(id, slot(1)) == HX_ECONTEXT);
-    CHECK(capability_subject_destroy(id) == HX_ECONTEXT);
-    CHECK(capability_check(id, slot(1), READ));
-    preempt_enable();
+static void expect_refusals(void)
+{
+    struct capability_record record;
+    uint32_t position = 0;
+    char name[SUBJECT_NAME_MAX];
+    subject_id other = SUBJECT_NONE;
+
+    CHECK(capability_subject_create("other", &other) == HX_ECONTEXT && other == SUBJECT_NONE);
+    CHECK(capability_grant(busy, slot(2), READ, NULL) == HX_ECONTEXT);
+    CHECK(capability_delegate(busy, busy, slot(1), READ, NULL) == HX_ECONTEXT);
+    CHECK(capability_revoke(busy, slot(1)) == HX_ECONTEXT);
+    CHECK(capability_revoke_handle(busy_handle) == HX_ECONTEXT);
+    CHECK(capability_subject_destroy(busy) == HX_ECONTEXT);
+    CHECK(capability_describe(busy_handle, &record) == HX_ECONTEXT);
+    CHECK(capability_next(&position, 0, &record) == HX_ECONTEXT && position == 0);
+    capability_subject_name(busy, name);
+    CHECK(strcmp(name, "?") == 0);
+    capability_settle();
+    CHECK(capability_check(busy, slot(1), READ) && !capability_check(busy, slot(2), READ));
+    CHECK(capability_check_handle(busy, busy_handle, slot(1), READ));
 }
 
-static void changes_where_nothing_may_block_are_refused(void **state)
+static enum interrupt_action refuse_in_interrupt(void *argument, struct hal_frame *frame)
+{
+    (void)frame;
+    expect_refusals();
+    *(bool *)argument = true;
+    return INTERRUPT_HANDLED;
+}
+
+static void try_where_nothing_may_block(void)
+{
+    uint8_t vector = interrupt_free_vector();
+    bool came = false;
+
+    busy = subject("busy");
+    CHECK(capability_grant(busy, slot(1), READ | DELEGATE, &busy_handle) == HX_OK);
+    preempt_disable();
+    expect_refusals();
+    preempt_enable();
+    hal_interrupts_disable();
+    expect_refusals();
+    hal_interrupts_enable();
+    CHECK(interrupt_register(vector, "test", refuse_in_interrupt, &came, false) == HX_OK);
+    hal_interrupt_send(hal_cpu_id(), vector);
+    while (!*(volatile bool *)&came) {
+        thread_yield();
+    }
+    CHECK(numbers().grants == 1 && numbers().subjects == 2);
+    CHECK(capability_subject_destroy(busy) == HX_OK);
+}
+
+/* SPEC: A2 A4 */
+static void changes_where_nothing_may_block_are_refused_and_checks_answer(void **state)
 {
     (void)state;
     passes_on_one(try_where_nothing_may_block);
+}
+
+/* Whoever holds the broker's mutex would wait for himself for ever. */
+static void try_while_locked(void)
+{
+    subject_id id = subject("impatient");
+    capability_handle handle;
+
+    CHECK(capability_grant(id, slot(1), READ, &handle) == HX_OK);
+    CHECK(broker_lock() == HX_OK);
+    frames_fail_nth(1);
+    heap_fail_nth(1);
+    CHECK(capability_check(id, slot(1), READ) && !capability_check(id, slot(1), WRITE));
+    CHECK(!capability_check(id, slot(2), READ));
+    CHECK(capability_check_handle(id, handle, slot(1), READ));
+    CHECK(!capability_check_handle(id, handle, slot(1), WRITE));
+    broker_close_locked();
+    CHECK(capability_check(id, slot(1), READ) && !capability_check(id, slot(1), WRITE));
+    CHECK(capability_check_handle(id, handle, slot(1), READ));
+    broker_reopen_locked();
+    CHECK(heap_allocate(1, OWNER_CORE) == NULL); /* nobody has taken this failure before */
+    broker_unlock();
+}
+
+/* SPEC: A4 */
+static void a_check_takes_neither_the_lock_nor_memory(void **state)
+{
+    (void)state;
+    passes_on_one(try_while_locked);
+}
+
+static void try_each_right(void)
+{
+    subject_id id = subject("exact");
+    resource_id machine = resource_make(RESOURCE_TYPE_MACHINE, 1);
+
+    for (uint32_t bit = 1; bit < 64; bit++) {
+        CHECK(capability_grant(id, slot(bit), 1ULL << bit, NULL) == HX_OK);
+        for (uint32_t other = 1; other < 64; other++) {
+            CHECK(capability_check(id, slot(bit), 1ULL << other) == (bit == other));
+        }
+    }
+    CHECK(resource_type_of(slot(7)) == RESOURCE_TYPE_SLOT && resource_number_of(slot(7)) == 7);
+    CHECK(resource_type_of(machine) == RESOURCE_TYPE_MACHINE && resource_number_of(machine) == 1);
+    CHECK(resource_make(RESOURCE_TYPE_SLOT, RESOURCE_NUMBER_MAX + 1) == 0);
+    CHECK(!capability_check(id, machine, 0));
+    CHECK(capability_grant(id, slot(RESOURCE_NUMBER_MAX), READ, NULL) == HX_OK);
+    CHECK(capability_check(id, slot(RESOURCE_NUMBER_MAX), READ));
+    CHECK(!capability_check(subject("other"), slot(1), 0));
+}
+
+/* SPEC: A1 */
+static void each_of_64_rights_counts_on_its_own_resource_alone(void **state)
+{
+    (void)state;
+    passes_on_one(try_each_right);
 }
 
 static void start_and_stop(void)
@@ -615,31 +716,71 @@ static void random_operations_do_what_a_plain_model_does(void **state)
 
 /* --- no memory ------------------------------------------------------------------------------- */
 
+/* Try it without memory, and if it fails so, again with; returns how often it failed. */
+static uint32_t delegate_with_failure(subject_id from, subject_id to, resource_id resource)
+{
+    struct capability_statistics before = numbers();
+    capability_handle handle = CAPABILITY_NONE;
+    hx_err error;
+
+    frames_fail_nth(1);
+    error = capability_delegate(from, to, resource, READ | DELEGATE, &handle);
+    frames_fail_nth(0);
+    CHECK(error == HX_OK || error == HX_ENOMEM);
+    CHECK(capability_check(to, resource, READ) == (error == HX_OK));
+    CHECK(numbers().grants == before.grants + (error == HX_OK ? 1 : 0));
+    if (error == HX_OK) {
+        return 0;
+    }
+    CHECK(handle == CAPABILITY_NONE && numbers().memory == before.memory);
+    CHECK(capability_delegate(from, to, resource, READ | DELEGATE, NULL) == HX_OK);
+    return 1;
+}
+
 static void fail_every_allocation(void)
 {
     subject_id id = subject("unlucky");
+    subject_id heir = subject("heir");
     uint32_t failures = 0;
 
-    for (uint32_t i = 0; i < 5000; i++) {
-        struct capability_statistics before = numbers();
-        hx_err error;
-
-        frames_fail_nth(1);
-        error = capability_grant(id, slot(i), READ, NULL);
-        frames_fail_nth(0);
-        CHECK(error == HX_OK || error == HX_ENOMEM);
-        CHECK(capability_check(id, slot(i), READ) == (error == HX_OK));
-        CHECK(numbers().grants == before.grants + (error == HX_OK ? 1 : 0));
-        if (error != HX_OK) {
-            failures++;
-            CHECK(numbers().memory == before.memory);
-            CHECK(capability_grant(id, slot(i), READ, NULL) == HX_OK);
-        }
+    for (uint32_t i = 0; i < 2500; i++) {
+        failures += delegate_with_failure(SUBJECT_KERNEL, id, slot(i));
+        failures += delegate_with_failure(id, heir, slot(i));
     }
     CHECK(failures >= 4 && failures < 10);
-    for (uint32_t i = 0; i < 5000; i++) {
-        CHECK(capability_check(id, slot(i), READ));
+    for (uint32_t i = 0; i < 2500; i++) {
+        CHECK(capability_check(id, slot(i), READ) && capability_check(heir, slot(i), READ));
     }
+}
+
+static void fail_while_revoking(void)
+{
+    subject_id id = subject("thrifty");
+    subject_id heir = subject("heir");
+    struct capability_record record;
+    capability_handle handle;
+    uint64_t frame;
+    uint32_t position = 0;
+
+    CHECK(capability_grant(id, slot(1), READ | DELEGATE, NULL) == HX_OK);
+    CHECK(capability_grant(id, slot(2), READ | DELEGATE, &handle) == HX_OK);
+    CHECK(capability_grant(id, slot(3), READ | DELEGATE, NULL) == HX_OK);
+    for (uint64_t i = 1; i <= 3; i++) {
+        CHECK(capability_delegate(id, heir, slot(i), READ, NULL) == HX_OK);
+    }
+    frames_fail_nth(1);
+    heap_fail_nth(1);
+    CHECK(capability_describe(handle, &record) == HX_OK);
+    CHECK(capability_next(&position, slot(1), &record) == HX_OK);
+    CHECK(capability_revoke(id, slot(1)) == HX_OK);
+    CHECK(capability_revoke_handle(handle) == HX_OK);
+    CHECK(!capability_check(heir, slot(1), 0) && !capability_check(heir, slot(2), 0));
+    CHECK(capability_subject_destroy(id) == HX_OK);
+    CHECK(!capability_check(heir, slot(3), 0));
+    capability_settle();
+    CHECK(numbers().grants == 0 && numbers().reclaiming == 0);
+    CHECK(heap_allocate(1, OWNER_CORE) == NULL);
+    CHECK(frames_allocate(0, OWNER_CORE, &frame) == HX_ENOMEM);
 }
 
 static void fail_growth(void)
@@ -698,6 +839,13 @@ static void a_failed_allocation_leaves_everything_as_it_was(void **state)
     passes_in_child(start_without_memory);
 }
 
+/* SPEC: A3 */
+static void revocation_needs_no_memory(void **state)
+{
+    (void)state;
+    passes_on_one(fail_while_revoking);
+}
+
 /* --- texts ----------------------------------------------------------------------------------- */
 
 static void rights_have_names(void **state)
@@ -723,7 +871,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_arguments_are_refused),
         cmocka_unit_test(before_the_start_only_the_kernel_passes),
-        cmocka_unit_test(changes_where_nothing_may_block_are_refused),
+        cmocka_unit_test(changes_where_nothing_may_block_are_refused_and_checks_answer),
+        cmocka_unit_test(a_check_takes_neither_the_lock_nor_memory),
+        cmocka_unit_test(each_of_64_rights_counts_on_its_own_resource_alone),
         cmocka_unit_test(revocation_takes_effect_while_the_reclaimer_is_stopped),
         cmocka_unit_test(a_stale_handle_or_a_wrong_owner_never_passes),
         cmocka_unit_test(a_reused_subject_inherits_nothing),
@@ -732,6 +882,7 @@ int main(void)
         cmocka_unit_test(a_chain_of_sixty_four_is_the_longest_and_ends_at_once),
         cmocka_unit_test(random_operations_do_what_a_plain_model_does),
         cmocka_unit_test(a_failed_allocation_leaves_everything_as_it_was),
+        cmocka_unit_test(revocation_needs_no_memory),
         cmocka_unit_test(rights_have_names),
     };
 
