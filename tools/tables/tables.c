@@ -4,8 +4,11 @@
  *     tables states      the kernel's state machine, as a Graphviz graph
  *     tables errors      the error numbers, as Markdown
  *     tables phases      which lifecycle phases each kernel state may be in, as Markdown
+ *     tables rights      the rights of capabilities, as Markdown
+ *     tables resources   the types of what they are rights on, as Markdown
  * `make docs` writes them into docs/; a test compares.
  */
+#include <core/capability/capability.h>
 #include <core/config/command_line.h>
 #include <core/kernel/state.h>
 #include <core/lifecycle/lifecycle.h>
@@ -62,16 +65,33 @@ static void print_phases(void)
     }
 }
 
+static void print_rights(void)
+{
+    printf("| bit | right | allows to |\n|---|---|---|\n");
+#define PRINT_ROW(name, bit, text, meaning) printf("| %d | `%s` | %s |\n", bit, text, meaning);
+    PERMISSION_LIST(PRINT_ROW)
+#undef PRINT_ROW
+}
+
+static void print_resources(void)
+{
+    printf("| type | resource | its number |\n|---|---|---|\n");
+#define PRINT_ROW(name, type, text, meaning)                                                       \
+    if ((type) != RESOURCE_TYPE_NONE) {                                                            \
+        printf("| %d | `%s` | %s |\n", type, text, meaning);                                       \
+    }
+    RESOURCE_TYPE_LIST(PRINT_ROW)
+#undef PRINT_ROW
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*print)(void);
     } tables[] = {
-        {"options", print_options},
-        {"states", print_states},
-        {"errors", print_errors},
-        {"phases", print_phases},
+        {"options", print_options}, {"states", print_states}, {"errors", print_errors},
+        {"phases", print_phases},   {"rights", print_rights}, {"resources", print_resources},
     };
 
     for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -80,6 +100,6 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    fprintf(stderr, "usage: tables options|states|errors|phases\n");
+    fprintf(stderr, "usage: tables options|states|errors|phases|rights|resources\n");
     return 2;
 }
