@@ -1,4 +1,5 @@
 /* The table of grants, and its growth. */
+#include <base/memory.h>
 #include <core/capability/grant_table.h>
 #include <hal/cpu.h>
 #include <kern/area.h>
@@ -38,8 +39,7 @@ static struct grant_table *allocate(uint64_t buckets, const struct grant_table *
     }
     table = (struct grant_table *)area->base;
     table->mask = buckets - 1;
-    table->seeds[0] = like->seeds[0];
-    table->seeds[1] = like->seeds[1];
+    memcpy(table->seeds, like->seeds, sizeof(table->seeds));
     table->parity = 1 - like->parity;
     table->area = area;
     return table;
@@ -47,7 +47,9 @@ static struct grant_table *allocate(uint64_t buckets, const struct grant_table *
 
 hx_err grant_table_init(void)
 {
-    const struct grant_table like = {.seeds = {hal_cpu_entropy(), hal_cpu_entropy()}};
+    /* The third is large, so that the upper half of a product by it has all its bits. */
+    const struct grant_table like = {
+        .seeds = {hal_cpu_entropy(), hal_cpu_entropy(), hal_cpu_entropy() | 1ULL << 63}};
     struct grant_table *table = allocate(FIRST_BUCKETS, &like);
 
     if (table == NULL) {

@@ -20,7 +20,7 @@ struct area;
 /* Keys: I = immutable once published, A = atomic, written under the mutex */
 struct grant_table {
     uint64_t mask;                                               /* I  buckets - 1 */
-    uint64_t seeds[2];                                           /* I */
+    uint64_t seeds[3];                                           /* I */
     uint64_t parity;                                             /* I  which of a record's links */
     struct area *area;                                           /* I  NULL: the static one */
     HX_ALIGNED(HX_CACHE_LINE) _Atomic(struct grant *) buckets[]; /* A */
@@ -34,8 +34,9 @@ extern _Atomic(struct grant_table *) grant_table_open;
 extern struct grant_table grant_table_empty;
 
 /*
- * Folded multiplication: both halves of the 128-bit product, so each bit of the key reaches the low
- * bits (Wang Yi, wyhash).
+ * Folded multiplication: both halves of the 128-bit product (Wang Yi, wyhash). Numbers in a row
+ * make each half an arithmetic progression, and with one seed in fifty some of them fall into one
+ * bucket by the dozen; the second product, whose upper half counts, scatters those.
  */
 static inline uint64_t grant_table_hash(const struct grant_table *table, subject_id subject,
                                         resource_id resource)
@@ -43,7 +44,8 @@ static inline uint64_t grant_table_hash(const struct grant_table *table, subject
     unsigned __int128 product =
         (unsigned __int128)(subject ^ table->seeds[0]) * (resource ^ table->seeds[1]);
 
-    return (uint64_t)(product >> 64) ^ (uint64_t)product;
+    product = (unsigned __int128)((uint64_t)(product >> 64) ^ (uint64_t)product) * table->seeds[2];
+    return (uint64_t)(product >> 64);
 }
 
 static inline bool grant_is_on(const struct grant *grant, subject_id subject, resource_id resource)
@@ -63,9 +65,12 @@ static inline struct grant *grant_table_follow(const struct grant_table *table,
 static inline struct grant *grant_table_match(const struct grant_table *table, struct grant *grant,
                                               subject_id subject, resource_id resource)
 {
-    while (grant != NULL && !grant_is_on(grant, subject, resource)) {
-        grant = grant_table_follow(table, grant);
+    if (grant == NULL || HX_LIKELY(grant_is_on(grant, subject, resource))) {
+        return grant; /* mostly, and without entering a loop */
     }
+    do {
+        grant = grant_table_follow(table, grant);
+    } while (grant != NULL && !grant_is_on(grant, subject, resource));
     return grant;
 }
 

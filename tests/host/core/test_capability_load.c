@@ -67,6 +67,58 @@ static void a_check_looks_at_as_many_records_among_a_million_grants(void **state
     passes_on_one(grow_far);
 }
 
+#define HASHED  32768U
+#define PATTERN 5U
+
+/* The i-th of a row of subjects and resources as the kernel gives them out. */
+static uint64_t hash_of(const struct grant_table *table, uint32_t pattern, uint32_t i)
+{
+    const subject_id someone = (1ULL << 32) + 5;
+
+    switch (pattern) {
+    case 0:
+        return grant_table_hash(table, someone, slot(i));
+    case 1:
+        return grant_table_hash(table, someone, slot((uint64_t)i << 12));
+    case 2:
+        return grant_table_hash(table, someone, slot((uint64_t)i << 30));
+    case 3:
+        return grant_table_hash(table, someone + i, slot(0));
+    default:
+        return grant_table_hash(table, someone + i / 32, slot(i % 32));
+    }
+}
+
+static uint32_t longest_chain(const struct grant_table *table, uint32_t pattern)
+{
+    static uint32_t lengths[2 * HASHED];
+    uint32_t longest = 0;
+
+    memset(lengths, 0, sizeof lengths);
+    for (uint32_t i = 0; i < HASHED; i++) {
+        uint32_t length = ++lengths[hash_of(table, pattern, i) & table->mask];
+
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+/* SPEC: A4 */
+static void no_seed_piles_numbers_in_a_row_into_one_chain(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < rounds(300, 10000); i++) {
+        const struct grant_table table = {
+            .mask = 2 * HASHED - 1,
+            .seeds = {random_u64(), random_u64(), random_u64() | 1ULL << 63}};
+
+        for (uint32_t pattern = 0; pattern < PATTERN; pattern++) {
+            /* Thirteen by chance: once in 10^9 tables. */
+            assert_in_range(longest_chain(&table, pattern), 1, 12);
+        }
+    }
+}
+
 /* Cycles of revoking a grant from which so many are derived. */
 static uint64_t revoke_cycles(subject_id from, subject_id to, uint32_t descendants)
 {
@@ -304,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_check_looks_at_as_many_records_among_a_million_grants),
+        cmocka_unit_test(no_seed_piles_numbers_in_a_row_into_one_chain),
         cmocka_unit_test(a_revocation_costs_the_same_whatever_is_derived),
         cmocka_unit_test(no_check_passes_after_its_revocation_has_returned),
         cmocka_unit_test(what_is_held_always_passes_while_everything_else_changes),
