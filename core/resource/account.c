@@ -258,19 +258,29 @@ bool resource_take_back(resource_handle handle)
     return is_ours;
 }
 
+/* Why a handle that is in its place was not released: its owner is another, or is being closed. */
+static hx_err refuse_held(const struct place *place)
+{
+    const struct resource_account *account =
+        atomic_load_explicit(&place->charged, memory_order_relaxed);
+
+    return resource_account_tag(account) == OWNER_NONE ? HX_ESTALE : HX_EPERM;
+}
+
 hx_err resource_refuse_on(resource_handle handle)
 {
     const struct place *place = place_of(handle);
-    uint64_t key = atomic_load_explicit(&place->key, memory_order_relaxed);
     uint64_t next = atomic_load_explicit(&place->next, memory_order_relaxed);
     bool was_given =
         ((handle ^ next) & PLACE_NUMBER_MASK) == 0 && handle >= PLACE_GENERATION && handle < next;
+    hx_err error = was_given ? HX_ESTALE : HX_EINVAL;
 
-    read_leave();
-    if (key == handle && next == handle) {
-        return HX_EPERM;
+    /* Pairs with resource_publish. */
+    if (was_given && atomic_load_explicit(&place->key, memory_order_acquire) == handle) {
+        error = refuse_held(place);
     }
-    return was_given ? HX_ESTALE : HX_EINVAL;
+    read_leave();
+    return error;
 }
 
 hx_err resource_uncharge_on(resource_handle handle, owner_tag owner, uint64_t amount,

@@ -28,7 +28,7 @@
 /*
  * A cache line each, so that classes do not disturb each other.
  * Keys: A = atomic, relaxed (an amount alone tells nothing of its handle); T = tag's own order;
- *       L = written under resource_limits_lock
+ *       L = written under resource_limits_lock; I = immutable since before the record was found
  */
 struct HX_ALIGNED(HX_CACHE_LINE) resource_account {
     _Atomic uint64_t word;    /* A  usage, ACCOUNT_PAST */
@@ -37,7 +37,7 @@ struct HX_ALIGNED(HX_CACHE_LINE) resource_account {
     _Atomic uint64_t hard;    /* A, L */
     _Atomic uint64_t refused; /* A */
     _Atomic owner_tag tag;    /* T  stored with release; OWNER_NONE: nobody's */
-    enum resource_class class; /* T */
+    enum resource_class class; /* I */
 };
 
 #define OWNER_NEVER_AGAIN UINT32_MAX
@@ -72,7 +72,8 @@ static inline owner_tag resource_account_tag(const struct resource_account *acco
     return atomic_load_explicit(&account->tag, memory_order_acquire);
 }
 
-/* An open owner's record, NULL: there is no such owner.  Context: a read section. */
+/* An open owner's record, NULL: there is no such owner.  Context: a read section, or resource_lock
+ * held. */
 static inline struct resource_owner *resource_owner_find(owner_tag owner)
 {
     struct resource_owner *record = resource_owner_record(owner);
@@ -86,6 +87,7 @@ static inline resource_handle resource_publish(struct place *place,
 {
     resource_handle handle = atomic_load_explicit(&place->next, memory_order_relaxed);
 
+    atomic_store_explicit(&place->next, handle + PLACE_GENERATION, memory_order_relaxed);
     atomic_store_explicit(&place->charged, account, memory_order_relaxed);
     atomic_store_explicit(&place->amount, amount, memory_order_relaxed);
     /* Pairs with the acquire of who releases it or walks over the table. */
@@ -101,12 +103,8 @@ static inline bool resource_void(struct place *place, resource_handle handle)
 {
     resource_handle key = handle;
 
-    if (HX_UNLIKELY(!atomic_compare_exchange_strong_explicit(
-            &place->key, &key, 0, memory_order_relaxed, memory_order_relaxed))) {
-        return false;
-    }
-    atomic_store_explicit(&place->next, handle + PLACE_GENERATION, memory_order_relaxed);
-    return true;
+    return HX_LIKELY(atomic_compare_exchange_strong_explicit(
+        &place->key, &key, 0, memory_order_relaxed, memory_order_relaxed));
 }
 
 /* Whether the class has a provider.  Context: any. */

@@ -1,6 +1,8 @@
 /* One owner's sums, from all who tag what they give out. */
 #include <base/format.h>
 #include <core/debug/log.h>
+#include <core/ipc/event_bus.h>
+#include <core/ipc/message_router.h>
 #include <core/resource/ledger.h>
 #include <kern/frames.h>
 #include <kern/heap.h>
@@ -19,6 +21,28 @@ static bool count_thread(struct thread *thread, void *argument)
     return true;
 }
 
+static uint64_t count_subscriptions(owner_tag owner)
+{
+    struct event_subscription_info info;
+    uint64_t found = 0;
+
+    for (uint32_t i = 0; i < EVENT_SUBSCRIPTION_MAX; i++) {
+        found += event_subscription_info(i, &info) && info.owner == owner;
+    }
+    return found;
+}
+
+static uint64_t count_mailboxes(owner_tag owner)
+{
+    struct router_mailbox_info info;
+    uint64_t found = 0;
+
+    for (uint32_t i = 0; i < ROUTER_MAILBOX_MAX; i++) {
+        found += router_mailbox_info(i, &info) && info.owner == owner;
+    }
+    return found;
+}
+
 void ledger_take(owner_tag owner, struct ledger *ledger)
 {
     struct heap_owned heap = heap_owned(owner);
@@ -30,13 +54,16 @@ void ledger_take(owner_tag owner, struct ledger *ledger)
         .heap_bytes = heap.bytes,
         .heap_objects = heap.objects,
         .threads = threads.found,
+        .subscriptions = count_subscriptions(owner),
+        .mailboxes = count_mailboxes(owner),
     };
     resource_owner_held(owner, &ledger->resources);
 }
 
 bool ledger_is_zero(const struct ledger *ledger)
 {
-    uint64_t any = ledger->frames | ledger->heap_bytes | ledger->heap_objects | ledger->threads;
+    uint64_t any = ledger->frames | ledger->heap_bytes | ledger->heap_objects | ledger->threads |
+                   ledger->subscriptions | ledger->mailboxes;
 
     for (unsigned i = 0; i < RESOURCE_CLASS_COUNT; i++) {
         any |= ledger->resources.handles[i] | ledger->resources.amount[i];
@@ -104,9 +131,11 @@ void ledger_print(owner_tag owner)
                  name);
     }
     ledger_take(owner, &ledger);
-    kprintln("    %llu frames, %llu heap bytes in %llu objects, %llu threads",
+    kprintln("    %llu frames, %llu heap bytes in %llu objects, %llu threads, %llu subscriptions, "
+             "%llu mailboxes",
              (unsigned long long)ledger.frames, (unsigned long long)ledger.heap_bytes,
-             (unsigned long long)ledger.heap_objects, (unsigned long long)ledger.threads);
+             (unsigned long long)ledger.heap_objects, (unsigned long long)ledger.threads,
+             (unsigned long long)ledger.subscriptions, (unsigned long long)ledger.mailboxes);
     for (unsigned class = 0; class < RESOURCE_CLASS_COUNT; class ++) {
         print_class(owner, &ledger, (enum resource_class) class);
         print_measured(owner, (enum resource_class) class);

@@ -2,8 +2,8 @@
  * The owner ledger: everything that carries one owner's tag, in one place (SPEC Q5).
  *
  * Rules:
- * - Sums are made on demand by walks over frames, slabs, threads and handles: exact while the owner
- *   does nothing.
+ * - Sums are made on demand by walks over frames, slabs, threads, subscriptions, mailboxes and
+ *   handles: exact while the owner does nothing.
  * - When an owner is gone, its ledger is zero.
  */
 #ifndef CORE_RESOURCE_LEDGER_H
@@ -19,6 +19,8 @@ struct ledger {
     uint64_t heap_bytes;
     uint64_t heap_objects;
     uint64_t threads;
+    uint64_t subscriptions;
+    uint64_t mailboxes;
     struct resource_totals resources;
 };
 

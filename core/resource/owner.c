@@ -27,7 +27,6 @@ static void open_record(struct resource_owner *record, owner_tag tag, const char
     for (unsigned class = 0; class < RESOURCE_CLASS_COUNT; class ++) {
         struct resource_account *account = &record->accounts[class];
 
-        account->class = (enum resource_class) class;
         resource_store_limits(account, (enum resource_class) class, none);
         atomic_store_explicit(&account->refused, 0, memory_order_relaxed);
         /* Pairs with resource_account_tag. */
@@ -40,9 +39,17 @@ static owner_tag tag_of(const struct resource_owner *record)
     return resource_account_tag(&record->accounts[0]);
 }
 
+static void number_accounts(struct resource_owner *record)
+{
+    for (unsigned class = 0; class < RESOURCE_CLASS_COUNT; class ++) {
+        record->accounts[class].class = (enum resource_class) class;
+    }
+}
+
 void resource_owners_init(void)
 {
     mutex_init(&resource_lock, "resource owners");
+    number_accounts(&kernel);
     open_record(&kernel, OWNER_CORE, "kernel");
     for (uint32_t index = 0; index <= OWNER_INDEX_MAX; index++) {
         atomic_store_explicit(&resource_owners[index], &kernel, memory_order_release);
@@ -67,6 +74,7 @@ static bool make_records_locked(uint32_t first)
         return false;
     }
     for (uint32_t i = 0; i < OWNER_CHUNK && first + i <= OWNER_INDEX_MAX; i++) {
+        number_accounts(&chunk[i]);
         atomic_store_explicit(&resource_owners[first + i], &chunk[i], memory_order_release);
     }
     atomic_fetch_add_explicit(&chunk_count, 1, memory_order_relaxed);
@@ -159,9 +167,12 @@ static void add(struct resource_totals *totals, struct holding holding)
 
 void resource_owner_held(owner_tag owner, struct resource_totals *totals)
 {
-    const struct resource_owner *record = resource_owner_find(owner);
+    const struct resource_owner *record;
 
     *totals = (struct resource_totals){0};
+    read_enter();
+    record = resource_owner_find(owner);
+    read_leave(); /* the record stays; whose it is may change: the sum is of no use then anyway */
     if (record == NULL) {
         return; /* closed: it was made sure that it holds nothing */
     }

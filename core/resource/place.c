@@ -131,11 +131,9 @@ uint64_t place_count_uses(void)
     uint64_t sum = 0;
 
     for (uint32_t number = place_next(0); number != 0; number = place_next(number)) {
-        const struct place *place = place_of(number);
-        uint64_t next = atomic_load_explicit(&place->next, memory_order_relaxed);
-        bool is_used = atomic_load_explicit(&place->key, memory_order_relaxed) != 0;
+        uint64_t next = atomic_load_explicit(&place_of(number)->next, memory_order_relaxed);
 
-        sum += (next >> PLACE_NUMBER_BITS) - 1 + is_used;
+        sum += (next >> PLACE_NUMBER_BITS) - 1;
     }
     return sum;
 }

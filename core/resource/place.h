@@ -34,7 +34,7 @@ _Static_assert(1U << PLACE_NUMBER_BITS == RESOURCE_HANDLES_MAX, "a number fits i
  */
 struct place {
     _Atomic uint64_t key;    /* A  the handle, 0: free */
-    _Atomic uint64_t next;   /* A  the handle it has, or will have next */
+    _Atomic uint64_t next;   /* A  the handle it will have next: all below it are spent or in use */
     _Atomic uint64_t amount; /* A  while free: the address of the next free place in its list */
     _Atomic(struct resource_account *) charged; /* A  the last account, NULL: never used */
 };

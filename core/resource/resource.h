@@ -97,7 +97,8 @@ const char *resource_provider_name(enum resource_class class);
  * Context: thread.  Blocks: no.
  * Errors: HX_EINVAL no such class, an amount of 0 or above RESOURCE_UNLIMITED; HX_ENOSYS the class
  * has no provider; HX_ESTALE there is no such owner (any more); HX_ELIMIT past the hard limit;
- * HX_ENOMEM, HX_ENOSPC no place for a handle.
+ * HX_ENOMEM, HX_ENOSPC no place for a handle: there are RESOURCE_HANDLES_MAX - 1, of which each
+ * other CPU may keep some (PLACE_CACHE_MAX) for itself.
  */
 HX_MUST_USE hx_err resource_allocate(owner_tag owner, enum resource_class class, uint64_t amount,
                                      resource_handle *handle);
@@ -105,7 +106,8 @@ HX_MUST_USE hx_err resource_allocate(owner_tag owner, enum resource_class class,
 /*
  * Give back what a handle holds.
  * Context: thread.  Blocks: no.
- * Errors: HX_EINVAL never was a handle, HX_ESTALE released already, HX_EPERM another owner's.
+ * Errors: HX_EINVAL never was a handle, HX_ESTALE released already, or taken back at its owner's
+ * end, HX_EPERM another owner's.
  */
 HX_MUST_USE hx_err resource_release(resource_handle handle, owner_tag owner);
 
