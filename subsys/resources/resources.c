@@ -1,9 +1,11 @@
 /* The broker in the running kernel. */
 #include <base/format.h>
+#include <base/memory.h>
 #include <core/component/component.h>
 #include <core/config/kernel_configuration.h>
 #include <core/debug/log.h>
 #include <core/hot_reload/loader.h>
+#include <core/ipc/event_bus.h>
 #include <core/resource/ledger.h>
 #include <kern/thread.h>
 #include <subsys/resources/providers.h>
@@ -46,10 +48,26 @@ hx_err resources_init_early(void)
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
+static event_topic warning_topic;
+_Static_assert(sizeof(struct resource_warning) <= EVENT_CUSTOM_DATA_MAX, "a warning fits an event");
+
+static void publish_warning(const struct resource_warning *warning)
+{
+    struct kernel_event event = {
+        .kind = EVENT_CUSTOM,
+        .topic = warning_topic,
+        .custom = {.id = warning->class, .length = sizeof(*warning)},
+    };
+
+    memcpy(event.custom.data, warning, sizeof(*warning));
+    (void)event_publish(&event);
+}
+
 static void warn_of_crossing(const struct resource_warning *warning)
 {
     char name[RESOURCE_OWNER_NAME_MAX];
 
+    publish_warning(warning);
     (void)resource_owner_name(warning->owner, name);
     kwarn("resources: %s has %llu %s of %s, above its soft limit of %llu", name,
           (unsigned long long)warning->used, resource_class_unit(warning->class),
@@ -133,6 +151,10 @@ static hx_err init(const struct boot_configuration *config)
     hx_err error;
 
     (void)config;
+    error = event_topic_intern(RESOURCES_TOPIC, &warning_topic);
+    if (error != HX_OK) {
+        return error;
+    }
     resource_set_warning_hook(warn_of_crossing);
     error = apply_limits();
     return error == HX_OK ? component_register(&resources_component) : error;

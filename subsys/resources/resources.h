@@ -7,13 +7,17 @@
  *   service that gives such things out, and are refused until then.
  * - Every thread but the CPUs' boot threads holds a handle of its owner's.
  * - limit.modules and limit.threads on the command line are hard limits of the kernel itself,
- * limit.module-memory is that of each module instance; nine tenths of one is the soft limit.
+ *   limit.module-memory is that of each module instance; nine tenths of one is the soft limit.
+ * - Each crossing of a soft limit is a line in the log and an event on RESOURCES_TOPIC, published
+ *   by the thread that crossed it: id is the class, the data a struct resource_warning.
  */
 #ifndef SUBSYS_RESOURCES_RESOURCES_H
 #define SUBSYS_RESOURCES_RESOURCES_H
 
 #include <core/orchestrator/subsystem.h>
 #include <helix/error.h>
+
+#define RESOURCES_TOPIC "resource.warning"
 
 extern const struct subsystem resources_subsystem;
 
