@@ -28,6 +28,7 @@ const struct selftest *const selftest_suites[] = {
     core_panic_end_tests,
     core_gate_tests,
     core_capability_tests,
+    core_resource_tests,
     x86_64_devices_tests,
     x86_64_exceptions_tests,
     x86_64_router_tests,
