@@ -6,12 +6,14 @@
  *     tables phases      which lifecycle phases each kernel state may be in, as Markdown
  *     tables rights      the rights of capabilities, as Markdown
  *     tables resources   the types of what they are rights on, as Markdown
+ *     tables classes     the classes of resources, as Markdown
  * `make docs` writes them into docs/; a test compares.
  */
 #include <core/capability/capability.h>
 #include <core/config/command_line.h>
 #include <core/kernel/state.h>
 #include <core/lifecycle/lifecycle.h>
+#include <core/resource/resource.h>
 #include <helix/error.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +86,14 @@ static void print_resources(void)
 #undef PRINT_ROW
 }
 
+static void print_classes(void)
+{
+    printf("| class | name | an amount counts |\n|---|---|---|\n");
+#define PRINT_ROW(name, text, unit) printf("| `%s` | %s | %s |\n", #name, text, unit);
+    RESOURCE_CLASS_LIST(PRINT_ROW)
+#undef PRINT_ROW
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -92,6 +102,7 @@ int main(int argc, char **argv)
     } tables[] = {
         {"options", print_options}, {"states", print_states}, {"errors", print_errors},
         {"phases", print_phases},   {"rights", print_rights}, {"resources", print_resources},
+        {"classes", print_classes},
     };
 
     for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -100,6 +111,6 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    fprintf(stderr, "usage: tables options|states|errors|phases|rights|resources\n");
+    fprintf(stderr, "usage: tables options|states|errors|phases|rights|resources|classes\n");
     return 2;
 }
