@@ -32,7 +32,7 @@ static void run_child(void)
     machine_run(test_cpus, start_broker);
 }
 
-static void run(uint32_t cpus, void (*body)(void))
+HX_UNUSED static void run(uint32_t cpus, void (*body)(void))
 {
     test_cpus = cpus;
     test_body = body;
