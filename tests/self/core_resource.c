@@ -4,6 +4,7 @@
  */
 #include <base/memory.h>
 #include <base/string.h>
+#include <core/capability/capability.h>
 #include <core/config/kernel_configuration.h>
 #include <core/gate/gate.h>
 #include <core/hot_reload/loader.h>
@@ -521,7 +522,7 @@ static struct slot *fresh_demo(enum hal_gate_backend backend, owner_tag *owner)
     struct slot *slot = slot_find("demo");
 
     *owner = OWNER_NONE;
-    if (slot == NULL || modules_reload(slot, backend) != HX_OK) {
+    if (slot == NULL || modules_reload(SUBJECT_KERNEL, slot, backend) != HX_OK) {
         selftest_fail(__FILE__, __LINE__, "the demo module cannot be loaded");
         return NULL;
     }
@@ -571,14 +572,14 @@ static void an_instance_past_a_limit_is_not_loaded(void)
     struct resource_limits memory = usage_of(owner, RESOURCE_MEMORY).limits;
 
     loader_set_memory_limits(small);
-    EXPECT_EQUAL(modules_reload(slot, HAL_GATE_OPEN), HX_ELIMIT);
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN), HX_ELIMIT);
     EXPECT(has_nothing(owner));
     EXPECT_EQUAL(used(OWNER_CORE, RESOURCE_MODULES), 0);
     loader_set_memory_limits(memory);
     limit(OWNER_CORE, RESOURCE_MODULES, 0, 0);
-    EXPECT_EQUAL(modules_reload(slot, HAL_GATE_OPEN), HX_ELIMIT);
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN), HX_ELIMIT);
     EXPECT_EQUAL(resource_set_limit(OWNER_CORE, RESOURCE_MODULES, before), HX_OK);
-    EXPECT_EQUAL(modules_reload(slot, HAL_GATE_OPEN), HX_OK);
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN), HX_OK);
     EXPECT_EQUAL(used(OWNER_CORE, RESOURCE_MODULES), 1);
 }
 
