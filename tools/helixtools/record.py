@@ -84,9 +84,29 @@ def load(suite: Suite):
 
 
 def save(outcome: Outcome):
+    _write(outcome, record_path(outcome.suite))
+
+
+def _write(outcome, path):
     tree.RESULTS.mkdir(parents=True, exist_ok=True)
     head = "".join(f"#: {key} {value}\n" for key, value in outcome.head.items())
-    record_path(outcome.suite).write_text(head + outcome.output, encoding="utf-8")
+    path.write_text(head + outcome.output, encoding="utf-8")
+
+
+def first_path(suite: Suite):
+    """Where the record of a run goes that another followed."""
+    return record_path(suite).with_suffix(".first.tap")
+
+
+def keep_as_first(outcome: Outcome):
+    """Set the record of this outcome aside, so that the suite's next run does not overwrite it."""
+    _write(outcome, first_path(outcome.suite))
+
+
+def forget_first_runs():
+    """Remove what an earlier campaign set aside: it says nothing about the next."""
+    for path in tree.RESULTS.glob("*.first.tap"):
+        path.unlink()
 
 
 def run(suite: Suite, seed: int, keep: bool = True) -> Outcome:
