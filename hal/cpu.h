@@ -46,7 +46,7 @@ HX_NORETURN void hal_cpu_halt(void);
 
 /*
  * Stop every other CPU for ever, wherever it is, interrupts off or not (by NMI where the machine
- * has one). Waits at most 10 ms for their acknowledgement. Returns the number that acknowledged.
+ * has one). Waits at most a second for their acknowledgement. Returns the number that acknowledged.
  * Context: panic.
  */
 uint32_t hal_cpu_stop_others(void);

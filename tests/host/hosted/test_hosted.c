@@ -365,14 +365,23 @@ static void an_earlier_deadline_replaces_a_later_one(void **state)
     assert_int_equal(count_of(0, HAL_VECTOR_TIMER), 1);
 }
 
+/* Once more when the host was so busy that it was time before the timer was disarmed. */
 static void a_disarmed_timer_is_silent(void **state)
 {
+    bool was_in_time;
+
     (void)state;
-    hal_timer_arm(hal_clock_now() + 10 * HAL_NS_PER_MS);
-    hal_timer_disarm();
-    usleep(30000);
-    let_in();
-    assert_int_equal(count_of(0, HAL_VECTOR_TIMER), 0);
+    do {
+        uint32_t before = count_of(0, HAL_VECTOR_TIMER);
+        uint64_t deadline = hal_clock_now() + 10 * HAL_NS_PER_MS;
+
+        hal_timer_arm(deadline);
+        hal_timer_disarm();
+        was_in_time = hal_clock_now() < deadline;
+        usleep(30000);
+        let_in();
+        assert_true(!was_in_time || count_of(0, HAL_VECTOR_TIMER) == before);
+    } while (!was_in_time);
 }
 
 /* --- exceptions ------------------------------------------------------------------------------- */
