@@ -23,7 +23,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / "tools/run"
 # Seconds; a mutant, which may well hang, is given less.
-PATIENCE = int(os.environ.get("HELIX_PATIENCE", "60"))
+PATIENCE = int(os.environ.get("HELIX_PATIENCE", "120"))
 RUNNING = r"state Running after \d+ us[^\n]*\n"
 
 
@@ -71,6 +71,11 @@ class Guest:
         self._child.wait()
         self._child.close()
         return self._child.exitstatus
+
+    def rests(self, seconds=1):
+        """Whether the machine is still there after so long, and has said nothing more."""
+        ended = self._child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=seconds) == 0
+        return not ended and not self._child.before
 
     def stop(self):
         self._child.close(force=True)
@@ -122,6 +127,6 @@ def run_to_end():
     def run(append="", **options):
         return subprocess.run(run_arguments(append, **options), cwd=ROOT, text=True,
                               errors="replace", stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=300, check=False)
+                              timeout=3 * PATIENCE, check=False)
 
     return run

@@ -63,9 +63,8 @@ def test_debug_images_say_file_and_line(run_to_end):
     assert all(re.match(rf"{STAMP}(\w+: )?\w+(/\w+)*\.c:\d+: ", line) for line in stamped)
 
 
-# SPEC: D2
-def test_lines_of_four_processors_never_tear(run_to_end):
-    """The built-in test logs lines of many lengths, from threads and from interrupt handlers."""
+def turns_of_four_writers(run_to_end):
+    """How often another wrote the next line; all of them came out once, whole and in order."""
     result = run_to_end(append="selftest=core_log* panic=exit", smp=4)
     assert result.returncode == 0, result.stdout
     lines = [line for line in result.stdout.splitlines() if "shout" in line]
@@ -76,8 +75,14 @@ def test_lines_of_four_processors_never_tear(run_to_end):
         assert [int(match[2]) for match in mine] == list(range(len(mine)))
         assert len(mine) == 100
         assert all(len(match[4]) == int(match[2]) % 90 for match in mine)
-    turns = sum(before[1] != after[1] for before, after in zip(parsed, parsed[1:]))
-    assert turns > WRITERS  # they really wrote at the same time
+    return sum(before[1] != after[1] for before, after in zip(parsed, parsed[1:]))
+
+
+# SPEC: D2
+def test_lines_of_four_processors_never_tear(run_to_end):
+    """The built-in test logs lines of many lengths, from threads and from interrupt handlers. On a
+    busy host the processors may run one after the other."""
+    assert any(turns_of_four_writers(run_to_end) > WRITERS for _ in range(10))
 
 
 # --- keys -------------------------------------------------------------------------------------------------

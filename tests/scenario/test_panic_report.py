@@ -3,7 +3,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 
 IMAGE = ROOT / "build/x86_64/helix.elf"
 CPUS = 4
@@ -101,11 +101,16 @@ def test_the_state_moves_to_panic_before_the_report(panicked):
 
 def registers_of_all_cpus(guest):
     """(interrupt flag, halted) of each processor, asked of the emulator's monitor."""
-    guest.ask("\x01c", r"\(qemu\) ")
     guest.type("info registers -a")
     text = guest.expect(rf"CPU#{CPUS - 1}.*?\(qemu\) ").string
     return [(int(flags, 16) & INTERRUPT_FLAG != 0, halted == "1")
             for flags, halted in re.findall(r"RFL=([0-9a-f]{8}).*?HLT=(\d)", text)]
+
+
+def every_processor_stops(guest):
+    """Whether all of them halt, interrupts off; the last one does so after its last line is out."""
+    guest.ask("\x01c", r"\(qemu\) ")
+    return any(registers_of_all_cpus(guest) == [(False, True)] * CPUS for _ in range(100))
 
 
 # SPEC: X1 X3
@@ -113,7 +118,7 @@ def test_panic_halt_stops_every_processor_for_good(boot):
     guest = boot(append="panic=halt", smp=CPUS).until_running()
     guest.expect("init: ended")
     guest.ask("p", "Action: Halt")
-    assert registers_of_all_cpus(guest) == [(False, True)] * CPUS
+    assert every_processor_stops(guest)
 
 
 # SPEC: X1
@@ -136,18 +141,20 @@ def test_panic_reboot_boots_again(boot):
 
 
 # SPEC: X1 X5
-def test_panic_break_stops_a_debugger_at_its_function(boot):
-    guest = boot(append="panic=break", gdb=True)
+def test_panic_break_stops_a_debugger_at_its_function(boot, tmp_path):
+    """As with --gdb, but for the port, which another machine may have taken."""
+    guest = boot(append="panic=break", qemu_args=f"-S -gdb unix:{tmp_path}/gdb,server=on,wait=off")
+    while not (tmp_path / "gdb").exists() and guest.rests(0.1):
+        pass
     with subprocess.Popen(
             ["gdb", "-nx", "-batch", IMAGE, "-ex", "set confirm off",
-             "-ex", "set tcp connect-timeout 20", "-ex", "target remote :1234",
-             "-ex", "break panic_debug_break", "-ex", "continue", "-ex", "backtrace",
-             "-ex", "kill"],
+             "-ex", f"target remote {tmp_path}/gdb", "-ex", "break panic_debug_break",
+             "-ex", "continue", "-ex", "backtrace", "-ex", "kill"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True) as debugger:
         guest.until_running()
         guest.ask("p", "Action: DebugBreak")
-        said, _ = debugger.communicate(timeout=60)
+        said, _ = debugger.communicate(timeout=PATIENCE)
     assert re.search(r"Breakpoint 1, (0x\w+ in )?panic_debug_break", said), said
     assert re.search(r"#\d+ .*\bdo_panic\b", said), said
 
@@ -157,5 +164,5 @@ def test_panic_break_without_a_debugger_halts(boot):
     guest = boot(append="panic=break", smp=CPUS).until_running()
     guest.expect("init: ended")
     guest.ask("p", "Action: DebugBreak")
-    assert registers_of_all_cpus(guest) == [(False, True)] * CPUS
+    assert every_processor_stops(guest)
     assert guest.text.count("=== KERNEL PANIC ===") == 1

@@ -46,7 +46,7 @@ static void close_both(struct numbers *channel)
 
 static uint64_t soon(void)
 {
-    return hal_clock_now() + 10 * HAL_NS_PER_S;
+    return hal_clock_now() + CREW_PATIENCE_NS;
 }
 
 /* --- load ------------------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ static void an_interrupt_handler_is_not_let_wait(void)
     error_in_interrupt = HX_OK;
     EXPECT_EQUAL(interrupt_register(vector, "channel", wait_for_item, channel, false), HX_OK);
     hal_interrupt_send(hal_cpu_id(), vector);
-    thread_sleep(2 * HAL_NS_PER_MS);
+    crew_settle_cpus();
     EXPECT_EQUAL(interrupt_unregister(vector, "channel"), HX_OK);
     EXPECT_EQUAL(error_in_interrupt, HX_ECONTEXT);
     close_both(channel);

@@ -21,7 +21,7 @@
 #define CREWS          8U
 
 #define NMI_TRIES       3U
-#define NMI_PATIENCE_NS (2 * HAL_NS_PER_S)
+#define NMI_PATIENCE_NS (20 * HAL_NS_PER_S)
 
 /* --- writers that remember -------------------------------------------------------------------- */
 

@@ -84,7 +84,7 @@ static void request_from_the_depth(void)
     if (hal_interrupt_send_nmi(hal_cpu_id()) != HX_OK) {
         request.was_first = lifecycle_request_shutdown(SHUTDOWN_REBOOT);
     }
-    thread_sleep(5 * HAL_NS_PER_MS);
+    crew_settle_cpus();
     EXPECT_EQUAL(exception_unregister(EXCEPTION_NMI, "core_end"), HX_OK);
     EXPECT(request.was_first);
 }

@@ -97,7 +97,7 @@ static void expect_heard(const uintptr_t *names, uint32_t count)
 /* The worker frees what was ended inside of callbacks a little later. */
 static void wait_for_heap(uint64_t objects)
 {
-    uint64_t deadline = hal_clock_now() + 10 * HAL_NS_PER_S;
+    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
     struct heap_statistics now;
 
     do {
@@ -655,7 +655,7 @@ static void raise(interrupt_handler handler)
 
     EXPECT_EQUAL(interrupt_register(vector, "events", handler, NULL, false), HX_OK);
     hal_interrupt_send(hal_cpu_id(), vector);
-    thread_sleep(HAL_NS_PER_MS);
+    crew_settle_cpus();
     EXPECT_EQUAL(interrupt_unregister(vector, "events"), HX_OK);
 }
 

@@ -17,7 +17,7 @@
 
 #define MANY        20U
 #define LONG_NS     (2 * HAL_NS_PER_MS)
-#define PATIENCE_NS (2 * HAL_NS_PER_S)
+#define PATIENCE_NS (20 * HAL_NS_PER_S)
 #define STORM_TRIES 5U
 
 /* A handler with its answer, and what it has seen. */

@@ -14,7 +14,7 @@
 #include <tests/self/log_lines.h>
 #include <tests/self/suites.h>
 
-#define LIMIT_NS  (50 * HAL_NS_PER_MS)
+#define LIMIT_NS  (500 * HAL_NS_PER_MS)
 #define TEXT_SIZE 512
 
 /* --- a diary ---------------------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
 #include <tests/self/crew.h>
 #include <tests/self/selftest.h>
 
-#define JOIN_LIMIT_NS (30 * HAL_NS_PER_S)
-#define SPIN_LIMIT_NS (10 * HAL_NS_PER_S)
+#define JOIN_LIMIT_NS (90 * HAL_NS_PER_S)
+#define SPIN_LIMIT_NS CREW_PATIENCE_NS
 
 void crew_open(struct crew *crew)
 {
@@ -114,6 +114,19 @@ bool crew_sleep_until(const _Atomic uint32_t *word, uint32_t value)
         thread_sleep(HAL_NS_PER_MS);
     }
     return true;
+}
+
+static void nothing(void *argument)
+{
+    (void)argument;
+}
+
+void crew_settle_cpus(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        cpu_call(cpu_online_mask(), nothing, NULL);
+        thread_sleep(2 * HAL_NS_PER_MS);
+    }
 }
 
 uint64_t crew_random(uint64_t *state)

@@ -8,12 +8,20 @@
 #ifndef TESTS_SELF_CREW_H
 #define TESTS_SELF_CREW_H
 
+#include <hal/clock.h>
 #include <kern/thread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define CREW_MAX 32U
+
+/* How long a test waits for what is bound to happen: a busy host may keep a CPU waiting for long.
+ */
+#define CREW_PATIENCE_NS (60 * HAL_NS_PER_S)
+
+/* How often a test may repeat what a busy host can spoil, until it goes well once. */
+#define CREW_ATTEMPTS 100U
 
 struct crew;
 
@@ -41,17 +49,21 @@ struct crew_member *crew_start(struct crew *crew, void (*work)(void *argument), 
                                uint64_t affinity);
 
 /*
- * Wait until every member has returned and its thread is freed; at most 30 s, then the test fails.
+ * Wait until every member has returned and its thread is freed; at most 90 s, then the test fails.
  * Returns whether all came back.
  */
 bool crew_join(struct crew *crew);
 
-/* Spin (letting interrupts in) until the word is at least value, at most 10 s. Returns whether it
- * is. */
+/* Spin (letting interrupts in) until the word is at least value, at most CREW_PATIENCE_NS. Returns
+ * whether it is. */
 bool crew_spin_until(const _Atomic uint32_t *word, uint32_t value);
 
-/* Sleep in steps until the word is at least value, at most 10 s. Returns whether it is. */
+/* Sleep in steps until the word is at least value, at most CREW_PATIENCE_NS. Returns whether it is.
+ */
 bool crew_sleep_until(const _Atomic uint32_t *word, uint32_t value);
+
+/* Return when every CPU has taken the interrupts that were on their way to it. */
+void crew_settle_cpus(void);
 
 /* The next of a series of random numbers (xorshift64, Marsaglia 2003); *state is not 0. */
 uint64_t crew_random(uint64_t *state);

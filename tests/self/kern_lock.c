@@ -304,7 +304,7 @@ static void lock_and_note(void *argument)
 static bool start_and_await_parking(void (*work)(void *argument), uintptr_t number)
 {
     const struct crew_member *member = crew_start(&crew, work, (void *)number, 0);
-    uint64_t limit = hal_clock_now() + 10 * HAL_NS_PER_S;
+    uint64_t limit = hal_clock_now() + CREW_PATIENCE_NS;
 
     if (member == NULL) {
         return false;
@@ -391,10 +391,10 @@ static void lock_when_told(void *argument)
     }
 }
 
-/* Whether so many CPUs come to hold or await the spinlock within 5 s. */
+/* Whether so many CPUs come to hold or await the spinlock within CREW_PATIENCE_NS. */
 static bool await_tickets(struct spinlock *lock, uint32_t count)
 {
-    uint64_t limit = hal_clock_now() + 5 * HAL_NS_PER_S;
+    uint64_t limit = hal_clock_now() + CREW_PATIENCE_NS;
     uint32_t tickets = 0;
 
     while (tickets < count && hal_clock_now() < limit) {
@@ -467,7 +467,7 @@ static bool has_three_cpus(void)
 static void a_mutex_unlocked_while_a_locker_queues_up_is_taken(void)
 {
     if (has_three_cpus()) {
-        lock_against_unlock(false, 5 * HAL_NS_PER_S);
+        lock_against_unlock(false, CREW_PATIENCE_NS);
     }
 }
 
@@ -634,7 +634,7 @@ static void use_patiently(void *argument)
 {
     (void)argument;
     while (atomic_load_explicit(&used, memory_order_relaxed) < PERMITS) {
-        if (wait_for_permit(hal_clock_now() + 10 * HAL_NS_PER_S) != HX_OK) {
+        if (wait_for_permit(hal_clock_now() + CREW_PATIENCE_NS) != HX_OK) {
             selftest_fail(__FILE__, __LINE__, "a permit was given, but nobody woken");
             return;
         }
@@ -798,7 +798,7 @@ static void tell(_Atomic uint32_t *word)
 /* Until the grace period under way waits for this CPU alone. */
 static bool await_last_cpu(uint64_t mask)
 {
-    uint64_t limit = hal_clock_now() + 5 * HAL_NS_PER_S;
+    uint64_t limit = hal_clock_now() + CREW_PATIENCE_NS;
 
     while (atomic_load_explicit(&read_pending_cpus, memory_order_acquire) != mask) {
         if (hal_clock_now() > limit) {
@@ -853,7 +853,7 @@ static void idle_cpus_do_not_delay_synchronize(void)
 {
     uint64_t best = UINT64_MAX;
 
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < CREW_ATTEMPTS && best >= 2 * HAL_NS_PER_MS; i++) {
         thread_sleep(3 * HAL_NS_PER_MS); /* lets the others fall asleep, ticks included */
 
         uint64_t start = hal_clock_now();

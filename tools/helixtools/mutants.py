@@ -18,6 +18,7 @@ PREFERRED = ["hosted/asan", "host-asan/", "metal/release-4cpu", "metal/release-1
 NARROWABLE = ("hosted", "metal", "scenario")
 # A mutant may well hang.
 ONE_TEST_SECONDS = 12
+HOST_SECONDS = 60
 SCENARIO_PATIENCE = 8
 
 
@@ -64,7 +65,7 @@ def _runs(suite, tags):
     """What to run to learn how the suite's tests went: (suite, the tags it answers)."""
     if suite.group in NARROWABLE:
         return [(_narrow(suite, tag), [tag]) for tag in tags]
-    return [(suite, tags)]
+    return [(dataclasses.replace(suite, timeout=HOST_SECONDS), tags)]
 
 
 def _first_failure(suite, tags):

@@ -26,7 +26,7 @@ class Suite:
     command: List[str]
     proves: List[pathlib.Path]   # what is tested: their contents identify the build
     sources: List[pathlib.Path]  # where its tests are written
-    timeout: float = 60
+    timeout: float = 300         # several times what it takes on a machine that does nothing else
     form: str = "tap"            # tap, junit (command gets --junitxml) or status
     alone: bool = False          # wants the whole machine
     environment: Dict[str, str] = dataclasses.field(default_factory=dict)
@@ -63,7 +63,7 @@ def host_suites(variant, patience):
         place = f"{source.parent.name}/{source.stem}"
         program = tree.BUILD / variant / "tests" / place
         suites.append(Suite(f"{variant}/{place}", HOST, [str(program)], [program], [source],
-                            timeout=90 * patience,
+                            timeout=300 * patience,
                             environment={"CMOCKA_MESSAGE_OUTPUT": "TAP", **SANITIZER_ENVIRONMENT}))
     return suites
 
@@ -92,7 +92,7 @@ def hosted_suites(seed, patience):
         program = tree.BUILD / variant / "helix"
         command = [str(program), "selftest", "panic=exit", f"seed={seed}", *_counts(patience)]
         suites.append(Suite(f"hosted/{variant[5:]}-{cpus}cpu", HOST, command, [program, initrd],
-                            _portable_selftest_sources(), timeout=120 * patience, alone=True,
+                            _portable_selftest_sources(), timeout=600 * patience, alone=True,
                             environment={"HELIX_CPUS": str(cpus), "HELIX_INITRD": str(initrd),
                                          **SANITIZER_ENVIRONMENT}))
     return suites
@@ -113,7 +113,7 @@ def metal_suites(seed, patience):
     for grade in ("release", "debug"):
         for cpus in (1, 4):
             kernel = _image(grade)[0]
-            limit = 120 * patience
+            limit = 600 * patience
             command = [str(RUN_TOOL[0]), "--kernel", str(kernel), "--smp", str(cpus),
                        "--timeout", str(limit), "--append",
                        " ".join(["selftest console=serial panic=exit", f"seed={seed}",
@@ -133,7 +133,7 @@ def scenario_suites(patience):
     return [Suite(f"scenario/{source.stem}", METAL, _pytest(source),
                   _image("release") + _image("debug") + RUN_TOOL
                   + [source, tree.ROOT / "tests/scenario/conftest.py"],
-                  [source], timeout=180 * patience, form="junit", alone=True)
+                  [source], timeout=900 * patience, form="junit", alone=True)
             for source in sources]
 
 
@@ -144,11 +144,11 @@ def fuzz_suites(seed, seconds):
         grown = tree.BUILD / "fuzz-corpus" / source.stem
         seeds = tree.ROOT / "tests/fuzz/corpus" / source.stem[len("fuzz_"):]
         command = [str(program), f"-max_total_time={seconds}", f"-seed={seed % 2**32}",
-                   "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
+                   "-timeout=60", "-rss_limit_mb=2048", "-print_final_stats=1",
                    f"-artifact_prefix={tree.RESULTS}/{source.stem}-", str(grown)]
         command += [str(seeds)] if seeds.is_dir() else []
         suites.append(Suite(f"fuzz/{source.stem}", HOST, command, [program], [source],
-                            timeout=seconds + 60, form="status", environment=SANITIZER_ENVIRONMENT))
+                            timeout=seconds + 300, form="status", environment=SANITIZER_ENVIRONMENT))
     return suites
 
 
@@ -156,12 +156,12 @@ def model_suites(patience):
     """Exhaustive checks of the protocols that tests cannot exhaust."""
     tool = tree.ROOT / "tools/model"
     return [Suite(f"models/{source.stem}", NEITHER, [str(tool), str(source)], [tool, source], [source],
-                  timeout=120 * patience)
+                  timeout=600 * patience)
             for source in _sources("tests/models/*.pml")]
 
 
 def lint_suites():
-    return [Suite(f"lint/{target}", NEITHER, ["make", "-s", f"lint-{target}"], [], [], timeout=120,
+    return [Suite(f"lint/{target}", NEITHER, ["make", "-s", f"lint-{target}"], [], [], timeout=600,
                   form="status")
             for target in ("format", "layers")]
 

@@ -22,6 +22,7 @@
 #include <kern/thread.h>
 #include <ports/hosted/hosted.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +38,12 @@
 #define MACHINE_MEMORY_MB 64U
 #endif
 #define CHILD_FAILED  99
-#define CHILD_SECONDS 60U
+#define CHILD_SECONDS 240U
+
+/* How long a child is watched that is to halt after its last words, and what ends it then. */
+#define CHILD_HALTS_US   200000U
+#define CHILD_END_SIGNAL SIGTERM
+#define CHILD_HALTED     (128 + CHILD_END_SIGNAL)
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
@@ -130,20 +136,30 @@ struct child {
 
 static struct child child;
 
-static void read_output(int from)
+/* Until the child's end; and when it has said its last words, if any, that is brought about. */
+static void read_output(int from, pid_t pid, const char *last_words)
 {
     ssize_t got;
 
     child.length = 0;
+    child.output[0] = '\0';
     while ((got = read(from, child.output + child.length, sizeof child.output - 1 - child.length)) >
            0) {
         child.length += (size_t)got;
+        child.output[child.length] = '\0';
+        if (last_words != NULL && strstr(child.output, last_words) != NULL) {
+            usleep(CHILD_HALTS_US);
+            kill(pid, CHILD_END_SIGNAL);
+            last_words = NULL;
+        }
     }
-    child.output[child.length] = '\0';
 }
 
-/* Run function(argument) in a child; the result is in `child`. */
-HX_UNUSED static void in_child(void (*function)(void))
+/*
+ * Run the function in a child; the result is in `child`. One that is to halt does nothing more
+ * after its last words (NULL: it ends by itself), so it is ended from here: CHILD_HALTED.
+ */
+static void in_child_until(void (*function)(void), const char *last_words)
 {
     int ends[2];
     int status;
@@ -162,10 +178,15 @@ HX_UNUSED static void in_child(void (*function)(void))
         _exit(0);
     }
     close(ends[1]);
-    read_output(ends[0]);
+    read_output(ends[0], pid, last_words);
     close(ends[0]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     child.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+HX_UNUSED static void in_child(void (*function)(void))
+{
+    in_child_until(function, NULL);
 }
 
 /* The same, where the child has to come to its end. */

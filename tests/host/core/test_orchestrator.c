@@ -511,8 +511,9 @@ static void await_objects(size_t count)
     } while (now.objects > count);
 }
 
-#define SHUTDOWN_LIMIT_NS (300 * HAL_NS_PER_MS) /* what does not hang is done by then on any host  \
-                                                 */
+#define SHUTDOWN_LIMIT_NS                                                                          \
+    (300 * HAL_NS_PER_MS) /* what does not hang is done by then on any host                        \
+                           */
 
 static void shut_down_hanging(void)
 {

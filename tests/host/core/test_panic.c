@@ -9,9 +9,8 @@
 #include <kern/spinlock.h>
 #include <stdatomic.h>
 
-/* How a child ends that halts: nothing more happens, so it is given this long. */
-#define HALT_SECONDS 1U
-#define HALTED       (128 + 14) /* SIGALRM */
+/* The last line of a panic that halts. */
+#define HALT "Action: Halt\r\n"
 
 static void with_console(void)
 {
@@ -478,7 +477,6 @@ static void panic_in_panic_handler(void)
 {
     with_console();
     panic_set_handler(&clumsy);
-    alarm(HALT_SECONDS);
     panic("the first");
 }
 
@@ -491,11 +489,11 @@ static void run_panic_in_panic_handler(void)
 static void a_panic_inside_the_panic_handler_reports_both_and_halts(void **state)
 {
     (void)state;
-    in_child(run_panic_in_panic_handler);
-    assert_int_equal(child.status, HALTED);
+    in_child_until(run_panic_in_panic_handler, HALT);
+    assert_int_equal(child.status, CHILD_HALTED);
     one_block_was_printed();
     assert_int_equal(printed("Message: the second (inside the panic: the first)\r\n"), 1);
-    assert_int_equal(printed("Action: Halt\r\n"), 1);
+    assert_int_equal(printed(HALT), 1);
 }
 
 static void break_report(const char *text, size_t length)
@@ -524,7 +522,6 @@ static const struct console_writer broken = {
 static void panic_with_broken_writer(void)
 {
     CHECK(console_register(&broken) == HX_OK);
-    alarm(HALT_SECONDS);
     panic("the first");
 }
 
@@ -537,8 +534,8 @@ static void run_panic_with_broken_writer(void)
 static void when_even_the_report_panics_it_halts_with_last_words(void **state)
 {
     (void)state;
-    in_child(run_panic_with_broken_writer);
-    assert_int_equal(child.status, HALTED);
+    in_child_until(run_panic_with_broken_writer, "halted\n");
+    assert_int_equal(child.status, CHILD_HALTED);
     assert_string_equal(child.output, "\npanic: a third one inside the report; halted\n");
 }
 
@@ -585,7 +582,6 @@ static void panic_and_halt(void)
 {
     with_console();
     panic_set_action(PANIC_HALT);
-    alarm(HALT_SECONDS);
     panic("stop");
 }
 
@@ -598,7 +594,6 @@ static void panic_and_break(void)
 {
     with_console();
     panic_set_action(PANIC_DEBUG_BREAK);
-    alarm(HALT_SECONDS);
     panic("break");
 }
 
@@ -623,12 +618,12 @@ static void run_panic_and_reboot(void)
 static void each_action_does_what_it_says(void **state)
 {
     (void)state;
-    in_child(run_panic_and_halt);
-    assert_int_equal(child.status, HALTED);
+    in_child_until(run_panic_and_halt, HALT);
+    assert_int_equal(child.status, CHILD_HALTED);
     one_block_was_printed();
-    assert_int_equal(printed("Action: Halt\r\n"), 1);
-    in_child(run_panic_and_break);
-    assert_int_equal(child.status, HALTED);
+    assert_int_equal(printed(HALT), 1);
+    in_child_until(run_panic_and_break, "Action: DebugBreak\r\n");
+    assert_int_equal(child.status, CHILD_HALTED);
     one_block_was_printed();
     assert_int_equal(printed("Action: DebugBreak\r\n"), 1);
     in_child(run_panic_and_reboot);
@@ -720,7 +715,6 @@ static void panic_and_continue(void)
     __asm__ volatile("int3");
     CHECK(asked == 2 && kernel_state_current() == KERNEL_EARLY_BOOT);
     CHECK(console_register(&console_serial) == HX_OK);
-    alarm(HALT_SECONDS);
     panic("no way on from here");
 }
 
@@ -733,11 +727,11 @@ static void run_panic_and_continue(void)
 static void continue_goes_on_where_the_caller_can_and_halts_elsewhere(void **state)
 {
     (void)state;
-    in_child(run_panic_and_continue);
-    assert_int_equal(child.status, HALTED);
+    in_child_until(run_panic_and_continue, HALT);
+    assert_int_equal(child.status, CHILD_HALTED);
     one_block_was_printed();
     assert_int_equal(printed("Message: no way on from here\r\n"), 1);
-    assert_int_equal(printed("Action: Halt\r\n"), 1);
+    assert_int_equal(printed(HALT), 1);
 }
 #else
 static void continue_goes_on_where_the_caller_can_and_halts_elsewhere(void **state)

@@ -32,7 +32,7 @@
 
 #include <cmocka.h>
 
-#define KERNEL_SECONDS 80U
+#define KERNEL_SECONDS 280U
 
 void assert_failed(const char *sentence, const char *expression, const char *file, int line)
 {
