@@ -28,14 +28,18 @@ KERNEL_LINK   := $(LD) -T $(KERNEL_LDS) --gc-sections --build-id=none -z noexecs
 
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(OUT)/obj/%.o)
 
+# Hot paths that are two leaf functions each; a fault in them shows the caller's caller next.
+LEAF_OBJECTS := $(OUT)/obj/kern/heap.c.o $(OUT)/obj/core/resource/resource.c.o
+LEAF_FLAGS   := -momit-leaf-frame-pointer
+
+# private: else the file of flags would get them too when one of these objects is what is asked for.
+$(LEAF_OBJECTS): private KERNEL_CFLAGS += $(LEAF_FLAGS)
+
 $(OUT)/kernel.flags: FORCE
-	$(call keep_text,$(call not_here,$(KERNEL_CFLAGS)))
+	$(call keep_text,$(call not_here,$(KERNEL_CFLAGS)) leaf: $(LEAF_OBJECTS) $(LEAF_FLAGS))
 
 $(OUT)/kernel.objects: FORCE
 	$(call keep_text,$(KERNEL_LINK) $(KERNEL_OBJECTS))
-
-# Hot paths that are two leaf functions each; a fault in them shows the caller's caller next.
-$(OUT)/obj/kern/heap.c.o $(OUT)/obj/core/resource/resource.c.o: KERNEL_CFLAGS += -momit-leaf-frame-pointer
 
 $(OUT)/obj/%.c.o: %.c $(OUT)/kernel.flags
 	$(call say,CC,$<)
