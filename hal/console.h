@@ -11,11 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Write bytes; waits for the device to be ready, at most 10 ms a byte, then drops it.  Context:
- * any. */
+/*
+ * Write bytes; waits for the device to be ready, at most a second. What it does not take then is
+ * dropped, and it is not waited for again before it has been ready.  Context: any.
+ */
 void hal_console_write(const char *bytes, size_t size);
 
-/* Wait until what was written has left the device, at most 10 ms.  Context: any. */
+/* Wait until what was written has left the device, at most a second.  Context: any. */
 void hal_console_flush(void);
 
 /* Take one byte if there is one; -1 otherwise.  Context: any. */

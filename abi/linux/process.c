@@ -88,8 +88,9 @@ static hx_err map_range(struct process *process, uintptr_t address, const char *
         uintptr_t from = page < address ? address : page;
         uintptr_t to =
             page + HAL_PAGE_SIZE < address + file_size ? page + HAL_PAGE_SIZE : address + file_size;
-        hx_err error = map_page(process, page, protection, bytes + (from - address), from - page,
-                                to > from ? to - from : 0);
+        size_t size = to > from ? to - from : 0;
+        hx_err error = map_page(process, page, protection,
+                                size > 0 ? bytes + (from - address) : NULL, from - page, size);
 
         if (error != HX_OK) {
             return error;
@@ -153,7 +154,7 @@ static hx_err map_stack(struct process *process, const struct elf_program *progr
     if (page != NULL) {
         size_t used = initial_stack_build(page, top, process->name, program);
 
-        error = map_range(process, top - INITIAL_STACK_SIZE, NULL, 0,
+        error = map_range(process, top - INITIAL_STACK_SIZE, "", 0,
                           INITIAL_STACK_SIZE - HAL_PAGE_SIZE, HAL_READ | HAL_WRITE | HAL_USER);
         if (error == HX_OK) {
             error = map_range(process, top - HAL_PAGE_SIZE, page, HAL_PAGE_SIZE, HAL_PAGE_SIZE,

@@ -33,16 +33,16 @@
 #define FIFO_DEPTH     16
 #define COM1_ISA_LINE  4
 
-/* Patience with a device that does not get ready. */
-#define WAITS_PER_SECOND 100 /* a wait lasts at most 1/100 s */
-
-/* After so many waits in vain in a row the device counts as stuck: it is asked, not waited for. */
-#define WAITS_IN_VAIN_MAX 100
+/*
+ * Patience with a device that does not get ready. A byte takes 87 us; but an emulator's device
+ * waits for whoever reads there, and with him for a busy host.
+ */
+#define WAIT_SECONDS 1
 
 /* The callers serialise; all of this is the device's. */
 static bool serial_present;
-static size_t serial_burst; /* bytes it takes once it has said that it is ready */
-static unsigned serial_waits_in_vain;
+static size_t serial_burst;  /* bytes it takes once it has said that it is ready */
+static bool serial_is_stuck; /* it was waited for in vain, and is only asked from then on */
 
 void serial_init(void)
 {
@@ -60,7 +60,7 @@ void serial_init(void)
     serial_present = true;
 }
 
-/* Wait for bits of the line status, 10 ms at most. */
+/* Wait for bits of the line status, WAIT_SECONDS at most. */
 static bool serial_wait(uint8_t status)
 {
     uint64_t start;
@@ -70,7 +70,7 @@ static bool serial_wait(uint8_t status)
         return true;
     }
     start = hal_clock_cycles();
-    patience = hal_clock_cycles_per_second() / WAITS_PER_SECOND;
+    patience = hal_clock_cycles_per_second() * WAIT_SECONDS;
     while (hal_clock_cycles() - start < patience) {
         hal_cpu_relax();
         if ((x86_in8(UART_LSR) & status) != 0) {
@@ -83,11 +83,10 @@ static bool serial_wait(uint8_t status)
 /* Whether the device takes bytes; a stuck one is only asked, so that output to it costs little. */
 static bool serial_is_ready(void)
 {
-    bool ready = serial_waits_in_vain < WAITS_IN_VAIN_MAX
-                     ? serial_wait(LSR_THR_EMPTY)
-                     : (x86_in8(UART_LSR) & LSR_THR_EMPTY) != 0;
+    bool ready =
+        serial_is_stuck ? (x86_in8(UART_LSR) & LSR_THR_EMPTY) != 0 : serial_wait(LSR_THR_EMPTY);
 
-    serial_waits_in_vain = ready ? 0 : serial_waits_in_vain + 1;
+    serial_is_stuck = !ready;
     return ready;
 }
 
@@ -111,7 +110,7 @@ void hal_console_write(const char *bytes, size_t size)
 
 void hal_console_flush(void)
 {
-    if (serial_present) {
+    if (serial_present && !serial_is_stuck) {
         (void)serial_wait(LSR_IDLE);
     }
 }

@@ -148,6 +148,7 @@ def test_panic_break_stops_a_debugger_at_its_function(boot, tmp_path):
         pass
     with subprocess.Popen(
             ["gdb", "-nx", "-batch", IMAGE, "-ex", "set confirm off",
+             "-ex", f"set remotetimeout {PATIENCE}",
              "-ex", f"target remote {tmp_path}/gdb", "-ex", "break panic_debug_break",
              "-ex", "continue", "-ex", "backtrace", "-ex", "kill"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
