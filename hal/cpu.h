@@ -25,7 +25,7 @@ uint32_t hal_cpu_count(void);
  * Start CPU cpu (1..count-1): it calls kernel_secondary_main() on the stack of `size` bytes that
  * ends at stack_top, with interrupts off and current as its running thread.
  * Returns once the CPU has arrived there.
- * Context: thread or boot.  Blocks: spins, at most 1 s (an emulator's host may be busy).
+ * Context: thread or boot.  Blocks: spins, at most 10 s (an emulator's host may be busy).
  * Errors: HX_EINVAL no such CPU, HX_ENOMEM, HX_ETIMEDOUT it did not come.
  */
 struct thread;

@@ -1,8 +1,14 @@
-/* Leaving: off, reset, debugger.  Context of all: any; interrupts are off afterwards. */
+/*
+ * The machine as a whole: what it has, and leaving it.  Context of all: any; interrupts are off
+ * after those that leave.
+ */
 #ifndef HAL_POWER_H
 #define HAL_POWER_H
 
 #include <helix/attributes.h>
+
+/* One line naming the devices that the port found and drives, for the boot log. */
+const char *hal_machine_devices(void);
 
 /* Switch the machine off (ACPI S5 on a PC). Halts for ever where that does not work. */
 HX_NORETURN void hal_power_off(void);

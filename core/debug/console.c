@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 
 /* How long a panic waits for a printer that is in the middle of a line. */
-#define PANIC_PATIENCE_NS (20 * HAL_NS_PER_MS)
+#define PANIC_PATIENCE_NS (200 * HAL_NS_PER_MS)
 
 #define LINE_MAX (LOG_TEXT_MAX + 64)
 

@@ -12,7 +12,7 @@
 
 #define CONSOLE_LINE 4 /* COM1's on a PC */
 
-#define WRITE_TIMEOUT_MS 10
+#define WRITE_TIMEOUT_MS 10000 /* whoever reads there may have to wait for a busy host */
 
 /* What the helper does: values of the futex word `input`. */
 enum { INPUT_IDLE, INPUT_WANTED, INPUT_STOPPING };

@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <sys/random.h>
 
-#define START_TIMEOUT_NS HAL_NS_PER_S
+#define START_TIMEOUT_NS (10 * HAL_NS_PER_S)
 #define STOP_TIMEOUT_NS  HAL_NS_PER_S /* a busy host lets a CPU wait */
 
 /* hal_cpu_start is not told the size of the stack; only the sanitizers want to know. */

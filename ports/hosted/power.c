@@ -1,9 +1,14 @@
-/* Leaving: the machine is switched off when its process ends. */
+/* The machine as a whole: it is switched off when its process ends. */
 #define _GNU_SOURCE
 #include <hal/power.h>
 #include <ports/hosted/machine.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+const char *hal_machine_devices(void)
+{
+    return "imitated interrupt lines, host timers, standard input and output";
+}
 
 static void end_process(void *status)
 {

@@ -21,7 +21,7 @@
  */
 #define INIT_NS      (HAL_NS_PER_MS / 10)
 #define STARTUP_NS   HAL_NS_PER_MS
-#define ARRIVAL_NS   HAL_NS_PER_S
+#define ARRIVAL_NS   (10 * HAL_NS_PER_S)
 #define STOP_NS      HAL_NS_PER_S /* one that answers does so at once, unless an emulator is busy */
 #define XAPIC_ID_MAX 254          /* 255 is the broadcast */
 

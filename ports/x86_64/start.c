@@ -13,6 +13,7 @@
 #include <ports/x86_64/clock.h>
 #include <ports/x86_64/cpu.h>
 #include <ports/x86_64/cpu_local.h>
+#include <ports/x86_64/devices.h>
 #include <ports/x86_64/instructions.h>
 #include <ports/x86_64/ioapic.h>
 #include <ports/x86_64/layout.h>
@@ -242,5 +243,6 @@ __attribute__((no_stack_protector)) void x86_start(uint64_t start_info)
     clock_init(&acpi);
     power_init(&acpi);
     smp_init(&acpi);
+    devices_describe(&acpi);
     kernel_main(&configuration);
 }

@@ -8,6 +8,7 @@
 #include <hal/cpu.h>
 #include <hal/entry.h>
 #include <hal/interrupt.h>
+#include <hal/power.h>
 #include <kern/area.h>
 #include <kern/cpu.h>
 #include <kern/thread.h>
@@ -89,6 +90,7 @@ static hx_err init(const struct boot_configuration *config)
     (void)config;
     kinfo("processor: %s", hal_cpu_name());
     kinfo("protection: %s", hal_cpu_features());
+    kinfo("devices: %s", hal_machine_devices());
     start_all();
     kinfo("processors: %u of %u online", (unsigned)cpu_online_count(), (unsigned)hal_cpu_count());
     router_start();

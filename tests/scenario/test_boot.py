@@ -59,6 +59,11 @@ def test_the_states_change_in_step_with_the_phases(life):
                      "ShuttingDown", "Halted"]
 
 
+def test_the_devices_are_named(life):
+    found = re.search(r"devices: ([^\r\n]*)", life.text)[1].split(", ")
+    assert {"local APIC", "1 I/O APIC with 24 lines", "HPET", "RTC", "COM1", "ACPI power-off"} == set(found)
+
+
 # SPEC: B1
 def test_the_memory_map_is_sorted_and_free_of_overlaps(life):
     regions = memory_regions(life.text)
