@@ -6,6 +6,10 @@ TSAN_TESTS := $(addprefix tests/host/,core/test_capability_load.c core/test_comp
     core/test_resource.c core/test_resource_load.c ipc/test_channel.c ipc/test_channel_example.c ipc/test_event_ring.c ipc/test_oneshot.c kern/test_frames.c kern/test_heap.c kern/test_threads.c)
 export TSAN_TESTS PYTEST
 
+.PHONY: tsan-tests
+tsan-tests:
+	@echo $(TSAN_TESTS)
+
 # make run ARGS='--smp 4', make bench ARGS='--profile log_line'
 ARGS ?=
 # make fuzz T=60

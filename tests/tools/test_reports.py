@@ -60,6 +60,14 @@ def test_a_row_without_results_is_not_called_passed():
     assert spec.judge(row, suites.HOST, [tag], [skipped]) == "none"
 
 
+def test_what_runs_does_not_depend_on_who_asks(monkeypatch):
+    """make gives the list of tests for the thread sanitizer to its children; others have it too."""
+    monkeypatch.delenv("TSAN_TESTS", raising=False)
+    suites._tsan_tests.cache_clear()
+    assert any(suite.group == "host-tsan" for suite in suites.find_all(seed=1))
+    suites._tsan_tests.cache_clear()
+
+
 def test_records_speak_for_exactly_one_build(tmp_path, monkeypatch):
     monkeypatch.setattr(record.tree, "RESULTS", tmp_path)
     program = tmp_path / "program"

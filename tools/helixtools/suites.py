@@ -3,8 +3,10 @@
 A suite is found from the sources, so a program left over from a deleted test is never run.
 """
 import dataclasses
+import functools
 import os
 import pathlib
+import subprocess
 from typing import Dict, List
 
 from helixtools import tree
@@ -49,10 +51,18 @@ def _sources(pattern):
     return sorted(tree.ROOT.glob(pattern))
 
 
+@functools.cache
+def _tsan_tests():
+    """The tests that mk/test.mk names in TSAN_TESTS: from make's environment, or asked of make."""
+    listed = os.environ.get("TSAN_TESTS")
+    if listed is None:
+        listed = subprocess.run(["make", "-s", "tsan-tests"], cwd=tree.ROOT, check=True, text=True,
+                                stdout=subprocess.PIPE).stdout
+    return listed.split()
+
+
 def _tsan_listed(source):
-    """The tests that mk/host.mk names in TSAN_TESTS (tools/test gets them from the environment)."""
-    listed = os.environ.get("TSAN_TESTS", "").split()
-    return str(source.relative_to(tree.ROOT)) in listed
+    return str(source.relative_to(tree.ROOT)) in _tsan_tests()
 
 
 def host_suites(variant, patience):
