@@ -57,6 +57,7 @@ def test_in_a_thread_nothing_queued_is_lost_or_printed_twice(run_to_end):
     ("by_stack_overflow", "stack overflow at 0x"),
     ("by_a_wild_write", "page fault: write of 0x18, which is not mapped"),
     ("by_a_failed_assertion", "assertion failed: this sentence is in the report ("),
+    ("by_a_smashed_stack", "assertion failed: a function's stack canary is intact ("),
     ("on_a_secondary_cpu", "on cpu 1"),
     ("on_all_cpus_at_once", "all at once"),
     ("out_of_memory", "out of memory: yes"),

@@ -203,6 +203,21 @@ static void by_a_failed_assertion(void)
     HX_ASSERT(thread_current() == NULL, "this sentence is in the report");
 }
 
+HX_NOINLINE static void write_words(volatile uint64_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        words[i] = 0x5353;
+    }
+}
+
+/* One word more than there is: the canary, where the compiler puts one. */
+static void by_a_smashed_stack(void)
+{
+    uint64_t words[3]; /* with the canary a multiple of 16 bytes: nothing lies between */
+
+    write_words(words, HX_ARRAY_SIZE(words) + 1);
+}
+
 #define FATAL(function)                                                                            \
     {                                                                                              \
         .name = "core_panic_end." #function, .run = function, .flags = SELFTEST_ENDS_KERNEL        \
@@ -217,6 +232,7 @@ const struct selftest core_panic_end_tests[] = {
     FATAL(by_stack_overflow),
     FATAL(by_a_wild_write),
     FATAL(by_a_failed_assertion),
+    FATAL(by_a_smashed_stack),
     FATAL(on_a_secondary_cpu),
     FATAL(on_all_cpus_at_once),
     FATAL(inside_the_panic_handler),

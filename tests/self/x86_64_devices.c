@@ -1,5 +1,6 @@
 /* The PC's devices: clocks, timer, messages between CPUs, I/O APIC, CPU features. */
 #include <base/string.h>
+#include <core/debug/log.h>
 #include <core/interrupts/dispatcher.h>
 #include <hal/clock.h>
 #include <hal/console.h>
@@ -659,6 +660,20 @@ static void saved_registers_come_back_and_cleared_ones_are_zero(void)
     hal_interrupts_restore(state);
 }
 
+/* --- stack canaries --------------------------------------------------------------------------- */
+
+/* One for all CPUs, for threads move; that each boot draws another, a scenario sees. */
+static void the_canary_is_the_same_on_every_cpu(void)
+{
+    uint64_t canary = x86_cpus[0].canary;
+
+    EXPECT(canary != 0);
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        EXPECT_EQUAL(x86_cpus[cpu].canary, canary);
+    }
+    kprintln("# canary %016llx", (unsigned long long)canary);
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 
 #define TEST(function)                                                                             \
@@ -667,6 +682,7 @@ static void saved_registers_come_back_and_cleared_ones_are_zero(void)
     }
 
 const struct selftest x86_64_devices_tests[] = {
+    TEST(the_canary_is_the_same_on_every_cpu),
     TEST(the_clock_agrees_with_the_interval_timer),
     TEST(the_clock_agrees_with_the_wall_clock),
     TEST(refining_the_clock_changes_the_slope_and_not_the_value),

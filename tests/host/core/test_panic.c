@@ -282,6 +282,9 @@ static const struct console_writer watcher = {
 static void panic_beside_another(void *argument)
 {
     (void)argument;
+    while (atomic_load(&rounds) == 0) {
+        hal_cpu_relax();
+    }
     panic("beside another");
 }
 
