@@ -244,19 +244,53 @@ static HX_ALWAYS_INLINE void channel_release(struct channel *channel, struct cha
     }
 }
 
+/*
+ * The slow halves are given a copy of an item of one word: the caller's own, whose address goes
+ * nowhere then, stays in a register.
+ */
+HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_send_else(struct channel *channel,
+                                                                 const void *item, size_t size)
+{
+    uint64_t copy;
+
+    if (size != sizeof(copy)) {
+        return channel_try_send_slow(channel, item);
+    }
+    memcpy(&copy, item, sizeof(copy));
+    return channel_try_send_slow(channel, &copy);
+}
+
+HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_receive_else(struct channel *channel,
+                                                                    void *item, size_t size)
+{
+    uint64_t copy;
+    hx_err error;
+
+    if (size != sizeof(copy)) {
+        return channel_try_receive_slow(channel, item);
+    }
+    error = channel_try_receive_slow(channel, &copy);
+    if (error == HX_OK) {
+        memcpy(item, &copy, sizeof(copy));
+    }
+    return error;
+}
+
 /* size is the channel's item size, best a constant. */
 HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_send_sized(struct channel *channel,
                                                                   const void *item, size_t size)
 {
     uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_relaxed);
     struct channel_slot *slot = channel_slot_at(channel, tail);
+    /* Acquire: pairs with the release in channel_release. */
+    uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
 
-    /* Equal only with no mark in the tail. Acquire: pairs with the release in channel_release. */
-    if (HX_UNLIKELY(atomic_load_explicit(&slot->sequence, memory_order_acquire) != tail) ||
+    /* Equal only with no mark in the tail. */
+    if (HX_UNLIKELY(sequence != tail) ||
         HX_UNLIKELY(!atomic_compare_exchange_strong_explicit(
-            &channel->tail, &tail, tail + channel_slot_size(size), memory_order_relaxed,
+            &channel->tail, &sequence, tail + channel_slot_size(size), memory_order_relaxed,
             memory_order_relaxed))) {
-        return channel_try_send_slow(channel, item);
+        return channel_try_send_else(channel, item, size);
     }
     memcpy(slot->item, item, size);
     channel_publish(channel, slot, tail + CHANNEL_PUBLISHED);
@@ -272,7 +306,7 @@ HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_receive_sized(struct chan
 
     /* Acquire: pairs with the release in channel_publish. */
     if (HX_UNLIKELY(atomic_load_explicit(&slot->sequence, memory_order_acquire) != awaited)) {
-        return channel_try_receive_slow(channel, item);
+        return channel_try_receive_else(channel, item, size);
     }
     memcpy(item, slot->item, size);
     channel_release(channel, slot, awaited, mask, channel_slot_size(size));
