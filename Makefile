@@ -26,6 +26,7 @@ include mk/docs.mk
 include mk/deps.mk
 include mk/test.mk
 include mk/checks.mk
+include mk/bench-host.mk
 
 .PHONY: all host clean help FORCE
 

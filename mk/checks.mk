@@ -2,11 +2,12 @@
 
 FOLDERS_OF_C := include base hal kern core subsys abi profiles ports modules user tests tools
 ALL_C        := $(sort $(shell find $(wildcard $(FOLDERS_OF_C)) -name '*.[ch]'))
-ALL_HEADERS  := $(filter %.h,$(ALL_C))
+ALL_HEADERS  := $(filter-out tests/bench-host/peers/%,$(filter %.h,$(ALL_C)))
 
-# What is compiled for the machine alone; the rest is read with the host's flags.
+# What is compiled for the machine alone; the rest is read with the host's flags, but for what needs
+# the packages of `make bench-host`.
 METAL_ONLY   := ports/x86_64/% modules/%
-HOST_READ    := $(filter-out $(METAL_ONLY) user/%,$(ALL_C))
+HOST_READ    := $(filter-out $(METAL_ONLY) user/% tests/bench-host/peers/%,$(ALL_C))
 METAL_READ   := $(filter ports/x86_64/% modules/%,$(ALL_C))
 
 TIDY_HOST  := $(filter %.c,$(HOST_READ))
