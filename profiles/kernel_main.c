@@ -37,7 +37,7 @@ static void apply_options(void)
     const char *text = command_line_text(line, "loglevel", "info");
     enum panic_action action;
     enum log_level level;
-    uint64_t failpoint;
+    uint64_t number;
 
     if (log_level_parse(text, &level)) {
         log_set_level(level);
@@ -50,8 +50,11 @@ static void apply_options(void)
     } else {
         kwarn("panic=%s: not an action; halt, reboot, break and exit are", text);
     }
-    if (command_line_u64(line, "failpoint", &failpoint) == HX_OK) {
-        orchestrator_failpoint_arm(failpoint);
+    if (command_line_u64(line, "failpoint", &number) == HX_OK) {
+        orchestrator_failpoint_arm(number);
+    }
+    if (command_line_u64(line, "init.retries", &number) == HX_OK) {
+        orchestrator_set_init_retries((uint32_t)number);
     }
 }
 
@@ -110,11 +113,29 @@ static void register_subsystems(void)
     }
 }
 
+/* Until somebody asks for the end. Who suspends the kernel at that moment is waited for. */
+static enum shutdown_reason run_to_the_end(void)
+{
+    static struct subsystem_failure failure;
+    enum shutdown_reason reason;
+    hx_err error;
+
+    do {
+        reason = lifecycle_wait_shutdown();
+        kprintln("helix: shutting down: %s", shutdown_reason_name(reason));
+        error = orchestrator_shutdown_all(&failure);
+    } while (error == HX_ESTATE);
+    if (error != HX_OK) {
+        kerror("shutdown: %s: %s", failure.subsystem, failure.text);
+    }
+    return reason;
+}
+
 /* Core and late initialisation, then Running until somebody asks for the end. */
 static void live(void *argument)
 {
     const struct boot_configuration *config = argument;
-    struct subsystem_failure failure = {0};
+    enum shutdown_reason reason;
 
     register_subsystems();
     require(ipc_log_states(), "a line for each state");
@@ -126,12 +147,7 @@ static void live(void *argument)
     kprintln("helix %s: state Running after %llu us; press h for help", HX_VERSION_STRING,
              (unsigned long long)(hal_clock_now() / 1000));
     profile_run();
-    enum shutdown_reason reason = lifecycle_wait_shutdown();
-
-    kprintln("helix: shutting down: %s", shutdown_reason_name(reason));
-    if (orchestrator_shutdown_all(&failure) != HX_OK) {
-        kerror("shutdown: %s: %s", failure.subsystem, failure.text);
-    }
+    reason = run_to_the_end();
     kprintln("helix: halted");
     console_flush();
     if (reason == SHUTDOWN_REBOOT) {

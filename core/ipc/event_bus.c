@@ -11,6 +11,8 @@ static struct {
     _Atomic(struct thread *) thread;       /* A  NULL: not started */
     _Atomic(struct event_entry *) running; /* A  whose callback the worker is in */
     struct wait_queue idle;                /* woken when it has returned */
+    _Atomic bool held;                     /* A  delivers nothing */
+    _Atomic bool busy;                     /* A  takes a copy and delivers it; not while held */
     _Atomic uint64_t copied;               /* A  written by the worker */
     _Atomic uint64_t dropped;              /* A */
     struct event_ring ring;
@@ -278,27 +280,77 @@ static void deliver(const struct event_copy *copy)
     wait_queue_wake_all(&worker.idle);
 }
 
+/* Deliver the oldest copy, unless the worker is held. Returns whether there was one. */
+static bool deliver_next(void)
+{
+    struct event_copy copy;
+    bool taken;
+
+    /* Both pairs, here and below, are with event_bus_hold: each side writes its own word, then
+     * looks at the other's. */
+    atomic_store_explicit(&worker.busy, true, memory_order_seq_cst);
+    taken = !atomic_load_explicit(&worker.held, memory_order_seq_cst) &&
+            event_ring_pop(&worker.ring, &copy);
+    if (taken) {
+        deliver(&copy);
+    }
+    atomic_store_explicit(&worker.busy, false, memory_order_seq_cst);
+    if (atomic_load_explicit(&worker.held, memory_order_seq_cst)) {
+        wait_queue_wake_all(&worker.idle);
+    }
+    return taken;
+}
+
 static void work(void *argument)
 {
     (void)argument;
     for (;;) {
-        struct event_copy copy;
-
-        if (event_ring_pop(&worker.ring, &copy)) {
-            deliver(&copy);
-        } else if (event_table_reclaim() == 0) {
+        if (!deliver_next() && event_table_reclaim() == 0) {
             thread_wait();
         }
     }
 }
 
+static bool worker_is_busy(void)
+{
+    return atomic_load_explicit(&worker.busy, memory_order_seq_cst);
+}
+
+hx_err event_bus_hold(void)
+{
+    struct waiter waiter;
+    hx_err error = HX_OK;
+
+    if (atomic_load_explicit(&worker.thread, memory_order_relaxed) == thread_current()) {
+        return HX_ECONTEXT;
+    }
+    atomic_store_explicit(&worker.held, true, memory_order_seq_cst);
+    wait_queue_prepare(&worker.idle, &waiter);
+    while (worker_is_busy() && error == HX_OK) {
+        error = wait_queue_wait(&worker.idle, &waiter, THREAD_NO_DEADLINE);
+    }
+    wait_queue_finish(&worker.idle, &waiter);
+    return error;
+}
+
+void event_bus_release(void)
+{
+    atomic_store_explicit(&worker.held, false, memory_order_seq_cst);
+    event_worker_wake();
+}
+
 hx_err event_bus_start(void)
 {
     struct thread *thread;
-    hx_err error = thread_create(&(struct thread_options){.name = "events",
-                                                          .entry = work,
-                                                          .priority = THREAD_PRIORITY_NORMAL},
-                                 &thread);
+    hx_err error;
+
+    if (atomic_load_explicit(&worker.thread, memory_order_relaxed) != NULL) {
+        return HX_OK;
+    }
+    error = thread_create(&(struct thread_options){.name = "events",
+                                                   .entry = work,
+                                                   .priority = THREAD_PRIORITY_NORMAL},
+                          &thread);
 
     if (error == HX_OK) {
         /* Release: pairs with event_worker_wake. */
@@ -336,6 +388,7 @@ struct event_bus_statistics event_bus_statistics(void)
         .copied = atomic_load_explicit(&worker.copied, memory_order_relaxed),
         .dropped = atomic_load_explicit(&worker.dropped, memory_order_relaxed),
         .subscriptions = event_table_subscriptions(),
+        .memory_bytes = sizeof(worker) + sizeof(event_cpus) + sizeof(event_entries),
     };
     struct event_topic_info info;
 

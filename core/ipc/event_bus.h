@@ -190,9 +190,17 @@ HX_MUST_USE hx_err event_unsubscribe(event_subscription id);
 /* --- the bus -----------------------------------------------------------------------------------
  */
 
-/* Start the worker thread. What was queued before is delivered now.  Context: thread, once.
- * Errors: HX_ENOMEM. */
+/* Start the worker thread; harmless when repeated. What was queued before is delivered now.
+ * Context: thread.  Errors: HX_ENOMEM. */
 HX_MUST_USE hx_err event_bus_start(void);
+
+/*
+ * Hold the worker back, and let it go on. While it is held no callback of its runs; copies wait in
+ * the ring, as far as that has room. event_bus_hold returns when the callback under way has.
+ * Context: thread, may block.  Errors: HX_ECONTEXT called by the worker itself.
+ */
+HX_MUST_USE hx_err event_bus_hold(void);
+void event_bus_release(void);
 
 /*
  * From here on every publication is made in panic context. Called by the orchestrator as it enters
@@ -246,6 +254,7 @@ struct event_bus_statistics {
     uint64_t dropped;   /* copies that found no room */
     uint32_t subscriptions;
     uint32_t topics;
+    uint64_t memory_bytes; /* of its tables and rings */
 };
 struct event_bus_statistics event_bus_statistics(void);
 

@@ -769,6 +769,8 @@ static void describe_locked(struct mailbox *mailbox, struct router_mailbox_info 
         .capacity = mailbox->capacity,
         .served = mailbox->is_threaded ? mailbox->served : left - mailbox->left_before,
         .errors = mailbox->errors,
+        .memory_bytes = sizeof(*mailbox) + mailbox->capacity * sizeof(struct envelope) +
+                        (mailbox->server != NULL ? sizeof(*mailbox->server) : 0),
     };
     (void)string_copy(info->name, ROUTER_NAME_MAX, mailbox->name);
     for (size_t i = 0; i < ROUTER_PRIORITY_COUNT; i++) {

@@ -148,6 +148,7 @@ struct router_mailbox_info {
     uint32_t queued[ROUTER_PRIORITY_COUNT];
     uint64_t served; /* messages handled to the end */
     uint64_t errors; /* refused, timed out, died */
+    uint64_t memory_bytes;
 };
 
 /* What place index (below ROUTER_MAILBOX_MAX) holds; false: nothing.  Context: any but nmi. */

@@ -1,18 +1,66 @@
 #include <base/assert.h>
+#include <core/component/component.h>
 #include <core/debug/log.h>
 #include <core/ipc/event_bus.h>
 #include <core/orchestrator/failpoint.h>
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/panic.h>
+#include <kern/mutex.h>
+#include <kern/thread.h>
 #include <stdatomic.h>
 
-/* Keys: B = before init_all by anyone who registers, then by who starts and stops, A = atomic */
+/* Keys: B = before init_all by anyone who registers, then under turn, A = atomic */
 static struct {
     struct subsystem_set subsystems; /* B */
     uint64_t shutdown_limit_ns;      /* B */
+    struct mutex turn;               /* of who suspends, resumes or shuts down */
     _Atomic uint32_t state; /* A  enum kernel_state; kernel_state_transition alone writes it */
 } orchestrator = {
+    .subsystems = {.init_retries = SUBSYSTEM_INIT_RETRIES},
     .shutdown_limit_ns = SUBSYSTEM_SHUTDOWN_LIMIT_NS,
+    .turn = {.lock = SPINLOCK_INIT(LOCK_RANK_MUTEX, "orchestrator"),
+             .waiters = LIST_INIT(orchestrator.turn.waiters)},
+};
+
+/* One after the other: somebody suspends while another one shuts down.  Errors: HX_EBUSY, where
+ * the caller cannot wait. */
+HX_MUST_USE static hx_err take_turn(void)
+{
+    if (mutex_try_lock(&orchestrator.turn)) {
+        return HX_OK;
+    }
+    if (!context_can_block()) {
+        return HX_EBUSY;
+    }
+    mutex_lock(&orchestrator.turn);
+    return HX_OK;
+}
+
+static void give_turn(void)
+{
+    mutex_unlock(&orchestrator.turn);
+}
+
+/* --- as a component --------------------------------------------------------------------------- */
+
+static void stats(struct component_stats *numbers)
+{
+    numbers->operations = orchestrator.subsystems.steps;
+    numbers->errors = orchestrator.subsystems.failures;
+    numbers->memory_bytes = sizeof orchestrator;
+    numbers->last_error = orchestrator.subsystems.last_error;
+}
+
+static bool is_healthy(void)
+{
+    return kernel_state_current() != KERNEL_PANIC;
+}
+
+static const struct component component = {
+    .name = "orchestrator",
+    .version = "1.0.0",
+    .health_check = is_healthy,
+    .stats = stats,
 };
 
 /* --- the state (SPEC K3: static, so nobody else can link to it) ------------------------------- */
@@ -90,11 +138,19 @@ hx_err orchestrator_register(const struct subsystem *subsystem, subsystem_id *id
     return subsystem_set_add(&orchestrator.subsystems, subsystem, id);
 }
 
+void orchestrator_set_init_retries(uint32_t retries)
+{
+    orchestrator.subsystems.init_retries = retries;
+}
+
 hx_err orchestrator_init_all(const struct boot_configuration *config,
                              struct subsystem_failure *failure)
 {
     hx_err error = enter(KERNEL_INITIALIZING, PHASE_CORE_INIT);
 
+    if (error == HX_OK) {
+        error = component_register(&component);
+    }
     return error != HX_OK ? error : subsystem_set_init(&orchestrator.subsystems, config, failure);
 }
 
@@ -125,7 +181,7 @@ void orchestrator_set_shutdown_limit(uint64_t nanoseconds)
     orchestrator.shutdown_limit_ns = nanoseconds;
 }
 
-hx_err orchestrator_shutdown_all(struct subsystem_failure *failure)
+static hx_err shut_down_in_turn(struct subsystem_failure *failure)
 {
     hx_err first = enter(KERNEL_SHUTTING_DOWN, PHASE_SHUTTING_DOWN);
     hx_err error;
@@ -139,9 +195,20 @@ hx_err orchestrator_shutdown_all(struct subsystem_failure *failure)
     return first != HX_OK ? first : error;
 }
 
+hx_err orchestrator_shutdown_all(struct subsystem_failure *failure)
+{
+    hx_err error = take_turn();
+
+    if (error == HX_OK) {
+        error = shut_down_in_turn(failure);
+        give_turn();
+    }
+    return error;
+}
+
 /* --- suspend and resume ----------------------------------------------------------------------- */
 
-hx_err orchestrator_suspend(struct subsystem_failure *failure)
+static hx_err suspend_in_turn(struct subsystem_failure *failure)
 {
     hx_err error;
 
@@ -152,7 +219,18 @@ hx_err orchestrator_suspend(struct subsystem_failure *failure)
     return error != HX_OK ? error : kernel_state_transition(KERNEL_SUSPENDED);
 }
 
-hx_err orchestrator_resume(struct subsystem_failure *failure)
+hx_err orchestrator_suspend(struct subsystem_failure *failure)
+{
+    hx_err error = take_turn();
+
+    if (error == HX_OK) {
+        error = suspend_in_turn(failure);
+        give_turn();
+    }
+    return error;
+}
+
+static hx_err resume_in_turn(struct subsystem_failure *failure)
 {
     hx_err error;
 
@@ -160,8 +238,18 @@ hx_err orchestrator_resume(struct subsystem_failure *failure)
         return refuse(kernel_state_current(), KERNEL_RUNNING);
     }
     error = subsystem_set_resume(&orchestrator.subsystems, failure);
+    return error != HX_OK ? error : kernel_state_transition(KERNEL_RUNNING);
+}
+
+hx_err orchestrator_resume(struct subsystem_failure *failure)
+{
+    hx_err error = take_turn();
+
     if (error == HX_OK) {
-        error = kernel_state_transition(KERNEL_RUNNING);
+        error = resume_in_turn(failure);
+        give_turn();
+    }
+    if (error == HX_OK) {
         lifecycle_state_changed();
     }
     return error;

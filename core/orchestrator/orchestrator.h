@@ -4,7 +4,7 @@
  *
  * Rules:
  * - Registration ends when orchestrator_init_all begins.
- * - start, stop, suspend and resume are called by one thread at a time.
+ * - Who suspends, resumes or shuts down while another one does waits for its turn.
  * - State and phase move together: init_all enters Initializing and CoreInit, run enters Running,
  *   shutdown_all enters ShuttingDown and, when all is down, Halted. LateInit belongs to the
  * composition.
@@ -29,11 +29,17 @@ struct boot_configuration;
  */
 HX_MUST_USE hx_err orchestrator_register(const struct subsystem *subsystem, subsystem_id *id);
 
+/* How often a failed init is tried again; SUBSYSTEM_INIT_RETRIES at first: `init.retries=N`.
+ * Context: boot. */
+void orchestrator_set_init_retries(uint32_t retries);
+
 /*
- * Enter Initializing and CoreInit, order the subsystems, initialise them in that order.
+ * Enter Initializing and CoreInit, order the subsystems, initialise them in that order. An init
+ * that fails is tried again, so often as the retries say.
  * Context: boot or thread.  Blocks: as the subsystems do.
- * Errors: HX_ESTATE called twice; HX_ECYCLE, HX_EMISSING: nothing was initialised; else what the
- * failed init returned: those before it have been shut down in reverse. *failure says it in words.
+ * Errors: HX_ESTATE called twice; HX_ECYCLE, HX_EMISSING, HX_ENOMEM: nothing was initialised; else
+ * what the failed init returned: those before it have been shut down in reverse. *failure says it
+ * in words.
  */
 HX_MUST_USE hx_err orchestrator_init_all(const struct boot_configuration *config,
                                          struct subsystem_failure *failure);

@@ -1,48 +1,60 @@
 /* The graph of a set of subsystems: sorting it, and showing it to people. */
-#include <base/assert.h>
 #include <base/string.h>
 #include <base/text.h>
 #include <core/orchestrator/subsystem_set.h>
+#include <kern/heap.h>
 
-_Static_assert(SUBSYSTEM_MAX == 64, "a set of members is one 64-bit word here");
+/* --- members that are ready: the first of them in two steps ----------------------------------- */
 
-#define NAME_TABLE_SIZE 128U /* a power of two, twice SUBSYSTEM_MAX */
+#define READY_WORDS (SUBSYSTEM_MAX / 64U)
 
-/* The edges, as bit sets of member indices; and the hash table that made them. */
-struct graph {
-    uint64_t dependencies[SUBSYSTEM_MAX]; /* what a member needs */
-    uint64_t dependents[SUBSYSTEM_MAX];   /* who needs it */
-    uint8_t names[NAME_TABLE_SIZE];       /* index + 1, 0: free */
+_Static_assert(READY_WORDS <= 64, "one word says which words hold a member");
+
+struct ready {
+    uint64_t words[READY_WORDS];
+    uint64_t filled; /* a bit for each word that is not 0 */
 };
 
-/* FNV-1a, 32 bits (Fowler, Noll, Vo). */
-static uint32_t hash_name(const char *name)
+static void ready_add(struct ready *ready, uint32_t member)
 {
-    uint32_t hash = 2166136261U;
+    ready->words[member / 64] |= 1ULL << (member % 64);
+    ready->filled |= 1ULL << (member / 64);
+}
 
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (uint8_t)*name) * 16777619U;
+/* The member registered first, taken out; there has to be one. */
+static uint32_t ready_take(struct ready *ready)
+{
+    uint32_t word = (uint32_t)__builtin_ctzll(ready->filled);
+    uint32_t member = word * 64 + (uint32_t)__builtin_ctzll(ready->words[word]);
+
+    ready->words[word] &= ready->words[word] - 1;
+    if (ready->words[word] == 0) {
+        ready->filled &= ~(1ULL << word);
     }
-    return hash;
+    return member;
 }
 
-/* Where a name is in the table, or the free place where it belongs. */
-static uint32_t find_place(const struct subsystem_set *set, const struct graph *graph,
-                           const char *name)
-{
-    uint32_t place = hash_name(name) % NAME_TABLE_SIZE;
+/* --- the graph -------------------------------------------------------------------------------- */
 
-    while (graph->names[place] != 0 &&
-           !string_equal(set->members[graph->names[place] - 1]->name, name)) {
-        place = (place + 1) % NAME_TABLE_SIZE;
-    }
-    return place;
-}
+/* One that depends on a member, in the member's list. */
+struct edge {
+    uint32_t dependent;
+    uint32_t next; /* index + 1, 0: the end */
+};
 
-static uint32_t first_of(uint64_t members)
-{
-    return (uint32_t)__builtin_ctzll(members);
-}
+struct node {
+    uint32_t waiting; /* for so many dependencies; a placed member for none */
+    uint32_t edges;   /* its dependents: index of an edge + 1, 0: none */
+    bool is_passed;   /* on the way into a ring */
+};
+
+/* Scratch for one sort. */
+struct graph {
+    struct ready ready;
+    struct node nodes[SUBSYSTEM_MAX];
+    uint32_t edge_count;
+    struct edge edges[];
+};
 
 /* The names a member depends on; a list that is empty when it gives none. */
 static const char *const *dependencies_of(const struct subsystem *subsystem)
@@ -62,109 +74,166 @@ static hx_err report_missing(const char *name, const char *dependency,
     return HX_EMISSING;
 }
 
+static size_t count_edges(const struct subsystem_set *set)
+{
+    size_t edges = 0;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        for (const char *const *name = dependencies_of(set->members[i]); *name != NULL; name++) {
+            edges++;
+        }
+    }
+    return edges;
+}
+
 static hx_err add_edges(const struct subsystem_set *set, struct graph *graph, uint32_t member,
                         struct subsystem_failure *failure)
 {
     const struct subsystem *subsystem = set->members[member];
 
     for (const char *const *name = dependencies_of(subsystem); *name != NULL; name++) {
-        uint32_t index_plus_1 = graph->names[find_place(set, graph, *name)];
+        subsystem_id id = subsystem_set_find(set, *name);
 
-        if (index_plus_1 == 0) {
+        if (id == 0) {
             return report_missing(subsystem->name, *name, failure);
         }
-        graph->dependencies[member] |= 1ULL << (index_plus_1 - 1);
-        graph->dependents[index_plus_1 - 1] |= 1ULL << member;
+        graph->edges[graph->edge_count++] = (struct edge){member, graph->nodes[id - 1].edges};
+        graph->nodes[id - 1].edges = graph->edge_count;
+        graph->nodes[member].waiting++;
     }
     return HX_OK;
 }
 
-static hx_err build_graph(const struct subsystem_set *set, struct graph *graph,
-                          struct subsystem_failure *failure)
+static hx_err add_all_edges(const struct subsystem_set *set, struct graph *graph,
+                            struct subsystem_failure *failure)
 {
     hx_err error = HX_OK;
 
-    *graph = (struct graph){0};
-    for (uint32_t i = 0; i < set->count; i++) {
-        graph->names[find_place(set, graph, set->members[i]->name)] = (uint8_t)(i + 1);
-    }
     for (uint32_t i = 0; i < set->count && error == HX_OK; i++) {
         error = add_edges(set, graph, i, failure);
+        if (graph->nodes[i].waiting == 0) {
+            ready_add(&graph->ready, i);
+        }
     }
     return error;
 }
 
-/*
- * Every member of `left` depends on another one of it, so following dependencies from any of them
- * leads into a ring. Name it, each followed by what it depends on.
- */
-static hx_err report_cycle(const struct subsystem_set *set, const struct graph *graph,
-                           uint64_t left, struct subsystem_failure *failure)
+/* Whoever waited for the member waits for one less. */
+static void release_dependents(struct graph *graph, uint32_t member)
+{
+    for (uint32_t at = graph->nodes[member].edges; at != 0; at = graph->edges[at - 1].next) {
+        uint32_t dependent = graph->edges[at - 1].dependent;
+
+        if (--graph->nodes[dependent].waiting == 0) {
+            ready_add(&graph->ready, dependent);
+        }
+    }
+}
+
+static void place_all(struct subsystem_set *set, struct graph *graph)
+{
+    while (graph->ready.filled != 0) {
+        uint32_t member = ready_take(&graph->ready);
+
+        set->order[set->ordered++] = member;
+        release_dependents(graph, member);
+    }
+}
+
+/* --- cycles ----------------------------------------------------------------------------------- */
+
+/* A dependency of the member that could not be placed either: there is one. */
+static uint32_t next_in_ring(const struct subsystem_set *set, const struct graph *graph,
+                             uint32_t member)
+{
+    for (const char *const *name = dependencies_of(set->members[member]); *name != NULL; name++) {
+        uint32_t dependency = subsystem_set_find(set, *name) - 1;
+
+        if (graph->nodes[dependency].waiting != 0) {
+            return dependency;
+        }
+    }
+    return member;
+}
+
+/* Following dependencies of members that could not be placed leads into a ring: where. */
+static uint32_t find_ring(const struct subsystem_set *set, struct graph *graph)
+{
+    uint32_t member = 0;
+
+    while (graph->nodes[member].waiting == 0) {
+        member++;
+    }
+    while (!graph->nodes[member].is_passed) {
+        graph->nodes[member].is_passed = true;
+        member = next_in_ring(set, graph, member);
+    }
+    return member;
+}
+
+/* Name the ring, each followed by what it depends on. */
+static hx_err report_cycle(const struct subsystem_set *set, struct graph *graph,
+                           struct subsystem_failure *failure)
 {
     struct text text = text_into(failure->text, sizeof failure->text);
-    uint32_t member = first_of(left);
-    uint64_t seen = 0;
-    uint32_t start;
+    uint32_t start = find_ring(set, graph);
+    uint32_t member = start;
+    uint32_t length = 0;
 
-    while ((seen >> member & 1) == 0) {
-        seen |= 1ULL << member;
-        member = first_of(graph->dependencies[member] & left);
-    }
-    start = member;
     string_copy(failure->subsystem, sizeof failure->subsystem, set->members[start]->name);
     text_add(&text, "dependency cycle: %s", set->members[start]->name);
     do {
-        member = first_of(graph->dependencies[member] & left);
-        text_add(&text, " -> %s", set->members[member]->name);
+        member = next_in_ring(set, graph, member);
+        if (++length <= SUBSYSTEM_CYCLE_NAMED) {
+            text_add(&text, " -> %s", set->members[member]->name);
+        }
     } while (member != start);
+    if (length > SUBSYSTEM_CYCLE_NAMED) {
+        text_add(&text, " -> ... (%u members)", (unsigned)length);
+    }
     return HX_ECYCLE;
 }
 
-static uint64_t all_members(const struct subsystem_set *set)
+/* --- sorting ---------------------------------------------------------------------------------- */
+
+static hx_err sort_in(struct subsystem_set *set, struct graph *graph,
+                      struct subsystem_failure *failure)
 {
-    return set->count == SUBSYSTEM_MAX ? UINT64_MAX : (1ULL << set->count) - 1;
+    hx_err error = add_all_edges(set, graph, failure);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    place_all(set, graph);
+    if (set->ordered != set->count) {
+        set->ordered = 0;
+        return report_cycle(set, graph, failure);
+    }
+    return HX_OK;
 }
 
-/* The members that need nothing of `left`, out of `of`. */
-static uint64_t ready_of(const struct graph *graph, uint64_t of, uint64_t left)
+static hx_err report_no_memory(struct subsystem_failure *failure)
 {
-    uint64_t ready = 0;
+    struct text text = text_into(failure->text, sizeof failure->text);
 
-    for (; of != 0; of &= of - 1) {
-        uint32_t member = first_of(of);
-
-        if ((graph->dependencies[member] & left) == 0) {
-            ready |= 1ULL << member;
-        }
-    }
-    return ready;
+    failure->subsystem[0] = '\0';
+    text_add(&text, "no memory to sort the subsystems");
+    return HX_ENOMEM;
 }
 
 hx_err subsystem_set_sort(struct subsystem_set *set, struct subsystem_failure *failure)
 {
-    struct graph graph;
-    uint64_t left = all_members(set);
-    uint64_t ready;
-    hx_err error = build_graph(set, &graph, failure);
+    struct graph *graph =
+        heap_allocate_zeroed(sizeof *graph + count_edges(set) * sizeof graph->edges[0], OWNER_CORE);
+    hx_err error;
 
     set->ordered = 0;
-    if (error != HX_OK) {
-        return error;
+    if (graph == NULL) {
+        return report_no_memory(failure);
     }
-    ready = ready_of(&graph, left, left);
-    while (ready != 0) {
-        uint32_t member = first_of(ready);
-
-        set->order[set->ordered++] = member;
-        left &= ~(1ULL << member);
-        ready &= ~(1ULL << member);
-        ready |= ready_of(&graph, graph.dependents[member], left);
-    }
-    if (left != 0) {
-        set->ordered = 0;
-        return report_cycle(set, &graph, left, failure);
-    }
-    return HX_OK;
+    error = sort_in(set, graph, failure);
+    heap_free(graph);
+    return error;
 }
 
 /* --- for people ------------------------------------------------------------------------------- */

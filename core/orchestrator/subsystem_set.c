@@ -29,29 +29,51 @@ static bool is_name(const char *name)
     return length > 0 && length < SUBSYSTEM_NAME_MAX;
 }
 
-static bool has_member(const struct subsystem_set *set, const char *name)
+/* FNV-1a, 32 bits (Fowler, Noll, Vo). */
+static uint32_t hash_name(const char *name)
 {
-    for (uint32_t i = 0; i < set->count; i++) {
-        if (string_equal(set->members[i]->name, name)) {
-            return true;
-        }
+    uint32_t hash = 2166136261U;
+
+    for (; *name != '\0'; name++) {
+        hash = (hash ^ (uint8_t)*name) * 16777619U;
     }
-    return false;
+    return hash;
+}
+
+/* Where a name is among the hashed ones, or the free place where it belongs. */
+static uint32_t find_place(const struct subsystem_set *set, const char *name)
+{
+    uint32_t place = hash_name(name) % SUBSYSTEM_NAME_PLACES;
+
+    while (set->names[place] != 0 &&
+           !string_equal(set->members[set->names[place] - 1]->name, name)) {
+        place = (place + 1) % SUBSYSTEM_NAME_PLACES;
+    }
+    return place;
+}
+
+subsystem_id subsystem_set_find(const struct subsystem_set *set, const char *name)
+{
+    return set->names[find_place(set, name)];
 }
 
 hx_err subsystem_set_add(struct subsystem_set *set, const struct subsystem *subsystem,
                          subsystem_id *id)
 {
+    uint32_t place;
+
     if (subsystem == NULL || !is_name(subsystem->name) || subsystem->version == NULL) {
         return HX_EINVAL;
     }
-    if (has_member(set, subsystem->name)) {
+    place = find_place(set, subsystem->name);
+    if (set->names[place] != 0) {
         return HX_EEXIST;
     }
     if (set->count == SUBSYSTEM_MAX) {
         return HX_ENOSPC;
     }
     set->members[set->count++] = subsystem;
+    set->names[place] = (uint16_t)set->count;
     *id = set->count;
     return HX_OK;
 }
@@ -60,6 +82,17 @@ hx_err subsystem_set_add(struct subsystem_set *set, const struct subsystem *subs
 static const struct subsystem *member_at(const struct subsystem_set *set, uint32_t place)
 {
     return set->members[set->order[place]];
+}
+
+/* Note how a step ended, in the set's numbers. */
+static hx_err note(struct subsystem_set *set, hx_err error)
+{
+    set->steps++;
+    if (error != HX_OK) {
+        set->failures++;
+        set->last_error = error;
+    }
+    return error;
 }
 
 static void report(struct subsystem_failure *failure, const char *operation, const char *name,
@@ -73,11 +106,26 @@ static void report(struct subsystem_failure *failure, const char *operation, con
 
 /* --- init and shutdown ------------------------------------------------------------------------ */
 
-static hx_err init_one(const struct subsystem *subsystem, const struct boot_configuration *config)
+static hx_err init_once(struct subsystem_set *set, const struct subsystem *subsystem,
+                        const struct boot_configuration *config)
 {
     hx_err error = failpoint_step("init", subsystem->name);
 
-    return error != HX_OK ? error : subsystem_init(subsystem, config);
+    return note(set, error != HX_OK ? error : subsystem_init(subsystem, config));
+}
+
+/* A failed init has cleaned up after itself, so it can be tried again. */
+static hx_err init_one(struct subsystem_set *set, const struct subsystem *subsystem,
+                       const struct boot_configuration *config)
+{
+    hx_err error = init_once(set, subsystem, config);
+
+    for (uint32_t retry = 1; error != HX_OK && retry <= set->init_retries; retry++) {
+        kwarn("init of %s failed: %s; trying again, %u of %u", subsystem->name,
+              hx_error_text(error), (unsigned)retry, (unsigned)set->init_retries);
+        error = init_once(set, subsystem, config);
+    }
+    return error;
 }
 
 static hx_err shutdown_member(const void *argument)
@@ -86,12 +134,15 @@ static hx_err shutdown_member(const void *argument)
 }
 
 /* The subsystem is shut down even where the fail point strikes: what fails is the report of it. */
-static hx_err shutdown_one(const struct subsystem *subsystem, uint64_t limit_ns)
+static hx_err shutdown_one(struct subsystem_set *set, const struct subsystem *subsystem,
+                           uint64_t limit_ns)
 {
-    hx_err error = bounded_call(subsystem->name, shutdown_member, subsystem, limit_ns);
+    hx_err error = subsystem->shutdown == NULL
+                       ? HX_OK
+                       : bounded_call(subsystem->name, shutdown_member, subsystem, limit_ns);
     hx_err injected = failpoint_step("shutdown", subsystem->name);
 
-    return error != HX_OK ? error : injected;
+    return note(set, error != HX_OK ? error : injected);
 }
 
 hx_err subsystem_set_shutdown(struct subsystem_set *set, uint64_t limit_ns,
@@ -102,12 +153,11 @@ hx_err subsystem_set_shutdown(struct subsystem_set *set, uint64_t limit_ns,
 
     while (set->up > 0) {
         const struct subsystem *subsystem = member_at(set, --set->up);
-        hx_err error = shutdown_one(subsystem, limit_ns);
+        hx_err error = shutdown_one(set, subsystem, limit_ns);
 
         if (error != HX_OK) {
             report(first == HX_OK ? failure : &later, "shutdown", subsystem->name, error);
             first = first == HX_OK ? error : first;
-            set->failures++;
         }
     }
     return first;
@@ -120,7 +170,7 @@ hx_err subsystem_set_init(struct subsystem_set *set, const struct boot_configura
     hx_err error = subsystem_set_sort(set, failure);
 
     while (error == HX_OK && set->up < set->ordered) {
-        error = init_one(member_at(set, set->up), config);
+        error = init_one(set, member_at(set, set->up), config);
         if (error == HX_OK) {
             set->up++;
         } else {
@@ -135,18 +185,20 @@ hx_err subsystem_set_init(struct subsystem_set *set, const struct boot_configura
 
 /* --- suspend and resume ----------------------------------------------------------------------- */
 
-static hx_err suspend_one(const struct subsystem *subsystem)
+static hx_err suspend_one(struct subsystem_set *set, uint32_t place)
 {
+    const struct subsystem *subsystem = member_at(set, place);
     hx_err error = failpoint_step("suspend", subsystem->name);
 
-    return error != HX_OK ? error : subsystem_suspend(subsystem);
+    return note(set, error != HX_OK ? error : subsystem_suspend(subsystem));
 }
 
-static hx_err resume_one(const struct subsystem *subsystem)
+static hx_err resume_one(struct subsystem_set *set, uint32_t place)
 {
+    const struct subsystem *subsystem = member_at(set, place);
     hx_err error = failpoint_step("resume", subsystem->name);
 
-    return error != HX_OK ? error : subsystem_resume(subsystem);
+    return note(set, error != HX_OK ? error : subsystem_resume(subsystem));
 }
 
 /* Resume the members [from, up), in order; a failure on the way back is logged, no more. */
@@ -155,7 +207,7 @@ static void undo_suspend(struct subsystem_set *set, uint32_t from)
     struct subsystem_failure unwinding;
 
     for (uint32_t place = from; place < set->up; place++) {
-        hx_err error = resume_one(member_at(set, place));
+        hx_err error = resume_one(set, place);
 
         if (error != HX_OK) {
             report(&unwinding, "resume", member_at(set, place)->name, error);
@@ -169,7 +221,7 @@ static void undo_resume(struct subsystem_set *set, uint32_t end)
     struct subsystem_failure unwinding;
 
     while (end-- > 0) {
-        hx_err error = suspend_one(member_at(set, end));
+        hx_err error = suspend_one(set, end);
 
         if (error != HX_OK) {
             report(&unwinding, "suspend", member_at(set, end)->name, error);
@@ -180,7 +232,7 @@ static void undo_resume(struct subsystem_set *set, uint32_t end)
 hx_err subsystem_set_suspend(struct subsystem_set *set, struct subsystem_failure *failure)
 {
     for (uint32_t place = set->up; place-- > 0;) {
-        hx_err error = suspend_one(member_at(set, place));
+        hx_err error = suspend_one(set, place);
 
         if (error != HX_OK) {
             report(failure, "suspend", member_at(set, place)->name, error);
@@ -194,7 +246,7 @@ hx_err subsystem_set_suspend(struct subsystem_set *set, struct subsystem_failure
 hx_err subsystem_set_resume(struct subsystem_set *set, struct subsystem_failure *failure)
 {
     for (uint32_t place = 0; place < set->up; place++) {
-        hx_err error = resume_one(member_at(set, place));
+        hx_err error = resume_one(set, place);
 
         if (error != HX_OK) {
             report(failure, "resume", member_at(set, place)->name, error);

@@ -3,9 +3,9 @@
  * The mechanism under the orchestrator; knows nothing of the kernel's state.
  *
  * Rules:
- * - Not locked: one thread at a time, by its owner's arrangement.
+ * - Not locked: one thread at a time, by its owner's arrangement. A set of zeroes is empty.
  * - Order: a stable topological sort (Kahn 1962): among those that are ready, the one registered
- *   first. O(V + E) beside the look-up of names, which is hashed.
+ *   first. O(V + E): names are hashed, the ready ones are a bit set of two levels.
  */
 #ifndef CORE_ORCHESTRATOR_SUBSYSTEM_SET_H
 #define CORE_ORCHESTRATOR_SUBSYSTEM_SET_H
@@ -17,14 +17,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SUBSYSTEM_MAX               64
+#define SUBSYSTEM_MAX               1024U
+#define SUBSYSTEM_NAME_PLACES       2048U /* a power of two, twice SUBSYSTEM_MAX */
 #define SUBSYSTEM_SHUTDOWN_LIMIT_NS 5000000000ULL
+#define SUBSYSTEM_INIT_RETRIES      2U
 
 /* 1..SUBSYSTEM_MAX in order of registration; 0 is none. */
 typedef uint32_t subsystem_id;
 
-/* Room for a sentence with the names of all members, " -> " between them. */
-#define SUBSYSTEM_FAILURE_TEXT (SUBSYSTEM_MAX * (SUBSYSTEM_NAME_MAX + 4) + 128)
+/* A longer dependency cycle has its first members named, and all counted. */
+#define SUBSYSTEM_CYCLE_NAMED 64U
+
+/* Room for a sentence with the names of so many members, " -> " between them. */
+#define SUBSYSTEM_FAILURE_TEXT ((SUBSYSTEM_CYCLE_NAMED + 1) * (SUBSYSTEM_NAME_MAX + 4) + 128)
 
 /* What went wrong, for people: which subsystem, and a sentence. */
 struct subsystem_failure {
@@ -34,21 +39,31 @@ struct subsystem_failure {
 
 struct subsystem_set {
     const struct subsystem *members[SUBSYSTEM_MAX]; /* by id - 1 */
+    uint16_t names[SUBSYSTEM_NAME_PLACES];          /* ids, hashed by name; 0: free */
+    uint32_t order[SUBSYSTEM_MAX];                  /* indices into members */
     uint32_t count;
-    uint32_t order[SUBSYSTEM_MAX]; /* indices into members */
-    uint32_t ordered;              /* length of order; 0 before subsystem_set_sort */
-    uint32_t up;                   /* order[0..up) are initialised */
-    uint32_t failures;             /* failed shutdowns so far */
+    uint32_t ordered;      /* length of order; 0 before subsystem_set_sort */
+    uint32_t up;           /* order[0..up) are initialised */
+    uint32_t init_retries; /* how often a failed init is tried again */
+    uint32_t steps;        /* inits, shutdowns, suspends and resumes so far */
+    uint32_t failures;     /* those of them that failed */
+    hx_err last_error;     /* of the last that failed */
 };
 
 /* Errors: HX_EINVAL bad record or name, HX_EEXIST the name is taken, HX_ENOSPC. */
 HX_MUST_USE hx_err subsystem_set_add(struct subsystem_set *set, const struct subsystem *subsystem,
                                      subsystem_id *id);
 
-/* Errors: HX_EMISSING (both ends named), HX_ECYCLE (members named in order). */
+/* The member of that name; 0: there is none. */
+subsystem_id subsystem_set_find(const struct subsystem_set *set, const char *name);
+
+/* Errors: HX_EMISSING (both ends named), HX_ECYCLE (members named in order), HX_ENOMEM. */
 HX_MUST_USE hx_err subsystem_set_sort(struct subsystem_set *set, struct subsystem_failure *failure);
 
-/* Sort, then initialise in order; a failure shuts down in reverse what was initialised. */
+/*
+ * Sort, then initialise in order. An init that fails is tried again, init_retries times at most;
+ * then what was initialised is shut down in reverse.
+ */
 HX_MUST_USE hx_err subsystem_set_init(struct subsystem_set *set,
                                       const struct boot_configuration *config,
                                       struct subsystem_failure *failure);

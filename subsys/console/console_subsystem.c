@@ -98,6 +98,7 @@ static void stats(struct component_stats *numbers)
     numbers->operations = log.written + atomic_load_explicit(&input.taken, memory_order_relaxed);
     numbers->errors = log.dropped + atomic_load_explicit(&input.dropped, memory_order_relaxed);
     numbers->memory_bytes = heap_usable_size(input.bytes);
+    numbers->last_error = numbers->errors > 0 ? HX_EAGAIN : HX_OK;
 }
 
 static const struct component console_component = {
@@ -111,10 +112,18 @@ static hx_err init(const struct boot_configuration *config)
     hx_err error = console_start_thread();
 
     (void)config;
-    if (error == HX_OK) {
-        error = start_input();
+    if (error != HX_OK && error != HX_ESTATE) { /* it runs already when this is tried again */
+        return error;
     }
-    return error == HX_OK ? component_register(&console_component) : error;
+    error = component_register(&console_component);
+    if (error != HX_OK) {
+        return error;
+    }
+    error = start_input();
+    if (error != HX_OK) {
+        (void)!component_unregister(&console_component);
+    }
+    return error;
 }
 
 static hx_err shutdown(void)
@@ -122,6 +131,22 @@ static hx_err shutdown(void)
     stop_input();
     console_flush();
     return component_unregister(&console_component);
+}
+
+/* What was logged is on the wire. Input stays on: it is what wakes the machine. */
+static hx_err suspend(void)
+{
+    console_flush();
+    return HX_OK;
+}
+
+/* A device that was without power has forgotten that it should interrupt. */
+static hx_err resume(void)
+{
+    if (input.vector != 0) {
+        hal_console_enable_input();
+    }
+    return HX_OK;
 }
 
 static const char *const dependencies[] = {"memory", "time", NULL};
@@ -132,4 +157,6 @@ const struct subsystem console_subsystem = {
     .dependencies = dependencies,
     .init = init,
     .shutdown = shutdown,
+    .suspend = suspend,
+    .resume = resume,
 };

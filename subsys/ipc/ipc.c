@@ -99,7 +99,8 @@ static void event_stats(struct component_stats *stats)
 
     stats->operations = numbers.published;
     stats->errors = numbers.refused + numbers.dropped;
-    stats->last_error = numbers.dropped != 0 ? HX_EAGAIN : HX_OK;
+    stats->memory_bytes = numbers.memory_bytes;
+    stats->last_error = numbers.dropped != 0 ? HX_EAGAIN : numbers.refused != 0 ? HX_EINVAL : HX_OK;
 }
 
 static void mailbox_stats(struct component_stats *stats)
@@ -109,6 +110,7 @@ static void mailbox_stats(struct component_stats *stats)
     for (uint32_t i = 0; i < ROUTER_MAILBOX_MAX; i++) {
         if (router_mailbox_info(i, &info)) {
             stats->operations += info.served;
+            stats->memory_bytes += info.memory_bytes;
             stats->errors += info.errors;
         }
     }
@@ -131,13 +133,28 @@ static hx_err init(const struct boot_configuration *config)
     hx_err error = event_bus_start();
 
     (void)config;
-    if (error == HX_OK) {
-        error = lifecycle_register(&lifecycle_callback);
+    if (error != HX_OK) {
+        return error;
     }
-    if (error == HX_OK) {
-        error = component_register(&event_component);
+    error = lifecycle_register(&lifecycle_callback);
+    if (error != HX_OK) {
+        return error;
     }
-    return error == HX_OK ? component_register(&mailbox_component) : error;
+    error = component_register(&event_component);
+    if (error != HX_OK) {
+        goto forget_lifecycle;
+    }
+    error = component_register(&mailbox_component);
+    if (error != HX_OK) {
+        goto forget_events;
+    }
+    return HX_OK;
+
+forget_events:
+    (void)!component_unregister(&event_component);
+forget_lifecycle:
+    (void)!lifecycle_remove(&lifecycle_callback);
+    return error;
 }
 
 /* The bus and the router themselves go on: what is shut down later may still publish and send. */
@@ -149,6 +166,18 @@ static hx_err shutdown(void)
     return error == HX_OK ? last : error;
 }
 
+/* No callback of the worker's runs while the kernel is suspended; who publishes goes on. */
+static hx_err suspend(void)
+{
+    return event_bus_hold();
+}
+
+static hx_err resume(void)
+{
+    event_bus_release();
+    return HX_OK;
+}
+
 static const char *const dependencies[] = {"memory", "time", NULL};
 
 const struct subsystem ipc_subsystem = {
@@ -157,4 +186,6 @@ const struct subsystem ipc_subsystem = {
     .dependencies = dependencies,
     .init = init,
     .shutdown = shutdown,
+    .suspend = suspend,
+    .resume = resume,
 };

@@ -19,6 +19,7 @@
 #include <subsys/memory/memory.h>
 #include <subsys/modules/modules.h>
 #include <subsys/monitor/monitor.h>
+#include <subsys/power/power.h>
 #include <subsys/processors/processors.h>
 #include <subsys/resources/resources.h>
 
@@ -110,15 +111,25 @@ static void print_lines(char *text)
     }
 }
 
-static void show_subsystems(void)
+static void show_set(size_t (*write)(const struct subsystem_set *set, char *buffer, size_t size))
 {
     char *text = heap_allocate_zeroed(TEXT_SIZE, OWNER_CORE);
 
     if (text != NULL) {
-        (void)subsystem_set_text(orchestrator_subsystems(), text, TEXT_SIZE);
+        (void)write(orchestrator_subsystems(), text, TEXT_SIZE);
         print_lines(text);
     }
     heap_free(text);
+}
+
+static void show_subsystems(void)
+{
+    show_set(subsystem_set_text);
+}
+
+static void show_graph(void)
+{
+    show_set(subsystem_set_dot);
 }
 
 /* --- actions ---------------------------------------------------------------------------------- */
@@ -209,6 +220,8 @@ static const struct key keys[] = {
     {'p', "panic", do_panic, machine},
     {'r', "reboot", do_reboot, machine},
     {'q', "quit: power off", do_power_off, machine},
+    {'v', "view: the subsystems as a graph for Graphviz", show_graph, NULL},
+    {'z', "sleep: suspend all subsystems; once more: resume them", power_toggle_suspend, machine},
 };
 
 static void show_help(void)

@@ -78,28 +78,90 @@ static bool is_healthy(void)
     return cpu_online_count() > 0;
 }
 
-static const struct component processors_component = {
-    .name = "processors",
-    .version = "1.0.0",
-    .health_check = is_healthy,
-    .stats = stats,
+/* --- threads and interrupts ------------------------------------------------------------------- */
+
+static bool add_thread(struct thread *thread, void *argument)
+{
+    struct component_stats *numbers = argument;
+
+    numbers->operations += atomic_load_explicit(&thread->switches, memory_order_relaxed);
+    numbers->memory_bytes += sizeof *thread + THREAD_STACK_SIZE;
+    return true;
+}
+
+static void thread_stats(struct component_stats *numbers)
+{
+    thread_for_each(add_thread, numbers);
+}
+
+static void interrupt_stats(struct component_stats *numbers)
+{
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        for (unsigned vector = 0; vector < HAL_VECTOR_COUNT; vector++) {
+            struct interrupt_statistics one = interrupt_statistics((uint8_t)vector, cpu);
+
+            numbers->operations += one.count;
+            numbers->errors += one.unhandled;
+        }
+    }
+    numbers->last_error = numbers->errors > 0 ? HX_ENOENT : HX_OK;
+}
+
+/* --- the subsystem ---------------------------------------------------------------------------- */
+
+static const struct component components[] = {
+    {.name = "processors", .version = "1.0.0", .health_check = is_healthy, .stats = stats},
+    {.name = "threads", .version = "1.0.0", .stats = thread_stats},
+    {.name = "interrupts", .version = "1.0.0", .stats = interrupt_stats},
 };
+
+/* Returns the first error, or none. */
+static hx_err forget_components(size_t count)
+{
+    hx_err first = HX_OK;
+
+    while (count-- > 0) {
+        hx_err error = component_unregister(&components[count]);
+
+        first = first == HX_OK ? error : first;
+    }
+    return first;
+}
+
+/* All or none. */
+static hx_err list_components(void)
+{
+    for (size_t i = 0; i < HX_ARRAY_SIZE(components); i++) {
+        hx_err error = component_register(&components[i]);
+
+        if (error != HX_OK) {
+            (void)!forget_components(i);
+            return error;
+        }
+    }
+    return HX_OK;
+}
 
 static hx_err init(const struct boot_configuration *config)
 {
+    hx_err error = list_components();
+
     (void)config;
+    if (error != HX_OK) {
+        return error;
+    }
     kinfo("processor: %s", hal_cpu_name());
     kinfo("protection: %s", hal_cpu_features());
     kinfo("devices: %s", hal_machine_devices());
     start_all();
     kinfo("processors: %u of %u online", (unsigned)cpu_online_count(), (unsigned)hal_cpu_count());
     router_start();
-    return component_register(&processors_component);
+    return HX_OK;
 }
 
 static hx_err shutdown(void)
 {
-    return component_unregister(&processors_component);
+    return forget_components(HX_ARRAY_SIZE(components));
 }
 
 static const char *const dependencies[] = {"memory", "time", "ipc", NULL};

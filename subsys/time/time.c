@@ -2,6 +2,7 @@
 #include <core/component/component.h>
 #include <core/debug/log.h>
 #include <hal/clock.h>
+#include <hal/cpu.h>
 #include <kern/thread.h>
 #include <stdatomic.h>
 #include <subsys/time/time.h>
@@ -11,6 +12,7 @@
 
 static _Atomic int64_t last_correction_ppm;
 static _Atomic uint32_t refinements;
+static uint64_t suspended_at; /* ns; the orchestrator calls one at a time */
 
 static void refine(void *argument)
 {
@@ -42,6 +44,9 @@ static hx_err start_refining(void)
 static void stats(struct component_stats *numbers)
 {
     numbers->operations = atomic_load_explicit(&refinements, memory_order_relaxed);
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        numbers->operations += thread_tick_count(cpu);
+    }
 }
 
 static const struct component time_component = {
@@ -58,13 +63,35 @@ static hx_err init(const struct boot_configuration *config)
     kinfo("time: %llu kHz counter, %llu seconds since 1970",
           (unsigned long long)hal_clock_cycles_per_second() / 1000,
           (unsigned long long)hal_clock_wall());
+    error = component_register(&time_component);
+    if (error != HX_OK) {
+        return error;
+    }
     error = start_refining();
-    return error == HX_OK ? component_register(&time_component) : error;
+    if (error != HX_OK) {
+        (void)!component_unregister(&time_component);
+    }
+    return error;
 }
 
 static hx_err shutdown(void)
 {
     return component_unregister(&time_component);
+}
+
+static hx_err suspend(void)
+{
+    suspended_at = hal_clock_now();
+    return HX_OK;
+}
+
+/* The wall clock is read again: the machine may have slept longer than the counter ran. */
+static hx_err resume(void)
+{
+    kinfo("time: suspended for %llu ms, %llu seconds since 1970",
+          (unsigned long long)((hal_clock_now() - suspended_at) / HAL_NS_PER_MS),
+          (unsigned long long)hal_clock_wall());
+    return HX_OK;
 }
 
 static const char *const dependencies[] = {"memory", NULL};
@@ -75,4 +102,6 @@ const struct subsystem time_subsystem = {
     .dependencies = dependencies,
     .init = init,
     .shutdown = shutdown,
+    .suspend = suspend,
+    .resume = resume,
 };

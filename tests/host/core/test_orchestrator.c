@@ -7,6 +7,7 @@
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/panic.h>
 #include <hal/clock.h>
+#include <stdlib.h>
 
 static struct subsystem_set set;
 static struct subsystem_failure failure;
@@ -192,11 +193,14 @@ static void a_late_registration_is_refused(void **state)
 
 /* --- order ------------------------------------------------------------------------------------ */
 
+#define GRAPH_MAX                                                                                  \
+    80U /* more than one word of bits, and than the members of a ring that are named */
+
 struct random_graph {
-    struct subsystem members[SUBSYSTEM_MAX];
-    char names[SUBSYSTEM_MAX][8];
-    const char *needs[SUBSYSTEM_MAX][SUBSYSTEM_MAX + 1];
-    bool edge[SUBSYSTEM_MAX][SUBSYSTEM_MAX]; /* first depends on second */
+    struct subsystem members[GRAPH_MAX];
+    char names[GRAPH_MAX][8];
+    const char *needs[GRAPH_MAX][GRAPH_MAX + 1];
+    bool edge[GRAPH_MAX][GRAPH_MAX]; /* first depends on second */
     unsigned count;
 };
 
@@ -218,11 +222,11 @@ static void add_edge(unsigned from, unsigned to)
 /* Edges lead from higher to lower places of a random permutation, so there is no cycle. */
 static void make_graph(void)
 {
-    unsigned place[SUBSYSTEM_MAX];
+    unsigned place[GRAPH_MAX];
     unsigned density = (unsigned)random_below(40);
 
     memset(&graph, 0, sizeof graph);
-    graph.count = 1 + (unsigned)random_below(SUBSYSTEM_MAX);
+    graph.count = 1 + (unsigned)random_below(GRAPH_MAX);
     for (unsigned i = 0; i < graph.count; i++) {
         unsigned other = (unsigned)random_below(i + 1);
 
@@ -247,14 +251,14 @@ static void register_graph(void)
 
     reset();
     for (unsigned i = 0; i < graph.count; i++) {
-        assert_int_equal(subsystem_set_add(&set, &graph.members[i], &id), HX_OK);
+        CHECK(subsystem_set_add(&set, &graph.members[i], &id) == HX_OK);
     }
 }
 
 /* The plain way: again and again the first one registered all of whose needs are met. */
 static unsigned reference_order(uint32_t *order)
 {
-    bool done[SUBSYSTEM_MAX] = {false};
+    bool done[GRAPH_MAX] = {false};
     unsigned placed = 0;
     bool found = true;
 
@@ -276,28 +280,47 @@ static unsigned reference_order(uint32_t *order)
     return placed;
 }
 
-/* SPEC: O2 */
-static void thousands_of_random_graphs_are_ordered_as_the_plain_way_does(void **state)
+static unsigned rounds(void)
+{
+    return getenv("HELIX_SOAK") != NULL ? 30000 : 3000;
+}
+
+/* End the child; the seed repeats what was found. */
+static void fail_round(uint64_t seed, unsigned round, const char *text)
+{
+    printf("HELIX_SEED=%llu round %u: %s\n", (unsigned long long)seed, round, text);
+    fflush(stdout);
+    _exit(CHILD_FAILED);
+}
+
+static void sort_random_graphs(void)
 {
     uint64_t seed = random_start();
-    uint32_t order[SUBSYSTEM_MAX];
+    uint32_t order[GRAPH_MAX];
 
-    (void)state;
-    for (unsigned round = 0; round < 3000; round++) {
+    machine_boot(1);
+    for (unsigned round = 0; round < rounds(); round++) {
         make_graph();
         register_graph();
         if (subsystem_set_sort(&set, &failure) != HX_OK || reference_order(order) != graph.count ||
             set.ordered != graph.count ||
             memcmp(order, set.order, graph.count * sizeof order[0]) != 0) {
-            fail_msg("HELIX_SEED=%llu round %u", (unsigned long long)seed, round);
+            fail_round(seed, round, "not the order that the plain way gives");
         }
     }
+}
+
+/* SPEC: O2 */
+static void thousands_of_random_graphs_are_ordered_as_the_plain_way_does(void **state)
+{
+    (void)state;
+    passes_in_child(sort_random_graphs);
 }
 
 /* Whether the text names a ring of the graph, each followed by one it depends on, and no more. */
 static bool names_a_ring(const char *text)
 {
-    unsigned ring[SUBSYSTEM_MAX + 1];
+    unsigned ring[GRAPH_MAX + 1];
     unsigned length = 0;
     int used;
 
@@ -305,7 +328,7 @@ static bool names_a_ring(const char *text)
         return false;
     }
     text += 18;
-    while (length <= SUBSYSTEM_MAX && sscanf(text, "m%u%n", &ring[length], &used) == 1) {
+    while (length <= GRAPH_MAX && sscanf(text, "m%u%n", &ring[length], &used) == 1) {
         text += used;
         length++;
         if (strncmp(text, " -> ", 4) != 0) {
@@ -329,15 +352,14 @@ static bool names_a_ring(const char *text)
     return true;
 }
 
-/* SPEC: O3 */
-static void every_cycle_is_refused_and_named_in_order(void **state)
+static void sort_graphs_with_cycles(void)
 {
     uint64_t seed = random_start();
-    uint32_t order[SUBSYSTEM_MAX];
+    uint32_t order[GRAPH_MAX];
     unsigned cycles = 0;
 
-    (void)state;
-    for (unsigned round = 0; round < 3000; round++) {
+    machine_boot(1);
+    for (unsigned round = 0; round < rounds(); round++) {
         make_graph();
         for (unsigned i = 0; i < 1 + random_below(3); i++) {
             add_edge((unsigned)random_below(graph.count), (unsigned)random_below(graph.count));
@@ -349,18 +371,77 @@ static void every_cycle_is_refused_and_named_in_order(void **state)
         cycles += has_cycle ? 1 : 0;
         if (error != (has_cycle ? HX_ECYCLE : HX_OK) ||
             (has_cycle && (!names_a_ring(failure.text) || set.ordered != 0))) {
-            fail_msg("HELIX_SEED=%llu round %u: %s", (unsigned long long)seed, round, failure.text);
+            fail_round(seed, round, failure.text);
         }
     }
-    assert_true(cycles > 100);
+    CHECK(cycles > 100);
 }
 
-/* A ring of all: the longest text there is. */
-static void the_longest_cycle_is_named_whole(void **state)
+/* SPEC: O3 */
+static void every_cycle_is_refused_and_named_in_order(void **state)
 {
     (void)state;
+    passes_in_child(sort_graphs_with_cycles);
+}
+
+/* A graph with holes: one of the names that somebody needs belongs to nobody. */
+static bool leave_out(unsigned missing)
+{
+    subsystem_id id;
+    bool is_needed = false;
+
+    reset();
+    for (unsigned i = 0; i < graph.count; i++) {
+        if (i != missing) {
+            CHECK(subsystem_set_add(&set, &graph.members[i], &id) == HX_OK);
+            is_needed = is_needed || graph.edge[i][missing];
+        }
+    }
+    return is_needed;
+}
+
+/* Whether the text names both ends of an edge to the missing one. */
+static bool names_the_hole(unsigned missing)
+{
+    unsigned from;
+    unsigned to;
+
+    return sscanf(failure.text, "m%u depends on m%u, which", &from, &to) == 2 && to == missing &&
+           graph.edge[from][missing] && strcmp(failure.subsystem, graph.names[from]) == 0;
+}
+
+static void sort_graphs_with_holes(void)
+{
+    uint64_t seed = random_start();
+    unsigned holes = 0;
+
+    machine_boot(1);
+    for (unsigned round = 0; round < rounds(); round++) {
+        make_graph();
+        unsigned missing = (unsigned)random_below(graph.count);
+        bool is_needed = leave_out(missing);
+        hx_err error = subsystem_set_sort(&set, &failure);
+
+        holes += is_needed ? 1 : 0;
+        if (error != (is_needed ? HX_EMISSING : HX_OK) ||
+            (is_needed && (!names_the_hole(missing) || set.ordered != 0))) {
+            fail_round(seed, round, failure.text);
+        }
+    }
+    CHECK(holes > 100);
+}
+
+/* SPEC: O3 */
+static void every_missing_dependency_is_refused_and_both_ends_named(void **state)
+{
+    (void)state;
+    passes_in_child(sort_graphs_with_holes);
+}
+
+static void make_ring(unsigned count)
+{
     memset(&graph, 0, sizeof graph);
-    graph.count = SUBSYSTEM_MAX;
+    graph.count = count;
     for (unsigned i = 0; i < graph.count; i++) {
         snprintf(graph.names[i], sizeof graph.names[i], "m%u", i);
         graph.members[i] = (struct subsystem){
@@ -370,9 +451,48 @@ static void the_longest_cycle_is_named_whole(void **state)
         add_edge(i, (i + 1) % graph.count);
     }
     register_graph();
-    assert_int_equal(subsystem_set_sort(&set, &failure), HX_ECYCLE);
-    assert_true(names_a_ring(failure.text));
-    assert_non_null(strstr(failure.text, " -> m63 -> m0"));
+}
+
+static void sort_rings(void)
+{
+    machine_boot(1);
+    make_ring(SUBSYSTEM_CYCLE_NAMED);
+    CHECK(subsystem_set_sort(&set, &failure) == HX_ECYCLE);
+    CHECK(names_a_ring(failure.text));
+    CHECK(strstr(failure.text, " -> m63 -> m0") != NULL);
+    make_ring(SUBSYSTEM_CYCLE_NAMED + 1);
+    CHECK(subsystem_set_sort(&set, &failure) == HX_ECYCLE);
+    CHECK(strstr(failure.text, " -> m63 -> m64 -> ... (65 members)") != NULL);
+}
+
+/* SPEC: O3 */
+static void the_longest_cycle_is_named_whole_and_longer_ones_are_counted(void **state)
+{
+    (void)state;
+    passes_in_child(sort_rings);
+}
+
+static void sort_without_memory(void)
+{
+    struct heap_statistics before;
+    struct heap_statistics after;
+
+    machine_boot(1);
+    fresh_actors();
+    heap_statistics(&before);
+    heap_fail_nth(1);
+    CHECK(subsystem_set_init(&set, configuration, &failure) == HX_ENOMEM);
+    CHECK(was_heard("") && nothing_is_alive() && strstr(failure.text, "no memory") != NULL);
+    CHECK(subsystem_set_init(&set, configuration, &failure) == HX_OK);
+    heap_statistics(&after);
+    CHECK(after.objects == before.objects);
+}
+
+/* SPEC: O9 */
+static void without_memory_nothing_is_initialised(void **state)
+{
+    (void)state;
+    passes_in_child(sort_without_memory);
 }
 
 static void refuse_before_init(void)
@@ -436,6 +556,49 @@ static void fail_init(void)
     CHECK(strstr(failure.text, "HX_EBUSY") != NULL);
 }
 
+static unsigned refusals; /* that stubborn_init has left */
+
+static hx_err stubborn_init(const struct boot_configuration *config)
+{
+    (void)config;
+    if (refusals == 0) {
+        strcat(heard, "ok ");
+        return HX_OK;
+    }
+    refusals--;
+    strcat(heard, "! ");
+    return HX_EIO;
+}
+
+static void retry_init(void)
+{
+    static const struct subsystem stubborn = {
+        .name = "stubborn", .version = "1", .init = stubborn_init};
+    subsystem_id id;
+
+    machine_boot(1);
+    reset();
+    set.init_retries = 2;
+    CHECK(subsystem_set_add(&set, &actors[1], &id) == HX_OK);
+    CHECK(subsystem_set_add(&set, &stubborn, &id) == HX_OK);
+    refusals = 2;
+    CHECK(subsystem_set_init(&set, configuration, &failure) == HX_OK);
+    CHECK(was_heard("i1 ! ! ok ") && set.up == 2 && set.failures == 2 && set.steps == 4);
+    CHECK(set.last_error == HX_EIO);
+    CHECK(subsystem_set_shutdown(&set, 1, &failure) == HX_OK && was_heard("d1 "));
+    refusals = 3;
+    CHECK(subsystem_set_init(&set, configuration, &failure) == HX_EIO);
+    CHECK(was_heard("i1 ! ! ! d1 ") && set.up == 0);
+    CHECK(strcmp(failure.subsystem, "stubborn") == 0);
+}
+
+/* SPEC: O5 */
+static void a_failed_init_is_tried_again_so_often_and_no_more(void **state)
+{
+    (void)state;
+    passes_in_child(retry_init);
+}
+
 /* SPEC: O5 */
 static void a_failed_init_shuts_down_in_reverse_what_was_up(void **state)
 {
@@ -455,6 +618,7 @@ static void fail_start(void)
         CHECK(orchestrator_register(&actors[i], &id) == HX_OK);
     }
     strcpy(failing, "i0");
+    orchestrator_set_init_retries(1);
     orchestrator_start(configuration);
 }
 
@@ -466,6 +630,7 @@ static void a_kernel_that_cannot_start_panics_and_names_the_subsystem(void **sta
     assert_int_equal(child.status, PANIC_EXIT_STATUS);
     assert_int_equal(printed("Message: the kernel cannot start: init of s0 failed: "), 1);
     assert_int_equal(printed("State: Initializing\r\n"), 1);
+    assert_int_equal(printed("init of s0 failed: in use; trying again, 1 of 1\r\n"), 1);
 }
 
 static void fail_shutdown(void)
@@ -659,6 +824,17 @@ static void live_with_failpoint(uint64_t n)
     CHECK(nothing_is_alive() && set.up == 0);
 }
 
+/* Where an init is tried again, one that fails once fails nothing. */
+static void heal_with_failpoint(uint64_t n)
+{
+    fresh_actors();
+    set.init_retries = 1;
+    failpoint_arm(n);
+    CHECK(subsystem_set_init(&set, configuration, &failure) == HX_OK);
+    CHECK(set.up == ACTORS && set.failures == 1);
+    CHECK(subsystem_set_shutdown(&set, 1, &failure) == HX_OK && nothing_is_alive());
+}
+
 static void walk_failpoints(void)
 {
     uint64_t steps;
@@ -673,6 +849,9 @@ static void walk_failpoints(void)
         live_with_failpoint(n);
         CHECK(log_statistics().written > lines);
     }
+    for (uint64_t n = 1; n <= ACTORS; n++) {
+        heal_with_failpoint(n);
+    }
 }
 
 /* SPEC: O9 */
@@ -684,23 +863,29 @@ static void every_fail_point_leaves_nothing_half_done(void **state)
 
 /* --- for people ------------------------------------------------------------------------------- */
 
-/* SPEC: O8 */
-static void graph_and_order_can_be_read(void **state)
+static void show(void)
 {
     char text[1024];
     size_t length;
 
-    (void)state;
+    machine_boot(1);
     fresh_actors();
-    assert_int_equal(subsystem_set_sort(&set, &failure), HX_OK);
+    CHECK(subsystem_set_sort(&set, &failure) == HX_OK);
     length = subsystem_set_text(&set, text, sizeof text);
-    assert_int_equal(length, strlen(text));
-    assert_string_equal(text, "1 s1 1.1\n2 s2 1.2\n3 s0 1.0 <- s2\n4 s4 1.4\n"
-                              "5 s3 1.3 <- s0 s4\n6 s5 1.5\n");
-    subsystem_set_dot(&set, text, sizeof text);
-    assert_non_null(strstr(text, "digraph subsystems {\n"));
-    assert_non_null(strstr(text, "    \"s3\" -> \"s0\";\n    \"s3\" -> \"s4\";\n"));
-    assert_non_null(strstr(text, "    \"s0\" [label=\"3 s0\"];\n"));
+    CHECK(length == strlen(text));
+    CHECK(strcmp(text, "1 s1 1.1\n2 s2 1.2\n3 s0 1.0 <- s2\n4 s4 1.4\n"
+                       "5 s3 1.3 <- s0 s4\n6 s5 1.5\n") == 0);
+    (void)subsystem_set_dot(&set, text, sizeof text);
+    CHECK(strstr(text, "digraph subsystems {\n") != NULL);
+    CHECK(strstr(text, "    \"s3\" -> \"s0\";\n    \"s3\" -> \"s4\";\n") != NULL);
+    CHECK(strstr(text, "    \"s0\" [label=\"3 s0\"];\n") != NULL);
+}
+
+/* SPEC: O8 */
+static void graph_and_order_can_be_read(void **state)
+{
+    (void)state;
+    passes_in_child(show);
 }
 
 int main(void)
@@ -710,10 +895,13 @@ int main(void)
         cmocka_unit_test(a_late_registration_is_refused),
         cmocka_unit_test(thousands_of_random_graphs_are_ordered_as_the_plain_way_does),
         cmocka_unit_test(every_cycle_is_refused_and_named_in_order),
-        cmocka_unit_test(the_longest_cycle_is_named_whole),
+        cmocka_unit_test(every_missing_dependency_is_refused_and_both_ends_named),
+        cmocka_unit_test(the_longest_cycle_is_named_whole_and_longer_ones_are_counted),
+        cmocka_unit_test(without_memory_nothing_is_initialised),
         cmocka_unit_test(a_missing_or_circular_dependency_initialises_nothing),
         cmocka_unit_test(init_goes_in_order_and_shutdown_in_reverse),
         cmocka_unit_test(a_failed_init_shuts_down_in_reverse_what_was_up),
+        cmocka_unit_test(a_failed_init_is_tried_again_so_often_and_no_more),
         cmocka_unit_test(a_kernel_that_cannot_start_panics_and_names_the_subsystem),
         cmocka_unit_test(a_failed_shutdown_stops_none_of_the_others),
         cmocka_unit_test(a_hanging_shutdown_is_left_behind_at_its_time_limit),
