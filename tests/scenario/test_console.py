@@ -1,5 +1,6 @@
 """The console: what is shown, what is not, and the keys of the debug menu."""
 import re
+import subprocess
 
 import pytest
 from conftest import ROOT
@@ -10,6 +11,7 @@ KDEBUG_TEXT = "loaded from %s, %llu bytes"  # in subsys/modules/modules.c
 KDEBUG_LINE = r"module demo: loaded from lib/modules/demo\.hxm, \d+ bytes"
 STAMP = r"\[ *\d+\.\d{6}\] "
 SUBSYSTEMS = ["memory", "time", "console", "processors", "modules", "monitor"]
+COMPONENTS = SUBSYSTEMS + ["orchestrator", "events", "mailboxes", "threads", "interrupts"]
 WRITERS = 4
 
 
@@ -100,7 +102,7 @@ def a_running_guest(boot_once):
 def test_the_key_h_lists_the_keys(guest):
     answer = guest.ask("h", r"keys:\s+(.*?  q  [^\r\n]+)\r")[1]
     listed = re.findall(r"^  (\w)  \w", "  h" + answer.partition("h")[2], re.MULTILINE)
-    assert set("hsoltmcgdprq") <= set(listed) and len(set(listed)) == len(listed)
+    assert set("hsoltmcgdprqvz") <= set(listed) and len(set(listed)) == len(listed)
 
 
 # SPEC: C2 D3
@@ -109,8 +111,8 @@ def test_the_key_s_shows_every_component_healthy_with_its_numbers(guest):
     rows = re.findall(r"^(\S+) \d+\.\d+\.\d+ healthy: (\d+) operations, (\d+) errors "
                       r"\(last HX_OK\), (\d+) bytes, up (\d+) ms", answer, re.MULTILINE)
     numbers = {row[0]: row for row in rows}
-    assert set(SUBSYSTEMS) <= set(numbers)
-    assert all(int(numbers[name][1]) > 0 for name in SUBSYSTEMS)
+    assert set(COMPONENTS) <= set(numbers)
+    assert all(int(numbers[name][1]) > 0 for name in COMPONENTS if name != "mailboxes")
     assert all(int(row[4]) > 0 for row in rows)
     assert int(numbers["memory"][3]) > 0
     assert int(numbers["processors"][1]) == 2
@@ -128,9 +130,40 @@ def test_the_key_o_shows_subsystems_behind_what_they_need(guest):
     assert set(SUBSYSTEMS) <= set(seen)
 
 
+# SPEC: O8
+def test_the_key_v_shows_the_graph_that_graphviz_draws(guest):
+    graph = guest.ask("v", r"(digraph subsystems \{.*?\r?\n\})")[1].replace("\r", "")
+    drawn = subprocess.run(["dot", "-Tplain"], input=graph, text=True, capture_output=True, check=True)
+    edges = set(re.findall(r"^edge (\w+) (\w+) ", drawn.stdout, re.MULTILINE))
+    assert {("time", "memory"), ("console", "memory"), ("monitor", "ipc")} <= edges
+    assert set(SUBSYSTEMS) <= set(re.findall(r"^node (\w+) ", drawn.stdout, re.MULTILINE))
+
+
+# SPEC: O7 S1 K2 K4
+def test_the_key_z_suspends_the_kernel_and_wakes_it(guest):
+    guest.ask("z", "state: Running -> Suspended")
+    guest.expect("suspended: z resumes")
+    guest.ask("s", "state Suspended, phase Running")
+    guest.ask("z", r"time: suspended for \d+ ms, \d{9,} seconds since 1970")
+    guest.expect("state: Suspended -> Running")
+    guest.expect("resumed")
+    guest.ask("s", "state Running, phase Running")
+
+
+# SPEC: K2 L3
+def test_switching_off_while_suspended_waits_until_the_kernel_is_resumed(boot):
+    guest = boot().until_running()
+    guest.ask("z", "suspended: z resumes")
+    guest.ask("q", "shutdown requested: power off")
+    guest.ask("s", "state Suspended, phase Running")
+    guest.ask("z", "resumed|shutting down: power off")
+    guest.expect("helix: halted")
+    assert guest.end() == 0
+
+
 # SPEC: D4
 def test_the_key_l_shows_earlier_lines_again_in_order(guest):
-    guest.ask("z", "no such key; h lists them")
+    guest.ask("?", "no such key; h lists them")
     answer = guest.ask("l", r"\d\.\d{6} no such key; h lists them")
     rows = re.findall(r"^ *(\d+) +(\d+\.\d{6}) (.*?)\r*$", answer.string[:answer.end()],
                       re.MULTILINE)

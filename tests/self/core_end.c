@@ -6,6 +6,7 @@
 #include <base/string.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/exceptions.h>
+#include <core/ipc/event_bus.h>
 #include <core/lifecycle/lifecycle.h>
 #include <core/orchestrator/orchestrator.h>
 #include <hal/clock.h>
@@ -193,7 +194,18 @@ static const struct lifecycle_ops leaving_ops = {.on_phase_exit = leave_and_repl
 static struct lifecycle_callback second = {.ops = &leaving_ops, .argument = "B"};
 static struct lifecycle_callback third = {.ops = &ops, .argument = "C"};
 
-/* SPEC: L1 L2 K2 O6 */
+static struct kernel_event told; /* on the topic shutdown */
+static uint32_t told_times;
+
+static enum event_answer be_told(void *argument, const struct kernel_event *event)
+{
+    (void)argument;
+    told = *event;
+    told_times++;
+    return EVENT_CONTINUE;
+}
+
+/* SPEC: L1 L2 K2 K7 O6 */
 static void the_kernel_shuts_down_phase_by_phase_and_tells_everybody_in_order(void)
 {
     static const char *const lines[] = {
@@ -204,7 +216,14 @@ static void the_kernel_shuts_down_phase_by_phase_and_tells_everybody_in_order(vo
     };
     uint64_t from = log_lines_next();
     uint32_t failures = orchestrator_subsystems()->failures;
+    event_subscription ear;
 
+    EXPECT_EQUAL(
+        event_subscribe(&(struct event_subscriber){.topics = EVENT_TOPIC_SET(EVENT_TOPIC_SHUTDOWN),
+                                                   .callback = be_told,
+                                                   .contexts = EVENT_IN_ANY},
+                        &ear),
+        HX_OK);
     EXPECT_EQUAL(lifecycle_register(&first), HX_OK);
     EXPECT_EQUAL(lifecycle_register(&first), HX_EEXIST);
     EXPECT_EQUAL(lifecycle_register(&second), HX_OK);
@@ -216,6 +235,9 @@ static void the_kernel_shuts_down_phase_by_phase_and_tells_everybody_in_order(vo
         selftest_fail(__FILE__, __LINE__, "the diary says %s", diary);
     }
     EXPECT(log_lines_in_order(from, lines));
+    EXPECT_EQUAL(event_unsubscribe(ear), HX_OK);
+    EXPECT_EQUAL(told_times, 1);
+    EXPECT(told.kind == EVENT_CUSTOM && told.custom.id == lifecycle_shutdown_reason());
     EXPECT_EQUAL(orchestrator_subsystems()->up, 0);
     EXPECT_EQUAL(orchestrator_subsystems()->failures, failures);
 }

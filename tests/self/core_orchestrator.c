@@ -30,11 +30,12 @@ static struct subsystem_failure failure;
 
 /* --- what starting many costs ----------------------------------------------------------------- */
 
-#define FEW    100U
-#define MANY   1000U
-#define TRIES  10U
-#define GROWTH 4U /* times as dear one of many may be as one of few; squared growth is MANY / FEW  \
-                   */
+#define FEW   100U
+#define MANY  1000U
+#define TRIES 10U
+#define GROWTH                                                                                     \
+    4U /* one of many may cost so many times one of few; squared growth is 10                      \
+        */
 
 /* The least of some tries, so that an interruption counts for nothing. */
 static uint64_t cost_of_one(uint32_t count)

@@ -16,6 +16,7 @@ extern const struct selftest core_interrupts_tests[];
 extern const struct selftest core_ipc_examples_tests[];
 extern const struct selftest core_kernel_tests[];
 extern const struct selftest core_log_tests[];
+extern const struct selftest core_orchestrator_example_tests[];
 extern const struct selftest core_orchestrator_tests[];
 extern const struct selftest core_panic_end_tests[];
 extern const struct selftest core_panic_tests[];

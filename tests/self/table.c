@@ -21,6 +21,7 @@ const struct selftest *const selftest_suites[] = {
     core_interrupts_tests,
     core_subsystems_tests,
     core_orchestrator_tests,
+    core_orchestrator_example_tests,
     core_channel_tests,
     core_events_tests,
     core_router_tests,

@@ -2,6 +2,8 @@
  * Prints what the documentation takes from the code's own tables:
  *     tables options     the command line's keys, as Markdown
  *     tables states      the kernel's state machine, as a Graphviz graph
+ *     tables subsystems  the standard profile's subsystems, as a Graphviz graph
+ *     tables order       the same in the order of their start, as Markdown
  *     tables errors      the error numbers, as Markdown
  *     tables phases      which lifecycle phases each kernel state may be in, as Markdown
  *     tables rights      the rights of capabilities, as Markdown
@@ -13,10 +15,19 @@
 #include <core/config/command_line.h>
 #include <core/kernel/state.h>
 #include <core/lifecycle/lifecycle.h>
+#include <core/orchestrator/subsystem_set.h>
 #include <core/resource/resource.h>
 #include <helix/error.h>
+#include <kern/frames.h>
+#include <kern/heap.h>
+#include <kern/thread.h>
+#include <ports/hosted/hosted.h>
+#include <profiles/profile.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define MEMORY_SIZE (16ULL << 20)
 
 static void print_options(void)
 {
@@ -38,6 +49,61 @@ static void print_states(void)
 
     (void)kernel_state_dot(graph, sizeof(graph));
     fputs(graph, stdout);
+}
+
+/* Sorting takes its scratch memory from the heap. */
+static bool start_heap(void)
+{
+    struct frame_range usable = {HOSTED_MEMORY_FIRST, MEMORY_SIZE - HOSTED_MEMORY_FIRST};
+
+    if (!hosted_start(1, MEMORY_SIZE >> 20)) {
+        return false;
+    }
+    thread_init_boot();
+    return frames_init(&usable, 1, NULL, 0) == HX_OK && heap_init() == HX_OK;
+}
+
+/* The profile's subsystems in order; the program ends where they cannot be ordered. */
+static const struct subsystem_set *profile_set(void)
+{
+    static struct subsystem_set set;
+    static struct subsystem_failure failure;
+    hx_err error = start_heap() ? HX_OK : HX_ENOMEM;
+    subsystem_id id;
+
+    for (size_t i = 0; profile_subsystems[i] != NULL && error == HX_OK; i++) {
+        error = subsystem_set_add(&set, profile_subsystems[i], &id);
+    }
+    if (error != HX_OK || subsystem_set_sort(&set, &failure) != HX_OK) {
+        fprintf(stderr, "tables: %s %s\n", hx_error_text(error), failure.text);
+        exit(1);
+    }
+    return &set;
+}
+
+static void print_subsystems(void)
+{
+    static char graph[16384];
+
+    (void)subsystem_set_dot(profile_set(), graph, sizeof(graph));
+    fputs(graph, stdout);
+}
+
+static void print_order(void)
+{
+    const struct subsystem_set *set = profile_set();
+
+    printf("| start | subsystem | needs |\n|---|---|---|\n");
+    for (uint32_t place = 0; place < set->ordered; place++) {
+        const struct subsystem *subsystem = set->members[set->order[place]];
+        const char *const *name = subsystem->dependencies;
+
+        printf("| %u | %s |", place + 1, subsystem->name);
+        for (; name != NULL && *name != NULL; name++) {
+            printf("%s %s", name == subsystem->dependencies ? "" : ",", *name);
+        }
+        printf(" |\n");
+    }
 }
 
 static void print_errors(void)
@@ -100,8 +166,10 @@ int main(int argc, char **argv)
         const char *name;
         void (*print)(void);
     } tables[] = {
-        {"options", print_options}, {"states", print_states}, {"errors", print_errors},
-        {"phases", print_phases},   {"rights", print_rights}, {"resources", print_resources},
+        {"options", print_options},       {"states", print_states},
+        {"subsystems", print_subsystems}, {"order", print_order},
+        {"errors", print_errors},         {"phases", print_phases},
+        {"rights", print_rights},         {"resources", print_resources},
         {"classes", print_classes},
     };
 
@@ -111,6 +179,7 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    fprintf(stderr, "usage: tables options|states|errors|phases|rights|resources|classes\n");
+    fprintf(stderr, "usage: tables options|states|subsystems|order|errors|phases|rights|resources|"
+                    "classes\n");
     return 2;
 }
