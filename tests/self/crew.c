@@ -1,3 +1,4 @@
+#include <core/config/kernel_configuration.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <kern/cpu.h>
@@ -7,6 +8,14 @@
 
 #define JOIN_LIMIT_NS (90 * HAL_NS_PER_S)
 #define SPIN_LIMIT_NS CREW_PATIENCE_NS
+#define SOAK_PATIENCE 30U /* times as long, where the tests run their full counts */
+
+static uint64_t deadline_after(uint64_t nanoseconds)
+{
+    bool is_soak = command_line_has(kernel_command_line(), "soak");
+
+    return hal_clock_now() + (is_soak ? SOAK_PATIENCE : 1) * nanoseconds;
+}
 
 void crew_open(struct crew *crew)
 {
@@ -69,7 +78,7 @@ static bool are_freed(const struct crew *crew, uint64_t deadline)
 
 bool crew_join(struct crew *crew)
 {
-    uint64_t deadline = hal_clock_now() + JOIN_LIMIT_NS;
+    uint64_t deadline = deadline_after(JOIN_LIMIT_NS);
     hx_err error = HX_OK;
 
     while (atomic_load_explicit(&crew->done, memory_order_acquire) < crew->started &&
@@ -92,7 +101,7 @@ bool crew_join(struct crew *crew)
 
 bool crew_spin_until(const _Atomic uint32_t *word, uint32_t value)
 {
-    uint64_t deadline = hal_clock_now() + SPIN_LIMIT_NS;
+    uint64_t deadline = deadline_after(SPIN_LIMIT_NS);
 
     while (atomic_load_explicit(word, memory_order_acquire) < value) {
         if (hal_clock_now() > deadline) {
@@ -105,7 +114,7 @@ bool crew_spin_until(const _Atomic uint32_t *word, uint32_t value)
 
 bool crew_sleep_until(const _Atomic uint32_t *word, uint32_t value)
 {
-    uint64_t deadline = hal_clock_now() + SPIN_LIMIT_NS;
+    uint64_t deadline = deadline_after(SPIN_LIMIT_NS);
 
     while (atomic_load_explicit(word, memory_order_acquire) < value) {
         if (hal_clock_now() > deadline) {

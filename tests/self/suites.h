@@ -14,6 +14,7 @@ extern const struct selftest core_events_tests[];
 extern const struct selftest core_gate_tests[];
 extern const struct selftest core_interrupts_tests[];
 extern const struct selftest core_ipc_examples_tests[];
+extern const struct selftest core_ipc_load_tests[];
 extern const struct selftest core_kernel_tests[];
 extern const struct selftest core_log_tests[];
 extern const struct selftest core_orchestrator_example_tests[];
