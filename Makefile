@@ -22,6 +22,7 @@ include mk/modules.mk
 include mk/user.mk
 include mk/initrd.mk
 include mk/host.mk
+include mk/explore.mk
 include mk/docs.mk
 include mk/deps.mk
 include mk/test.mk
