@@ -26,7 +26,7 @@
 #define EXPLORE_THREADS 4U
 
 /* What hal_cpu_entropy() always is. */
-#define EXPLORE_ENTROPY 0x0200000000000007ULL
+#define EXPLORE_ENTROPY 0x0200000000010007ULL
 
 struct explore_scenario {
     const char *name;    /* one word */

@@ -357,6 +357,38 @@ static void what_never_blocks_has_an_order(void **state)
     explore(&scenario);
 }
 
+static void start_two_senders_with_much_room(void)
+{
+    start(4, 2);
+}
+
+/* Without the typed function's first attempt. */
+static void try_to_send_plainly(void)
+{
+    uint64_t number = number_of(0);
+    struct operation *operation = history_call(SEND, number);
+    hx_err error = channel_try_send(&channel->untyped, &number);
+
+    history_return(operation, error, 0);
+    sent += error == HX_OK ? 1 : 0;
+    leave_as_sender();
+}
+
+/* SPEC: P1 */
+static void a_channel_is_full_only_when_it_is(void **state)
+{
+    static const struct explore_scenario scenario = {
+        .name = "places",
+        .start = start_two_senders_with_much_room,
+        .threads = {receive_until_closed, try_to_send_plainly, try_to_send_plainly},
+        .finish = everything_is_accounted_for,
+        .preemptions = 2,
+    };
+
+    (void)state;
+    explore(&scenario);
+}
+
 static void send_one_soon(void)
 {
     (void)!send(0, SOON);
@@ -518,6 +550,7 @@ int main(void)
         cmocka_unit_test(a_close_reaches_a_receiver_that_waits),
         cmocka_unit_test(the_receivers_end_reaches_senders_that_wait),
         cmocka_unit_test(what_never_blocks_has_an_order),
+        cmocka_unit_test(a_channel_is_full_only_when_it_is),
         cmocka_unit_test(a_deadline_loses_nothing),
         cmocka_unit_test(a_wake_up_that_is_not_used_is_handed_on),
         cmocka_unit_test(a_reservation_ends_once_and_holds_up_nobody),
