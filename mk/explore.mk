@@ -4,7 +4,7 @@
 
 EXPLORED_SOURCES := $(wildcard core/capability/*.c) core/ipc/channel.c core/ipc/channel_table.c \
     core/ipc/oneshot.c kern/mutex.c kern/read_section.c kern/wait_queue.c tests/explore/kernel.c
-EXPLORER_SOURCES := tests/explore/explore.c tests/explore/history.c
+EXPLORER_SOURCES := tests/explore/explore.c tests/explore/history.c tests/explore/threads.c
 EXPLORE_TESTS    := $(wildcard tests/host/explore/test_*.c)
 
 # $(call explore_objects,VARIANT,SOURCES)
