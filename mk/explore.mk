@@ -4,6 +4,8 @@
 
 EXPLORED_SOURCES := $(wildcard core/capability/*.c) core/ipc/channel.c core/ipc/channel_table.c \
     core/ipc/oneshot.c kern/mutex.c kern/read_section.c kern/wait_queue.c tests/explore/kernel.c
+# For test_gate alone: these have more of the kernel behind them.
+EXPLORED_GATE    := core/gate/gate.c core/gate/slot.c ports/hosted/gate.c
 EXPLORER_SOURCES := tests/explore/explore.c tests/explore/history.c tests/explore/threads.c
 EXPLORE_TESTS    := $(wildcard tests/host/explore/test_*.c)
 
@@ -22,9 +24,11 @@ build/$(1)/tests/explore/%: build/$(1)/explore/tests/host/explore/%.c.o \
     $(call host_objects,$(1),$(EXPLORER_SOURCES)) build/$(1)/libhelix.a
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$($(1)_COMPILE) -o $$@ $$^ $(HOST_LIBS)
+	$$(Q)$($(1)_COMPILE) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(HOST_LIBS)
 
--include $(patsubst %.o,%.d,$(call explore_objects,$(1),$(EXPLORED_SOURCES) $(EXPLORE_TESTS)) \
+build/$(1)/tests/explore/test_gate: $(call explore_objects,$(1),$(EXPLORED_GATE))
+
+-include $(patsubst %.o,%.d,$(call explore_objects,$(1),$(EXPLORED_SOURCES) $(EXPLORED_GATE) $(EXPLORE_TESTS)) \
     $(call host_objects,$(1),$(EXPLORER_SOURCES)))
 endef
 

@@ -82,6 +82,9 @@ void explore_join_grace_periods(unsigned count);
 struct thread *explore_create(void (*entry)(void *argument), void *argument);
 void explore_start(struct thread *thread);
 
+/* A thread of the scenario. */
+struct thread *explore_thread_at(unsigned index);
+
 hx_err explore_park(uint64_t deadline_ns);
 void explore_unpark(struct thread *thread);
 void explore_yield(void);

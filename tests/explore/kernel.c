@@ -150,6 +150,16 @@ void thread_unpark(struct thread *thread)
     explore_unpark(thread);
 }
 
+void thread_for_each(bool (*callback)(struct thread *thread, void *argument), void *argument)
+{
+    bool goes_on = true;
+
+    for (unsigned i = 0; i < EXPLORE_THREADS && goes_on; i++) {
+        EXPLORE_POINT();
+        goes_on = callback(explore_thread_at(i), argument);
+    }
+}
+
 void thread_yield(void)
 {
     explore_yield();

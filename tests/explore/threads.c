@@ -61,6 +61,11 @@ struct thread *explore_thread(void)
     return explore_run.current != NULL ? &explore_run.current->thread : &main_thread;
 }
 
+struct thread *explore_thread_at(unsigned index)
+{
+    return &threads[index].thread;
+}
+
 bool *explore_interrupts_off(void)
 {
     static bool off;
