@@ -232,13 +232,19 @@ static void print_steps(void)
     }
 }
 
-static void report(const struct explore_scenario *scenario, const struct explore_outcome *outcome)
+static void print_counts(const struct explore_scenario *scenario,
+                         const struct explore_outcome *outcome)
 {
     printf(
         "# explore: %s: %lu schedules with at most %u preemptions and up to %u steps, %lu random "
         "ones (HELIX_SEED=%lu)\n",
         scenario->name, outcome->schedules, outcome->preemptions, outcome->longest, outcome->random,
         outcome->seed);
+}
+
+static void fail_if_failed(const struct explore_scenario *scenario,
+                           const struct explore_outcome *outcome)
+{
     if (outcome->has_failed) {
         print_steps();
         printf("# HELIX_SCHEDULE='%s %s' does it again\n", scenario->name, outcome->schedule);
@@ -265,10 +271,11 @@ void explore(const struct explore_scenario *scenario)
 
     if (text == NULL) {
         explore_quietly(scenario, &outcome);
-        report(scenario, &outcome);
+        print_counts(scenario, &outcome);
+        fail_if_failed(scenario, &outcome);
     } else if (schedule_of(text, scenario) != NULL) {
         explore_again(scenario, schedule_of(text, scenario), &outcome);
+        fail_if_failed(scenario, &outcome);
         print_steps();
-        report(scenario, &outcome);
     }
 }

@@ -11,7 +11,9 @@
  * - Time is virtual: a deadline may pass at any point from the start of the wait on.
  * - A schedule fails when explore_check does, when an assertion of the kernel does, when everybody
  *   waits and nobody can be woken, when it does not end, or when a thread or memory is left over.
- *   What is printed then repeats it: HELIX_SCHEDULE='NAME STEP:THREAD,…' runs that schedule alone.
+ *   What is printed then repeats it: HELIX_SCHEDULE='NAME CHOICE:THREAD,…' runs that schedule
+ * alone. Locks are left as they were, so what the same program says of later scenarios means
+ * nothing.
  * - HELIX_SEED repeats the random schedules; HELIX_SOAK=1 explores one preemption more, and more of
  *   the random ones.
  */
@@ -45,7 +47,7 @@ struct explore_outcome {
     uint64_t seed;    /* of the random ones */
     bool has_failed;
     char why[200];
-    char schedule[400]; /* the one that failed: STEP:THREAD,… */
+    char schedule[400]; /* the one that failed: CHOICE:THREAD,… */
 };
 
 /* Explore, print what was done, and fail the running cmocka test if a schedule fails. */
