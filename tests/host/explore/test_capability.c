@@ -396,7 +396,7 @@ static void what_an_ended_subject_gave_ends_with_it(void **state)
     static const struct explore_scenario scenario = {
         .name = "end",
         .start = start_with_heir,
-        .threads = {end_alice, check_bob_twice},
+        .threads = {end_alice, check_bob},
         .finish = finish,
         .preemptions = 2,
     };
