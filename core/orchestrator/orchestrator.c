@@ -45,10 +45,12 @@ static void give_turn(void)
 
 static void stats(struct component_stats *numbers)
 {
-    numbers->operations = orchestrator.subsystems.steps;
-    numbers->errors = orchestrator.subsystems.failures;
+    const struct subsystem_set *subsystems = &orchestrator.subsystems;
+
+    numbers->operations = atomic_load_explicit(&subsystems->steps, memory_order_relaxed);
+    numbers->errors = atomic_load_explicit(&subsystems->failures, memory_order_relaxed);
     numbers->memory_bytes = sizeof orchestrator;
-    numbers->last_error = orchestrator.subsystems.last_error;
+    numbers->last_error = atomic_load_explicit(&subsystems->last_error, memory_order_relaxed);
 }
 
 static bool is_healthy(void)

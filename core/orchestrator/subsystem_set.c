@@ -6,6 +6,7 @@
 #include <core/orchestrator/bounded_call.h>
 #include <core/orchestrator/failpoint.h>
 #include <core/orchestrator/subsystem_set.h>
+#include <stdatomic.h>
 
 static bool is_name_byte(char byte)
 {
@@ -87,10 +88,10 @@ static const struct subsystem *member_at(const struct subsystem_set *set, uint32
 /* Note how a step ended, in the set's numbers. */
 static hx_err note(struct subsystem_set *set, hx_err error)
 {
-    set->steps++;
+    atomic_fetch_add_explicit(&set->steps, 1, memory_order_relaxed);
     if (error != HX_OK) {
-        set->failures++;
-        set->last_error = error;
+        atomic_fetch_add_explicit(&set->failures, 1, memory_order_relaxed);
+        atomic_store_explicit(&set->last_error, error, memory_order_relaxed);
     }
     return error;
 }

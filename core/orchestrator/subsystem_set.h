@@ -42,12 +42,12 @@ struct subsystem_set {
     uint16_t names[SUBSYSTEM_NAME_PLACES];          /* ids, hashed by name; 0: free */
     uint32_t order[SUBSYSTEM_MAX];                  /* indices into members */
     uint32_t count;
-    uint32_t ordered;      /* length of order; 0 before subsystem_set_sort */
-    uint32_t up;           /* order[0..up) are initialised */
-    uint32_t init_retries; /* how often a failed init is tried again */
-    uint32_t steps;        /* inits, shutdowns, suspends and resumes so far */
-    uint32_t failures;     /* those of them that failed */
-    hx_err last_error;     /* of the last that failed */
+    uint32_t ordered;           /* length of order; 0 before subsystem_set_sort */
+    uint32_t up;                /* order[0..up) are initialised */
+    uint32_t init_retries;      /* how often a failed init is tried again */
+    _Atomic uint32_t steps;     /* inits, shutdowns, suspends and resumes; anybody may read */
+    _Atomic uint32_t failures;  /* those of them that failed */
+    _Atomic(hx_err) last_error; /* of the last that failed */
 };
 
 /* Errors: HX_EINVAL bad record or name, HX_EEXIST the name is taken, HX_ENOSPC. */
