@@ -1,15 +1,15 @@
-# What the documentation takes from the code's own tables.
+# What the documentation takes from the code's own tables. The variant is one that the tests build anyway.
 
 .PHONY: docs docs-check
 
-docs: deps build/host/tables ## write the tables and pictures that docs/ takes from the code
+docs: deps build/host-gcc/tables ## write the tables and pictures that docs/ takes from the code
 	$(Q)tools/docs
 
-docs-check: build/host/tables
+docs-check: build/host-gcc/tables
 	$(Q)tools/docs --check
 
-build/host/tables: build/host/obj/tools/tables/tables.c.o $(call host_archives,host)
+build/host-gcc/tables: build/host-gcc/obj/tools/tables/tables.c.o $(call host_archives,host-gcc)
 	$(call say,LD,$@)
-	$(Q)$(host_COMPILE) -o $@ $< $(call host_link,host) $(HOST_LIBS)
+	$(Q)$(host-gcc_COMPILE) -o $@ $< $(call host_link,host-gcc) $(HOST_LIBS)
 
--include build/host/obj/tools/tables/tables.c.d
+-include build/host-gcc/obj/tools/tables/tables.c.d
