@@ -13,11 +13,15 @@
 #include <tests/bench/bench.h>
 #include <tests/self/selftest.h>
 
-/* The console is process 1's from now on: only warnings and worse, unless the command line says
- * else. */
+/*
+ * The console is process 1's from now on: only warnings and worse, unless the command line says
+ * else. The level holds when a line is printed, so those of the boot that still wait are printed
+ * first.
+ */
 static void keep_quiet(void)
 {
     if (!command_line_has(kernel_command_line(), "loglevel")) {
+        console_flush();
         log_set_level(LOG_WARN);
     }
 }
