@@ -195,8 +195,10 @@ static void await_done(uint32_t count)
     }
 }
 
+/* Asked in loops that otherwise never let another thread run: the port delivers its ticks here. */
 static bool is_going_on(void)
 {
+    hal_cpu_relax();
     return !atomic_load_explicit(&is_over, memory_order_acquire);
 }
 

@@ -53,8 +53,10 @@ static void count_up(_Atomic uint32_t *word)
     atomic_fetch_add_explicit(word, 1, memory_order_acq_rel);
 }
 
+/* Asked in loops that otherwise never let another thread run: the port delivers its ticks here. */
 static bool is_going_on(void)
 {
+    hal_cpu_relax();
     return !atomic_load_explicit(&is_over, memory_order_acquire);
 }
 
