@@ -51,6 +51,16 @@ def test_a_tagged_test_that_is_missing_from_a_report_fails():
     assert spec.verdicts(tag, [outcome(CMOCKA)]) == [tap.FAIL]
 
 
+@pytest.mark.parametrize("head", ["static void first_thing(void **state)", "BODY(first_thing)",
+                                  "char *first_thing(void)", "BODY_ON(CPUS, first_thing)"])
+def test_a_claim_belongs_to_the_test_behind_it(tmp_path, monkeypatch, head):
+    monkeypatch.setattr(spec.tree, "ROOT", tmp_path)
+    source = tmp_path / "tests/host/core/test_x.c"
+    source.parent.mkdir(parents=True)
+    source.write_text(f"/* SPEC: K1 */\n{head}\n{{\n}}\n\nint main(void)\n{{\n}}\n")
+    assert spec.read_tags() == [spec.Tag("K1", source, "first_thing")]
+
+
 def test_a_row_without_results_is_not_called_passed():
     row = spec.Row("K1", "text", "")
     tag = spec.Tag("K1", pathlib.Path("x.c"), "first_thing")

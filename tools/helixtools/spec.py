@@ -9,7 +9,9 @@ from helixtools.suites import HOST, METAL
 
 ROW_LINE = re.compile(r"^\| (?P<row>[A-Z]\d+) \| (?P<text>.*?) \| (?P<no_host>.*?) ?\|$")
 TAG = re.compile(r"(?:/\*|#)\s*SPEC:\s*(?P<rows>[A-Z]\d+(?:[ ,]+[A-Z]\d+)*)")
-C_FUNCTION = re.compile(r"^[A-Za-z_][\w \*]*?\b(?P<name>\w+)\(")
+# A function, or one that a macro begins: BODY_ON(CPUS, name).
+C_FUNCTION = re.compile(r"^(?:[A-Za-z_][\w \*]*? \*?|[A-Z_]+\((?:\w+, )?)"
+                        r"(?P<name>\w+)(?:\(|\)$)")
 PYTHON_FUNCTION = re.compile(r"^(?:async )?def (?P<name>\w+)\(")
 
 TAGGED_FILES = ["tests/host/*/*.c", "tests/self/*.c", "tests/fuzz/*.c", "tests/scenario/*.py"]
