@@ -360,8 +360,10 @@ void hal_space_unmap(struct hal_space *space, uintptr_t address, size_t pages)
     for (size_t i = 0; i < pages; i++) {
         entry_store(&entries[i], 0);
     }
-    mmap((void *)address, pages * HAL_PAGE_SIZE, PROT_NONE,
-         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (mmap((void *)address, pages * HAL_PAGE_SIZE, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+        __builtin_trap(); /* the host has no more mappings, and the pages would stay accessible */
+    }
 }
 
 hx_err hal_space_protect(struct hal_space *space, uintptr_t address, size_t pages,

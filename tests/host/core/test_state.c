@@ -4,6 +4,7 @@
  */
 #include "machine.h"
 
+/* NOLINTNEXTLINE(bugprone-suspicious-include): what is static there is tested here */
 #include <core/orchestrator/orchestrator.c>
 
 /* SPEC K2, written out once more and in another form than the kernel's. */
