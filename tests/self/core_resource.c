@@ -438,8 +438,8 @@ static void an_owner_has_as_many_threads_as_its_limit(void)
     close_owner(owner);
 }
 
-/* Which is limit.threads of the command line where that is given, else what this test sets.
- * SPEC: Q1 Q2 */
+/* Which is limit.threads of the command line where that is given, else what this test sets. */
+/* SPEC: Q1 Q2 */
 static void the_kernels_thread_limit_binds(void)
 {
     struct resource_limits before = usage_of(OWNER_CORE, RESOURCE_THREADS).limits;

@@ -1,5 +1,6 @@
 """A report that is cut short, or that nobody planned, must not pass for a good one."""
 import pathlib
+import re
 
 import pytest
 
@@ -59,6 +60,17 @@ def test_a_claim_belongs_to_the_test_behind_it(tmp_path, monkeypatch, head):
     source.parent.mkdir(parents=True)
     source.write_text(f"/* SPEC: K1 */\n{head}\n{{\n}}\n\nint main(void)\n{{\n}}\n")
     assert spec.read_tags() == [spec.Tag("K1", source, "first_thing")]
+
+
+def test_each_claim_in_the_tree_is_read_and_names_a_test_that_is_run():
+    for pattern in spec.TAGGED_FILES:
+        for source in spec.tree.ROOT.glob(pattern):
+            lines = source.read_text(encoding="utf-8").splitlines()
+            assert [line for line in lines
+                    if re.search(r"SPEC: [A-Z]\d", line) and not spec.TAG.search(line)] == []
+    for tag in spec.read_tags():
+        if tag.source.suffix == ".c" and tag.source.parent.name != "fuzz":
+            assert len(re.findall(rf"\b{tag.test}\b", tag.source.read_text(encoding="utf-8"))) > 1, tag
 
 
 def test_a_row_without_results_is_not_called_passed():
