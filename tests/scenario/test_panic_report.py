@@ -1,6 +1,8 @@
 """A panic: its report, and what the machine does after it."""
+import pathlib
 import re
 import subprocess
+import time
 
 import pytest
 from conftest import PATIENCE, ROOT
@@ -140,12 +142,24 @@ def test_panic_reboot_boots_again(boot):
     assert guest.end() == 0
 
 
+def is_listening(path):
+    """Whether one can connect: a socket's file is there a moment before."""
+    sockets = [line.split() for line in pathlib.Path("/proc/net/unix").read_text().splitlines()]
+    return any(words[3] == "00010000" and words[-1] == str(path) for words in sockets)
+
+
+def wait_for_listener(path):
+    deadline = time.monotonic() + PATIENCE
+    while not is_listening(path):
+        assert time.monotonic() < deadline, f"nobody listens at {path}"
+        time.sleep(0.1)
+
+
 # SPEC: X1 X5
 def test_panic_break_stops_a_debugger_at_its_function(boot, tmp_path):
     """As with --gdb, but for the port, which another machine may have taken."""
     guest = boot(append="panic=break", qemu_args=f"-S -gdb unix:{tmp_path}/gdb,server=on,wait=off")
-    while not (tmp_path / "gdb").exists() and guest.rests(0.1):
-        pass
+    wait_for_listener(tmp_path / "gdb")
     with subprocess.Popen(
             ["gdb", "-nx", "-batch", IMAGE, "-ex", "set confirm off",
              "-ex", f"set remotetimeout {PATIENCE}",
