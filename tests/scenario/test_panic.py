@@ -73,6 +73,13 @@ def test_another_handler_decides(run_to_end):
     assert text.index("# the handler sees: with another handler") < block.start()
 
 
+# SPEC: K4
+def test_only_who_is_prepared_for_a_panic_hears_of_it(run_to_end):
+    text, _ = panic_with_exit(run_to_end, "with_two_who_listen_to_states")
+    assert re.findall(r"^# (.+) hears of state (\d)\r?$", text, re.MULTILINE) == [
+        ("who is prepared for a panic", "4")]
+
+
 def panic_that_stays(boot, append):
     """The block of a machine that neither ends nor says anything more."""
     guest = boot(append=append)

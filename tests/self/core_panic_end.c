@@ -6,6 +6,7 @@
 #include <core/debug/console.h>
 #include <core/debug/log.h>
 #include <core/interrupts/exceptions.h>
+#include <core/ipc/event_bus.h>
 #include <core/panic/panic.h>
 #include <hal/clock.h>
 #include <kern/cpu.h>
@@ -198,6 +199,33 @@ static void with_another_handler(void)
     panic("with another handler");
 }
 
+static enum event_answer say_who_hears(void *argument, const struct kernel_event *event)
+{
+    kprintln("# %s hears of state %u", (const char *)argument, event->state_changed.new_state);
+    return EVENT_CONTINUE;
+}
+
+static void listen_to_states(char *who, uint32_t contexts)
+{
+    const struct event_subscriber subscriber = {.topics = EVENT_TOPIC_SET(EVENT_TOPIC_KERNEL_STATE),
+                                                .callback = say_who_hears,
+                                                .argument = who,
+                                                .contexts = contexts};
+    event_subscription id;
+
+    EXPECT_EQUAL(event_subscribe(&subscriber, &id), HX_OK);
+}
+
+static void with_two_who_listen_to_states(void)
+{
+    static char prepared[] = "who is prepared for a panic";
+    static char other[] = "somebody else";
+
+    listen_to_states(prepared, EVENT_IN_PANIC);
+    listen_to_states(other, EVENT_IN_ANY & ~EVENT_IN_PANIC);
+    panic("somebody listens");
+}
+
 static void by_a_failed_assertion(void)
 {
     HX_ASSERT(thread_current() == NULL, "this sentence is in the report");
@@ -238,5 +266,6 @@ const struct selftest core_panic_end_tests[] = {
     FATAL(inside_the_panic_handler),
     FATAL(out_of_memory),
     FATAL(with_another_handler),
+    FATAL(with_two_who_listen_to_states),
     {.name = NULL},
 };
