@@ -28,9 +28,19 @@ static bool is_queued_locked(const struct waiter *waiter)
     return !list_is_empty(&waiter->link);
 }
 
+bool wait_queue_was_woken(struct wait_queue *queue, const struct waiter *waiter)
+{
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+    bool was_woken = !is_queued_locked(waiter);
+
+    spinlock_release(&queue->lock, state);
+    return was_woken;
+}
+
 hx_err wait_queue_wait(struct wait_queue *queue, struct waiter *waiter, uint64_t deadline_ns)
 {
-    hx_err error = thread_park(deadline_ns);
+    /* The look at the condition may have blocked (a mutex) and used up the token of a wake-up. */
+    hx_err error = wait_queue_was_woken(queue, waiter) ? HX_OK : thread_park(deadline_ns);
     hal_interrupt_state state = spinlock_acquire(&queue->lock);
 
     /* Woken, even if the deadline came first: the caller has to look, or the wake-up is lost. */

@@ -5,8 +5,11 @@
  * - The waiter's pattern, which loses no wake-up:
  *       struct waiter waiter;
  *       wait_queue_prepare(&queue, &waiter);
- *       while (!condition && error == HX_OK) { error = wait_queue_wait(&queue, &waiter, deadline);
- * } wait_queue_finish(&queue, &waiter);
+ *       while (!condition && error == HX_OK) {
+ *           error = wait_queue_wait(&queue, &waiter, deadline);
+ *       }
+ *       wait_queue_finish(&queue, &waiter);
+ *   Looking at the condition may block.
  * - The waker makes the condition true first, then wakes. First come, first woken.
  */
 #ifndef KERN_WAIT_QUEUE_H
@@ -15,6 +18,7 @@
 #include <base/list.h>
 #include <helix/error.h>
 #include <kern/spinlock.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct thread;
@@ -45,6 +49,10 @@ void wait_queue_prepare(struct wait_queue *queue, struct waiter *waiter);
 HX_MUST_USE hx_err wait_queue_wait(struct wait_queue *queue, struct waiter *waiter,
                                    uint64_t deadline_ns);
 void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter);
+
+/* Whether a wake-up has come since the waiter joined: for who waits on several queues and parks by
+ * itself, to ask before each park, as looking at conditions may have used the token up. */
+bool wait_queue_was_woken(struct wait_queue *queue, const struct waiter *waiter);
 
 /* Wake the longest waiting (returns how many: 0 or 1), or all.  Context: any but nmi. */
 unsigned wait_queue_wake_one(struct wait_queue *queue);
