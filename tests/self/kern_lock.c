@@ -516,6 +516,22 @@ static void give_permit(void)
     wait_queue_wake_one(&queue);
 }
 
+/* As when looking at the condition blocks, on a mutex for one: that park takes the wake-up's token.
+ */
+static void a_wake_up_whose_token_is_used_up_still_ends_the_wait(void)
+{
+    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
+    struct waiter waiter;
+
+    wait_queue_init(&queue, "test");
+    wait_queue_prepare(&queue, &waiter);
+    EXPECT_EQUAL(wait_queue_wake_one(&queue), 1);
+    EXPECT_EQUAL(thread_park(deadline), HX_OK);
+    EXPECT_EQUAL(wait_queue_wait(&queue, &waiter, deadline), HX_OK);
+    EXPECT(hal_clock_now() < deadline);
+    wait_queue_finish(&queue, &waiter);
+}
+
 static void wait_and_note(void *argument)
 {
     EXPECT_EQUAL(wait_for_permit(THREAD_NO_DEADLINE), HX_OK);
@@ -956,6 +972,7 @@ const struct selftest kern_lock_tests[] = {
     TEST(a_mutex_that_stays_locked_times_out),
     TEST(a_mutex_unlocked_while_a_locker_queues_up_is_taken),
     TEST(a_mutex_handed_over_at_the_deadline_is_taken),
+    TEST(a_wake_up_whose_token_is_used_up_still_ends_the_wait),
     TEST(waiters_are_woken_in_the_order_they_came),
     TEST(all_waiters_are_woken_at_once),
     TEST(a_wait_times_out_and_leaves_the_queue),
