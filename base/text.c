@@ -1,4 +1,5 @@
 #include <base/format.h>
+#include <base/memory.h>
 #include <base/text.h>
 
 struct text text_into(char *buffer, size_t size)
@@ -17,4 +18,16 @@ void text_add(struct text *text, const char *format, ...)
     va_start(args, format);
     text->length += format_text_va(text->buffer + used, text->size - used, format, args);
     va_end(args);
+}
+
+void text_add_bytes(struct text *text, const void *bytes, size_t size)
+{
+    size_t room = text->length < text->size ? text->size - text->length - 1 : 0;
+    size_t fits = size < room ? size : room;
+
+    if (fits > 0) {
+        memcpy(text->buffer + text->length, bytes, fits);
+        text->buffer[text->length + fits] = '\0';
+    }
+    text->length += size;
 }

@@ -23,4 +23,7 @@ struct text text_into(char *buffer, size_t size);
 /* Append.  Context: any. */
 void text_add(struct text *text, const char *format, ...) HX_PRINTF(2, 3);
 
+/* Append bytes, whatever they are.  Context: any. */
+void text_add_bytes(struct text *text, const void *bytes, size_t size);
+
 #endif

@@ -26,6 +26,14 @@
 #define HX_USED              __attribute__((used))
 #define HX_SECTION(name)     __attribute__((section(name)))
 
+/* Before `return f(…)` of the same type: a jump, not a call; only advice where the compiler cannot.
+ */
+#if __has_attribute(musttail)
+#define HX_TAIL_CALL __attribute__((musttail))
+#else
+#define HX_TAIL_CALL
+#endif
+
 #define HX_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define HX_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

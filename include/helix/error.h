@@ -39,7 +39,31 @@
     X(HX_EIO, 21, 5, "the device failed")                                                          \
     X(HX_ENOSPC, 22, 28, "no room left")                                                           \
     X(HX_EIMPORT, 23, 8, "an imported symbol is unknown")                                          \
-    X(HX_ELIMIT, 24, 122, "a resource limit is reached")
+    X(HX_ELIMIT, 24, 122, "a resource limit is reached")                                           \
+    X(HX_EINTR, 25, 4, "interrupted by a signal")                                                  \
+    X(HX_EBADF, 26, 9, "no such open file, or not open for this")                                  \
+    X(HX_ENOTDIR, 27, 20, "not a directory")                                                       \
+    X(HX_EISDIR, 28, 21, "a directory")                                                            \
+    X(HX_ENAMETOOLONG, 29, 36, "a name is too long")                                               \
+    X(HX_ELOOP, 30, 40, "too many symbolic links")                                                 \
+    X(HX_ENOTEMPTY, 31, 39, "the directory is not empty")                                          \
+    X(HX_EXDEV, 32, 18, "on another file system")                                                  \
+    X(HX_ESRCH, 33, 3, "no such process or thread")                                                \
+    X(HX_ECHILD, 34, 10, "no such child")                                                          \
+    X(HX_ENOTTY, 35, 25, "the device does not know this request")                                  \
+    X(HX_ESPIPE, 36, 29, "it has no position")                                                     \
+    X(HX_EROFS, 37, 30, "the file system is read only")                                            \
+    X(HX_EACCES, 38, 13, "the file's permissions forbid it")                                       \
+    X(HX_EMFILE, 39, 24, "too many open files")                                                    \
+    X(HX_EFBIG, 40, 27, "the file would become too large")                                         \
+    X(HX_ENXIO, 41, 6, "no such device or address")                                                \
+    X(HX_ENODEV, 42, 19, "no such device, or not one that can do this")                            \
+    X(HX_EOVERFLOW, 43, 75, "a value does not fit its type")                                       \
+    X(HX_E2BIG, 44, 7, "too many arguments")                                                       \
+    X(HX_ETXTBSY, 45, 26, "the program is being run or written")                                   \
+    X(HX_EMLINK, 46, 31, "too many links")                                                         \
+    X(HX_EDEADLOCK, 47, 35, "waiting would never end")                                             \
+    X(HX_EOPNOTSUPP, 48, 95, "this object cannot do that")
 
 #define HX_ERROR_ENUM(name, number, posix, text) name = (number),
 typedef enum hx_err { HX_ERROR_LIST(HX_ERROR_ENUM) } hx_err;
