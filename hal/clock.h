@@ -9,6 +9,7 @@
 #ifndef HAL_CLOCK_H
 #define HAL_CLOCK_H
 
+#include <helix/attributes.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,6 +33,18 @@ uint64_t hal_clock_cycles_per_second(void);
  * Returns the correction in parts per million.  Context: thread.
  */
 int64_t hal_clock_refine(void);
+
+/*
+ * How a program turns the counter that it reads itself into hal_clock_now():
+ * counter * multiplier / 2^32 + offset, modulo 2^64.
+ */
+struct hal_clock_scale {
+    uint64_t multiplier;
+    uint64_t offset;
+};
+
+/* The scale in force. Returns false where programs cannot read the counter.  Context: any. */
+HX_MUST_USE bool hal_clock_scale(struct hal_clock_scale *scale);
 
 /* Seconds since 1970-01-01 UTC from the machine's wall clock, 0 when it has none.  Context: thread.
  */

@@ -18,6 +18,9 @@
 /* Number of the calling CPU.  Context: any.  (inline in the port) */
 static inline uint32_t hal_cpu_id(void);
 
+/* Whether programs can read that number without the kernel (x86_64: rdtscp).  Context: any. */
+bool hal_cpu_id_is_readable(void);
+
 /* CPUs the machine has and this kernel can drive, at least 1; fixed once the port has started. */
 uint32_t hal_cpu_count(void);
 

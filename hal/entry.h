@@ -39,9 +39,22 @@ void kernel_exception(struct hal_frame *frame);
 /* A non-maskable interrupt.  Context: nmi. */
 void kernel_nmi(struct hal_frame *frame);
 
-/* A system call of a process (not a module's callout); hal/user.h reads the frame. Interrupts on.
+/*
+ * A system call of a process (not a module's callout): the six argument registers and the number,
+ * as the program gave them; what it returns goes to the result register. The frame is
+ * hal_user_frame(). Interrupts on. Implemented by core/syscall; the arguments come in registers so
+ * that the handler is called with them as they are.
  */
-void kernel_syscall(struct hal_frame *frame);
+int64_t kernel_syscall(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
+                       uint64_t number);
+
+/*
+ * A process's thread is about to go on in user mode at what the frame says, and its user_work is
+ * not 0. Called before every such return (from a system call, exception or interrupt; never inside
+ * a call into a module), again until user_work is 0. Interrupts on, context thread: it may block,
+ * change the frame, and not return.
+ */
+void kernel_return_to_user(struct hal_frame *frame);
 
 /*
  * A call through the gate failed: activation->outcome says how (HX_ENOENT the slot is empty,

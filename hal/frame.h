@@ -86,6 +86,9 @@ bool hal_frame_walk(uintptr_t *fp, uintptr_t *return_address);
  */
 bool hal_frame_fixup(struct hal_frame *frame);
 
+/* Whether the instruction is one of those; nothing changes.  Context: exception. */
+bool hal_frame_may_fault(const struct hal_frame *frame);
+
 #include <hal_port.h>
 
 #endif

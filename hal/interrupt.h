@@ -3,7 +3,8 @@
  *
  * Rules:
  * - There are 256 vectors. The port reserves some (HAL_VECTOR_*, in hal_port.h): HAL_VECTOR_FIRST
- * to HAL_VECTOR_LAST are free for external lines.
+ *   to HAL_VECTOR_LAST are free for external lines, but for HAL_VECTOR_SYSCALL, by which programs
+ *   enter the kernel.
  * - The kernel acknowledges each interrupt after its handlers, before it may switch threads.
  * - The hosted port delivers a pending interrupt when interrupts become enabled, in hal_cpu_relax
  *   and in hal_cpu_idle; nowhere else.

@@ -28,6 +28,7 @@ enum hal_protection {
     HAL_EXECUTE = 1U << 2,
     HAL_USER = 1U << 3,   /* reachable from unprivileged mode */
     HAL_DEVICE = 1U << 4, /* uncached */
+    HAL_MARK = 1U << 5,   /* nothing to the machine: kept with a user page for who mapped it */
 };
 
 /* Physical <-> direct map.  Context: any.  (inline in the port) */
@@ -80,7 +81,8 @@ struct hal_space *hal_space_kernel(void);
 
 /*
  * Create a space whose kernel half is the kernel's and whose user half is empty; destroy returns
- * its tables (not the mapped frames). A destroyed space is current on no CPU.
+ * its tables (not the frames mapped in the module window). When it is destroyed, it is current on
+ * no CPU, and nothing is mapped in its user window any more.
  */
 HX_MUST_USE hx_err hal_space_create(struct hal_space **space);
 void hal_space_destroy(struct hal_space *space);
@@ -101,10 +103,44 @@ void hal_space_unmap(struct hal_space *space, uintptr_t address, size_t pages);
 HX_MUST_USE hx_err hal_space_protect(struct hal_space *space, uintptr_t address, size_t pages,
                                      unsigned protection);
 
-/* Look up a page. Returns whether it is mapped; physical and protection may be NULL.  Context: any.
+/* Look up the page of an address. Returns whether it is mapped; *physical is its frame, page
+ * aligned. Both may be NULL.  Context: any.
  */
 bool hal_space_lookup(const struct hal_space *space, uintptr_t address, uint64_t *physical,
                       unsigned *protection);
+
+/*
+ * One page as a space has it; protection 0: there is none. HAL_MARK alone: the space keeps the
+ * frame's address, but nobody reaches the page, and hal_space_lookup does not find it.
+ */
+struct hal_page {
+    uint64_t physical;
+    unsigned protection;
+};
+
+/*
+ * The entry of one page of the user window, in a space that hal_space_create made; its tables are
+ * made as needed. It is valid until the space is destroyed. NULL: no table could be had, or the
+ * address is outside.
+ * Context: thread; serialised per space by the caller.
+ */
+struct hal_entry;
+struct hal_entry *hal_space_entry(struct hal_space *space, uintptr_t address);
+
+/* Read and replace an entry. Neither checks nor flushes; what the protection is, the rules above
+ * say.  Context: as hal_space_entry. */
+struct hal_page hal_entry_load(const struct hal_entry *entry);
+void hal_entry_store(struct hal_entry *entry, struct hal_page page);
+
+/*
+ * Call back for each entry of a range that is not empty, in rising order. The callback may change
+ * the page, as hal_entry_store would; false ends the walk after it. Returns the address where a
+ * next call goes on: behind the last page shown, or the end of the range. What has no tables is
+ * passed over in large steps. The range lies in the user window.  Context: as hal_space_entry.
+ */
+typedef bool (*hal_page_visitor)(void *argument, uintptr_t address, struct hal_page *page);
+uintptr_t hal_space_for_each_page(struct hal_space *space, uintptr_t address, size_t pages,
+                                  hal_page_visitor visitor, void *argument);
 
 /* Flush the calling CPU's translations of a range.  Context: any. */
 void hal_tlb_flush_local(uintptr_t address, size_t pages);

@@ -3,7 +3,8 @@
  *
  * Rules:
  * - struct thread belongs to kern; the port only keeps a pointer to the running one per CPU.
- * - struct hal_thread (in hal_port.h) is embedded in struct thread as its first member `hal`.
+ * - struct hal_thread (in hal_port.h) is embedded in struct thread as its first member `hal`; the
+ * word user_work follows it, so that the port can look at it on the way to user mode.
  */
 #ifndef HAL_THREAD_H
 #define HAL_THREAD_H

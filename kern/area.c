@@ -150,6 +150,15 @@ static void slot_put(struct area_record *record)
 
 /* --- pages ------------------------------------------------------------------------------------ */
 
+static uint64_t frame_behind(uintptr_t address)
+{
+    uint64_t physical;
+    bool mapped = hal_space_lookup(hal_space_kernel(), address, &physical, NULL);
+
+    HX_ASSERT(mapped, "an area's pages stay mapped until it is freed");
+    return physical;
+}
+
 /* Unmap pages on all CPUs, then free their frames. */
 static void pages_release(uintptr_t address, size_t pages)
 {
@@ -159,10 +168,7 @@ static void pages_release(uintptr_t address, size_t pages)
         size_t batch = pages < RELEASE_BATCH ? pages : RELEASE_BATCH;
 
         for (size_t i = 0; i < batch; i++) {
-            bool mapped =
-                hal_space_lookup(hal_space_kernel(), address + i * HAL_PAGE_SIZE, &frames[i], NULL);
-
-            HX_ASSERT(mapped, "an area's pages stay mapped until it is freed");
+            frames[i] = frame_behind(address + i * HAL_PAGE_SIZE);
         }
         kernel_space_unmap(address, batch);
         cpu_tlb_shootdown(address, batch);
@@ -228,6 +234,14 @@ hx_err area_allocate(size_t pages, unsigned protection, owner_tag owner, struct 
     atomic_fetch_add_explicit(&window.pages, pages, memory_order_relaxed);
     *area = &record->area;
     return HX_OK;
+}
+
+void area_give(struct area *area, owner_tag owner)
+{
+    for (size_t i = 0; i < area->pages; i++) {
+        frames_give(frame_behind(area->base + i * HAL_PAGE_SIZE), owner);
+    }
+    area->owner = owner;
 }
 
 void area_free(struct area *area)

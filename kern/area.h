@@ -41,6 +41,10 @@ HX_MUST_USE hx_err area_init(void);
 HX_MUST_USE hx_err area_allocate(size_t pages, unsigned protection, owner_tag owner,
                                  struct area **area);
 
+/* Its pages are another owner's from now on.  Context: any but nmi; nobody frees the area
+ * meanwhile. */
+void area_give(struct area *area, owner_tag owner);
+
 /* Unmap on all CPUs and free. NULL is allowed.  Context: thread with interrupts on, or boot. */
 void area_free(struct area *area);
 

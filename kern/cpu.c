@@ -138,9 +138,16 @@ static void flush_range(void *argument)
     hal_tlb_flush_local(range->address, range->pages);
 }
 
-void cpu_tlb_shootdown(uintptr_t address, size_t pages)
+void cpu_tlb_shootdown_on(uint64_t mask, uintptr_t address, size_t pages)
 {
     struct tlb_range range = {.address = address, .pages = pages};
 
-    cpu_call(cpu_online_mask(), flush_range, &range);
+    if (mask != 0) {
+        cpu_call(mask, flush_range, &range);
+    }
+}
+
+void cpu_tlb_shootdown(uintptr_t address, size_t pages)
+{
+    cpu_tlb_shootdown_on(cpu_online_mask(), address, pages);
 }

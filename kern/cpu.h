@@ -44,6 +44,9 @@ void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument);
  * cpu_call; with interrupts off it is allowed only while one CPU is online. */
 void cpu_tlb_shootdown(uintptr_t address, size_t pages);
 
+/* The same on the CPUs of a mask alone; nothing for an empty one. */
+void cpu_tlb_shootdown_on(uint64_t mask, uintptr_t address, size_t pages);
+
 /* The message vector's handler.  Context: irq. */
 void cpu_call_interrupt(void);
 

@@ -321,11 +321,11 @@ void thread_preempt_interrupted(void)
 /* --- parking ---------------------------------------------------------------------------------- */
 
 /*
- * Wake a thread. Always writes, even when nothing changes: the release makes what the caller did
- * before visible to the park that consumes the token; skipping it because a token is there already
- * would lose a wake-up.
+ * Wake a thread; returns the state it was in. Always writes, even when nothing changes: the release
+ * makes what the caller did before visible to the park that consumes the token; skipping it because
+ * a token is there already would lose a wake-up.
  */
-static void wake(struct thread *thread, uint32_t token)
+static uint32_t wake(struct thread *thread, uint32_t token)
 {
     hal_interrupt_state interrupts = hal_interrupts_save();
     uint32_t old = atomic_load_explicit(&thread->state, memory_order_relaxed);
@@ -340,11 +340,37 @@ static void wake(struct thread *thread, uint32_t token)
         dispatch_enqueue(thread);
     }
     hal_interrupts_restore(interrupts);
+    return old;
 }
 
 void thread_unpark(struct thread *thread)
 {
-    wake(thread, THREAD_TOKEN);
+    (void)wake(thread, THREAD_TOKEN);
+    if (HX_UNLIKELY(thread_current()->reschedule)) {
+        thread_preempt();
+    }
+}
+
+/*
+ * A thread that is not Running in the very state that wake replaces looks at user_work later,
+ * behind the state's change to Running. One that is may be on its way to user mode, having looked:
+ * its CPU gets a message. The CPU's number may be old only before the switch to the thread is
+ * finished, and finishing it is an atomic exchange that orders the number's store before the look.
+ */
+void thread_interrupt(struct thread *thread, uint32_t reasons)
+{
+    hal_interrupt_state interrupts = hal_interrupts_save();
+
+    /* Pairs with the port's look on the way to user mode, and thread_is_interrupted. */
+    atomic_fetch_or_explicit(&thread->user_work, reasons, memory_order_seq_cst);
+
+    uint32_t old = wake(thread, THREAD_TOKEN);
+    uint32_t cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+
+    if ((old & THREAD_STATE_MASK) == THREAD_RUNNING && cpu != hal_cpu_id()) {
+        hal_interrupt_send(cpu, HAL_VECTOR_RESCHEDULE);
+    }
+    hal_interrupts_restore(interrupts);
     if (HX_UNLIKELY(thread_current()->reschedule)) {
         thread_preempt();
     }
@@ -353,7 +379,7 @@ void thread_unpark(struct thread *thread)
 /* A deadline wakes without leaving a token: that is how thread_park tells the two apart. */
 void dispatch_park_expired(struct timer *timer)
 {
-    wake(HX_CONTAINER_OF(timer, struct thread, park_timer), 0);
+    (void)wake(HX_CONTAINER_OF(timer, struct thread, park_timer), 0);
 }
 
 /* Switch away until something wakes the thread, which is Parking. Interrupts off. */
@@ -459,7 +485,7 @@ hx_err thread_hand_over(struct thread *next, struct spinlock *lock, uint64_t dea
         switch_over(self, next, cpu, deadline_ns);
         return finish_parking(thread_current());
     }
-    wake(next, THREAD_TOKEN);
+    (void)wake(next, THREAD_TOKEN);
     spinlock_release_nested(lock);
     if (parks) {
         wait_parked(self, deadline_ns);
@@ -546,6 +572,22 @@ static bool slice_is_over(const struct thread *self)
     return state_of(self) == THREAD_IDLE || self->slice_ticks * TIMER_TICK_NS >= policy->slice_ns;
 }
 
+static _Atomic(void (*)(struct thread *)) tick_hook;
+
+void thread_set_tick_hook(void (*hook)(struct thread *thread))
+{
+    atomic_store_explicit(&tick_hook, hook, memory_order_release); /* pairs with call_tick_hook */
+}
+
+static void call_tick_hook(struct thread *self)
+{
+    void (*hook)(struct thread *) = atomic_load_explicit(&tick_hook, memory_order_acquire);
+
+    if (hook != NULL) {
+        hook(self);
+    }
+}
+
 static void tick(struct thread *self, uint32_t cpu)
 {
     uint64_t ticks = atomic_load_explicit(&cpus[cpu].ticks, memory_order_relaxed) + 1;
@@ -555,6 +597,9 @@ static void tick(struct thread *self, uint32_t cpu)
     charge(self, cycles);
     self->run_since = cycles;
     self->slice_ticks++;
+    if (self->user != NULL) {
+        call_tick_hook(self);
+    }
     if (policy->length(cpu) != 0) {
         self->reschedule |= slice_is_over(self);
         call_for_help(ticks);

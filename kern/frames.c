@@ -39,11 +39,12 @@ struct frame_link {
     uint32_t previous;
 };
 
-/* Keys: L = the lock while free, else the block's owner; A = atomic, relaxed */
+/* Keys: L = the lock while free, else the block's owner; A = atomic, relaxed unless its user says
+ */
 struct frame {
     union {
-        struct frame_link link; /* L  state FREE */
-        uint64_t private_word;  /* L  state ALLOCATED or INSIDE */
+        struct frame_link link;        /* L  state FREE */
+        _Atomic uint64_t private_word; /* A  state ALLOCATED or INSIDE; the block's owner's */
     };
     _Atomic owner_tag owner; /* A  of an ALLOCATED one */
     _Atomic uint8_t state;   /* A */
@@ -149,6 +150,11 @@ static inline unsigned state_of(const struct frame *frame)
 static inline void set_state(struct frame *frame, unsigned state)
 {
     atomic_store_explicit(&frame->state, (uint8_t)state, memory_order_relaxed);
+}
+
+static inline void set_private(struct frame *frame, uint64_t value)
+{
+    atomic_store_explicit(&frame->private_word, value, memory_order_relaxed);
 }
 
 static inline void set_owner(struct frame *frame, owner_tag owner)
@@ -275,10 +281,10 @@ static uint32_t block_take_locked(unsigned order)
 static inline void block_claim(struct frame *frame, unsigned order, owner_tag owner)
 {
     for (uint32_t i = 1; i < 1U << order; i++) {
-        frame[i].private_word = 0;
+        set_private(&frame[i], 0);
         set_state(&frame[i], FRAME_INSIDE);
     }
-    frame->private_word = 0;
+    set_private(frame, 0);
     set_owner(frame, owner);
     set_state(frame, FRAME_ALLOCATED + order);
 }
@@ -359,6 +365,30 @@ static inline bool cache_put(struct frame *frame, uint64_t physical)
     return true;
 }
 
+/* The order of the block to take when so many frames are wanted: a small one that is there, so that
+ * large ones stay whole; else as many at once as are wanted. */
+static unsigned order_for(uint32_t wanted)
+{
+    unsigned smallest = (unsigned)__builtin_ctz(pool.orders);
+    unsigned largest = 31U - (unsigned)__builtin_clz(wanted);
+
+    return smallest < largest ? smallest : largest;
+}
+
+/* Returns how many frames the cache has then. */
+static uint32_t cache_add_block_locked(struct frame_cache *cache, uint32_t count, unsigned order)
+{
+    struct frame *frame = &pool.frames[block_take_locked(order)];
+    uint64_t physical = address_of(frame);
+
+    for (uint32_t i = 0; i < 1U << order; i++) {
+        set_state(&frame[i], FRAME_CACHED);
+        cache->frames[count + i] = &frame[i];
+        cache->physical[count + i] = physical + ((uint64_t)i << HAL_PAGE_SHIFT);
+    }
+    return count + (1U << order);
+}
+
 /* Fill this CPU's cache half, as far as there is memory. */
 static void cache_refill(void)
 {
@@ -366,19 +396,8 @@ static void cache_refill(void)
     struct frame_cache *cache = &caches[hal_cpu_id()];
     uint32_t count = cache_count(cache);
 
-    while (count < CACHE_BATCH) {
-        uint32_t index = block_take_locked(0);
-
-        if (index == INDEX_NONE) {
-            break;
-        }
-
-        struct frame *frame = &pool.frames[index];
-
-        set_state(frame, FRAME_CACHED);
-        cache->frames[count] = frame;
-        cache->physical[count] = address_of(frame);
-        count++;
+    while (count < CACHE_BATCH && pool.orders != 0) {
+        count = cache_add_block_locked(cache, count, order_for(CACHE_BATCH - count));
     }
     cache_set_count(cache, count);
     spinlock_release(&pool.lock, state);
@@ -556,19 +575,40 @@ owner_tag frames_owner(uint64_t physical)
                                : OWNER_NONE;
 }
 
+void frames_give(uint64_t physical, owner_tag owner)
+{
+    struct frame *frame = frame_around(physical);
+
+    HX_ASSERT(is_allocated(frame) && owner != OWNER_NONE, "what is allocated has an owner");
+    set_owner(frame, owner);
+}
+
 void frames_set_private(uint64_t physical, uint64_t value)
 {
     struct frame *frame = frame_around(physical);
 
     HX_ASSERT(state_of(frame) >= FRAME_ALLOCATED, "a private word is set for an allocated frame");
-    frame->private_word = value;
+    set_private(frame, value);
 }
 
 uint64_t frames_private(uint64_t physical)
 {
     const struct frame *frame = frame_around(physical);
 
-    return state_of(frame) >= FRAME_ALLOCATED ? frame->private_word : 0;
+    return state_of(frame) >= FRAME_ALLOCATED
+               ? atomic_load_explicit(&frame->private_word, memory_order_relaxed)
+               : 0;
+}
+
+_Atomic uint64_t *frames_private_word(uint64_t physical)
+{
+    uint64_t number = physical >> HAL_PAGE_SHIFT;
+    struct frame *frame = HX_LIKELY(is_in_zone(&pool.zones[0], number))
+                              ? frame_in_zone(&pool.zones[0], number)
+                              : frame_around(physical);
+
+    HX_DEBUG_ASSERT(state_of(frame) >= FRAME_ALLOCATED, "a free frame has no private word");
+    return &frame->private_word;
 }
 
 void frames_statistics(struct frame_statistics *statistics)

@@ -61,6 +61,10 @@ void frames_release_range(uint64_t base, uint64_t size);
  */
 void frames_drain_caches(void);
 
+/* An allocated frame, or the first of a block, is another owner's from now on.  Context: any but
+ * nmi. */
+void frames_give(uint64_t physical, owner_tag owner);
+
 /* The owner of an allocated block's first frame, OWNER_NONE for a free or foreign one.  Context:
  * any. */
 owner_tag frames_owner(uint64_t physical);
@@ -72,6 +76,11 @@ owner_tag frames_owner(uint64_t physical);
  */
 void frames_set_private(uint64_t physical, uint64_t value);
 uint64_t frames_private(uint64_t physical);
+
+/* The same word, for atomic operations of the block's owner; of an allocated block only. The lowest
+ * two bits are to stay 0 where the heap must not take the frame for its own (kern/slab.h).
+ * Context: any. */
+_Atomic uint64_t *frames_private_word(uint64_t physical);
 
 struct frame_statistics {
     uint64_t total;  /* frames under management */

@@ -9,22 +9,25 @@ struct mutex_waiter {
 
 void mutex_init(struct mutex *mutex, const char *name)
 {
-    atomic_init(&mutex->owner, NULL);
+    atomic_init(&mutex->word, 0);
     spinlock_init(&mutex->lock, LOCK_RANK_MUTEX, name);
     list_init(&mutex->waiters);
 }
 
 bool mutex_is_mine(const struct mutex *mutex)
 {
-    return atomic_load_explicit(&mutex->owner, memory_order_relaxed) == thread_current();
+    uintptr_t word = atomic_load_explicit(&mutex->word, memory_order_relaxed);
+
+    return (word & ~MUTEX_HAS_WAITERS) == (uintptr_t)thread_current();
 }
 
 /* Take it if nobody has it. Acquire pairs with the release in mutex_unlock. */
-static bool take(struct mutex *mutex)
+static HX_ALWAYS_INLINE bool take(struct mutex *mutex)
 {
-    struct thread *nobody = NULL;
+    uintptr_t nobody = 0;
 
-    return atomic_compare_exchange_strong_explicit(&mutex->owner, &nobody, thread_current(),
+    return atomic_compare_exchange_strong_explicit(&mutex->word, &nobody,
+                                                   (uintptr_t)thread_current(),
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
@@ -34,12 +37,26 @@ bool mutex_try_lock(struct mutex *mutex)
     return take(mutex);
 }
 
-/* Take it or queue up. Who unlocks holds the lock too, so it sees either the waiter or its taking.
- */
+/* Have who owns it look at the waiters when it unlocks; or, if nobody does, take it. */
+static bool take_or_mark_locked(struct mutex *mutex)
+{
+    uintptr_t word = atomic_load_explicit(&mutex->word, memory_order_relaxed);
+    uintptr_t wanted;
+
+    do {
+        wanted = word != 0 ? word | MUTEX_HAS_WAITERS : (uintptr_t)thread_current();
+        /* Acquire pairs with the release in mutex_unlock. */
+    } while (!atomic_compare_exchange_weak_explicit(&mutex->word, &word, wanted,
+                                                    memory_order_acquire, memory_order_relaxed));
+    return word == 0;
+}
+
+/* Take it or queue up. Who unlocks a mutex that is marked holds the lock too, so it sees the
+ * waiter. */
 static bool take_or_join(struct mutex *mutex, struct mutex_waiter *waiter)
 {
     hal_interrupt_state state = spinlock_acquire(&mutex->lock);
-    bool taken = take(mutex);
+    bool taken = take_or_mark_locked(mutex);
 
     if (!taken) {
         list_push_back(&mutex->waiters, &waiter->link);
@@ -62,14 +79,14 @@ static bool was_handed_over(struct mutex *mutex, struct mutex_waiter *waiter, bo
     return mine;
 }
 
-hx_err mutex_lock_until(struct mutex *mutex, uint64_t deadline_ns)
+static HX_NOINLINE hx_err wait_for(struct mutex *mutex, uint64_t deadline_ns)
 {
     struct mutex_waiter waiter = {.thread = thread_current()};
     hx_err error = HX_OK;
 
     HX_ASSERT(context_can_block() && !mutex_is_mine(mutex),
               "a mutex is locked where blocking is allowed, and once by a thread");
-    if (take(mutex) || take_or_join(mutex, &waiter)) {
+    if (take_or_join(mutex, &waiter)) {
         return HX_OK;
     }
     do {
@@ -81,6 +98,12 @@ hx_err mutex_lock_until(struct mutex *mutex, uint64_t deadline_ns)
     return error;
 }
 
+hx_err mutex_lock_until(struct mutex *mutex, uint64_t deadline_ns)
+{
+    HX_ASSERT(context_can_block(), "a mutex is locked where blocking is allowed");
+    return HX_LIKELY(take(mutex)) ? HX_OK : wait_for(mutex, deadline_ns);
+}
+
 void mutex_lock(struct mutex *mutex)
 {
     hx_err error = mutex_lock_until(mutex, THREAD_NO_DEADLINE);
@@ -88,18 +111,31 @@ void mutex_lock(struct mutex *mutex)
     HX_ASSERT(error == HX_OK, "a wait without a deadline does not time out");
 }
 
-void mutex_unlock(struct mutex *mutex)
+/* Hand it to the longest waiter. */
+static HX_NOINLINE void hand_over(struct mutex *mutex)
 {
     HX_ASSERT(mutex_is_mine(mutex), "a mutex is unlocked by the thread that locked it");
 
     hal_interrupt_state state = spinlock_acquire(&mutex->lock);
     struct list *node = list_pop_front(&mutex->waiters);
     struct thread *heir = node != NULL ? LIST_ENTRY(node, struct mutex_waiter, link)->thread : NULL;
+    uintptr_t mark = list_is_empty(&mutex->waiters) ? 0 : MUTEX_HAS_WAITERS;
 
     /* Release pairs with the acquire in take; an heir takes the lock to look. */
-    atomic_store_explicit(&mutex->owner, heir, memory_order_release);
+    atomic_store_explicit(&mutex->word, (uintptr_t)heir | mark, memory_order_release);
     if (heir != NULL) {
         thread_unpark(heir); /* under the lock: it cannot exit before */
     }
     spinlock_release(&mutex->lock, state);
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+    uintptr_t self = (uintptr_t)thread_current();
+
+    /* Release pairs with the acquire in take. */
+    if (HX_UNLIKELY(!atomic_compare_exchange_strong_explicit(
+            &mutex->word, &self, 0, memory_order_release, memory_order_relaxed))) {
+        hand_over(mutex);
+    }
 }

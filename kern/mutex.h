@@ -13,12 +13,16 @@
 #include <kern/spinlock.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct thread;
 
+/* In the word, beside the owner: unlocking is to look at the waiters. Set under the lock. */
+#define MUTEX_HAS_WAITERS 1UL
+
 struct mutex {
-    _Atomic(struct thread *) owner; /* NULL: free */
-    struct spinlock lock;           /* guards waiters */
+    _Atomic uintptr_t word; /* the owning thread's address, 0: free; MUTEX_HAS_WAITERS */
+    struct spinlock lock;   /* guards waiters */
     struct list waiters;
 };
 

@@ -11,7 +11,12 @@
 #include <kern/heap.h>
 #include <kern/read_section.h>
 #include <kern/spinlock.h>
+#include <kern/stack.h>
 #include <kern/thread.h>
+
+_Static_assert(offsetof(struct thread, hal) == 0 &&
+                   offsetof(struct thread, user_work) == sizeof(struct hal_thread),
+               "what hal/thread.h says of struct thread");
 
 static struct thread boot_threads[HAL_CPU_MAX];
 
@@ -41,13 +46,14 @@ static void unlist_thread(struct thread *thread)
     hal_interrupt_state state = spinlock_acquire(&all.lock);
 
     list_remove(&thread->all_link);
-    atomic_fetch_sub_explicit(&all.count, 1, memory_order_relaxed);
+    /* Release pairs with thread_count: who sees it fall sees all that the thread did. */
+    atomic_fetch_sub_explicit(&all.count, 1, memory_order_release);
     spinlock_release(&all.lock, state);
 }
 
 uint32_t thread_count(void)
 {
-    return atomic_load_explicit(&all.count, memory_order_relaxed);
+    return atomic_load_explicit(&all.count, memory_order_acquire);
 }
 
 void thread_for_each(bool (*callback)(struct thread *thread, void *argument), void *argument)
@@ -137,6 +143,7 @@ void thread_init_boot(void)
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
         init_boot_thread(cpu);
     }
+    stack_init();
     timer_init_cpus();
     dispatch_init(thread_boot);
     read_section_init();
@@ -211,6 +218,7 @@ static void init_thread(struct thread *thread, const struct thread_options *opti
     thread->affinity = options->affinity != 0 ? options->affinity : UINT64_MAX;
     thread->owner = options->owner != OWNER_NONE ? options->owner : OWNER_CORE;
     thread->process = options->process;
+    thread->user = options->user;
     thread->space = options->space != NULL ? options->space : hal_space_kernel();
     atomic_store_explicit(&thread->cpu, hal_cpu_id(), memory_order_relaxed);
     atomic_store_explicit(&thread->state, THREAD_NEW, memory_order_relaxed);
@@ -219,7 +227,7 @@ static void init_thread(struct thread *thread, const struct thread_options *opti
 static hx_err allocate_stack(struct thread *thread, size_t size)
 {
     size_t pages = (size + HAL_PAGE_SIZE - 1) / HAL_PAGE_SIZE;
-    hx_err error = area_allocate(pages, HAL_READ | HAL_WRITE, thread->owner, &thread->stack);
+    hx_err error = stack_take(pages, thread->owner, &thread->stack);
 
     if (error == HX_OK) {
         hal_thread_init(&thread->hal, (void *)thread->stack->base, pages * HAL_PAGE_SIZE,
@@ -280,8 +288,13 @@ void thread_start(struct thread *thread)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
+/* The charge is given back here and not by the reaper, who may come late: what ends an owner finds
+ * nothing more of its threads. */
 void thread_exit(void)
 {
+    const struct thread *self = thread_current();
+
+    accounting->release(self->owner, self->charge);
     dispatch_exit();
 }
 
@@ -310,8 +323,7 @@ static struct thread *exhume(void)
 static void free_thread(struct thread *thread)
 {
     hal_thread_fini(&thread->hal);
-    area_free(thread->stack);
-    accounting->release(thread->owner, thread->charge);
+    stack_put(thread->stack);
     unlist_thread(thread); /* last: who waits for the count to fall finds the stack freed */
     heap_free(thread);
 }
@@ -357,5 +369,22 @@ hx_err thread_start_scheduling(void)
     spinlock_release(&all.lock, state);
     thread_start(reaper);
     dispatch_begin();
+    return HX_OK;
+}
+
+/* --- affinity --------------------------------------------------------------------------------- */
+
+hx_err thread_set_own_affinity(uint64_t affinity)
+{
+    struct thread *self = thread_current();
+
+    if ((affinity & cpu_online_mask()) == 0) {
+        return HX_EINVAL;
+    }
+    self->affinity = affinity;
+    /* Who wakes goes to a CPU that is allowed. */
+    while ((affinity >> hal_cpu_id() & 1) == 0) {
+        thread_sleep(TIMER_TICK_NS);
+    }
     return HX_OK;
 }

@@ -36,8 +36,9 @@ struct module_instance;
 struct hal_space;
 struct process;
 struct spinlock;
+struct syscall_record;
+struct user_thread;
 
-#define THREAD_GATE_DEPTH 8
 /* How deep calls into modules may nest on one thread. */
 #define THREAD_GATE_DEPTH 8
 
@@ -69,8 +70,9 @@ enum thread_state {
  *       L = the thread list's lock
  */
 struct thread {
-    struct hal_thread hal;  /* O  first: the port finds it here */
-    uint32_t preempt_depth; /* O  0: may be switched away from */
+    struct hal_thread hal;      /* O  first: the port finds it here, and behind it … */
+    _Atomic uint32_t user_work; /* A  THREAD_WORK_*: to be looked at before user mode goes on */
+    uint32_t preempt_depth;     /* O  0: may be switched away from */
     union {
         struct {
             uint16_t interrupt_depth; /* O  nesting of interrupt handlers on top of this thread */
@@ -81,10 +83,12 @@ struct thread {
     bool reschedule;               /* O  switch at the next chance */
     struct hal_space *space;       /* I  address space activated when it first runs */
     struct process *process;       /* I  NULL for a kernel thread */
+    struct user_thread *user;      /* I  a process's thread: what subsys/process keeps of it */
+    struct syscall_record *call;   /* O  core/syscall's: the innermost call recorded, NULL: none */
     _Atomic uint32_t state;        /* A  enum thread_state | THREAD_TOKEN */
     _Atomic uint32_t cpu;          /* A  where it runs or is queued, or ran last */
     struct thread *previous;       /* O  who ran on its CPU just before it */
-    uint64_t affinity;             /* I  bit n: may run on CPU n */
+    uint64_t affinity;             /* O  bit n: may run on CPU n; who queues it reads it */
     uint8_t priority;              /* I  0..31 */
     struct list run_link;          /* Q  (L once exited) */
     uint32_t slice_ticks;          /* O  ticks since it was last switched to */
@@ -102,6 +106,17 @@ struct thread {
     char name[THREAD_NAME_MAX];    /* I */
     struct hal_activation gate_records[THREAD_GATE_DEPTH]; /* O  calls into modules (hal/gate.h) */
 };
+
+/* Reasons in user_work. Any of them makes the port call kernel_return_to_user (hal/entry.h). */
+#define THREAD_WORK_SIGNAL 1U /* a signal that is not blocked may be pending: waits end early */
+#define THREAD_WORK_EXIT   2U /* the thread is to end: waits end early */
+#define THREAD_WORK_RESTORE                                                                        \
+    4U /* something is to be put back on the way out; no wait ends for it                          \
+        */
+#define THREAD_WORK_CPU_TIME                                                                       \
+    8U /* its process's CPU time is to be looked at; no wait ends for it                           \
+        */
+#define THREAD_WORK_INTERRUPTS (THREAD_WORK_SIGNAL | THREAD_WORK_EXIT)
 
 /* A wake-up that no park has consumed yet; beside the state, in the same word. */
 #define THREAD_TOKEN      0x100U
@@ -187,8 +202,8 @@ HX_NORETURN void thread_idle(void);
 /* --- threads ---------------------------------------------------------------------------------- */
 
 /*
- * Who counts threads, and may refuse one. charge comes before a thread exists, release when its
- * stack is freed, with what charge gave. Both are called in thread context and do not block.
+ * Who counts threads, and may refuse one. charge comes before a thread exists, release when it
+ * exits, with what charge gave. Both are called in thread context and do not block.
  */
 struct thread_accounting {
     hx_err (*charge)(owner_tag owner, uint64_t *charge);
@@ -207,6 +222,7 @@ struct thread_options {
     owner_tag owner;         /* 0: OWNER_CORE */
     size_t stack_size;       /* bytes, rounded up to pages; 0: THREAD_STACK_SIZE */
     struct process *process; /* NULL: kernel thread */
+    struct user_thread *user;
     struct hal_space *space; /* NULL: the kernel's */
 };
 
@@ -230,6 +246,12 @@ HX_NORETURN void thread_exit(void);
  * Context: thread, interrupts on.  Blocks: spins.
  */
 bool thread_reap(void);
+
+/*
+ * Change which CPUs the calling thread may run on; it goes to one of them at once.
+ * Context: thread, may block.  Errors: HX_EINVAL none of them is online.
+ */
+HX_MUST_USE hx_err thread_set_own_affinity(uint64_t affinity);
 
 /* Let others of the same priority run first.  Context: thread. */
 void thread_yield(void);
@@ -258,6 +280,21 @@ void thread_wait(void);
 /* Wake a thread, or keep the token for its next park. Idempotent until it is consumed.  Context:
  * any but nmi. */
 void thread_unpark(struct thread *thread);
+
+/*
+ * Give a thread something to look at before it goes on in user mode: set the reasons, wake it if it
+ * waits (wait_queue_wait_interruptible then answers HX_EINTR), and make the CPU that runs it enter
+ * the kernel. The thread cannot exit meanwhile: the caller sees to that.  Context: any but nmi.
+ */
+void thread_interrupt(struct thread *thread, uint32_t reasons);
+
+/* Whether the calling thread's interruptible waits are to end early.  Context: thread. */
+static inline bool thread_is_interrupted(void)
+{
+    /* relaxed: who set it unparks afterwards, and that orders */
+    return (atomic_load_explicit(&thread_current()->user_work, memory_order_relaxed) &
+            THREAD_WORK_INTERRUPTS) != 0;
+}
 
 /* Sleep at least so long; consumes a token that comes meanwhile.  Context: thread, may block. */
 void thread_sleep(uint64_t nanoseconds);
@@ -289,6 +326,10 @@ uint64_t thread_idle_cycles(uint32_t cpu);
 uint64_t thread_tick_count(uint32_t cpu);
 
 /* --- called by interrupts --------------------------------------------------------------------- */
+
+/* Call back at each tick of a CPU that runs a process's thread, with interrupts off.  Context:
+ * boot, once. */
+void thread_set_tick_hook(void (*hook)(struct thread *thread));
 
 /* This CPU's timer interrupt: runs due timers, ends time slices.  Context: irq. */
 void thread_timer_interrupt(void);

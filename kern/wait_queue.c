@@ -52,6 +52,13 @@ hx_err wait_queue_wait(struct wait_queue *queue, struct waiter *waiter, uint64_t
     return error;
 }
 
+hx_err wait_queue_wait_interruptible(struct wait_queue *queue, struct waiter *waiter,
+                                     uint64_t deadline_ns)
+{
+    /* What comes between this look and the park leaves a token, and the caller comes back here. */
+    return thread_is_interrupted() ? HX_EINTR : wait_queue_wait(queue, waiter, deadline_ns);
+}
+
 static bool wake_first_locked(struct list *waiters)
 {
     struct list *node = list_pop_front(waiters);
@@ -86,29 +93,41 @@ unsigned wait_queue_wake_one(struct wait_queue *queue)
 }
 
 /* Move all waiters to a list of the waker's own, where they stay under the queue's lock. */
-static void take_all(struct wait_queue *queue, struct list *taken)
+static void take_all_locked(struct wait_queue *queue, struct list *taken)
 {
-    hal_interrupt_state state = spinlock_acquire(&queue->lock);
-
     list_insert_between(taken, queue->waiters.prev, &queue->waiters);
     list_remove(&queue->waiters);
-    spinlock_release(&queue->lock, state);
 }
 
 /* One at a time, so that the lock is held for a bounded time, and who joins again is not woken. */
-unsigned wait_queue_wake_all(struct wait_queue *queue)
+static unsigned wake_rest(struct wait_queue *queue, struct list *taken)
 {
-    struct list taken;
     unsigned woken = 0;
     bool more = true;
 
-    take_all(queue, &taken);
     while (more) {
         hal_interrupt_state state = spinlock_acquire(&queue->lock);
 
-        more = wake_first_locked(&taken);
+        more = wake_first_locked(taken);
         spinlock_release(&queue->lock, state);
         woken += more ? 1U : 0U;
     }
     return woken;
+}
+
+unsigned wait_queue_wake_all(struct wait_queue *queue)
+{
+    struct list taken;
+    bool more;
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+
+    if (list_is_empty(&queue->waiters)) {
+        spinlock_release(&queue->lock, state);
+        return 0;
+    }
+    take_all_locked(queue, &taken);
+    (void)wake_first_locked(&taken);
+    more = !list_is_empty(&taken);
+    spinlock_release(&queue->lock, state);
+    return more ? 1 + wake_rest(queue, &taken) : 1;
 }

@@ -48,6 +48,14 @@ void wait_queue_prepare(struct wait_queue *queue, struct waiter *waiter);
  */
 HX_MUST_USE hx_err wait_queue_wait(struct wait_queue *queue, struct waiter *waiter,
                                    uint64_t deadline_ns);
+
+/*
+ * The same for a thread of a process that waits on behalf of its program: ends early when the
+ * thread has been interrupted (thread_interrupt), at once when it is already.  Errors:
+ * HX_ETIMEDOUT, HX_EINTR.
+ */
+HX_MUST_USE hx_err wait_queue_wait_interruptible(struct wait_queue *queue, struct waiter *waiter,
+                                                 uint64_t deadline_ns);
 void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter);
 
 /* Whether a wake-up has come since the waiter joined: for who waits on several queues and parks by

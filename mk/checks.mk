@@ -7,8 +7,9 @@ ALL_HEADERS  := $(filter-out tests/bench-host/peers/%,$(filter %.h,$(ALL_C)))
 # What is compiled for the machine alone; the rest is read with the host's flags, but for what needs
 # the packages of `make bench-host`.
 METAL_ONLY   := ports/x86_64/% modules/%
-HOST_READ    := $(filter-out $(METAL_ONLY) user/% tests/bench-host/peers/%,$(ALL_C))
+HOST_READ    := $(filter-out $(METAL_ONLY) user/% tests/userland/% tests/bench-host/peers/%,$(ALL_C))
 METAL_READ   := $(filter ports/x86_64/% modules/%,$(ALL_C))
+USER_READ    := $(filter user/% tests/userland/%,$(ALL_C))
 
 TIDY_HOST  := $(filter %.c,$(HOST_READ))
 TIDY_METAL := $(filter %.c,$(METAL_READ))
@@ -53,6 +54,10 @@ $(patsubst %,build/lint/%.alone,$(filter %.h,$(HOST_READ))): build/lint/%.alone:
 	$(Q)mkdir -p $(@D)
 	$(Q)$(call alone,$(CLANG) $(HOST_CFLAGS))
 	$(Q)$(call alone,$(GCC) $(HOST_CFLAGS))
+
+$(patsubst %,build/lint/%.alone,$(filter %.h,$(USER_READ))): build/lint/%.alone: % FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)$(call alone,$(MUSLGCC) $(USER_CFLAGS) -Wno-unused-function -I.)
 
 $(patsubst %,build/lint/%.tidy,$(TIDY_HOST)): build/lint/%.tidy: % .clang-tidy FORCE
 	$(call say,TIDY,$<)

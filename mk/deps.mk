@@ -1,6 +1,6 @@
 # What the build and the tests need, by Debian package name.
 
-DEPS := make python3 clang lld llvm gcc libc6-dev musl-tools qemu-system-x86 gdb \
+DEPS := busybox-static make python3 clang lld llvm gcc libc6-dev musl-tools qemu-system-x86 gdb \
     libcmocka-dev python3-pytest python3-pexpect python3-pyelftools graphviz spin \
     clang-format clang-tidy cppcheck gcovr
 

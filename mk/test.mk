@@ -3,7 +3,7 @@
 # Host tests with several threads: run under the thread sanitizer too.
 TSAN_TESTS := $(addprefix tests/host/,core/test_capability_load.c core/test_component.c core/test_console.c \
     core/test_interrupts.c core/test_lifecycle.c core/test_log_ring.c core/test_orchestrator.c core/test_panic.c \
-    core/test_resource.c core/test_resource_load.c ipc/test_channel.c ipc/test_channel_example.c ipc/test_event_ring.c ipc/test_oneshot.c kern/test_frames.c kern/test_heap.c kern/test_threads.c)
+    core/test_resource.c core/test_resource_load.c core/test_syscall.c ipc/test_channel.c ipc/test_channel_example.c ipc/test_event_ring.c ipc/test_oneshot.c kern/test_frames.c kern/test_heap.c kern/test_threads.c vm/test_space_threads.c)
 export TSAN_TESTS PYTEST
 
 .PHONY: tsan-tests
@@ -15,7 +15,7 @@ ARGS ?=
 # make fuzz T=60
 T ?= 60
 
-.PHONY: run test test-host test-metal soak fuzz bench plugins spec spec-mutants
+.PHONY: run test test-host test-metal soak fuzz bench bench-linux plugins spec spec-mutants
 
 run: deps all ## boot in QEMU (ARGS='…' goes to tools/run)
 	$(Q)tools/run --kernel $(OUT)/helix.elf $(ARGS)
@@ -37,6 +37,10 @@ fuzz: deps ## run every fuzzer for T seconds
 
 bench: deps all $(OUT)/untested.elf plugins ## measure in counted instructions, and the size of the image (ARGS='…' goes to tools/bench)
 	$(Q)tools/bench --kernel $(OUT)/helix.elf $(ARGS)
+
+bench-linux: deps ## the same, with Debian's own kernel beside it (installs linux-image-cloud-amd64)
+	$(Q)tools/deps linux-image-cloud-amd64
+	$(Q)$(MAKE) --no-print-directory bench ARGS='--linux $(ARGS)'
 
 spec: deps ## every required behaviour with its tests and their results
 	$(Q)tools/spec

@@ -1,5 +1,6 @@
 /* The kernel's life from the port's call to the power button, phase by phase. */
-#include <abi/linux/process.h>
+#include <abi/linux/calls.h>
+#include <abi/linux/vdso.h>
 #include <base/assert.h>
 #include <base/string.h>
 #include <core/config/kernel_configuration.h>
@@ -141,7 +142,8 @@ static void live(void *argument)
     require(ipc_log_states(), "a line for each state");
     orchestrator_start(config);
     require(lifecycle_advance(PHASE_LATE_INIT), "entering LateInit");
-    require(process_init(), "processes");
+    require(linux_calls_register(), "system calls");
+    require(linux_vdso_init(), "vDSO");
     require(orchestrator_run(), "entering Running");
     bench_note_running();
     kprintln("helix %s: state Running after %llu us; press h for help", HX_VERSION_STRING,

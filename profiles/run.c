@@ -1,15 +1,16 @@
 /* What happens once the kernel is Running. */
-#include <abi/linux/process.h>
+#include <abi/linux/exec.h>
 #include <base/string.h>
 #include <core/capability/capability.h>
-#include <core/config/initrd.h>
 #include <core/config/kernel_configuration.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
 #include <core/lifecycle/lifecycle.h>
 #include <hal/power.h>
+#include <kern/thread.h>
 #include <profiles/profile.h>
 #include <subsys/monitor/monitor.h>
+#include <subsys/process/process.h>
 #include <tests/bench/bench.h>
 #include <tests/self/selftest.h>
 
@@ -30,24 +31,16 @@ static void keep_quiet(void)
 static unsigned run_init(void)
 {
     const char *path = command_line_text(kernel_command_line(), "init", "/init");
-    struct cpio_entry entry;
-    struct process *process;
-    const char *why = NULL;
-    hx_err error = initrd_find(path, &entry, &why);
+    hx_err error;
+    int status;
 
-    if (error != HX_OK) {
-        kwarn("init: %s: %s", path, why);
-        return 127;
-    }
-    error = process_start("init", entry.data, entry.size, &process, &why);
-    if (error != HX_OK) {
-        kerror("init: %s: not started: %s", path, why != NULL ? why : hx_error_text(error));
-        return 127;
-    }
     keep_quiet();
-
-    int status = process_wait(process);
-
+    error = linux_start_first(path);
+    if (error != HX_OK) {
+        kerror("init: %s: not started: %s", path, hx_error_text(error));
+        return 127;
+    }
+    status = process_wait_first();
     kprintln("init: ended with status %d", status);
     return (status & 0x7f) != 0 ? 128U + (unsigned)(status & 0x7f) : (unsigned)status >> 8;
 }
@@ -57,6 +50,32 @@ static void leave_with(unsigned status)
 {
     console_flush();
     hal_power_exit(status);
+}
+
+/* Process 1's whole life. */
+static void watch_init(void *nothing)
+{
+    unsigned status = run_init();
+
+    (void)nothing;
+    if (string_equal(command_line_text(kernel_command_line(), "exit", ""), "init")) {
+        leave_with(status);
+    }
+}
+
+/* In a thread of its own: process 1 may ask for the end of the system, and live on. */
+static void start_init(void)
+{
+    const struct thread_options options = {
+        .name = "init", .entry = watch_init, .priority = THREAD_PRIORITY_NORMAL};
+    struct thread *thread;
+    hx_err error = thread_create(&options, &thread);
+
+    if (error == HX_OK) {
+        thread_start(thread);
+    } else {
+        kerror("init: not started: %s", hx_error_text(error));
+    }
 }
 
 void profile_run(void)
@@ -74,9 +93,5 @@ void profile_run(void)
     if (command_line_has(line, "tour")) {
         monitor_tour(SUBJECT_KERNEL);
     }
-    unsigned status = run_init();
-
-    if (string_equal(command_line_text(line, "exit", ""), "init")) {
-        leave_with(status);
-    }
+    start_init();
 }

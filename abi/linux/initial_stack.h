@@ -5,18 +5,30 @@
 #ifndef ABI_LINUX_INITIAL_STACK_H
 #define ABI_LINUX_INITIAL_STACK_H
 
+#include <helix/attributes.h>
+#include <helix/error.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct credentials;
 struct elf_program;
+struct exec_strings;
 
-#define INITIAL_STACK_SIZE 0x20000UL /* bytes mapped for a process */
+/* Where the parts came to lie. */
+struct initial_stack {
+    uintptr_t pointer; /* initial stack pointer, 16-byte aligned */
+    uintptr_t arguments_start, arguments_end;
+    uintptr_t environment_start, environment_end;
+};
 
 /*
- * Build the topmost page (zeroed, HAL_PAGE_SIZE bytes) of a stack that ends at address top.
- * Returns how many bytes are used: the initial stack pointer is top minus that, 16-byte aligned.
+ * Write it to the current address space, below top. name is the path of the program (AT_EXECFN),
+ * vdso the address of the vDSO's image (0: none). Context: thread of the process.  Errors:
+ * HX_EFAULT, HX_ENOMEM.
  */
-size_t initial_stack_build(char *page, uintptr_t top, const char *name,
-                           const struct elf_program *program);
+HX_MUST_USE hx_err initial_stack_write(uintptr_t top, const struct exec_strings *strings,
+                                       const char *name, const struct elf_program *program,
+                                       const struct credentials *who, uintptr_t vdso,
+                                       struct initial_stack *stack);
 
 #endif

@@ -23,6 +23,10 @@
     X("limit.modules", "N", "none", "at most N module instances in the kernel")                    \
     X("limit.threads", "N", "none", "at most N threads of the kernel's own")                       \
     X("limit.module-memory", "BYTES", "16M", "most memory of one module instance; K, M, G")        \
+    X("limit.process-memory", "BYTES", "none", "most memory of one process; K, M, G")              \
+    X("limit.process-threads", "N", "none", "at most N threads in one process")                    \
+    X("limit.process-files", "N", "none", "at most N open files of one process")                   \
+    X("limit.process-cpu", "US", "none", "most CPU time of one process, microseconds")             \
     X("tour", "", "", "crash the demo module in every way, through both gate backends, and go on") \
     X("bench", "[GLOB]", "", "run the built-in measurements whose names match, then power off")
 

@@ -70,6 +70,12 @@ static void unlock(void)
     atomic_store_explicit(&console.busy, false, memory_order_seq_cst);
 }
 
+/* Sequentially consistent: see console_main. */
+static bool is_locked(void)
+{
+    return atomic_load_explicit(&console.busy, memory_order_seq_cst);
+}
+
 /* --- one line --------------------------------------------------------------------------------- */
 
 static uint64_t next_number(void)
@@ -265,9 +271,9 @@ HX_NORETURN static void console_main(void *argument)
         print_all();
         wait_queue_wake_all(&console.flushed);
         /* Pairs with log_ring_write's completion and wake_thread: one sees what the other stored.
-         */
+         * And with unlock: who has the turn now wakes this thread for the lines left to it. */
         atomic_store_explicit(&console_asleep, true, memory_order_seq_cst);
-        if (console_in_panic() || !has_more()) {
+        if (console_in_panic() || is_locked() || !has_more()) {
             thread_wait();
         }
         atomic_store_explicit(&console_asleep, false, memory_order_relaxed);
@@ -380,6 +386,33 @@ hx_err console_unregister(const struct console_writer *writer)
     }
     unlock_and_print();
     return index < CONSOLE_WRITER_MAX ? HX_OK : HX_ENOENT;
+}
+
+/* --- bytes of programs ------------------------------------------------------------------------ */
+
+static void write_chunk(const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < CONSOLE_WRITER_MAX; i++) {
+        if (console.writers[i] != NULL && console.writers[i]->write_bytes != NULL) {
+            hal_interrupt_state state = hal_interrupts_save();
+
+            console.writers[i]->write_bytes(bytes, size);
+            hal_interrupts_restore(state);
+        }
+    }
+}
+
+void console_write_bytes(const char *bytes, size_t size)
+{
+    lock();
+    while (size > 0 && !console_in_panic()) {
+        size_t chunk = size < CONSOLE_CHUNK ? size : CONSOLE_CHUNK;
+
+        write_chunk(bytes, chunk);
+        bytes += chunk;
+        size -= chunk;
+    }
+    unlock_and_print();
 }
 
 /* --- flushing --------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
  *   a panic), and the console thread. Who cannot print at once leaves its line to the one who does.
  * - A writer's functions are called with interrupts off, for at most CONSOLE_CHUNK bytes at a time;
  *   they take no lock.
+ * - Programs' bytes (console_write_bytes) take turns with lines: neither cuts into the other.
  * - A line on the console: kprintln's text as it stands; others as "[  seconds.micros] level:
  * text", where info lines bear no level.
  */
@@ -28,6 +29,8 @@ struct console_writer {
     const char *name;
     void (*write_byte)(char byte);
     void (*write_string)(const char *text, size_t length);
+    /* A terminal's bytes, as they are. NULL: they are not shown here. */
+    void (*write_bytes)(const char *bytes, size_t size);
     void (*flush)(void);
     void (*set_level)(enum log_level level); /* before each line: colour; may do nothing */
     bool works_in_panic;                     /* may be called with the machine half dead */
@@ -56,6 +59,13 @@ HX_MUST_USE hx_err console_start_thread(void);
  * stops this one, it does not return. Context: boot or thread, may block.
  */
 void console_flush(void);
+
+/*
+ * Bytes that are no lines of the log (a terminal's output), to the writers that show such, at once
+ * and past the log. What is left of them when a panic begins is dropped.
+ * Context: thread, may block until the lines before it are out.
+ */
+void console_write_bytes(const char *bytes, size_t size);
 
 /*
  * For ever: print at once, in the caller's context, to the writers that work in a panic. A printer

@@ -30,6 +30,7 @@ const struct console_writer console_serial = {
     .name = "serial",
     .write_byte = serial_write_byte,
     .write_string = serial_write_string,
+    .write_bytes = hal_console_write,
     .flush = hal_console_flush,
     .set_level = ignore_level,
     .works_in_panic = true,

@@ -63,7 +63,7 @@ hx_err interrupt_unregister(uint8_t vector, const char *name)
 uint8_t interrupt_free_vector(void)
 {
     for (unsigned vector = HAL_VECTOR_FIRST; vector <= HAL_VECTOR_LAST; vector++) {
-        if (handler_load(&vectors[vector].handlers.first) == NULL &&
+        if (vector != HAL_VECTOR_SYSCALL && handler_load(&vectors[vector].handlers.first) == NULL &&
             atomic_load_explicit(&vectors[vector].line_plus_1, memory_order_relaxed) == NO_LINE) {
             return (uint8_t)vector;
         }

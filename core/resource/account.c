@@ -301,6 +301,87 @@ hx_err resource_spill_on(void)
     return HX_OK;
 }
 
+/* --- adjusting -------------------------------------------------------------------------------- */
+
+/*
+ * One attempt at a good handle; *word is what charge returned, 0 for less than before. An owner
+ * that is closed meanwhile waits for this read section before it takes handles back.
+ */
+static enum outcome try_adjust(struct place *place, struct resource_account *account,
+                               uint64_t amount, uint64_t *word)
+{
+    uint64_t old = atomic_load_explicit(&place->amount, memory_order_relaxed);
+
+    *word = 0;
+    if (amount < old) {
+        uncharge(account, old - amount);
+    } else if (amount > old) {
+        if (!resource_has_provider(account->class)) {
+            return NO_PROVIDER;
+        }
+        *word = charge(account, amount - old);
+        if (*word == 0) {
+            return OVER_LIMIT;
+        }
+    }
+    atomic_store_explicit(&place->amount, amount, memory_order_relaxed);
+    return DONE;
+}
+
+/* The account a handle is charged to, if it is good with its owner; NULL: it is not. */
+static struct resource_account *account_of(resource_handle handle, owner_tag owner)
+{
+    const struct place *place = place_of(handle);
+    struct resource_account *account;
+
+    /* Pairs with resource_publish. */
+    if (atomic_load_explicit(&place->key, memory_order_acquire) != handle) {
+        return NULL;
+    }
+    account = atomic_load_explicit(&place->charged, memory_order_relaxed);
+    return resource_account_tag(account) == owner ? account : NULL;
+}
+
+static hx_err adjust_once(resource_handle handle, owner_tag owner, uint64_t amount,
+                          enum resource_class *class, uint64_t *word)
+{
+    struct resource_account *account;
+    enum outcome outcome;
+
+    *word = 0;
+    read_enter();
+    account = account_of(handle, owner);
+    if (account == NULL) {
+        return resource_refuse_on(handle);
+    }
+    *class = account->class;
+    outcome = try_adjust(place_of(handle), account, amount, word);
+    read_leave();
+    return outcome == DONE ? HX_OK : outcome == OVER_LIMIT ? HX_ELIMIT : HX_ENOSYS;
+}
+
+hx_err resource_adjust(resource_handle handle, owner_tag owner, uint64_t amount)
+{
+    enum resource_class class;
+    uint64_t word;
+    hx_err error;
+
+    if (amount == 0 || amount > RESOURCE_UNLIMITED) {
+        return HX_EINVAL;
+    }
+    error = adjust_once(handle, owner, amount, &class, &word);
+    if (error == HX_ELIMIT && resource_ask_to_reclaim(owner, class, amount)) {
+        error = adjust_once(handle, owner, amount, &class, &word);
+    }
+    if (error == HX_ELIMIT) {
+        return count_refusal(owner, class);
+    }
+    if ((word & ACCOUNT_PAST) != 0) {
+        warn(owner, class, word);
+    }
+    return error;
+}
+
 /* --- limits ----------------------------------------------------------------------------------- */
 
 void resource_apply_provider_to_locked(struct resource_account *account, bool is_provided)

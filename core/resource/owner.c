@@ -203,15 +203,32 @@ static void take_back_at(uint32_t number, const struct resource_owner *record,
     read_leave();
 }
 
-static void next_generation_locked(struct resource_owner *record, owner_tag owner)
+static bool has_usage(const struct resource_owner *record)
 {
     for (unsigned i = 0; i < RESOURCE_CLASS_COUNT; i++) {
-        HX_ASSERT(atomic_load_explicit(&record->accounts[i].word, memory_order_relaxed) == 0,
-                  "an owner without handles has no usage");
+        if (atomic_load_explicit(&record->accounts[i].word, memory_order_relaxed) != 0) {
+            return true;
+        }
     }
+    return false;
+}
+
+static void next_generation_locked(struct resource_owner *record, owner_tag owner)
+{
+    HX_ASSERT(!has_usage(record), "an owner without handles has no usage");
     record->generation = owner_generation(owner) < OWNER_GENERATION_MAX
                              ? owner_generation(owner) + 1
                              : OWNER_NEVER_AGAIN;
+}
+
+/* Take back every handle, and wait for releases that have taken one before the walk could. */
+static void take_back_all(const struct resource_owner *record, struct resource_totals *returned)
+{
+    for (uint32_t number = place_next(0); number != 0; number = place_next(number)) {
+        take_back_at(number, record, returned);
+    }
+    /* Those releases are done with the account. */
+    read_synchronize();
 }
 
 static void close_locked(struct resource_owner *record, owner_tag owner,
@@ -222,11 +239,10 @@ static void close_locked(struct resource_owner *record, owner_tag owner,
     }
     /* Allocations that have found the owner end, so the walk sees every handle. */
     read_synchronize();
-    for (uint32_t number = place_next(0); number != 0; number = place_next(number)) {
-        take_back_at(number, record, returned);
+    /* A handle is charged before it is there and until it is void: without usage there is none. */
+    if (has_usage(record)) {
+        take_back_all(record, returned);
     }
-    /* Releases that have taken a handle before the walk could are done with the account. */
-    read_synchronize();
     next_generation_locked(record, owner);
 }
 

@@ -111,6 +111,16 @@ HX_MUST_USE hx_err resource_allocate(owner_tag owner, enum resource_class class,
  */
 HX_MUST_USE hx_err resource_release(resource_handle handle, owner_tag owner);
 
+/*
+ * Change the amount that a handle holds. Only the difference is charged or given back, and only an
+ * increase can be refused; nothing has changed then. The caller sees to it that the handle is
+ * neither released nor adjusted by another at the same time; its owner may come to its end.
+ * Context: thread.  Blocks: no.
+ * Errors: HX_EINVAL never was a handle, or an amount of 0 or above RESOURCE_UNLIMITED; HX_ENOSYS
+ * more of a class without provider; HX_ESTALE and HX_EPERM as resource_release; HX_ELIMIT.
+ */
+HX_MUST_USE hx_err resource_adjust(resource_handle handle, owner_tag owner, uint64_t amount);
+
 /* --- limits and usage ------------------------------------------------------------------------- */
 
 struct resource_limits {

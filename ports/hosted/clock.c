@@ -94,6 +94,12 @@ int64_t hal_clock_refine(void)
     return (after - before) * 1000000 / before;
 }
 
+bool hal_clock_scale(struct hal_clock_scale *scale)
+{
+    (void)scale;
+    return false;
+}
+
 uint64_t hal_clock_wall(void)
 {
     return host_time(CLOCK_REALTIME) / HAL_NS_PER_S;

@@ -48,6 +48,11 @@ uint32_t hal_cpu_count(void)
     return cpu_count;
 }
 
+bool hal_cpu_id_is_readable(void)
+{
+    return false;
+}
+
 const char *hal_cpu_name(void)
 {
     return "x86-64 thread of a Linux process";

@@ -42,9 +42,12 @@ const char *__asan_default_options(void)
            "detect_leaks=0";
 }
 
+/* Its symbolizer is a child that it forks, and a fork in a fiber ends the process: addresses only.
+ */
 const char *__tsan_default_options(void)
 {
-    return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_sigtrap=0";
+    return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_sigtrap=0:"
+           "symbolize=0";
 }
 
 /* Linux reports the processor's own vector (Intel SDM 3A, table 6-1). */

@@ -128,3 +128,9 @@ bool hal_frame_fixup(struct hal_frame *frame)
     (void)frame;
     return false;
 }
+
+bool hal_frame_may_fault(const struct hal_frame *frame)
+{
+    (void)frame;
+    return false;
+}

@@ -52,7 +52,7 @@ static bool is_route_valid(uint32_t line, uint8_t vector, uint64_t cpu_mask)
     uint64_t existing = (1ULL << hal_cpu_count()) - 1;
 
     return line < HOSTED_LINE_COUNT && vector >= HAL_VECTOR_FIRST && vector <= HAL_VECTOR_LAST &&
-           cpu_mask != 0 && (cpu_mask & ~existing) == 0;
+           vector != HAL_VECTOR_SYSCALL && cpu_mask != 0 && (cpu_mask & ~existing) == 0;
 }
 
 hx_err hal_line_route(uint32_t line, uint8_t vector, uint64_t cpu_mask, struct hal_line_mode mode)

@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <ports/hosted/hosted.h>
 #include <ports/hosted/machine.h>
+#include <ports/hosted/space.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -24,18 +25,14 @@
 #define MODULE_WINDOW_FIRST 0x20000000UL
 #define MODULE_WINDOW_LAST  0x60000000UL
 
-#define PROTECTION_MASK (HAL_READ | HAL_WRITE | HAL_EXECUTE | HAL_USER | HAL_DEVICE)
-
-/* A page table entry: the frame's address | the protection | this bit. Zero: not mapped. */
-#define ENTRY_PRESENT 0x800UL
-#define ENTRY_FLAGS   0xfffUL
+#define PROTECTION_MASK (HAL_READ | HAL_WRITE | HAL_EXECUTE | HAL_USER | HAL_DEVICE | HAL_MARK)
 
 struct window {
     struct hal_range range;
     _Atomic uint64_t *entries; /* one a page; written under the space's lock, read by anyone */
 };
 
-/* One space, the kernel's; its user half is the user window. */
+/* The kernel's space; its user half is the user window. Others are in space.c. */
 struct hal_space {
     struct window windows[3];
 };
@@ -240,18 +237,6 @@ struct hal_space *hal_space_kernel(void)
     return &kernel_space;
 }
 
-/* One process of the host has one user half: there are no further spaces. */
-hx_err hal_space_create(struct hal_space **space)
-{
-    (void)space;
-    return HX_ENOSYS;
-}
-
-void hal_space_destroy(struct hal_space *space)
-{
-    (void)space;
-}
-
 void hal_tlb_flush_local(uintptr_t address, size_t pages)
 {
     (void)address;
@@ -264,12 +249,6 @@ size_t hal_memory_reserved(struct hal_physical_range *ranges, size_t max)
     (void)ranges;
     (void)max;
     return 0;
-}
-
-/* The page table is an array beside physical memory and takes no frames. */
-void hal_memory_set_table_source(const struct hal_table_source *source)
-{
-    (void)source;
 }
 
 /* --- mapping ---------------------------------------------------------------------------------- */
@@ -327,9 +306,40 @@ static bool are_all_mapped(const _Atomic uint64_t *entries, size_t pages, bool w
     return true;
 }
 
+/* Pages of a space of its own, in the user window; nothing of the host's is mapped. */
+static hx_err map_own(struct hal_space *space, uintptr_t address, uint64_t physical, size_t pages,
+                      unsigned protection)
+{
+    for (size_t i = 0; i < pages; i++) {
+        _Atomic uint64_t *entry = hosted_space_make_entry(space, address + i * HAL_PAGE_SIZE);
+        hx_err error = entry == NULL ? HX_ENOMEM : entry_load(entry) != 0 ? HX_EEXIST : HX_OK;
+
+        if (error != HX_OK) {
+            hal_space_unmap(space, address, i);
+            return error;
+        }
+        entry_store(entry, (physical + i * HAL_PAGE_SIZE) | protection | ENTRY_PRESENT);
+    }
+    return HX_OK;
+}
+
+static bool is_own_range(uintptr_t address, size_t pages)
+{
+    return find_entries(&kernel_space, address, pages) != NULL &&
+           address - hal_user_window().base < hal_user_window().size;
+}
+
 hx_err hal_space_map(struct hal_space *space, uintptr_t address, uint64_t physical, size_t pages,
                      unsigned protection)
 {
+    if (space != &kernel_space) {
+        bool is_valid = is_own_range(address, pages) && pages != 0 &&
+                        address % HAL_PAGE_SIZE == 0 && is_physical_valid(physical, pages) &&
+                        is_protection_valid(protection);
+
+        return is_valid ? map_own(space, address, physical, pages, protection) : HX_EINVAL;
+    }
+
     _Atomic uint64_t *entries = find_entries(space, address, pages);
 
     if (entries == NULL || pages == 0 || address % HAL_PAGE_SIZE != 0 ||
@@ -350,8 +360,24 @@ hx_err hal_space_map(struct hal_space *space, uintptr_t address, uint64_t physic
     return HX_OK;
 }
 
+static void unmap_own(const struct hal_space *space, uintptr_t address, size_t pages)
+{
+    for (size_t i = 0; i < pages; i++) {
+        _Atomic uint64_t *entry = hosted_space_entry(space, address + i * HAL_PAGE_SIZE);
+
+        if (entry != NULL) {
+            entry_store(entry, 0);
+        }
+    }
+}
+
 void hal_space_unmap(struct hal_space *space, uintptr_t address, size_t pages)
 {
+    if (space != &kernel_space) {
+        unmap_own(space, address, pages);
+        return;
+    }
+
     _Atomic uint64_t *entries = find_entries(space, address, pages);
 
     if (entries == NULL || pages == 0 || address % HAL_PAGE_SIZE != 0) {
@@ -366,9 +392,32 @@ void hal_space_unmap(struct hal_space *space, uintptr_t address, size_t pages)
     }
 }
 
+static hx_err protect_own(const struct hal_space *space, uintptr_t address, size_t pages,
+                          unsigned protection)
+{
+    for (size_t i = 0; i < pages; i++) {
+        const _Atomic uint64_t *entry = hosted_space_entry(space, address + i * HAL_PAGE_SIZE);
+
+        if (entry == NULL || entry_load(entry) == 0) {
+            return HX_ENOENT;
+        }
+    }
+    for (size_t i = 0; i < pages; i++) {
+        _Atomic uint64_t *entry = hosted_space_entry(space, address + i * HAL_PAGE_SIZE);
+
+        entry_store(entry, (entry_load(entry) & ~ENTRY_FLAGS) | protection | ENTRY_PRESENT);
+    }
+    return HX_OK;
+}
+
 hx_err hal_space_protect(struct hal_space *space, uintptr_t address, size_t pages,
                          unsigned protection)
 {
+    if (space != &kernel_space) {
+        return is_protection_valid(protection) ? protect_own(space, address, pages, protection)
+                                               : HX_EINVAL;
+    }
+
     _Atomic uint64_t *entries = find_entries(space, address, pages);
 
     if (entries == NULL || pages == 0 || address % HAL_PAGE_SIZE != 0 ||
@@ -390,10 +439,12 @@ hx_err hal_space_protect(struct hal_space *space, uintptr_t address, size_t page
 bool hal_space_lookup(const struct hal_space *space, uintptr_t address, uint64_t *physical,
                       unsigned *protection)
 {
-    const _Atomic uint64_t *entry = find_entries(space, address, 1);
+    bool is_own = space != &kernel_space && address - hal_user_window().base < USER_WINDOW_SIZE;
+    const _Atomic uint64_t *entry =
+        is_own ? hosted_space_entry(space, address) : find_entries(&kernel_space, address, 1);
     uint64_t value = entry != NULL ? entry_load(entry) : 0;
 
-    if (value == 0) {
+    if ((value & ENTRY_PRESENT) == 0) {
         return false;
     }
     if (physical != NULL) {

@@ -2,6 +2,7 @@
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/interrupt.h>
+#include <helix/clock_page.h>
 #include <ports/x86_64/acpi_tables.h>
 #include <ports/x86_64/apic.h>
 #include <ports/x86_64/clock.h>
@@ -19,7 +20,7 @@
 #define REFINE_NS_MIN      (50 * HAL_NS_PER_MS)
 #define CORRECTION_MAX     100000 /* ppm; more is a stopped clock, not a better measurement */
 #define MILLION            1000000
-#define FRACTION_BITS      32 /* of both multipliers */
+#define FRACTION_BITS      HX_CLOCK_FRACTION_BITS /* of both multipliers */
 #define FRACTION_ONE       (1UL << FRACTION_BITS)
 #define APIC_TIMER_LONGEST UINT32_MAX
 
@@ -59,9 +60,7 @@ static _Atomic bool clock_refining; /* somebody is at it */
 
 static uint64_t scale_apply(unsigned index, uint64_t cycles)
 {
-    unsigned __int128 product = (unsigned __int128)cycles * scale_multiplier[index];
-
-    return (uint64_t)(product >> FRACTION_BITS) + scale_offset[index];
+    return hx_clock_apply(cycles, scale_multiplier[index], scale_offset[index]);
 }
 
 /*
@@ -79,6 +78,20 @@ uint64_t hal_clock_now(void)
         atomic_signal_fence(memory_order_acquire);
     } while (HX_UNLIKELY(version != atomic_load_explicit(&clock_version, memory_order_relaxed)));
     return now;
+}
+
+/* relaxed, at the end: the fence before it keeps what was read before it */
+bool hal_clock_scale(struct hal_clock_scale *scale)
+{
+    uint32_t version;
+
+    do {
+        version = atomic_load_explicit(&clock_version, memory_order_acquire);
+        scale->multiplier = scale_multiplier[VERSION_INDEX(version)];
+        scale->offset = scale_offset[VERSION_INDEX(version)];
+        atomic_signal_fence(memory_order_acquire);
+    } while (version != atomic_load_explicit(&clock_version, memory_order_relaxed));
+    return true;
 }
 
 uint64_t hal_clock_cycles_per_second(void)

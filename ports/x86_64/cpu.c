@@ -39,6 +39,8 @@ static const struct feature features[] = {
     {.name = "syscall", .leaf = 0x80000001, .reg = X86_EDX, .bit = 11, .efer = EFER_SYSCALL},
 };
 
+static const struct feature rdtscp = {.leaf = 0x80000001, .reg = X86_EDX, .bit = 27};
+
 /* Written once, on the boot CPU. */
 static char cpu_name[BRAND_SIZE + 1];
 static char cpu_features[96];
@@ -119,6 +121,11 @@ static void describe_processor(void)
     memcpy(cpu_name, text, sizeof(words) - (size_t)(text - (const char *)words));
 }
 
+bool hal_cpu_id_is_readable(void)
+{
+    return feature_is_present(&rdtscp);
+}
+
 void x86_cpu_init_features(void)
 {
     struct supported supported = features_supported();
@@ -127,6 +134,9 @@ void x86_cpu_init_features(void)
     x86_cr0_write(cr0 | CR0_WRITE_PROTECT | CR0_NUMERIC_ERROR | CR0_MONITOR_FPU);
     x86_cr4_write(x86_cr4_read() | supported.cr4);
     x86_msr_write(MSR_EFER, x86_msr_read(MSR_EFER) | supported.efer);
+    if (hal_cpu_id_is_readable()) {
+        x86_msr_write(MSR_TSC_AUX, hal_cpu_id());
+    }
     x86_fpu_init();
     if (cpu_name[0] == '\0') {
         describe_processor();

@@ -20,6 +20,7 @@
 #define CR4_SMEP          (1UL << 20)
 #define CR4_SMAP          (1UL << 21)
 
+#define MSR_TSC_AUX      0xC0000103 /* what rdtscp and rdpid answer beside the counter */
 #define MSR_EFER         0xC0000080
 #define EFER_SYSCALL     (1UL << 0)
 #define EFER_LONG_ACTIVE (1UL << 10) /* set by the processor */
@@ -27,8 +28,8 @@
 
 /*
  * Switch on, on the calling CPU, the protections and extensions that its CPUID shows, and set up
- * its floating point unit. On the boot CPU it also notes its name and features for hal_cpu_name()
- * and hal_cpu_features().  Context: boot.
+ * its floating point unit; tell programs the CPU's number where there is rdtscp. On the boot CPU it
+ * also notes its name and features for hal_cpu_name() and hal_cpu_features().  Context: boot.
  */
 void x86_cpu_init_features(void);
 

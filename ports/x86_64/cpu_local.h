@@ -36,9 +36,11 @@ struct x86_cpu {
     uint64_t canary;        /* 40 where -fstack-protector looks */
     struct x86_tss tss;     /* 48: tss.rsp[0] is at 52 */
     uint64_t
-        gdt[7] HX_ALIGNED(8); /* null, kernel code, kernel data, user data, user code, TSS (2) */
-    bool present;             /* ACPI says the CPU exists and is enabled */
-    _Atomic bool arrived;     /* it runs kernel code */
+        gdt[7] HX_ALIGNED(8);   /* null, kernel code, kernel data, user data, user code, TSS (2) */
+    _Atomic uint64_t root;      /* 208 page tables in use, written by LOAD_ROOT in entry.S */
+    _Atomic uint64_t root_next; /* 216 and those that are about to be */
+    bool present;               /* ACPI says the CPU exists and is enabled */
+    _Atomic bool arrived;       /* it runs kernel code */
 } HX_ALIGNED(HX_CACHE_LINE);
 
 extern struct x86_cpu x86_cpus[HAL_CPU_MAX];

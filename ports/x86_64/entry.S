@@ -10,7 +10,8 @@
  *       state they came from (checked copies, abandoned calls into modules);
  *   [C] NMI, machine check, debug and double fault may hit before [A] was decided: they look at GS
  *       base itself instead of the saved code segment, on stacks of their own (IST);
- *   [D] `syscall` from a module that was entered through the user gate is a callout or its return.
+ *   [D] `syscall` from a module that was entered through the user gate is a callout or its return;
+ *   [E] a process's thread looks at user_work before it goes back to user mode.
  *
  * Stack alignment: the CPU aligns the frame's top to 16; the frame is 22 words, so calls are aligned.
  */
@@ -29,7 +30,6 @@
     pushq %rsi
     pushq %rdx
     pushq %rcx
-    pushq %rax
     pushq %r8
     pushq %r9
     pushq %r10
@@ -40,9 +40,11 @@
     pushq %r13
     pushq %r14
     pushq %r15
+    pushq %rax                    /* last: on a system call it is kernel_syscall's seventh argument */
     .endm
 
     .macro POP_REGISTERS
+    popq %rax
     popq %r15
     popq %r14
     popq %r13
@@ -53,7 +55,6 @@
     popq %r10
     popq %r9
     popq %r8
-    popq %rax
     popq %rcx
     popq %rdx
     popq %rsi
@@ -61,19 +62,45 @@
     .endm
 
 /* Offsets in struct hal_frame. */
+#define FRAME_RAX    0
+#define FRAME_R10    64
+#define FRAME_R9     72
+#define FRAME_R8     80
+#define FRAME_RDX    96
+#define FRAME_RSI    104
+#define FRAME_RDI    112
 #define FRAME_VECTOR 120
+#define FRAME_RIP    136
 #define FRAME_CS     144
+#define FRAME_RFLAGS 152
+#define FRAME_RSP    160
+#define FRAME_SIZE   176
+
+/* Trap and resume flag: sysretq traps one instruction early, and cannot load the other. */
+#define RFLAGS_TF_RF 0x10100
+
+/* User addresses lie below 2^47; iretq faults in the kernel on what lies between them and the kernel's. */
+#define USER_ADDRESS_BITS 47
 
 /*
  * Supervisor access prevention is off while AC is set, that is inside a checked copy. An entry that
- * interrupts one runs with it on again: three bytes of no-op here, patched to `clac` on CPUs that have it.
+ * interrupts one runs with it on again. Both are three bytes of no-op here, patched to `clac` and
+ * `stac` (x86_user_init tells them apart by the last byte) on CPUs that have them.
  */
-    .macro CLEAR_AC
+    .macro PATCHED last_byte
 771:
-    .byte 0x0f, 0x1f, 0x00 /* nopl (%rax) */
+    .byte 0x0f, 0x1f, \last_byte /* nopl (%rax), nopl (%rbx) */
     .pushsection .text_patches, "a"
     .quad 771b
     .popsection
+    .endm
+
+    .macro CLEAR_AC
+    PATCHED 0x00
+    .endm
+
+    .macro SET_AC
+    PATCHED 0x03
     .endm
 
     .section .text.entry, "ax"
@@ -93,7 +120,11 @@ entry_stubs:
     .elseif vector == 8
     pushq $vector
     jmp entry_paranoid
-    .elseif vector == 1 || vector == 18
+    .elseif vector == 1
+    pushq $0
+    pushq $vector
+    jmp entry_debug
+    .elseif vector == 18
     pushq $0
     pushq $vector
     jmp entry_paranoid
@@ -104,6 +135,10 @@ entry_stubs:
     pushq $0
     pushq $vector
     jmp entry_exception
+    .elseif vector == VECTOR_SYSCALL
+    pushq %rax
+    pushq $FRAME_IS_PLAIN
+    jmp entry_int80
     .elseif vector == 255
     iretq                         /* spurious: neither handled nor acknowledged (SDM 3A 10.9) */
     .else
@@ -134,20 +169,37 @@ entry_return:
     POP_REGISTERS
     addq $16, %rsp
     iretq
-entry_return_to_user:
-    POP_REGISTERS
+entry_return_to_user:             /* interrupts are off */
+    cmpq $0, %gs:CPU_USER_ACTIVATION
+    jne 2f                        /* to a module: the process's work waits */
+1:  movq %gs:CPU_CURRENT, %rcx    /* [E] */
+    cmpl $0, THREAD_USER_WORK(%rcx)
+    jne 3f
+    movq FRAME_RIP(%rsp), %rcx
+    shrq $USER_ADDRESS_BITS, %rcx
+    jnz 4f
+2:  POP_REGISTERS
     addq $16, %rsp
     swapgs
     iretq
+3:  sti
+    movq %rsp, %rdi
+    call kernel_return_to_user
+    cli
+    jmp 1b
+4:  movq %rsp, %rdi
+    call x86_bad_return
+    jmp 1b
 
 /* --- exceptions ------------------------------------------------------------------------------- */
 
     .balign 16
 entry_exception:
     testb $3, 24(%rsp)            /* [A] */
-    jz 1f
+    jz entry_exception_swapped
     swapgs
-1:  CLEAR_AC
+entry_exception_swapped:
+    CLEAR_AC
     PUSH_REGISTERS
     cld
     movq %cr2, %rax               /* [B] before anything can fault again */
@@ -192,10 +244,36 @@ entry_paranoid:
     addq $16, %rsp
     iretq
 
+/*
+ * A debug exception of user mode cannot have hit before [A] was decided, and its handlers may block:
+ * it goes on as an ordinary exception, on the thread's stack.
+ */
+    .balign 16
+entry_debug:
+    testb $3, 24(%rsp)
+    jz entry_paranoid
+    swapgs
+    movq %rdi, %gs:CPU_SCRATCH
+    movq %rsp, %rdi
+    movq %gs:CPU_KERNEL_SP, %rsp
+    pushq 48(%rdi)                /* ss, rsp, rflags, cs, rip, error, vector */
+    pushq 40(%rdi)
+    pushq 32(%rdi)
+    pushq 24(%rdi)
+    pushq 16(%rdi)
+    pushq 8(%rdi)
+    pushq 0(%rdi)
+    movq %gs:CPU_SCRATCH, %rdi
+    jmp entry_exception_swapped
+
 /* --- system calls ----------------------------------------------------------------------------- */
 
 /*
  * rcx = user rip, r11 = user rflags; interrupts, direction and AC are off (MSR_FMASK).
+ *
+ * The frame is whole, because signals and fork need it, but what the kernel's code preserves is not
+ * loaded again while the frame is marked as it came (FRAME_IS_SYSCALL). Whoever changes it in C marks
+ * it otherwise (x86_frame_changed), and it leaves through iretq, which can load anything.
  */
     .balign 16
     .globl helix_syscall_entry
@@ -210,20 +288,52 @@ helix_syscall_entry:
     pushq %r11
     pushq $SELECTOR_USER_CODE
     pushq %rcx
-    pushq $0
-    pushq $256
+    pushq %rax                    /* the number, for who does the call again */
+    pushq $FRAME_IS_SYSCALL
     PUSH_REGISTERS
-    movq %rsp, %rdi
-    call x86_syscall
-    /* iretq, not sysretq, when rip is not canonical user or anything was changed: x86_syscall says. */
-    testb %al, %al
-    jz entry_return
-    POP_REGISTERS
-    movq 16(%rsp), %rcx           /* rip */
-    movq 32(%rsp), %r11           /* rflags */
-    movq 40(%rsp), %rsp           /* user stack; no interrupt can come: the flag is off */
+entry_system_call:
+    movq %r10, %rcx               /* the C function's fourth argument; the seventh is at rsp */
+    sti
+    call kernel_syscall
+    cli
+    movq %gs:CPU_CURRENT, %rcx    /* [E] */
+    cmpl $0, THREAD_USER_WORK(%rcx)
+    jne 1f
+    cmpl $FRAME_IS_SYSCALL, FRAME_VECTOR(%rsp)
+    jne 1f
+    movq FRAME_RFLAGS(%rsp), %r11
+    testl $RFLAGS_TF_RF, %r11d
+    jnz 1f
+    movq FRAME_RIP(%rsp), %rcx    /* where `syscall` was: a user address */
+    movq FRAME_R10(%rsp), %r10
+    movq FRAME_R9(%rsp), %r9
+    movq FRAME_R8(%rsp), %r8
+    movq FRAME_RDX(%rsp), %rdx
+    movq FRAME_RSI(%rsp), %rsi
+    movq FRAME_RDI(%rsp), %rdi
+    movq FRAME_RSP(%rsp), %rsp    /* user stack; no interrupt can come: the flag is off */
     swapgs
     sysretq
+1:  cmpl $FRAME_IS_REPLACED, FRAME_VECTOR(%rsp)
+    je entry_return_to_user       /* its rax is not this call's result */
+    movq %rax, FRAME_RAX(%rsp)
+    jmp entry_return_to_user
+
+/* `int $0x80`: the same call with the same registers, of which only rax changes. */
+    .balign 16
+entry_int80:
+    testb $3, 24(%rsp)
+    jz 2f
+    swapgs
+    cmpq $0, %gs:CPU_USER_ACTIVATION
+    jne 1f
+    CLEAR_AC
+    PUSH_REGISTERS
+    cld
+    jmp entry_system_call
+1:  swapgs                        /* neither modules nor the kernel make calls this way */
+2:  movq $VECTOR_SYSCALL, (%rsp)
+    jmp entry_exception
 
 /*
  * [D] A module behind the user gate. rax = 0: its operation has returned (rdx = result);
@@ -240,11 +350,21 @@ entry_from_module:
     pushq $SELECTOR_USER_CODE
     pushq %rcx
     pushq $0
-    pushq $256
+    pushq $FRAME_IS_PLAIN
     PUSH_REGISTERS
     movq %rsp, %rdi
     call x86_callout
     jmp entry_return
+
+/*
+ * Use page tables, and let hal_space_cpus know: it counts a CPU in from before it walks the tables until
+ * after it has stopped to. `mov cr3` lets no walk pass the store before it (SDM 3A 8.3: it serialises).
+ */
+    .macro LOAD_ROOT root
+    movq \root, %gs:CPU_ROOT_NEXT
+    movq \root, %cr3
+    movq \root, %gs:CPU_ROOT
+    .endm
 
 /*
  * Back to the kernel's view: rcx = thread, r10 = its top of records, both stay; rsi and r11 are
@@ -259,7 +379,7 @@ entry_from_module:
     movq %rsi, THREAD_KERNEL_SP(%rcx)
     movq RECORD_CR3 - RECORD_SIZE(%r10), %rsi
     movq %rsi, THREAD_CR3(%rcx)
-    movq %rsi, %cr3
+    LOAD_ROOT %rsi
     movq RECORD_STACK - RECORD_SIZE(%r10), %rsi
     movq RECORD_INSTANCE - RECORD_SIZE(%r10), %r11
     lock btsq %rsi, INSTANCE_FREE_STACKS(%r11)
@@ -484,7 +604,7 @@ hal_thread_switch:
     popq %rbx
     popq %rbp
     ret
-3:  movq %rax, %cr3
+3:  LOAD_ROOT %rax
     jmp 1b
 4:  pushq %rdi
     subq $8, %rsp
@@ -502,97 +622,176 @@ thread_first_entry:
     pushq $0                      /* no return address */
     jmpq *%r12
 
-/* --- checked copies --------------------------------------------------------------------------- */
+/* --- user memory ------------------------------------------------------------------------------ */
+
+/* A fault of the instruction at label `at` goes on at label `to`, access prevention still lifted. */
+    .macro FIXUP at, to
+    .pushsection .fault_fixups, "a"
+    .quad \at, \to
+    .popsection
+    .endm
 
 /*
  * size_t x86_copy_checked(void *to rdi, const void *from rsi, size_t size rdx): bytes not copied.
- * Faults inside go to the fix-up. x86_copy_checked_smap lifts access prevention for the copy.
+ * A word that faults is tried again byte by byte, so that every byte before the fault is copied.
  */
     .globl x86_copy_checked
 x86_copy_checked:
     movq %rdx, %rcx
     shrq $3, %rcx
     andl $7, %edx
+    SET_AC
 10: rep movsq
     movl %edx, %ecx
 11: rep movsb
-    xorl %eax, %eax
-    ret
-12: leaq (%rdx, %rcx, 8), %rax
-    ret
-13: movq %rcx, %rax
-    ret
-    .globl x86_copy_checked_smap
-x86_copy_checked_smap:
-    movq %rdx, %rcx
-    shrq $3, %rcx
-    andl $7, %edx
-    stac
-20: rep movsq
-    movl %edx, %ecx
-21: rep movsb
-    clac
-    xorl %eax, %eax
-    ret
-22: clac
-    leaq (%rdx, %rcx, 8), %rax
-    ret
-23: clac
+12: CLEAR_AC
     movq %rcx, %rax
     ret
-    .pushsection .fault_fixups, "a"
-    .quad 10b, 12b
-    .quad 11b, 13b
-    .quad 20b, 22b
-    .quad 21b, 23b
-    .popsection
+13: leaq (%rdx, %rcx, 8), %rcx
+14: rep movsb
+    jmp 12b
+    FIXUP 10b, 13b
+    FIXUP 11b, 12b
+    FIXUP 14b, 12b
 
-/* --- leaving for user mode for the first time ------------------------------------------------- */
-
-/* x86_enter_user(rip rdi, rsp rsi): everything else zero, interrupts on. */
-    .globl x86_enter_user
-x86_enter_user:
-    cli
-    movq %rdi, %rcx
-    movl $0x202, %r11d
-    movq %rsi, %rsp
+/* size_t x86_clear_checked(void *to rdi, size_t size rsi): bytes not cleared, at least. */
+    .globl x86_clear_checked
+x86_clear_checked:
+    movq %rsi, %rcx
+    movl %esi, %edx
+    shrq $3, %rcx
+    andl $7, %edx
     xorl %eax, %eax
-    xorl %ebx, %ebx
-    xorl %edx, %edx
-    xorl %esi, %esi
-    xorl %edi, %edi
-    xorl %ebp, %ebp
-    xorl %r8d, %r8d
-    xorl %r9d, %r9d
-    xorl %r10d, %r10d
-    xorl %r12d, %r12d
-    xorl %r13d, %r13d
-    xorl %r14d, %r14d
-    xorl %r15d, %r15d
-    swapgs
-    sysretq
+    SET_AC
+20: rep stosq
+    movl %edx, %ecx
+21: rep stosb
+22: CLEAR_AC
+    movq %rcx, %rax
+    ret
+    FIXUP 20b, 22b
+    FIXUP 21b, 22b
+
+/*
+ * size_t x86_copy_text_checked(char *to rdi, const char *from rsi, size_t size rdx): bytes before the
+ * NUL, size when there is none, SIZE_MAX after a fault. Whole words first: (w - 0x01…) & ~w & 0x80…
+ * has its lowest bit in the first byte that is zero. A word that faults may lie across the end of
+ * what is mapped, so its bytes are tried one by one.
+ */
+    .globl x86_copy_text_checked
+x86_copy_text_checked:
+    movq %rsi, %r8
+    movabsq $0x0101010101010101, %r9
+    movq %r9, %r10
+    shlq $7, %r10
+    SET_AC
+    jmp 31f
+30: movq %rax, (%rdi)
+    addq $8, %rsi
+    addq $8, %rdi
+    subq $8, %rdx
+31: cmpq $8, %rdx
+    jb 33f
+32: movq (%rsi), %rax
+    movq %rax, %rcx
+    subq %r9, %rcx
+    movq %rax, %r11
+    notq %r11
+    andq %r11, %rcx
+    andq %r10, %rcx
+    jz 30b
+    movq %rax, (%rdi)
+    bsfq %rcx, %rcx
+    shrl $3, %ecx
+    addq %rcx, %rsi
+    jmp 36f
+33: testq %rdx, %rdx
+    jz 36f
+34: movzbl (%rsi), %eax
+    movb %al, (%rdi)
+    testl %eax, %eax
+    jz 36f
+    incq %rsi
+    incq %rdi
+    decq %rdx
+    jnz 34b
+36: movq %rsi, %rax
+    subq %r8, %rax
+37: CLEAR_AC
+    ret
+38: movq $-1, %rax
+    jmp 37b
+    FIXUP 32b, 34b
+    FIXUP 34b, 38b
+
+/* bool x86_load_checked(const uint32_t *address rdi, uint32_t *value rsi): whether it could be read. */
+    .globl x86_load_checked
+x86_load_checked:
+    SET_AC
+40: movl (%rdi), %ecx
+    CLEAR_AC
+    movl %ecx, (%rsi)
+    movl $1, %eax
+    ret
+    FIXUP 40b, 43f
+
+/* bool x86_exchange_checked(uint32_t *address rdi, uint32_t *expected rsi, uint32_t desired edx) */
+    .globl x86_exchange_checked
+x86_exchange_checked:
+    movl (%rsi), %eax
+    SET_AC
+41: lock cmpxchgl %edx, (%rdi)
+    CLEAR_AC
+    movl %eax, (%rsi)
+    movl $1, %eax
+    ret
+    FIXUP 41b, 43f
+
+43: CLEAR_AC
+    xorl %eax, %eax
+    ret
+
+/* --- leaving for user mode -------------------------------------------------------------------- */
+
+/*
+ * hal_user_resume(const struct hal_frame *frame rdi): the frame may lie partly where it goes to, and
+ * this function's own stack too, so nothing is on the stack while it is moved, from its end down.
+ */
+    .globl hal_user_resume
+hal_user_resume:
+    cli
+    movq %gs:CPU_CURRENT, %rax
+    movq THREAD_STACK_TOP(%rax), %rdx
+    leaq FRAME_SIZE - 8(%rdi), %rsi
+    leaq -8(%rdx), %rdi
+    movl $FRAME_SIZE / 8, %ecx
+    std
+    rep movsq
+    cld
+    leaq -FRAME_SIZE(%rdx), %rsp
+    jmp entry_return_to_user
 
 /* --- a frame of the caller's own registers ---------------------------------------------------- */
 
 /* void hal_frame_capture(struct hal_frame *rdi) */
     .globl hal_frame_capture
 hal_frame_capture:
-    movq %r15, 0(%rdi)
-    movq %r14, 8(%rdi)
-    movq %r13, 16(%rdi)
-    movq %r12, 24(%rdi)
-    movq %rbp, 32(%rdi)
-    movq %rbx, 40(%rdi)
-    movq %r11, 48(%rdi)
-    movq %r10, 56(%rdi)
-    movq %r9, 64(%rdi)
-    movq %r8, 72(%rdi)
-    movq %rax, 80(%rdi)
+    movq %rax, 0(%rdi)
+    movq %r15, 8(%rdi)
+    movq %r14, 16(%rdi)
+    movq %r13, 24(%rdi)
+    movq %r12, 32(%rdi)
+    movq %rbp, 40(%rdi)
+    movq %rbx, 48(%rdi)
+    movq %r11, 56(%rdi)
+    movq %r10, 64(%rdi)
+    movq %r9, 72(%rdi)
+    movq %r8, 80(%rdi)
     movq %rcx, 88(%rdi)
     movq %rdx, 96(%rdi)
     movq %rsi, 104(%rdi)
     movq %rdi, 112(%rdi)
-    movq $256, 120(%rdi)          /* X86_VECTOR_NONE */
+    movq $FRAME_IS_PLAIN, 120(%rdi)
     movq $0, 128(%rdi)
     movq (%rsp), %rax
     movq %rax, 136(%rdi)

@@ -160,8 +160,8 @@ hx_err hal_line_route(uint32_t line, uint8_t vector, uint64_t cpu_mask, struct h
     hal_interrupt_state state;
     uint64_t entry;
 
-    if (ioapic == NULL || vector < HAL_VECTOR_FIRST || vector > HAL_VECTOR_LAST || cpu_mask == 0 ||
-        cpu_mask >> hal_cpu_count() != 0) {
+    if (ioapic == NULL || vector < HAL_VECTOR_FIRST || vector > HAL_VECTOR_LAST ||
+        vector == HAL_VECTOR_SYSCALL || cpu_mask == 0 || cpu_mask >> hal_cpu_count() != 0) {
         return HX_EINVAL;
     }
     entry = vector | entry_destination(cpu_mask) | (mode.level ? IOAPIC_LEVEL : 0) |

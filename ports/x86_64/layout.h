@@ -55,6 +55,8 @@
 #define CPU_USER_ACTIVATION 32
 #define CPU_CANARY          40
 #define CPU_KERNEL_SP       52
+#define CPU_ROOT            208
+#define CPU_ROOT_NEXT       216
 
 /* Offsets in struct hal_thread. */
 #define THREAD_SP              0
@@ -63,7 +65,20 @@
 #define THREAD_USER_ACTIVATION 24
 #define THREAD_FPU             32
 
-#define THREAD_GATE_TOP 56
+#define THREAD_GATE_TOP  56
+#define THREAD_STACK_TOP 64
+
+/* Right behind it in struct thread (hal/thread.h). */
+#define THREAD_USER_WORK 72
+
+/* The vector of `int $0x80`. */
+#define VECTOR_SYSCALL 0x80
+
+/* What hal_frame.vector holds in a frame that is no exception's or interrupt's. */
+#define FRAME_IS_PLAIN   256 /* captured, or made, or a system call's and changed since */
+#define FRAME_IS_SYSCALL 257 /* of `syscall`, as it came */
+#define FRAME_IS_REPLACED                                                                          \
+    258 /* of a system call that has put other registers, rax too, in its place */
 
 /* Offsets in the gate's structures (hal/gate.h), and what a record's machine words hold. */
 #define INSTANCE_BACKEND     256

@@ -4,27 +4,13 @@
 #include <core/config/boot_configuration.h>
 #include <hal/memory.h>
 #include <ports/x86_64/layout.h>
+#include <ports/x86_64/page_table.h>
 #include <ports/x86_64/paging.h>
 
-#define PTE_PRESENT  (1UL << 0)
-#define PTE_WRITE    (1UL << 1)
-#define PTE_USER     (1UL << 2)
-#define PTE_NO_CACHE ((1UL << 3) | (1UL << 4))
-#define PTE_LARGE    (1UL << 7)
-#define PTE_GLOBAL   (1UL << 8)
-#define PTE_NX       (1UL << 63)
-#define PTE_ADDRESS  0x000ffffffffff000UL
-
-#define TABLE_ENTRIES 512U
-#define LARGE_SIZE    (2UL << 20)
-#define PDPT_SPAN     (1UL << 30)
-#define PML4_SPAN     (1UL << 39)
-#define BOOT_MAPPED   (4UL << 30) /* what boot.S mapped directly */
-
-/* A space is its top-level table, seen through the direct map. */
-struct hal_space {
-    uint64_t entries[TABLE_ENTRIES];
-};
+#define LARGE_SIZE  (2UL << 20)
+#define PDPT_SPAN   (1UL << 30)
+#define PML4_SPAN   (1UL << 39)
+#define BOOT_MAPPED (4UL << 30) /* what boot.S mapped directly */
 
 extern struct hal_space boot_pml4;
 extern uint64_t boot_pdpt_direct[TABLE_ENTRIES];
@@ -113,49 +99,46 @@ size_t hal_memory_reserved(struct hal_physical_range *ranges, size_t max)
     return count;
 }
 
-static uint64_t *table_allocate(void)
+uint64_t *x86_table_allocate(void)
 {
     uint64_t physical = table_source.allocate();
 
-    if (physical == 0) {
-        return NULL;
-    }
-    return memset(hal_direct_map(physical), 0, HAL_PAGE_SIZE);
+    return physical != 0 ? memset(hal_direct_map(physical), 0, HAL_PAGE_SIZE) : NULL;
+}
+
+void x86_table_release(uint64_t physical)
+{
+    table_source.release(physical);
 }
 
 /* --- walking ---------------------------------------------------------------------------------- */
 
-static unsigned table_index(uintptr_t address, unsigned level)
+/* The table an entry on the way to an address is to lead to.  NULL: no memory. */
+static uint64_t *make_table(struct hal_space *space, uintptr_t address, uint64_t *entry)
 {
-    return (unsigned)(address >> (HAL_PAGE_SHIFT + 9U * level)) & (TABLE_ENTRIES - 1);
+    uint64_t *table;
+
+    if (address < USER_BASE + USER_SIZE && space != kernel_space) {
+        return x86_user_table_make(space, entry);
+    }
+    table = x86_table_allocate();
+    if (table != NULL) {
+        /* Upper levels allow everything: the last level decides. */
+        *entry = hal_direct_physical(table) | PTE_PRESENT | PTE_WRITE |
+                 (address >= USER_MODULE_BASE ? PTE_USER : 0);
+    }
+    return table;
 }
 
-static uint64_t *entry_table(uint64_t entry)
-{
-    return hal_direct_map(entry & PTE_ADDRESS);
-}
-
-/*
- * The page-table entry of an address, NULL if a table on the way is missing (or, with create, could
- * not be had) or the address is covered by a large page.
- */
-static uint64_t *find_entry(struct hal_space *space, uintptr_t address, bool create)
+uint64_t *x86_find_entry(struct hal_space *space, uintptr_t address, bool create)
 {
     uint64_t *table = space->entries;
 
     for (unsigned level = 3; level > 0; level--) {
         uint64_t *entry = &table[table_index(address, level)];
 
-        if ((*entry & PTE_PRESENT) == 0) {
-            uint64_t *fresh = create ? table_allocate() : NULL;
-
-            if (fresh == NULL) {
-                return NULL;
-            }
-            /* Upper levels allow everything: the last level decides. */
-            *entry =
-                hal_direct_physical(fresh) | PTE_PRESENT | PTE_WRITE |
-                (address < USER_BASE + USER_SIZE || address >= USER_MODULE_BASE ? PTE_USER : 0);
+        if ((*entry & PTE_PRESENT) == 0 && (!create || make_table(space, address, entry) == NULL)) {
+            return NULL;
         }
         if ((*entry & PTE_LARGE) != 0) {
             return NULL;
@@ -163,28 +146,6 @@ static uint64_t *find_entry(struct hal_space *space, uintptr_t address, bool cre
         table = entry_table(*entry);
     }
     return &table[table_index(address, 0)];
-}
-
-static uint64_t entry_flags(unsigned protection)
-{
-    uint64_t flags = PTE_PRESENT;
-
-    flags |= (protection & HAL_WRITE) != 0 ? PTE_WRITE : 0;
-    flags |= (protection & HAL_EXECUTE) != 0 ? 0 : PTE_NX;
-    flags |= (protection & HAL_USER) != 0 ? PTE_USER : PTE_GLOBAL;
-    flags |= (protection & HAL_DEVICE) != 0 ? PTE_NO_CACHE : 0;
-    return flags;
-}
-
-static unsigned flags_protection(uint64_t entry)
-{
-    unsigned protection = HAL_READ;
-
-    protection |= (entry & PTE_WRITE) != 0 ? HAL_WRITE : 0U;
-    protection |= (entry & PTE_NX) != 0 ? 0U : HAL_EXECUTE;
-    protection |= (entry & PTE_USER) != 0 ? HAL_USER : 0U;
-    protection |= (entry & PTE_NO_CACHE) != 0 ? HAL_DEVICE : 0U;
-    return protection;
 }
 
 static bool range_within(uintptr_t address, size_t size, uintptr_t base, size_t window)
@@ -224,7 +185,7 @@ static hx_err map_pages(struct hal_space *space, uintptr_t address, uint64_t phy
                         uint64_t flags)
 {
     for (size_t i = 0; i < pages; i++) {
-        uint64_t *entry = find_entry(space, address + (i << HAL_PAGE_SHIFT), true);
+        uint64_t *entry = x86_find_entry(space, address + (i << HAL_PAGE_SHIFT), true);
         hx_err error = HX_OK;
 
         if (entry == NULL) {
@@ -253,7 +214,7 @@ hx_err hal_space_map(struct hal_space *space, uintptr_t address, uint64_t physic
 void hal_space_unmap(struct hal_space *space, uintptr_t address, size_t pages)
 {
     for (size_t i = 0; i < pages; i++) {
-        uint64_t *entry = find_entry(space, address + (i << HAL_PAGE_SHIFT), false);
+        uint64_t *entry = x86_find_entry(space, address + (i << HAL_PAGE_SHIFT), false);
 
         if (entry != NULL) {
             *entry = 0;
@@ -269,14 +230,14 @@ hx_err hal_space_protect(struct hal_space *space, uintptr_t address, size_t page
         return HX_EINVAL;
     }
     for (size_t i = 0; i < pages; i++) {
-        const uint64_t *entry = find_entry(space, address + (i << HAL_PAGE_SHIFT), false);
+        const uint64_t *entry = x86_find_entry(space, address + (i << HAL_PAGE_SHIFT), false);
 
         if (entry == NULL || (*entry & PTE_PRESENT) == 0) {
             return HX_ENOENT;
         }
     }
     for (size_t i = 0; i < pages; i++) {
-        uint64_t *entry = find_entry(space, address + (i << HAL_PAGE_SHIFT), false);
+        uint64_t *entry = x86_find_entry(space, address + (i << HAL_PAGE_SHIFT), false);
 
         *entry = (*entry & PTE_ADDRESS) | entry_flags(protection);
     }
@@ -315,7 +276,8 @@ bool hal_space_lookup(const struct hal_space *space, uintptr_t address, uint64_t
         return false;
     }
     if (physical != NULL) {
-        *physical = (entry & PTE_ADDRESS & ~(uint64_t)(size - 1)) | (address & (size - 1));
+        *physical = (entry & PTE_ADDRESS & ~(uint64_t)(size - 1)) |
+                    (address & (size - 1) & ~(HAL_PAGE_SIZE - 1));
     }
     if (protection != NULL) {
         *protection = flags_protection(entry);
@@ -352,62 +314,6 @@ struct hal_space *hal_space_kernel(void)
 uint64_t x86_kernel_cr3(void)
 {
     return image_physical(&boot_pml4);
-}
-
-hx_err hal_space_create(struct hal_space **space)
-{
-    const unsigned high = TABLE_ENTRIES - 1;
-    uint64_t *root = table_allocate();
-    uint64_t *pdpt;
-
-    if (root == NULL) {
-        return HX_ENOMEM;
-    }
-    pdpt = table_allocate();
-    if (pdpt == NULL) {
-        table_source.release(hal_direct_physical(root));
-        return HX_ENOMEM;
-    }
-    memcpy(root + TABLE_ENTRIES / 2, kernel_space->entries + TABLE_ENTRIES / 2, HAL_PAGE_SIZE / 2);
-    /* The last 512 GiB: image and devices are the kernel's, the user module window is the space's
-     * own. */
-    memcpy(pdpt, boot_pdpt_high, HAL_PAGE_SIZE);
-    pdpt[table_index(USER_MODULE_BASE, 2)] = 0;
-    root[high] = hal_direct_physical(pdpt) | PTE_PRESENT | PTE_WRITE | PTE_USER;
-    *space = (struct hal_space *)root;
-    return HX_OK;
-}
-
-/* Return a table of the given level and everything below it. */
-static void release_table(uint64_t entry, unsigned level)
-{
-    const uint64_t *table = entry_table(entry);
-
-    for (unsigned i = 0; level > 0 && i < TABLE_ENTRIES; i++) {
-        if ((table[i] & PTE_PRESENT) != 0) {
-            release_table(table[i], level - 1);
-        }
-    }
-    table_source.release(entry & PTE_ADDRESS);
-}
-
-void hal_space_destroy(struct hal_space *space)
-{
-    const unsigned high = TABLE_ENTRIES - 1;
-    uint64_t *pdpt = entry_table(space->entries[high]);
-    uint64_t own = pdpt[table_index(USER_MODULE_BASE, 2)];
-
-    HX_ASSERT(space != kernel_space, "the kernel's space is never destroyed");
-    for (unsigned i = 0; i < TABLE_ENTRIES / 2; i++) {
-        if ((space->entries[i] & PTE_PRESENT) != 0) {
-            release_table(space->entries[i], 2);
-        }
-    }
-    if ((own & PTE_PRESENT) != 0) {
-        release_table(own, 1);
-    }
-    table_source.release(hal_direct_physical(pdpt));
-    table_source.release(hal_direct_physical(space));
 }
 
 /* --- windows ---------------------------------------------------------------------------------- */
@@ -482,7 +388,7 @@ static hx_err map_direct_large(uint64_t base)
 
     for (unsigned level = 3; level > 1; level--) {
         if ((*entry & PTE_PRESENT) == 0) {
-            table = table_allocate();
+            table = x86_table_allocate();
             if (table == NULL) {
                 return HX_ENOMEM;
             }
@@ -523,7 +429,7 @@ static hx_err protect_image_alias(void)
     uint64_t read_only_end = image_physical(rodata_end);
 
     for (uint64_t base = 0; base < image_physical(kernel_image_end); base += LARGE_SIZE) {
-        uint64_t *table = table_allocate();
+        uint64_t *table = x86_table_allocate();
 
         if (table == NULL) {
             return HX_ENOMEM;
@@ -542,7 +448,7 @@ static hx_err protect_image_alias(void)
 static hx_err share_top_level(void)
 {
     for (uintptr_t base = AREA_BASE; base < AREA_BASE + AREA_SIZE; base += PML4_SPAN) {
-        uint64_t *table = table_allocate();
+        uint64_t *table = x86_table_allocate();
 
         if (table == NULL) {
             return HX_ENOMEM;
@@ -550,7 +456,7 @@ static hx_err share_top_level(void)
         kernel_space->entries[table_index(base, 3)] =
             hal_direct_physical(table) | PTE_PRESENT | PTE_WRITE;
     }
-    uint64_t *devices = table_allocate();
+    uint64_t *devices = x86_table_allocate();
 
     if (devices == NULL) {
         return HX_ENOMEM;
@@ -585,7 +491,7 @@ hx_err paging_init(const struct boot_configuration *config)
     }
     narrow_direct_map();
     kernel_space->entries[0] = 0;
-    *find_entry(kernel_space, (uintptr_t)boot_stack_guard, false) = 0;
+    *x86_find_entry(kernel_space, (uintptr_t)boot_stack_guard, false) = 0;
     hal_tlb_flush_local(0, FLUSH_SINGLE_MAX + 1);
     return HX_OK;
 }
@@ -626,7 +532,7 @@ hx_err x86_identity_page(uint64_t physical, bool on)
     uint64_t *entry;
 
     HX_ASSERT(physical < (1UL << 20), "only the trampoline is mapped at its own address");
-    entry = find_entry(kernel_space, physical, true);
+    entry = x86_find_entry(kernel_space, physical, true);
     if (entry == NULL) {
         return HX_ENOMEM;
     }

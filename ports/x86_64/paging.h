@@ -37,6 +37,15 @@ volatile void *x86_map_device(uint64_t physical, size_t size);
  */
 void *x86_map_stack(size_t pages);
 
+/* A table of zeros, and its end.  NULL: no memory. */
+uint64_t *x86_table_allocate(void);
+void x86_table_release(uint64_t physical);
+
+/* A table of a space's user window, which an entry of the next higher one leads to from now on.
+ * Context: as hal_space_entry.  NULL: no memory. */
+struct hal_space;
+uint64_t *x86_user_table_make(struct hal_space *space, uint64_t *entry);
+
 /* The kernel space's CR3. */
 uint64_t x86_kernel_cr3(void);
 

@@ -34,12 +34,19 @@ _Static_assert(offsetof(struct x86_cpu, user_activation) == CPU_USER_ACTIVATION,
 _Static_assert(offsetof(struct x86_cpu, canary) == CPU_CANARY && CPU_CANARY == 40,
                "clang's stack protector reads gs:40");
 _Static_assert(offsetof(struct x86_cpu, tss.rsp) == CPU_KERNEL_SP, "entry.S writes tss.rsp[0]");
+_Static_assert(offsetof(struct x86_cpu, root) == CPU_ROOT &&
+                   offsetof(struct x86_cpu, root_next) == CPU_ROOT_NEXT,
+               "entry.S writes both");
 _Static_assert(offsetof(struct hal_thread, kernel_sp) == THREAD_KERNEL_SP &&
                    offsetof(struct hal_thread, cr3) == THREAD_CR3 &&
                    offsetof(struct hal_thread, user_activation) == THREAD_USER_ACTIVATION &&
                    offsetof(struct hal_thread, fpu) == THREAD_FPU,
                "entry.S knows struct hal_thread");
 _Static_assert(offsetof(struct hal_thread, gate_top) == THREAD_GATE_TOP, "entry.S pushes records");
+_Static_assert(offsetof(struct hal_thread, stack_top) == THREAD_STACK_TOP &&
+                   sizeof(struct hal_thread) == THREAD_USER_WORK,
+               "entry.S looks at user_work, which follows");
+_Static_assert(VECTOR_SYSCALL == HAL_VECTOR_SYSCALL, "one number in two places");
 _Static_assert(offsetof(struct hal_gate_instance, backend) == INSTANCE_BACKEND &&
                    offsetof(struct hal_gate_instance, free_stacks) == INSTANCE_FREE_STACKS &&
                    offsetof(struct hal_gate_instance, root) == INSTANCE_ROOT &&
@@ -56,6 +63,7 @@ _Static_assert(HAL_GATE_OPEN == 0 && HAL_GATE_USER == 1 && HAL_GATE_STACK_STRIDE
                "entry.S has these as numbers");
 _Static_assert(HX_ENOENT == 3 && HX_EAGAIN == 6 && HX_ESTATE == 9 && HX_ENOSYS == 13, "these too");
 _Static_assert(sizeof(struct hal_frame) == 22 * 8, "entry.S pushes 22 words");
+_Static_assert(offsetof(struct hal_frame, rax) == 0, "kernel_syscall's seventh argument");
 
 _Static_assert(ACPI_CPU_MAX == HAL_CPU_MAX, "the reader keeps as many CPUs as the kernel drives");
 

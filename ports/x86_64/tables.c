@@ -62,13 +62,13 @@ static void fill_idt(void)
 {
     for (unsigned vector = 0; vector < HX_ARRAY_SIZE(idt); vector++) {
         uint64_t stub = (uint64_t)entry_stubs + vector * STUB_SIZE;
-        unsigned from_user = vector == VECTOR_BREAKPOINT ? GATE_FROM_USER : 0;
+        bool is_for_user = vector == VECTOR_BREAKPOINT || vector == VECTOR_SYSCALL;
 
         idt[vector] = (struct gate_descriptor){
             .offset_low = (uint16_t)stub,
             .selector = SELECTOR_KERNEL_CODE,
             .ist = vector_stack(vector),
-            .type = (uint8_t)(GATE_INTERRUPT | from_user),
+            .type = (uint8_t)(GATE_INTERRUPT | (is_for_user ? GATE_FROM_USER : 0U)),
             .offset_middle = (uint16_t)(stub >> 16),
             .offset_high = (uint32_t)(stub >> 32),
         };
@@ -114,6 +114,7 @@ __attribute__((no_stack_protector)) void x86_cpu_load_tables(struct x86_cpu *cpu
     struct table_pointer interrupts = {sizeof(idt) - 1, (uint64_t)idt};
 
     cpu->self = cpu;
+    atomic_store_explicit(&cpu->root, x86_kernel_cr3(), memory_order_relaxed);
     fill_gdt(cpu);
     if (idt[0].type == 0) {
         fill_idt();

@@ -8,6 +8,7 @@
 #include <ports/x86_64/instructions.h>
 #include <ports/x86_64/layout.h>
 #include <ports/x86_64/paging.h>
+#include <ports/x86_64/trap.h>
 #include <ports/x86_64/user.h>
 #include <ports/x86_64/xsave.h>
 
@@ -32,7 +33,10 @@ void hal_thread_init(struct hal_thread *hal, void *stack, size_t stack_size,
                      void (*entry)(void *arg), void *arg)
 {
     uint64_t top = (uint64_t)stack + stack_size;
-    struct switch_frame *frame = (struct switch_frame *)(top - sizeof(*frame));
+    /* Below the place of the user frame, which the thread may fill in before it leaves the kernel.
+     */
+    struct switch_frame *frame =
+        (struct switch_frame *)(top - sizeof(struct hal_frame) - sizeof(*frame));
 
     *frame = (struct switch_frame){
         .rflags = 2, /* the bit that is always set; interrupts off */
@@ -45,12 +49,23 @@ void hal_thread_init(struct hal_thread *hal, void *stack, size_t stack_size,
         .kernel_sp = top,
         .cr3 = x86_kernel_cr3(),
         .space = hal_space_kernel(),
+        .stack_top = top,
     };
 }
 
 void hal_thread_fini(struct hal_thread *hal)
 {
     (void)hal; /* nothing was taken */
+}
+
+/* The C side of LOAD_ROOT in entry.S. */
+static void load_root(uint64_t root)
+{
+    struct x86_cpu *cpu = x86_cpu_this();
+
+    atomic_store_explicit(&cpu->root_next, root, memory_order_relaxed);
+    __asm__ volatile("movq %0, %%cr3" ::"r"(root) : "memory");
+    atomic_store_explicit(&cpu->root, root, memory_order_relaxed);
 }
 
 void hal_space_activate(struct hal_space *space)
@@ -60,37 +75,51 @@ void hal_space_activate(struct hal_space *space)
 
     self->space = space;
     self->cr3 = hal_space_root(space);
-    __asm__ volatile("movq %0, %%cr3" ::"r"(self->cr3) : "memory");
+    load_root(self->cr3);
     hal_interrupts_restore(state);
 }
 
-/* --- user mode -------------------------------------------------------------------------------- */
+uint64_t hal_space_cpus(const struct hal_space *space)
+{
+    uint64_t root = hal_space_root(space);
+    uint32_t count = hal_cpu_count();
+    uint64_t cpus = 0;
 
+    /* Between the caller's change of the tables and these loads; pairs with `mov cr3` of LOAD_ROOT.
+     */
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t cpu = 0; cpu < count; cpu++) {
+        if (atomic_load_explicit(&x86_cpus[cpu].root, memory_order_relaxed) == root ||
+            atomic_load_explicit(&x86_cpus[cpu].root_next, memory_order_relaxed) == root) {
+            cpus |= 1ULL << cpu;
+        }
+    }
+    return cpus;
+}
+
+/* --- user memory ------------------------------------------------------------------------------ */
+
+/* entry.S says what they return. */
 size_t x86_copy_checked(void *to, const void *from, size_t size);
-size_t x86_copy_checked_smap(void *to, const void *from, size_t size);
+size_t x86_clear_checked(uintptr_t to, size_t size);
+size_t x86_copy_text_checked(char *to, uintptr_t from, size_t size);
+bool x86_load_checked(uintptr_t address, uint32_t *value);
+bool x86_exchange_checked(uintptr_t address, uint32_t *expected, uint32_t desired);
 
 extern const uint64_t text_patches_start[];
 extern const uint64_t text_patches_end[];
 
-static bool has_smap;
-
 void x86_user_init(bool smap)
 {
     static const uint8_t clac[] = {0x0f, 0x01, 0xca};
+    static const uint8_t stac[] = {0x0f, 0x01, 0xcb};
 
-    has_smap = smap;
     for (const uint64_t *site = text_patches_start; smap && site < text_patches_end; site++) {
         /* Through the direct map: the text itself is read only already. */
-        memcpy(hal_direct_map(*site - KERNEL_BASE), clac, sizeof(clac));
+        uint8_t *code = hal_direct_map(*site - KERNEL_BASE);
+
+        memcpy(code, code[2] == 0 ? clac : stac, sizeof(clac));
     }
-}
-
-static hx_err copy_checked(void *to, const void *from, size_t size)
-{
-    size_t missing =
-        has_smap ? x86_copy_checked_smap(to, from, size) : x86_copy_checked(to, from, size);
-
-    return missing == 0 ? HX_OK : HX_EFAULT;
 }
 
 static bool is_user_range(uintptr_t address, size_t size)
@@ -110,13 +139,79 @@ hx_err hal_user_copy_out(uintptr_t to, const void *from, size_t size)
 
 hx_err hal_user_copy_in_unchecked(void *to, uintptr_t from, size_t size)
 {
-    return copy_checked(to, (const void *)from, size);
+    return x86_copy_checked(to, (const void *)from, size) == 0 ? HX_OK : HX_EFAULT;
 }
 
 hx_err hal_user_copy_out_unchecked(uintptr_t to, const void *from, size_t size)
 {
-    return copy_checked((void *)to, from, size);
+    return x86_copy_checked((void *)to, from, size) == 0 ? HX_OK : HX_EFAULT;
 }
+
+/* How many of size bytes from address on are the user's. */
+static size_t user_part(uintptr_t address, size_t size)
+{
+    size_t offset = address - USER_BASE;
+
+    if (address < USER_BASE || offset >= USER_SIZE) {
+        return 0;
+    }
+    return size <= USER_SIZE - offset ? size : USER_SIZE - offset;
+}
+
+size_t hal_user_copy_in_partly(void *to, uintptr_t from, size_t size)
+{
+    size_t part = user_part(from, size);
+
+    return part - x86_copy_checked(to, (const void *)from, part);
+}
+
+size_t hal_user_copy_out_partly(uintptr_t to, const void *from, size_t size)
+{
+    size_t part = user_part(to, size);
+
+    return part - x86_copy_checked((void *)to, from, part);
+}
+
+hx_err hal_user_clear(uintptr_t to, size_t size)
+{
+    return is_user_range(to, size) && x86_clear_checked(to, size) == 0 ? HX_OK : HX_EFAULT;
+}
+
+hx_err hal_user_copy_text(char *to, uintptr_t from, size_t size, size_t *length)
+{
+    size_t part = user_part(from, size);
+    size_t found = x86_copy_text_checked(to, from, part);
+
+    if (found == SIZE_MAX || (found == part && part < size)) {
+        return HX_EFAULT;
+    }
+    *length = found;
+    return found < size ? HX_OK : HX_ERANGE;
+}
+
+static hx_err check_word(uintptr_t address)
+{
+    if (address % sizeof(uint32_t) != 0) {
+        return HX_EINVAL;
+    }
+    return is_user_range(address, sizeof(uint32_t)) ? HX_OK : HX_EFAULT;
+}
+
+hx_err hal_user_load_u32(uintptr_t address, uint32_t *value)
+{
+    hx_err error = check_word(address);
+
+    return error == HX_OK && !x86_load_checked(address, value) ? HX_EFAULT : error;
+}
+
+hx_err hal_user_compare_exchange_u32(uintptr_t address, uint32_t *expected, uint32_t desired)
+{
+    hx_err error = check_word(address);
+
+    return error == HX_OK && !x86_exchange_checked(address, expected, desired) ? HX_EFAULT : error;
+}
+
+/* --- registers -------------------------------------------------------------------------------- */
 
 void x86_switch_user_state(struct hal_thread *from, struct hal_thread *to)
 {
@@ -129,8 +224,6 @@ void x86_switch_user_state(struct hal_thread *from, struct hal_thread *to)
     }
 }
 
-void x86_enter_user(uintptr_t pc, uintptr_t sp) HX_NORETURN;
-
 size_t hal_user_state_size(void)
 {
     return x86_fpu_area_size();
@@ -142,26 +235,82 @@ void hal_user_attach(struct hal_thread *hal, void *state)
     hal->fpu = state;
 }
 
+/* Set in assembly: vdso.S. */
+extern const char vdso_image[];
+extern const char vdso_image_end[];
+
+struct hal_range hal_user_code(void)
+{
+    return (struct hal_range){.base = (uintptr_t)vdso_image,
+                              .size = (size_t)(vdso_image_end - vdso_image)};
+}
+
 void hal_user_detach(void)
 {
     machine_half(hal_thread_current())->fpu = NULL;
 }
 
-void hal_user_enter(uintptr_t pc, uintptr_t sp)
+void hal_user_state_copy(void *to)
 {
     const struct hal_thread *self = machine_half(hal_thread_current());
+    hal_interrupt_state state;
 
-    hal_interrupts_disable();
-    x86_fpu_restore(self->fpu);
-    x86_msr_write(MSR_FS_BASE, self->thread_pointer);
-    x86_enter_user(pc, sp);
+    if (self->fpu == NULL) {
+        x86_fpu_clear(to);
+        return;
+    }
+    state = hal_interrupts_save();
+    x86_fpu_save(self->fpu);
+    hal_interrupts_restore(state);
+    /* A switch from here on stores the same registers once more. */
+    memcpy(to, self->fpu, x86_fpu_area_size());
 }
 
+void hal_user_state_reset(void)
+{
+    const struct hal_thread *self = machine_half(hal_thread_current());
+    hal_interrupt_state state = hal_interrupts_save();
+
+    x86_fpu_clear(self->fpu);
+    x86_fpu_restore(self->fpu);
+    hal_interrupts_restore(state);
+}
+
+struct hal_frame *hal_user_frame(void)
+{
+    return (struct hal_frame *)machine_half(hal_thread_current())->stack_top - 1;
+}
+
+void hal_user_frame_init(struct hal_frame *frame, uintptr_t pc, uintptr_t sp)
+{
+    *frame = (struct hal_frame){
+        .vector = FRAME_IS_PLAIN,
+        .rip = pc,
+        .cs = SELECTOR_USER_CODE,
+        .rflags = X86_RFLAGS_IF | X86_RFLAGS_ALWAYS,
+        .rsp = sp,
+        .ss = SELECTOR_USER_DATA,
+    };
+}
+
+/* In this order: who is switched away from in between gets the new value back. */
 void hal_user_set_thread_pointer(uintptr_t pointer)
 {
     machine_half(hal_thread_current())->thread_pointer = pointer;
     x86_msr_write(MSR_FS_BASE, pointer);
 }
+
+uintptr_t hal_user_thread_pointer(void)
+{
+    return machine_half(hal_thread_current())->thread_pointer;
+}
+
+void hal_user_prepare_thread_pointer(struct hal_thread *hal, uintptr_t pointer)
+{
+    hal->thread_pointer = pointer;
+}
+
+/* --- system calls ----------------------------------------------------------------------------- */
 
 /* Linux x86-64 system call registers: rax; rdi rsi rdx r10 r8 r9. */
 uint64_t hal_syscall_number(const struct hal_frame *frame)
@@ -180,4 +329,21 @@ uint64_t hal_syscall_argument(const struct hal_frame *frame, unsigned index)
 void hal_syscall_set_result(struct hal_frame *frame, int64_t result)
 {
     frame->rax = (uint64_t)result;
+}
+
+/* Both instructions that enter, `syscall` and `int $0x80`, are two bytes long. */
+#define SYSCALL_INSTRUCTION_SIZE 2
+
+bool hal_frame_is_syscall(const struct hal_frame *frame, uint64_t *number, int64_t *result)
+{
+    *number = frame->error;
+    *result = (int64_t)frame->rax;
+    return frame->vector == FRAME_IS_SYSCALL || frame->vector == FRAME_IS_PLAIN;
+}
+
+void hal_syscall_restart(struct hal_frame *frame, uint64_t number)
+{
+    frame->rip -= SYSCALL_INSTRUCTION_SIZE;
+    frame->rax = number;
+    x86_frame_replaced(frame);
 }

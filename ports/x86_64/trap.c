@@ -3,6 +3,7 @@
 #include <hal/entry.h>
 #include <hal/frame.h>
 #include <hal/memory.h>
+#include <hal/user.h>
 #include <ports/x86_64/apic.h>
 #include <ports/x86_64/cpu_local.h>
 #include <ports/x86_64/layout.h>
@@ -11,6 +12,7 @@
 
 #define VECTOR_NMI          2
 #define VECTOR_DOUBLE_FAULT 8
+#define VECTOR_PROTECTION   13
 #define VECTOR_PAGE_FAULT   14
 
 /* Page-fault error code (Intel SDM 3A 4.7). */
@@ -42,21 +44,33 @@ bool x86_paranoid(struct hal_frame *frame)
     return from_user && !hal_frame_is_user(frame);
 }
 
-/* Whether sysretq may be used: only to a lower-half address (a non-canonical one faults in ring 0).
- */
-bool x86_syscall(struct hal_frame *frame)
-{
-    hal_interrupts_enable();
-    kernel_syscall(frame);
-    hal_interrupts_disable();
-    return frame->rip < USER_BASE + USER_SIZE && frame->cs == SELECTOR_USER_CODE;
-}
-
 void x86_callout(struct hal_frame *frame)
 {
     hal_interrupts_restore(frame->rflags & X86_RFLAGS_IF);
     kernel_callout(frame);
     hal_interrupts_disable();
+}
+
+void x86_bad_return(struct hal_frame *frame)
+{
+    frame->vector = VECTOR_PROTECTION;
+    frame->error = 0;
+    kernel_exception(frame);
+    hal_interrupts_disable();
+}
+
+void x86_frame_changed(struct hal_frame *frame)
+{
+    if (frame->vector == FRAME_IS_SYSCALL) {
+        frame->vector = FRAME_IS_PLAIN;
+    }
+}
+
+void x86_frame_replaced(struct hal_frame *frame)
+{
+    if (frame->vector >= FRAME_IS_PLAIN) {
+        frame->vector = FRAME_IS_REPLACED;
+    }
 }
 
 /* --- accessors -------------------------------------------------------------------------------- */
@@ -140,6 +154,13 @@ bool hal_frame_interrupts_enabled(const struct hal_frame *frame)
 void hal_frame_set_pc(struct hal_frame *frame, uintptr_t pc)
 {
     frame->rip = pc;
+    x86_frame_changed(frame);
+}
+
+void hal_frame_set_sp(struct hal_frame *frame, uintptr_t sp)
+{
+    frame->rsp = sp;
+    x86_frame_changed(frame);
 }
 
 const char *hal_frame_register(const struct hal_frame *frame, unsigned index, uint64_t *value)
@@ -197,7 +218,7 @@ static bool peek_word(uintptr_t address, uint64_t *word)
         !hal_space_lookup(hal_direct_map(root & ~(HAL_PAGE_SIZE - 1)), address, &physical, NULL)) {
         return false;
     }
-    *word = *(const uint64_t *)hal_direct_map(physical);
+    *word = *(const uint64_t *)hal_direct_map(physical + address % HAL_PAGE_SIZE);
     return true;
 }
 
@@ -226,13 +247,28 @@ struct fault_fixup {
 extern const struct fault_fixup fault_fixups_start[];
 extern const struct fault_fixup fault_fixups_end[];
 
-bool hal_frame_fixup(struct hal_frame *frame)
+/* The fix-up of the instruction that faulted; NULL: it has none. */
+static const struct fault_fixup *find_fixup(const struct hal_frame *frame)
 {
     for (const struct fault_fixup *entry = fault_fixups_start; entry < fault_fixups_end; entry++) {
         if (frame->rip == entry->instruction) {
-            frame->rip = entry->fixup;
-            return true;
+            return entry;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool hal_frame_may_fault(const struct hal_frame *frame)
+{
+    return find_fixup(frame) != NULL;
+}
+
+bool hal_frame_fixup(struct hal_frame *frame)
+{
+    const struct fault_fixup *entry = find_fixup(frame);
+
+    if (entry != NULL) {
+        frame->rip = entry->fixup;
+    }
+    return entry != NULL;
 }

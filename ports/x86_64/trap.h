@@ -13,8 +13,19 @@ void x86_exception(struct hal_frame *frame);
  * the kernel. */
 bool x86_paranoid(struct hal_frame *frame);
 
-/* Returns whether the fast return instruction may be used. */
-bool x86_syscall(struct hal_frame *frame);
 void x86_callout(struct hal_frame *frame);
+
+/*
+ * The frame leads to an address that the return instruction would fault on in the kernel: do as if
+ * the program had faulted there.
+ */
+void x86_bad_return(struct hal_frame *frame);
+
+/*
+ * C code has changed, or replaced, registers in a frame: it leaves through iretq. Replaced: a
+ * system call's result is not stored either.
+ */
+void x86_frame_changed(struct hal_frame *frame);
+void x86_frame_replaced(struct hal_frame *frame);
 
 #endif

@@ -14,21 +14,37 @@
 #define STATES       (STATE_X87 | STATE_SSE | STATE_AVX | STATE_AVX512)
 
 /* Legacy area (SDM 1, table 13-1) and the reset values of its two control words. */
-#define LEGACY_SIZE   512
-#define LEGACY_FCW    0
-#define LEGACY_MXCSR  24
-#define FCW_DEFAULT   0x037F
-#define MXCSR_DEFAULT 0x1F80
+#define LEGACY_FCW        0
+#define LEGACY_MXCSR      24
+#define LEGACY_MXCSR_MASK 28
+#define FCW_DEFAULT       0x037F
+#define MXCSR_DEFAULT     0x1F80
+#define MXCSR_MASK        0xFFBFU /* where the processor does not tell (SDM 1, 11.6.6) */
+
+/* The header behind it (SDM 1, 13.4.2): the states present, then zeros. */
+#define HEADER_SIZE 64U
 
 /* Set on the boot CPU, the same on all. */
 static uint64_t fpu_states; /* 0: FXSAVE */
-static size_t fpu_area_size = LEGACY_SIZE;
+static size_t fpu_area_size = X86_FPU_LEGACY_SIZE;
+static uint32_t mxcsr_mask = MXCSR_MASK; /* bits that may be set */
+
+static void read_mxcsr_mask(void)
+{
+    static uint8_t area[X86_FPU_LEGACY_SIZE] HX_ALIGNED(16); /* boot stacks are not as aligned */
+    uint32_t mask;
+
+    __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+    memcpy(&mask, area + LEGACY_MXCSR_MASK, sizeof(mask));
+    mxcsr_mask = mask != 0 ? mask : MXCSR_MASK;
+}
 
 void x86_fpu_init(void)
 {
     struct x86_cpuid leaf;
 
     __asm__ volatile("fninit");
+    read_mxcsr_mask();
     if ((x86_cr4_read() & CR4_XSAVE) == 0) {
         return;
     }
@@ -42,6 +58,42 @@ void x86_fpu_init(void)
 size_t x86_fpu_area_size(void)
 {
     return fpu_area_size;
+}
+
+uint64_t x86_fpu_states(void)
+{
+    return fpu_states;
+}
+
+uint64_t x86_fpu_present(const struct x86_fpu *area)
+{
+    uint64_t present;
+
+    memcpy(&present, area->bytes + X86_FPU_LEGACY_SIZE, sizeof(present));
+    return present;
+}
+
+void x86_fpu_set_present(struct x86_fpu *area, uint64_t states)
+{
+    if (fpu_states != 0) {
+        memcpy(area->bytes + X86_FPU_LEGACY_SIZE, &states, sizeof(states));
+    }
+}
+
+static bool is_header_loadable(const struct x86_fpu *area)
+{
+    static const uint8_t zeros[HEADER_SIZE - sizeof(uint64_t)];
+
+    return (x86_fpu_present(area) & ~fpu_states) == 0 &&
+           memcmp(area->bytes + X86_FPU_LEGACY_SIZE + sizeof(uint64_t), zeros, sizeof(zeros)) == 0;
+}
+
+bool x86_fpu_is_loadable(const struct x86_fpu *area)
+{
+    uint32_t mxcsr;
+
+    memcpy(&mxcsr, area->bytes + LEGACY_MXCSR, sizeof(mxcsr));
+    return (mxcsr & ~mxcsr_mask) == 0 && (fpu_states == 0 || is_header_loadable(area));
 }
 
 /* A state whose bit in the XSAVE header is clear is loaded with its reset values. */

@@ -10,10 +10,15 @@
 #define PORTS_X86_64_XSAVE_H
 
 #include <helix/attributes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define X86_FPU_AREA_MAX 4096
+
+/* The part that FXSAVE knows, and the states in it. The XSAVE header follows. */
+#define X86_FPU_LEGACY_SIZE   512U
+#define X86_FPU_STATES_LEGACY 3UL
 
 /* Saved registers; x86_fpu_area_size() bytes of it are used. */
 struct x86_fpu {
@@ -25,6 +30,17 @@ void x86_fpu_init(void);
 
 /* Bytes that an area takes, at most X86_FPU_AREA_MAX; the same on all CPUs.  Context: any. */
 size_t x86_fpu_area_size(void);
+
+/* The states that are saved, as in XCR0; 0 where FXSAVE is used.  Context: any. */
+uint64_t x86_fpu_states(void);
+
+/* The states an area holds; the others load their reset values. Only where XSAVE is used, setting
+ * them does nothing otherwise.  Context: any. */
+uint64_t x86_fpu_present(const struct x86_fpu *area);
+void x86_fpu_set_present(struct x86_fpu *area, uint64_t states);
+
+/* Whether x86_fpu_restore of an area from an untrusted source cannot fault.  Context: any. */
+bool x86_fpu_is_loadable(const struct x86_fpu *area);
 
 /* The registers a program starts with.  Context: any. */
 void x86_fpu_clear(struct x86_fpu *area);

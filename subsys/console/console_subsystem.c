@@ -4,46 +4,19 @@
 #include <core/debug/log.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
-#include <core/ipc/channel.h>
 #include <hal/console.h>
-#include <kern/heap.h>
+#include <subsys/console/console_input.h>
 #include <subsys/console/console_subsystem.h>
 
-#define INPUT_SIZE 256U
+static uint8_t input_vector; /* immutable after init; 0: no interrupt */
 
-CHANNEL_TYPE(input_channel, char)
-
-/* Keys: I = immutable after init, A = atomic */
-static struct {
-    uint8_t vector;              /* I  0: no interrupt */
-    struct input_channel *bytes; /* I  from the interrupt handler, its one sender, to the reader */
-    _Atomic uint32_t taken;      /* A */
-    _Atomic uint32_t dropped;    /* A */
-} input;
-
-/* Take what the device holds. Bytes that find no room are dropped and counted. */
 static enum interrupt_action on_input(void *argument, struct hal_frame *frame)
 {
-    enum interrupt_action action = INTERRUPT_NOT_HANDLED;
-    int byte;
-
     (void)argument;
     (void)frame;
-    while ((byte = hal_console_read()) >= 0) {
-        const char character = (char)byte;
-
-        action = INTERRUPT_HANDLED;
-        atomic_fetch_add_explicit(input_channel_try_send(input.bytes, &character) == HX_OK
-                                      ? &input.taken
-                                      : &input.dropped,
-                                  1, memory_order_relaxed);
-    }
-    return action;
-}
-
-hx_err console_read_byte(char *byte, uint64_t deadline_ns)
-{
-    return input_channel_receive(input.bytes, byte, deadline_ns);
+    /* An edge whose byte the look for the one before it has taken already was not for nothing. */
+    (void)console_input_attend();
+    return INTERRUPT_HANDLED;
 }
 
 static hx_err connect(uint32_t line, uint8_t vector)
@@ -59,7 +32,7 @@ static hx_err connect(uint32_t line, uint8_t vector)
         (void)!interrupt_unregister(vector, "console");
         return error;
     }
-    input.vector = vector;
+    input_vector = vector;
     hal_console_enable_input();
     kinfo("console: input on line %u, vector %u", line, vector);
     return HX_OK;
@@ -70,12 +43,8 @@ static hx_err start_input(void)
 {
     int line = hal_console_line();
     uint8_t vector = interrupt_free_vector();
-    hx_err error = HX_OK;
+    hx_err error = console_input_init();
 
-    /* It is there already when this is tried again. */
-    if (input.bytes == NULL) {
-        error = input_channel_create(INPUT_SIZE, NULL, OWNER_CORE, &input.bytes);
-    }
     if (error != HX_OK || line < 0 || vector == 0) {
         return error;
     }
@@ -85,19 +54,19 @@ static hx_err start_input(void)
 /* The reader gets what is left, then HX_ECLOSED. */
 static void stop_input(void)
 {
-    if (input.vector != 0) {
-        (void)!interrupt_unregister(input.vector, "console");
+    if (input_vector != 0) {
+        (void)!interrupt_unregister(input_vector, "console");
     }
-    input_channel_sender_put(input.bytes);
+    console_input_fini();
 }
 
 static void stats(struct component_stats *numbers)
 {
     struct log_statistics log = log_statistics();
 
-    numbers->operations = log.written + atomic_load_explicit(&input.taken, memory_order_relaxed);
-    numbers->errors = log.dropped + atomic_load_explicit(&input.dropped, memory_order_relaxed);
-    numbers->memory_bytes = heap_usable_size(input.bytes);
+    numbers->operations = log.written + console_input_count();
+    numbers->errors = log.dropped;
+    numbers->memory_bytes = console_input_memory();
     numbers->last_error = numbers->errors > 0 ? HX_EAGAIN : HX_OK;
 }
 
@@ -143,7 +112,7 @@ static hx_err suspend(void)
 /* A device that was without power has forgotten that it should interrupt. */
 static hx_err resume(void)
 {
-    if (input.vector != 0) {
+    if (input_vector != 0) {
         hal_console_enable_input();
     }
     return HX_OK;

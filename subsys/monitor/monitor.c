@@ -230,6 +230,7 @@ static void show_help(void)
     for (size_t i = 0; i < HX_ARRAY_SIZE(keys); i++) {
         kprintln("  %c  %s", keys[i].key, keys[i].text);
     }
+    kprintln("after Ctrl-] while a program has the console");
 }
 
 static _Atomic uint64_t presses;

@@ -101,6 +101,43 @@ static struct resource_limits limits_below(uint64_t hard)
 /* The classes of which the kernel itself is charged everything it has. */
 static const enum resource_class limited_classes[] = {RESOURCE_MODULES, RESOURCE_THREADS};
 
+/* --- processes -------------------------------------------------------------------------------- */
+
+struct process_class {
+    const char *name; /* limit.NAME */
+    enum resource_class class;
+};
+static const struct process_class process_classes[] = {
+    {"process-memory", RESOURCE_MEMORY},
+    {"process-threads", RESOURCE_THREADS},
+    {"process-files", RESOURCE_FILE_HANDLES},
+    {"process-cpu", RESOURCE_CPU_TIME},
+};
+/* As the command line has them, set once at start; 0: none. */
+static uint64_t process_limits[HX_ARRAY_SIZE(process_classes)];
+
+static void read_process_limits(void)
+{
+    for (unsigned i = 0; i < HX_ARRAY_SIZE(process_classes); i++) {
+        if (!read_limit(process_classes[i].name, &process_limits[i])) {
+            process_limits[i] = 0;
+        }
+    }
+}
+
+hx_err resources_limit_process(owner_tag owner)
+{
+    hx_err error = HX_OK;
+
+    for (unsigned i = 0; i < HX_ARRAY_SIZE(process_classes) && error == HX_OK; i++) {
+        if (process_limits[i] != 0) {
+            error = resource_set_limit(owner, process_classes[i].class,
+                                       limits_below(process_limits[i]));
+        }
+    }
+    return error;
+}
+
 static hx_err apply_limits(void)
 {
     hx_err error = HX_OK;
@@ -116,6 +153,7 @@ static hx_err apply_limits(void)
     if (read_limit("module-memory", &hard)) {
         loader_set_memory_limits(limits_below(hard));
     }
+    read_process_limits();
     return error;
 }
 

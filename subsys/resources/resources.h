@@ -7,7 +7,8 @@
  *   service that gives such things out, and are refused until then.
  * - Every thread but the CPUs' boot threads holds a handle of its owner's.
  * - limit.modules and limit.threads on the command line are hard limits of the kernel itself,
- *   limit.module-memory is that of each module instance; nine tenths of one is the soft limit.
+ *   limit.module-memory is that of each module instance; limit.process-… are those of each process
+ *   (resources_limit_process). Nine tenths of one is the soft limit.
  * - Each crossing of a soft limit is a line in the log and an event on RESOURCES_TOPIC, published
  *   by the thread that crossed it: id is the class, the data a struct resource_warning.
  */
@@ -16,6 +17,7 @@
 
 #include <core/orchestrator/subsystem.h>
 #include <helix/error.h>
+#include <kern/owner.h>
 
 #define RESOURCES_TOPIC "resource.warning"
 
@@ -27,6 +29,12 @@ extern const struct subsystem resources_subsystem;
  * resource_register_provider.
  */
 HX_MUST_USE hx_err resources_init_early(void);
+
+/*
+ * Give the owner of a new process the limits that the command line has for processes.
+ * Context: thread, may block.  Errors: HX_ESTALE.
+ */
+HX_MUST_USE hx_err resources_limit_process(owner_tag owner);
 
 /* Every owner's ledger, with limits.  Context: thread. */
 void resources_report(void);

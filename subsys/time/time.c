@@ -5,7 +5,9 @@
 #include <hal/cpu.h>
 #include <kern/thread.h>
 #include <stdatomic.h>
+#include <subsys/time/clock_page.h>
 #include <subsys/time/time.h>
+#include <subsys/time/wall_clock.h>
 
 /* The boot's calibration is short; a window this long makes its error a thousandth of that. */
 #define REFINE_AFTER_NS (200 * HAL_NS_PER_MS)
@@ -20,7 +22,9 @@ static void refine(void *argument)
 
     (void)argument;
     thread_sleep(REFINE_AFTER_NS);
+    clock_page_begin();
     correction = hal_clock_refine();
+    clock_page_end();
     atomic_store_explicit(&last_correction_ppm, correction, memory_order_relaxed);
     atomic_fetch_add_explicit(&refinements, 1, memory_order_relaxed);
     kinfo("time: rate corrected by %lld ppm to %llu kHz", (long long)correction,
@@ -55,15 +59,11 @@ static const struct component time_component = {
     .stats = stats,
 };
 
-static hx_err init(const struct boot_configuration *config)
+/* The component and the thread. */
+static hx_err start(void)
 {
-    hx_err error;
+    hx_err error = component_register(&time_component);
 
-    (void)config;
-    kinfo("time: %llu kHz counter, %llu seconds since 1970",
-          (unsigned long long)hal_clock_cycles_per_second() / 1000,
-          (unsigned long long)hal_clock_wall());
-    error = component_register(&time_component);
     if (error != HX_OK) {
         return error;
     }
@@ -74,8 +74,29 @@ static hx_err init(const struct boot_configuration *config)
     return error;
 }
 
+static hx_err init(const struct boot_configuration *config)
+{
+    hx_err error;
+
+    (void)config;
+    wall_clock_init();
+    kinfo("time: %llu kHz counter, %llu seconds since 1970",
+          (unsigned long long)hal_clock_cycles_per_second() / 1000,
+          (unsigned long long)hal_clock_wall());
+    error = clock_page_init();
+    if (error != HX_OK) {
+        return error;
+    }
+    error = start();
+    if (error != HX_OK) {
+        clock_page_fini();
+    }
+    return error;
+}
+
 static hx_err shutdown(void)
 {
+    clock_page_fini();
     return component_unregister(&time_component);
 }
 

@@ -33,6 +33,7 @@ extern const struct benchmark channel_benchmarks[];
 extern const struct benchmark ipc_benchmarks[];
 extern const struct benchmark orchestrator_benchmarks[];
 extern const struct benchmark resource_benchmarks[];
+extern const struct benchmark vm_benchmarks[];
 
 /* Measure what matches the pattern ("" means all).  Context: thread. */
 void bench_run(const char *pattern);

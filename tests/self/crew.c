@@ -21,7 +21,7 @@ void crew_open(struct crew *crew)
 {
     crew->tester = thread_current();
     crew->threads_before = thread_count();
-    crew->started = 0;
+    atomic_store_explicit(&crew->started, 0, memory_order_relaxed);
     atomic_store_explicit(&crew->done, 0, memory_order_relaxed);
 }
 
@@ -40,12 +40,14 @@ static void member_main(void *argument)
 struct crew_member *crew_start(struct crew *crew, void (*work)(void *argument), void *argument,
                                uint64_t affinity)
 {
-    if (crew->started == CREW_MAX) {
+    uint32_t started = atomic_load_explicit(&crew->started, memory_order_relaxed);
+
+    if (started == CREW_MAX) {
         selftest_fail(__FILE__, __LINE__, "a crew has at most %u members", CREW_MAX);
         return NULL;
     }
 
-    struct crew_member *member = &crew->members[crew->started];
+    struct crew_member *member = &crew->members[started];
     const struct thread_options options = {
         .name = "crew",
         .entry = member_main,
@@ -56,10 +58,10 @@ struct crew_member *crew_start(struct crew *crew, void (*work)(void *argument), 
 
     *member = (struct crew_member){.crew = crew, .work = work, .argument = argument};
     if (thread_create(&options, &member->thread) != HX_OK) {
-        selftest_fail(__FILE__, __LINE__, "member %u cannot be created", crew->started);
+        selftest_fail(__FILE__, __LINE__, "member %u cannot be created", started);
         return NULL;
     }
-    crew->started++;
+    atomic_store_explicit(&crew->started, started + 1, memory_order_relaxed);
     thread_start(member->thread);
     return member;
 }
@@ -76,20 +78,28 @@ static bool are_freed(const struct crew *crew, uint64_t deadline)
     return true;
 }
 
+/* A member that has started another has done so before it is done itself. */
+static uint32_t still_out(struct crew *crew)
+{
+    uint32_t done = atomic_load_explicit(&crew->done, memory_order_acquire);
+
+    return atomic_load_explicit(&crew->started, memory_order_relaxed) - done;
+}
+
 bool crew_join(struct crew *crew)
 {
     uint64_t deadline = deadline_after(JOIN_LIMIT_NS);
     hx_err error = HX_OK;
+    uint32_t out;
 
-    while (atomic_load_explicit(&crew->done, memory_order_acquire) < crew->started &&
-           error == HX_OK) {
+    while (still_out(crew) > 0 && error == HX_OK) {
         error = thread_park(deadline);
     }
 
-    uint32_t done = atomic_load_explicit(&crew->done, memory_order_acquire);
-
-    if (done < crew->started) {
-        selftest_fail(__FILE__, __LINE__, "%u of %u threads came back", done, crew->started);
+    out = still_out(crew);
+    if (out > 0) {
+        selftest_fail(__FILE__, __LINE__, "%u of %u threads did not come back", out,
+                      atomic_load_explicit(&crew->started, memory_order_relaxed));
         return false;
     }
     if (!are_freed(crew, deadline)) {

@@ -34,10 +34,10 @@ struct crew_member {
 
 /* Keys: T = the test's thread, A = atomic */
 struct crew {
-    struct thread *tester;   /* T */
-    uint32_t threads_before; /* T  how many there were */
-    uint32_t started;        /* T */
-    _Atomic uint32_t done;   /* A */
+    struct thread *tester;    /* T */
+    uint32_t threads_before;  /* T  how many there were */
+    _Atomic uint32_t started; /* A */
+    _Atomic uint32_t done;    /* A */
     struct crew_member members[CREW_MAX];
 };
 

@@ -359,9 +359,9 @@ static void a_mutex_that_stays_locked_times_out(void)
 }
 
 /*
- * Two narrow moments of a mutex, made wide. The test holds the mutex's spinlock until, on other
- * CPUs, the unlocker and behind it the locker wait for it; so the locker comes just after the
- * unlocking.
+ * Two narrow moments of a mutex, made wide by the test, which holds the mutex's spinlock: a locker
+ * is on the way into the queue while the mutex is unlocked; and a locker's time is over while the
+ * mutex is handed to it.
  */
 static struct {
     struct mutex mutex;
@@ -405,25 +405,58 @@ static bool await_tickets(struct spinlock *lock, uint32_t count)
     return tickets >= count;
 }
 
-/* Returns whether the order was as wanted: the unlocker's ticket before the locker's. */
-static bool stand_off(bool locker_parks_first, struct thread *locker)
+static bool await_unlocked(const struct mutex *watched)
+{
+    uint64_t limit = hal_clock_now() + CREW_PATIENCE_NS;
+    bool is_unlocked = false;
+
+    while (!is_unlocked && hal_clock_now() < limit) {
+        is_unlocked = atomic_load_explicit(&watched->word, memory_order_relaxed) == 0;
+        hal_cpu_relax();
+    }
+    return is_unlocked;
+}
+
+/* The locker has found the mutex locked and waits for the spinlock; then the mutex is unlocked. */
+static void unlock_before_a_locker_queues(void)
+{
+    hal_interrupt_state state = spinlock_acquire(&standoff.mutex.lock);
+
+    atomic_store_explicit(&standoff.may_lock, 1, memory_order_release);
+    EXPECT(await_tickets(&standoff.mutex.lock, 2));
+    atomic_store_explicit(&standoff.may_unlock, 1, memory_order_release);
+    EXPECT(await_unlocked(&standoff.mutex));
+    spinlock_release(&standoff.mutex.lock, state);
+}
+
+/* The locker is parked; the unlocker waits for the spinlock, and behind it the locker, whose time
+ * is over. Returns whether that was the order. */
+static bool hand_over_at_the_deadline(struct thread *locker)
 {
     hal_interrupt_state state;
     bool in_order;
 
-    EXPECT(crew_spin_until(&standoff.locked, 1));
-    atomic_store_explicit(&standoff.may_lock, locker_parks_first ? 1 : 0, memory_order_release);
-    while (locker_parks_first && !is_parked(locker) && hal_clock_now() < standoff.deadline) {
+    atomic_store_explicit(&standoff.may_lock, 1, memory_order_release);
+    while (!is_parked(locker) && hal_clock_now() < standoff.deadline) {
         hal_cpu_relax();
     }
     state = spinlock_acquire(&standoff.mutex.lock);
     atomic_store_explicit(&standoff.may_unlock, 1, memory_order_release);
     EXPECT(await_tickets(&standoff.mutex.lock, 2));
     in_order = hal_clock_now() < standoff.deadline;
-    atomic_store_explicit(&standoff.may_lock, 1, memory_order_release);
     EXPECT(await_tickets(&standoff.mutex.lock, 3));
     spinlock_release(&standoff.mutex.lock, state);
     return in_order;
+}
+
+static bool stand_off(bool locker_parks_first, struct thread *locker)
+{
+    EXPECT(crew_spin_until(&standoff.locked, 1));
+    if (locker_parks_first) {
+        return hand_over_at_the_deadline(locker);
+    }
+    unlock_before_a_locker_queues();
+    return true;
 }
 
 static void lock_against_unlock(bool locker_parks_first, uint64_t patience)
@@ -553,7 +586,7 @@ static void waiters_are_woken_in_the_order_they_came(void)
     reset_queue();
     for (uintptr_t i = 0; i < 8 && start_and_await_parking(wait_and_note, i); i++) {
     }
-    for (uint32_t i = 1; i <= crew.started; i++) {
+    for (uint32_t i = 1; i <= atomic_load_explicit(&crew.started, memory_order_relaxed); i++) {
         give_permit();
         EXPECT(crew_sleep_until(&queued, i));
     }

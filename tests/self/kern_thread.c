@@ -523,7 +523,9 @@ static void impossible_threads_are_refused(void)
 
 static void creation_without_memory_leaves_nothing_behind(void)
 {
-    const struct thread_options options = {.name = "poor", .entry = nothing};
+    /* Of a size of which no stacks are kept. */
+    const struct thread_options options = {
+        .name = "poor", .entry = nothing, .stack_size = 2 * THREAD_STACK_SIZE};
     struct thread *thread = NULL;
     uint32_t before = thread_count();
 
@@ -682,7 +684,7 @@ static void cpus_that_call_each_other_do_not_deadlock(void)
     }
     crew_join(&crew);
     EXPECT_EQUAL(atomic_load_explicit(&calls_made, memory_order_relaxed),
-                 200 * crew.started * cpus);
+                 200 * atomic_load_explicit(&crew.started, memory_order_relaxed) * cpus);
 }
 
 /* One page whose frame is exchanged; a thread on each CPU reads it before and after. */
@@ -721,7 +723,8 @@ static void exchange_frames(uintptr_t address, uint64_t old_frame, uint64_t new_
     for (uint32_t i = 0; i < cpu_online_count(); i++) {
         crew_start(&crew, read_before_and_after, NULL, cpu_bit(i));
     }
-    EXPECT(crew_sleep_until(&exchange.read_old, crew.started));
+    EXPECT(crew_sleep_until(&exchange.read_old,
+                            atomic_load_explicit(&crew.started, memory_order_relaxed)));
     EXPECT_EQUAL(put_frame(address, new_frame), HX_OK);
     atomic_store_explicit(&exchange.exchanged, 1, memory_order_release);
     crew_join(&crew);

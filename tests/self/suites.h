@@ -31,6 +31,7 @@ extern const struct selftest kern_lock_tests[];
 extern const struct selftest kern_memory_tests[];
 extern const struct selftest kern_thread_tests[];
 extern const struct selftest kern_timer_tests[];
+extern const struct selftest vm_space_tests[];
 
 /* Of the x86_64 image alone: elsewhere there are no such arrays, and the runner passes them over.
  */
@@ -38,5 +39,6 @@ extern const struct selftest x86_64_devices_tests[] __attribute__((weak));
 extern const struct selftest x86_64_exceptions_tests[] __attribute__((weak));
 extern const struct selftest x86_64_router_tests[] __attribute__((weak));
 extern const struct selftest x86_64_storm_tests[] __attribute__((weak));
+extern const struct selftest x86_64_user_tests[] __attribute__((weak));
 
 #endif

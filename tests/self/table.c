@@ -30,12 +30,14 @@ const struct selftest *const selftest_suites[] = {
     core_panic_tests,
     core_panic_end_tests,
     core_gate_tests,
+    vm_space_tests,
     core_capability_tests,
     core_resource_tests,
     x86_64_devices_tests,
     x86_64_exceptions_tests,
     x86_64_router_tests,
     x86_64_storm_tests,
+    x86_64_user_tests,
     core_end_tests, /* last: it shuts the kernel down */
 };
 /* clang-format on */

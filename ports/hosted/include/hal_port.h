@@ -16,9 +16,10 @@
  *   Mapping a page in a window is mmap of its part of the memfd, unmapping puts an inaccessible
  *   reservation back, and the page table is an array of entries per window. mmap acts on all CPUs
  * at once, so flushing has nothing to do.
- * - User mode is not imitated: hal_space_create answers HX_ENOSYS, hal_user_module_window is empty,
- *   and hal_user_enter must not be called. The copy functions work on a
- * window of addresses that the kernel space maps; they ask the page table instead of faulting.
+ * - User mode is not imitated: hal_user_module_window is empty, and no thread ever gets to user
+ * mode. A space that hal_space_create makes is a page table and nothing else: no address of the
+ * process changes with it. The copy functions ask the page table of the thread's space and copy
+ * through the direct map instead of faulting.
  * - Exceptions are SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGTRAP. The handler only puts the frame on
  *   the interrupted stack (the CPU's emergency stack when that has no room) and returns into
  *   code that calls kernel_exception() there, as a processor would.
@@ -35,6 +36,7 @@
 
 #define HAL_VECTOR_FIRST      32
 #define HAL_VECTOR_LAST       239
+#define HAL_VECTOR_SYSCALL    128 /* kept free, as on the machine that is imitated */
 #define HAL_VECTOR_TIMER      240
 #define HAL_VECTOR_RESCHEDULE 241
 #define HAL_VECTOR_CALL       242
@@ -49,6 +51,7 @@ struct hal_thread {
     void (*entry)(void *argument);   /* I  NULL: was running already when it became a fiber */
     void *argument;                  /* I */
     struct hal_activation *gate_top; /* O  where the next call's record goes */
+    struct hal_space *space;         /* O  activated last, NULL: the kernel's */
 };
 
 /* switch.S knows the offsets; the last five are what iretq pops (Intel SDM 2A, IRET). */

@@ -19,13 +19,12 @@ struct x86_fpu;
 
 #define HAL_VECTOR_FIRST      48
 #define HAL_VECTOR_LAST       239
+#define HAL_VECTOR_SYSCALL    128 /* `int $0x80`, between the two, is not free */
 #define HAL_VECTOR_TIMER      240
 #define HAL_VECTOR_RESCHEDULE 241
 #define HAL_VECTOR_CALL       242
 #define X86_VECTOR_ERROR      254
 #define X86_VECTOR_SPURIOUS   255
-/* In hal_frame.vector: no exception, captured by hal_frame_capture. */
-#define X86_VECTOR_NONE 256
 
 #define X86_CPU_CURRENT 8
 #define X86_CPU_ID      16
@@ -38,9 +37,10 @@ struct x86_fpu;
  * preceded by two words, of which the lower is CR2.
  */
 struct hal_frame {
+    uint64_t rax; /* the number, on a system call */
     uint64_t r15, r14, r13, r12, rbp, rbx;
-    uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
-    uint64_t vector;
+    uint64_t r11, r10, r9, r8, rcx, rdx, rsi, rdi;
+    uint64_t vector; /* or FRAME_IS_PLAIN … (layout.h) */
     uint64_t error;
     uint64_t rip, cs, rflags, rsp, ss;
 };
@@ -55,6 +55,7 @@ struct hal_thread {
     uint64_t thread_pointer; /* 40 FS base of user mode */
     struct hal_space *space; /* 48 */
     struct hal_activation *gate_top; /* 56 where the next call's record goes */
+    uint64_t stack_top;              /* 64 end of the kernel stack, where the user frame ends */
 };
 
 /* --- cpu -------------------------------------------------------------------------------------- */
@@ -78,7 +79,8 @@ static inline void hal_cpu_relax(void)
 
 /* --- interrupt flag --------------------------------------------------------------------------- */
 
-#define X86_RFLAGS_IF 0x200UL
+#define X86_RFLAGS_IF     0x200UL
+#define X86_RFLAGS_ALWAYS 0x2UL /* a bit that is always set */
 
 static inline unsigned long hal_interrupts_save(void)
 {

@@ -38,6 +38,7 @@ static const struct console_writer recorder = {
     .name = "recorder",
     .write_byte = record_byte,
     .write_string = record_string,
+    .write_bytes = record_string,
     .flush = record_flush,
     .set_level = record_level,
     .works_in_panic = true,
@@ -268,6 +269,81 @@ static void a_line_wakes_the_console_thread(void **state)
 {
     (void)state;
     passes_in_child(run_log_to_a_sleeping_console);
+}
+
+/* --- bytes of programs ------------------------------------------------------------------------ */
+
+static const char program_bytes[] = "<bytes of a program, longer than a piece, without an end>";
+
+static void write_many(void *argument)
+{
+    (void)argument;
+    for (unsigned i = 0; i < LINES; i++) {
+        console_write_bytes(program_bytes, sizeof program_bytes - 1);
+    }
+    atomic_fetch_sub(&loggers_left, 1);
+}
+
+static void start_thread(void (*entry)(void *argument), uintptr_t argument)
+{
+    const struct thread_options options = {
+        .name = "writer", .entry = entry, .argument = (void *)argument, .priority = 16};
+    struct thread *thread;
+
+    CHECK(thread_create(&options, &thread) == HX_OK);
+    thread_start(thread);
+}
+
+static unsigned count_whole_program_bytes(void)
+{
+    unsigned count = 0;
+    const char *at = recorded;
+
+    while ((at = strstr(at, program_bytes)) != NULL) {
+        count++;
+        at += sizeof program_bytes - 1;
+    }
+    return count;
+}
+
+static unsigned count_whole_lines(void)
+{
+    char line[64];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < LINES; i++) {
+        snprintf(line, sizeof line, "logger 7 line %u end\n", i);
+        count += strstr(recorded, line) != NULL ? 1U : 0U;
+    }
+    return count;
+}
+
+static void write_and_log_from_threads(void)
+{
+    loggers_left = 3;
+    CHECK(console_register(&recorder) == HX_OK);
+    CHECK(console_register(&console_null) == HX_OK); /* shows no programs' bytes */
+    CHECK(console_start_thread() == HX_OK);
+    start_thread(write_many, 0);
+    start_thread(log_many, 7);
+    start_thread(write_many, 0);
+    while (atomic_load(&loggers_left) != 0) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    console_flush();
+    CHECK(count_whole_program_bytes() == 2 * LINES);
+    CHECK(count_whole_lines() == LINES);
+}
+
+static void run_write_and_log_from_threads(void)
+{
+    machine_run(2, write_and_log_from_threads);
+}
+
+static void bytes_of_programs_and_lines_do_not_cut_into_each_other(void **state)
+{
+    (void)state;
+    passes_in_child(run_write_and_log_from_threads);
 }
 
 /* --- without the console thread, on several CPUs -------------------------------------------------
@@ -507,6 +583,7 @@ int main(void)
         cmocka_unit_test(the_serial_writer_ends_lines_with_carriage_return),
         cmocka_unit_test(lines_of_many_threads_come_out_once_whole_and_in_order),
         cmocka_unit_test(a_line_wakes_the_console_thread),
+        cmocka_unit_test(bytes_of_programs_and_lines_do_not_cut_into_each_other),
         cmocka_unit_test(a_line_left_to_another_printer_is_not_forgotten),
         cmocka_unit_test(a_line_from_an_nmi_is_printed_without_another_one_following),
         cmocka_unit_test(a_panic_at_any_piece_of_a_line_loses_and_repeats_nothing),

@@ -107,7 +107,14 @@ void kernel_secondary_main(void)
     }
 }
 
-void kernel_syscall(struct hal_frame *frame)
+int64_t kernel_syscall(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
+                       uint64_t number)
+{
+    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)number;
+    abort();
+}
+
+void kernel_return_to_user(struct hal_frame *frame)
 {
     (void)frame;
     abort();

@@ -1,4 +1,4 @@
-/* Process 1 of the default image: greets through the C library and leaves. */
+/* The smallest program of the image: greets through the C library and leaves. */
 #include <string.h>
 #include <unistd.h>
 

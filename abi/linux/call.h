@@ -1,0 +1,137 @@
+/*
+ * What the handlers of Linux calls share.
+ *
+ * Rules:
+ * - A handler has the name linux_NAME, its parameters are the argument registers, and it answers a
+ * result or a negative errno. It stands in call_list.h.
+ * - Text and structures are copied in once, before anything is decided.
+ */
+#ifndef ABI_LINUX_CALL_H
+#define ABI_LINUX_CALL_H
+
+#include <helix/error.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <subsys/process/process.h>
+#include <subsys/vfs/file.h>
+#include <subsys/vfs/path.h>
+
+#define LINUX_AT_FDCWD (-100)
+enum linux_at_flags {
+    LINUX_AT_SYMLINK_NOFOLLOW = 0x100,
+    LINUX_AT_REMOVEDIR = 0x200,
+    LINUX_AT_EACCESS = 0x200,
+    LINUX_AT_SYMLINK_FOLLOW = 0x400,
+    LINUX_AT_NO_AUTOMOUNT = 0x800,
+    LINUX_AT_EMPTY_PATH = 0x1000,
+};
+
+/* The negative errno of an error, 0 for success. */
+static inline int64_t linux_result(hx_err error)
+{
+    return -(int64_t)hx_error_errno(error);
+}
+
+/* A count, or the error's errno. */
+static inline int64_t linux_count(hx_err error, size_t count)
+{
+    return error == HX_OK ? (int64_t)count : linux_result(error);
+}
+
+/*
+ * A call that a signal ended early: done again after handlers that want it.  HX_EINTR only; all
+ * else as linux_count.
+ */
+int64_t linux_restartable(hx_err error, size_t count);
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+/* The calling process's open file, with a reference; NULL: EBADF. */
+struct file *linux_file(uint64_t descriptor);
+
+/* What a mapping of a file is called; no reference is taken. */
+struct mapping_name *linux_mapping_name(struct file *file);
+
+/* Put a new file under the lowest free descriptor; the reference moves in, or is given up. */
+int64_t linux_add_file(struct file *file, uint32_t flags);
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+/* A path from the program, and where it starts. */
+struct linux_path {
+    struct path_walk walk;
+    struct file *base_file; /* a reference; NULL: the current directory */
+    struct location base;
+    char text[PATH_SIZE_MAX];
+};
+
+/*
+ * Copy a path in and look up its base; to be given back by linux_path_put on success.
+ * Errors: HX_EFAULT, HX_ENAMETOOLONG, HX_EBADF, HX_ENOTDIR.
+ */
+HX_MUST_USE hx_err linux_path_get(struct linux_path *path, int64_t base, uint64_t address);
+void linux_path_put(struct linux_path *path);
+
+/* Find what it names; with LINUX_AT_EMPTY_PATH and an empty text the base itself.  Errors: as
+ * path_find, HX_ENOTDIR the base has no place (a pipe). */
+HX_MUST_USE hx_err linux_path_find(struct linux_path *path, uint64_t at_flags, bool follows,
+                                   struct location *found);
+
+/* get and find in one. */
+HX_MUST_USE hx_err linux_find(int64_t base, uint64_t address, uint64_t at_flags, bool follows,
+                              struct location *found);
+
+/* --- times ------------------------------------------------------------------------------------ */
+
+struct linux_timespec {
+    int64_t seconds;
+    int64_t nanoseconds;
+};
+
+struct linux_timeval {
+    int64_t seconds;
+    int64_t microseconds;
+};
+
+static inline struct linux_timespec linux_timespec_of(uint64_t ns)
+{
+    return (struct linux_timespec){(int64_t)(ns / 1000000000U), (int64_t)(ns % 1000000000U)};
+}
+
+/* Errors: HX_EINVAL negative, or a second or more of nanoseconds. Cut to what 64 bits of ns hold.
+ */
+HX_MUST_USE hx_err linux_timespec_to_ns(struct linux_timespec time, uint64_t *ns);
+
+/* A time-out from the program (0: for ever) as an absolute deadline.  Errors: HX_EFAULT, HX_EINVAL.
+ */
+HX_MUST_USE hx_err linux_deadline(uint64_t address, uint64_t *deadline_ns);
+
+/* A time of day as a deadline of the monotonic clock.  (time_calls.c) */
+uint64_t linux_from_wall(uint64_t ns);
+
+/* --- the mask of signals of ppoll and its like -------------------------------------------------
+ */
+
+/* Set the mask at address for this call (0: leave it).  Errors: HX_EFAULT, HX_EINVAL its size. */
+HX_MUST_USE hx_err linux_mask_for_call(uint64_t address, uint64_t size);
+
+/* --- device numbers --------------------------------------------------------------------------- */
+
+static inline uint64_t linux_device(uint64_t device)
+{
+    uint64_t major = device >> 32;
+    uint64_t minor = device & 0xffffffff;
+
+    return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffULL) << 12 |
+           (major & ~0xfffULL) << 32;
+}
+
+static inline uint64_t linux_device_from(uint64_t number)
+{
+    uint64_t major = (number >> 8 & 0xfff) | (number >> 32 & ~0xfffULL);
+    uint64_t minor = (number & 0xff) | (number >> 12 & 0xffffff00);
+
+    return major << 32 | minor;
+}
+
+#endif

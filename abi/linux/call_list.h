@@ -1,0 +1,193 @@
+/*
+ * Every system call of Linux x86-64 that exists here, in one table: the registry, the prototypes
+ * and the table in docs/system-calls.md are made from it.
+ *
+ * X(number, name, how many arguments, what is missing; "" for nothing)
+ */
+#ifndef ABI_LINUX_CALL_LIST_H
+#define ABI_LINUX_CALL_LIST_H
+
+#define LINUX_FILE_CALL_LIST(X)                                                                    \
+    X(0, read, 3, "")                                                                              \
+    X(1, write, 3, "")                                                                             \
+    X(2, open, 3, "no O_TMPFILE")                                                                  \
+    X(3, close, 1, "")                                                                             \
+    X(4, stat, 2, "")                                                                              \
+    X(5, fstat, 2, "")                                                                             \
+    X(6, lstat, 2, "")                                                                             \
+    X(7, poll, 3, "")                                                                              \
+    X(8, lseek, 3, "")                                                                             \
+    X(16, ioctl, 3, "what terminals and pipes know")                                               \
+    X(17, pread64, 4, "")                                                                          \
+    X(18, pwrite64, 4, "")                                                                         \
+    X(19, readv, 3, "")                                                                            \
+    X(20, writev, 3, "")                                                                           \
+    X(21, access, 2, "")                                                                           \
+    X(22, pipe, 1, "")                                                                             \
+    X(23, select, 5, "at most 1024 descriptors; the time left is not told")                        \
+    X(32, dup, 1, "")                                                                              \
+    X(33, dup2, 2, "")                                                                             \
+    X(40, sendfile, 4, "")                                                                         \
+    X(72, fcntl, 3, "no record locks, leases, notification; F_SETPIPE_SZ")                         \
+    X(74, fsync, 1, "")                                                                            \
+    X(75, fdatasync, 1, "")                                                                        \
+    X(76, truncate, 2, "")                                                                         \
+    X(77, ftruncate, 2, "")                                                                        \
+    X(79, getcwd, 2, "")                                                                           \
+    X(80, chdir, 1, "")                                                                            \
+    X(81, fchdir, 1, "")                                                                           \
+    X(82, rename, 2, "")                                                                           \
+    X(83, mkdir, 2, "")                                                                            \
+    X(84, rmdir, 1, "")                                                                            \
+    X(85, creat, 2, "")                                                                            \
+    X(86, link, 2, "")                                                                             \
+    X(87, unlink, 1, "")                                                                           \
+    X(88, symlink, 2, "")                                                                          \
+    X(89, readlink, 3, "")                                                                         \
+    X(90, chmod, 2, "")                                                                            \
+    X(91, fchmod, 2, "")                                                                           \
+    X(92, chown, 3, "")                                                                            \
+    X(93, fchown, 3, "")                                                                           \
+    X(94, lchown, 3, "")                                                                           \
+    X(95, umask, 1, "")                                                                            \
+    X(132, utime, 2, "")                                                                           \
+    X(133, mknod, 3, "")                                                                           \
+    X(137, statfs, 2, "")                                                                          \
+    X(138, fstatfs, 2, "")                                                                         \
+    X(161, chroot, 1, "")                                                                          \
+    X(162, sync, 0, "")                                                                            \
+    X(165, mount, 5, "no MS_MOVE, no propagation")                                                 \
+    X(166, umount2, 2, "")                                                                         \
+    X(217, getdents64, 3, "")                                                                      \
+    X(235, utimes, 2, "")                                                                          \
+    X(257, openat, 4, "no O_TMPFILE")                                                              \
+    X(258, mkdirat, 3, "")                                                                         \
+    X(259, mknodat, 4, "")                                                                         \
+    X(260, fchownat, 5, "")                                                                        \
+    X(261, futimesat, 3, "")                                                                       \
+    X(262, newfstatat, 4, "")                                                                      \
+    X(263, unlinkat, 3, "")                                                                        \
+    X(264, renameat, 4, "")                                                                        \
+    X(265, linkat, 5, "")                                                                          \
+    X(266, symlinkat, 3, "")                                                                       \
+    X(267, readlinkat, 4, "")                                                                      \
+    X(268, fchmodat, 3, "")                                                                        \
+    X(269, faccessat, 3, "")                                                                       \
+    X(270, pselect6, 6, "at most 1024 descriptors")                                                \
+    X(271, ppoll, 5, "")                                                                           \
+    X(280, utimensat, 4, "")                                                                       \
+    X(285, fallocate, 4, "mode 0 only")                                                            \
+    X(292, dup3, 3, "")                                                                            \
+    X(293, pipe2, 2, "")                                                                           \
+    X(295, preadv, 4, "")                                                                          \
+    X(296, pwritev, 4, "")                                                                         \
+    X(316, renameat2, 5, "")                                                                       \
+    X(332, statx, 5, "")                                                                           \
+    X(436, close_range, 3, "")                                                                     \
+    X(439, faccessat2, 4, "")
+
+#define LINUX_MEMORY_CALL_LIST(X)                                                                  \
+    X(9, mmap, 6, "never writable and executable at once; no huge pages, locking")                 \
+    X(10, mprotect, 3, "never writable and executable at once")                                    \
+    X(11, munmap, 2, "")                                                                           \
+    X(12, brk, 1, "")                                                                              \
+    X(25, mremap, 5, "")                                                                           \
+    X(26, msync, 3, "")                                                                            \
+    X(28, madvise, 3, "MADV_DONTNEED; other advice changes nothing")                               \
+    X(149, mlock, 2, "")                                                                           \
+    X(150, munlock, 2, "")                                                                         \
+    X(151, mlockall, 1, "")                                                                        \
+    X(152, munlockall, 0, "")
+
+#define LINUX_PROCESS_CALL_LIST(X)                                                                 \
+    X(24, sched_yield, 0, "")                                                                      \
+    X(39, getpid, 0, "")                                                                           \
+    X(56, clone, 5, "no namespaces, CLONE_PIDFD, CLONE_PTRACE")                                    \
+    X(57, fork, 0, "")                                                                             \
+    X(58, vfork, 0, "")                                                                            \
+    X(59, execve, 3, "")                                                                           \
+    X(60, exit, 1, "")                                                                             \
+    X(61, wait4, 4, "")                                                                            \
+    X(97, getrlimit, 2, "")                                                                        \
+    X(98, getrusage, 2, "no split of user and system time")                                        \
+    X(102, getuid, 0, "")                                                                          \
+    X(104, getgid, 0, "")                                                                          \
+    X(105, setuid, 1, "")                                                                          \
+    X(106, setgid, 1, "")                                                                          \
+    X(107, geteuid, 0, "")                                                                         \
+    X(108, getegid, 0, "")                                                                         \
+    X(109, setpgid, 2, "")                                                                         \
+    X(110, getppid, 0, "")                                                                         \
+    X(111, getpgrp, 0, "")                                                                         \
+    X(112, setsid, 0, "")                                                                          \
+    X(113, setreuid, 2, "")                                                                        \
+    X(114, setregid, 2, "")                                                                        \
+    X(115, getgroups, 2, "")                                                                       \
+    X(116, setgroups, 2, "")                                                                       \
+    X(117, setresuid, 3, "")                                                                       \
+    X(118, getresuid, 3, "")                                                                       \
+    X(119, setresgid, 3, "")                                                                       \
+    X(120, getresgid, 3, "")                                                                       \
+    X(121, getpgid, 1, "")                                                                         \
+    X(124, getsid, 1, "")                                                                          \
+    X(140, getpriority, 2, "all have the same")                                                    \
+    X(143, sched_getparam, 2, "one policy")                                                        \
+    X(145, sched_getscheduler, 1, "one policy")                                                    \
+    X(157, prctl, 2, "names, dumpable")                                                            \
+    X(158, arch_prctl, 2, "FS only")                                                               \
+    X(160, setrlimit, 2, "")                                                                       \
+    X(186, gettid, 0, "")                                                                          \
+    X(202, futex, 6, "no priority inheritance")                                                    \
+    X(203, sched_setaffinity, 3, "the caller's own")                                               \
+    X(204, sched_getaffinity, 3, "")                                                               \
+    X(218, set_tid_address, 1, "")                                                                 \
+    X(231, exit_group, 1, "")                                                                      \
+    X(247, waitid, 5, "no P_PIDFD")                                                                \
+    X(273, set_robust_list, 2, "")                                                                 \
+    X(274, get_robust_list, 3, "the caller's own")                                                 \
+    X(302, prlimit64, 4, "")                                                                       \
+    X(309, getcpu, 2, "")                                                                          \
+    X(435, clone3, 2, "no namespaces, CLONE_PIDFD, set_tid")
+
+#define LINUX_SIGNAL_CALL_LIST(X)                                                                  \
+    X(13, rt_sigaction, 4, "")                                                                     \
+    X(14, rt_sigprocmask, 4, "")                                                                   \
+    X(15, rt_sigreturn, 0, "")                                                                     \
+    X(34, pause, 0, "")                                                                            \
+    X(62, kill, 2, "")                                                                             \
+    X(127, rt_sigpending, 2, "")                                                                   \
+    X(128, rt_sigtimedwait, 4, "")                                                                 \
+    X(129, rt_sigqueueinfo, 3, "")                                                                 \
+    X(130, rt_sigsuspend, 2, "")                                                                   \
+    X(131, sigaltstack, 2, "")                                                                     \
+    X(200, tkill, 2, "")                                                                           \
+    X(234, tgkill, 3, "")
+
+#define LINUX_TIME_CALL_LIST(X)                                                                    \
+    X(35, nanosleep, 2, "")                                                                        \
+    X(96, gettimeofday, 2, "")                                                                     \
+    X(100, times, 1, "")                                                                           \
+    X(164, settimeofday, 2, "")                                                                    \
+    X(201, time, 1, "")                                                                            \
+    X(219, restart_syscall, 0, "")                                                                 \
+    X(227, clock_settime, 2, "")                                                                   \
+    X(228, clock_gettime, 2, "")                                                                   \
+    X(229, clock_getres, 2, "")                                                                    \
+    X(230, clock_nanosleep, 4, "")
+
+#define LINUX_SYSTEM_CALL_LIST(X)                                                                  \
+    X(63, uname, 1, "")                                                                            \
+    X(99, sysinfo, 1, "")                                                                          \
+    X(103, syslog, 3, "reading all, and its size")                                                 \
+    X(169, reboot, 3, "")                                                                          \
+    X(170, sethostname, 2, "")                                                                     \
+    X(171, setdomainname, 2, "")                                                                   \
+    X(318, getrandom, 3, "")
+
+#define LINUX_CALL_LIST(X)                                                                         \
+    LINUX_FILE_CALL_LIST(X)                                                                        \
+    LINUX_MEMORY_CALL_LIST(X)                                                                      \
+    LINUX_PROCESS_CALL_LIST(X)                                                                     \
+    LINUX_SIGNAL_CALL_LIST(X) LINUX_TIME_CALL_LIST(X) LINUX_SYSTEM_CALL_LIST(X)
+
+#endif

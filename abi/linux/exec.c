@@ -1,0 +1,456 @@
+#include <abi/linux/call.h>
+#include <abi/linux/elf_program.h>
+#include <abi/linux/exec.h>
+#include <abi/linux/exec_strings.h>
+#include <abi/linux/initial_stack.h>
+#include <abi/linux/vdso.h>
+#include <base/memory.h>
+#include <base/string.h>
+#include <core/debug/log.h>
+#include <hal/memory.h>
+#include <hal/relocate.h>
+#include <hal/user.h>
+#include <kern/heap.h>
+#include <subsys/vm/memory_object.h>
+
+#define HEAD_SIZE        1024U         /* of the file, looked at to tell what it is */
+#define SCRIPTS_MAX      4U            /* interpreters that are scripts themselves */
+#define DYNAMIC_BASE     0x400000000UL /* where a position-independent program goes */
+#define STACK_FIRST_SIZE (128UL * 1024UL)
+#define STACK_GAP        (HAL_PAGE_SIZE) /* never mapped, behind the stack */
+
+/* A program on its way. */
+struct execution {
+    struct exec_strings *strings;
+    struct file *file;
+    struct elf_program program;
+    struct address_space *space;
+    uintptr_t stack_top;
+    uintptr_t vdso;
+    char name[PATH_SIZE_MAX]; /* AT_EXECFN */
+    char head[HEAD_SIZE + 1];
+    size_t head_size;
+};
+
+/* --- the file ----------------------------------------------------------------------------------
+ */
+
+static hx_err check_executable(const struct location *location)
+{
+    const struct vnode *vnode = location->vnode;
+
+    if (vnode->type != VNODE_FILE || vnode->contents == NULL ||
+        (location->mount->flags & MOUNT_NO_EXECUTE) != 0) {
+        return HX_EACCES;
+    }
+    return vnode_may(vnode, &process_current()->credentials, ACCESS_EXECUTE);
+}
+
+/* Nobody may be writing it, and from now on nobody can. */
+static hx_err claim(struct vnode *vnode)
+{
+    atomic_fetch_add_explicit(&vnode->executors, 1, memory_order_seq_cst);
+    /* seq_cst, both: the mirror image of opening for writing; one of the two sees the other */
+    if (atomic_load_explicit(&vnode->writers, memory_order_seq_cst) != 0) {
+        atomic_fetch_sub_explicit(&vnode->executors, 1, memory_order_relaxed);
+        return HX_ETXTBSY;
+    }
+    return HX_OK;
+}
+
+static void unclaim(struct vnode *vnode)
+{
+    atomic_fetch_sub_explicit(&vnode->executors, 1, memory_order_release);
+}
+
+static hx_err read_head(struct execution *execution)
+{
+    struct transfer transfer;
+    hx_err error;
+
+    transfer_init_kernel(&transfer, execution->head, HEAD_SIZE);
+    error = file_read_at(execution->file, &transfer, 0, &execution->head_size);
+    execution->head[execution->head_size] = '\0';
+    return error;
+}
+
+/* What /proc shows as the program. One that has no name any more has none there. */
+static void keep_path(struct execution *execution, const struct path_walk *walk, const char *path)
+{
+    char *text = heap_allocate(PATH_SIZE_MAX, OWNER_CORE);
+
+    if (text != NULL && path_resolve(walk, path, text, PATH_SIZE_MAX) == HX_OK) {
+        file_set_path(execution->file, text);
+    }
+    heap_free(text);
+}
+
+static hx_err open_program(struct execution *execution, struct location *location)
+{
+    struct process *self = process_current();
+    static const struct credentials superuser; /* execute permission is enough to run a file */
+    hx_err error = check_executable(location);
+
+    if (error == HX_OK) {
+        error =
+            file_open_location(location, FILE_READ_ONLY, &superuser, self->owner, &execution->file);
+    }
+    return error == HX_OK ? read_head(execution) : error;
+}
+
+/* --- scripts -----------------------------------------------------------------------------------
+ */
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* "#! interpreter argument": cut the head's first line into both; the argument may be missing. */
+static hx_err parse_script(char *line, const char **interpreter, const char **argument)
+{
+    char *end = line;
+    char *at = line + 2;
+
+    while (*end != '\0' && *end != '\n') {
+        end++;
+    }
+    while (end > line + 2 && is_blank(end[-1])) {
+        end--;
+    }
+    *end = '\0';
+    while (is_blank(*at)) {
+        at++;
+    }
+    *interpreter = at;
+    while (*at != '\0' && !is_blank(*at)) {
+        at++;
+    }
+    while (is_blank(*at)) {
+        *at++ = '\0';
+    }
+    *argument = *at != '\0' ? at : NULL;
+    return **interpreter != '\0' ? HX_OK : HX_EFORMAT;
+}
+
+/* The script becomes an argument of its interpreter, which is opened instead. */
+static hx_err follow_script(struct execution *execution)
+{
+    struct process *self = process_current();
+    const struct path_walk walk = {self->paths, &self->credentials, NULL};
+    const char *interpreter;
+    const char *argument;
+    struct location location;
+    hx_err error = parse_script(execution->head, &interpreter, &argument);
+
+    if (error == HX_OK) {
+        error = exec_strings_put_interpreter(execution->strings, interpreter, argument,
+                                             execution->name);
+    }
+    if (error == HX_OK) {
+        (void)string_copy(execution->name, sizeof(execution->name), interpreter);
+        error = path_find(&walk, execution->name, PATH_FOLLOW, &location);
+    }
+    if (error != HX_OK) {
+        return error;
+    }
+    file_put(execution->file);
+    execution->file = NULL;
+    error = open_program(execution, &location);
+    location_put(&location);
+    if (error == HX_OK) {
+        keep_path(execution, &walk, execution->name);
+    }
+    return error;
+}
+
+static bool is_script(const struct execution *execution)
+{
+    return execution->head_size > 2 && execution->head[0] == '#' && execution->head[1] == '!';
+}
+
+static hx_err follow_scripts(struct execution *execution)
+{
+    hx_err error = HX_OK;
+
+    for (unsigned depth = 0; is_script(execution) && error == HX_OK; depth++) {
+        error = depth < SCRIPTS_MAX ? follow_script(execution) : HX_ELOOP;
+    }
+    return error;
+}
+
+/* --- memory ------------------------------------------------------------------------------------
+ */
+
+static hx_err read_program(struct execution *execution)
+{
+    struct hal_range window = hal_user_window();
+    const struct elf_program_file file = {
+        .head = execution->head,
+        .head_size = execution->head_size,
+        .file_size =
+            atomic_load_explicit(&execution->file->location.vnode->size, memory_order_relaxed),
+        .machine = hal_relocation_machine(),
+        .window_base = window.base,
+        .window_size = window.size - LINUX_VDSO_SIZE - STACK_FIRST_SIZE - STACK_GAP,
+        .dynamic_base = DYNAMIC_BASE,
+    };
+    const char *why;
+    hx_err error = elf_program_read(&file, &execution->program, &why);
+
+    if (error == HX_OK || error == HX_ENOMEM) {
+        return error;
+    }
+    kdebug("exec: %s: %s", execution->name, why != NULL ? why : hx_error_text(error));
+    return HX_EFORMAT;
+}
+
+static unsigned access_of(const struct elf_program_segment *segment)
+{
+    unsigned access = MAPPING_READ;
+
+    access |= (segment->access & ELF_PROGRAM_WRITE) != 0 ? (unsigned)MAPPING_WRITE : 0U;
+    access |= (segment->access & ELF_PROGRAM_EXECUTE) != 0 ? (unsigned)MAPPING_EXECUTE : 0U;
+    return access;
+}
+
+static uintptr_t page_of(uintptr_t address)
+{
+    return address & ~(HAL_PAGE_SIZE - 1);
+}
+
+static uintptr_t page_after(uintptr_t address)
+{
+    return page_of(address + HAL_PAGE_SIZE - 1);
+}
+
+/* The pages of a segment that hold bytes of the file. */
+static hx_err map_file_part(struct execution *execution, const struct elf_program_segment *segment)
+{
+    const struct mapping_request request = {
+        .address = page_of(segment->address),
+        .size = page_after(segment->address + segment->file_size) - page_of(segment->address),
+        .flags = access_of(segment),
+        .is_fixed = true,
+        .object = execution->file->location.vnode->contents,
+        .offset = page_of(segment->offset),
+        .name = linux_mapping_name(execution->file),
+    };
+    uintptr_t address;
+
+    return segment->file_size == 0 ? HX_OK
+                                   : address_space_map(execution->space, &request, &address);
+}
+
+/* The pages behind them, which begin as zeros. */
+static hx_err map_zero_part(struct execution *execution, const struct elf_program_segment *segment)
+{
+    uintptr_t start = segment->file_size > 0 ? page_after(segment->address + segment->file_size)
+                                             : page_of(segment->address);
+    uintptr_t end = page_after(segment->address + segment->memory_size);
+    const struct mapping_request request = {
+        .address = start, .size = end - start, .flags = access_of(segment), .is_fixed = true};
+    uintptr_t address;
+
+    return end > start ? address_space_map(execution->space, &request, &address) : HX_OK;
+}
+
+static hx_err map_segments(struct execution *execution)
+{
+    hx_err error = HX_OK;
+
+    for (uint32_t i = 0; i < execution->program.segment_count && error == HX_OK; i++) {
+        error = map_file_part(execution, &execution->program.segments[i]);
+        if (error == HX_OK) {
+            error = map_zero_part(execution, &execution->program.segments[i]);
+        }
+    }
+    return error;
+}
+
+static hx_err map_stack(struct execution *execution)
+{
+    struct hal_range window = hal_user_window();
+    const struct process *self = process_current();
+    struct mapping_request request = {
+        .size = STACK_FIRST_SIZE,
+        .flags = MAPPING_READ | MAPPING_WRITE | MAPPING_GROWS_DOWN,
+        .is_fixed = true,
+    };
+    uintptr_t address;
+
+    execution->stack_top = window.base + window.size - LINUX_VDSO_SIZE - STACK_GAP;
+    request.address = execution->stack_top - request.size;
+    address_space_set_limits(execution->space, self->limits[LIMIT_STACK].soft,
+                             self->limits[LIMIT_ADDRESS_SPACE].soft);
+    return address_space_map(execution->space, &request, &address);
+}
+
+static hx_err build_space(struct execution *execution)
+{
+    hx_err error = address_space_create(process_current()->owner, &execution->space);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    error = map_segments(execution);
+    if (error == HX_OK) {
+        error = map_stack(execution);
+    }
+    if (error == HX_OK) {
+        error = linux_vdso_map(execution->space, &execution->vdso);
+    }
+    address_space_set_break_start(execution->space, page_after(execution->program.end));
+    return error;
+}
+
+/* --- past the point of no return
+ * ------------------------------------------------------------------ */
+
+/* The last page of a file's part goes on with zeros, where the segment does. */
+static hx_err clear_tails(const struct elf_program *program)
+{
+    hx_err error = HX_OK;
+
+    for (uint32_t i = 0; i < program->segment_count && error == HX_OK; i++) {
+        const struct elf_program_segment *segment = &program->segments[i];
+        uintptr_t end = segment->address + segment->file_size;
+
+        if (segment->memory_size > segment->file_size && segment->file_size > 0 &&
+            end % HAL_PAGE_SIZE != 0 && (segment->access & ELF_PROGRAM_WRITE) != 0) {
+            error = hal_user_clear(end, page_after(end) - end);
+        }
+    }
+    return error;
+}
+
+static hx_err fill_memory(struct execution *execution)
+{
+    struct process *self = process_current();
+    struct initial_stack stack;
+    hx_err error = clear_tails(&execution->program);
+
+    if (error == HX_OK) {
+        error =
+            initial_stack_write(execution->stack_top, execution->strings, execution->name,
+                                &execution->program, &self->credentials, execution->vdso, &stack);
+    }
+    if (error != HX_OK) {
+        return error;
+    }
+    self->arguments_start = stack.arguments_start;
+    self->arguments_end = stack.arguments_end;
+    self->environment_start = stack.environment_start;
+    self->environment_end = stack.environment_end;
+    hal_user_frame_init(hal_user_frame(), execution->program.entry, stack.pointer);
+    return HX_OK;
+}
+
+/* Set-user and set-group bits of the file. */
+static void take_identity(const struct vnode *vnode)
+{
+    struct process *self = process_current();
+
+    mutex_lock(&process_mutex);
+    if ((vnode->mode & MODE_SET_USER) != 0) {
+        self->credentials.effective_user = vnode->user;
+    }
+    if ((vnode->mode & (MODE_SET_GROUP | 010)) == (MODE_SET_GROUP | 010)) {
+        self->credentials.effective_group = vnode->group;
+    }
+    self->credentials.saved_user = self->credentials.effective_user;
+    self->credentials.saved_group = self->credentials.effective_group;
+    mutex_unlock(&process_mutex);
+}
+
+static const char *last_part(const char *path)
+{
+    const char *part = path;
+
+    for (const char *slash = string_find(path, '/'); slash != NULL;
+         slash = string_find(slash + 1, '/')) {
+        part = slash[1] != '\0' ? slash + 1 : part;
+    }
+    return part;
+}
+
+static hx_err commit(struct execution *execution)
+{
+    struct location executable = execution->file->location;
+    hx_err error;
+
+    location_get(&executable);
+    error = process_exec(execution->space, last_part(execution->name), &executable);
+    if (error != HX_OK) {
+        location_put(&executable);
+        return error;
+    }
+    execution->space = NULL; /* the process's from now on */
+    take_identity(execution->file->location.vnode);
+    if (fill_memory(execution) != HX_OK) {
+        process_end(process_current()); /* on the way to user mode: what is held here goes first */
+    }
+    return HX_OK;
+}
+
+/* --- all of it
+ * ------------------------------------------------------------------------------------- */
+
+static hx_err run(struct execution *execution, const struct linux_path *path,
+                  struct location *location)
+{
+    struct vnode *claimed = NULL;
+    hx_err error = open_program(execution, location);
+
+    if (error == HX_OK) {
+        keep_path(execution, &path->walk, path->text);
+        error = follow_scripts(execution);
+    }
+    if (error == HX_OK) {
+        claimed = execution->file->location.vnode;
+        error = claim(claimed);
+    }
+    if (error != HX_OK) {
+        return error;
+    }
+    error = read_program(execution);
+    if (error == HX_OK) {
+        error = build_space(execution);
+    }
+    if (error == HX_OK) {
+        error = commit(execution);
+    }
+    if (error != HX_OK) {
+        unclaim(claimed); /* else the process keeps it */
+    }
+    return error;
+}
+
+static void end_execution(struct execution *execution)
+{
+    file_put(execution->file);
+    if (execution->space != NULL) {
+        address_space_put(execution->space);
+    }
+    heap_free(execution);
+}
+
+hx_err linux_exec(struct linux_path *path, struct exec_strings *strings)
+{
+    struct execution *execution = heap_allocate_zeroed(sizeof(*execution), OWNER_CORE);
+    struct location location;
+    hx_err error = HX_ENOMEM;
+
+    if (execution == NULL) {
+        return HX_ENOMEM;
+    }
+    execution->strings = strings;
+    (void)string_copy(execution->name, sizeof(execution->name), path->text);
+    error = linux_path_find(path, 0, true, &location);
+    if (error == HX_OK) {
+        error = run(execution, path, &location);
+        location_put(&location);
+    }
+    end_execution(execution);
+    return error;
+}

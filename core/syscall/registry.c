@@ -1,0 +1,114 @@
+#include <core/syscall/registry.h>
+#include <kern/spinlock.h>
+#include <stddef.h>
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_CORE, "system calls"); /* for writers */
+
+_Atomic(syscall_handler) syscall_fast_handlers[SYSCALL_MAX];
+static _Atomic(const struct syscall_entry *) entries[SYSCALL_MAX];
+static _Atomic uint64_t absent[SYSCALL_MAX + 1];
+
+/* --- numbers that nobody has ------------------------------------------------------------------ */
+
+static _Atomic(void (*)(uint32_t number)) absent_hook;
+
+void syscall_set_absent_hook(void (*hook)(uint32_t number))
+{
+    atomic_store_explicit(&absent_hook, hook, memory_order_relaxed);
+}
+
+int64_t syscall_absent(uint32_t number)
+{
+    uint32_t known = number < SYSCALL_MAX ? number : SYSCALL_MAX;
+
+    void (*hook)(uint32_t number) = atomic_load_explicit(&absent_hook, memory_order_relaxed);
+
+    if (atomic_fetch_add_explicit(&absent[known], 1, memory_order_relaxed) == 0 && hook != NULL) {
+        hook(number);
+    }
+    return -(int64_t)hx_error_errno(HX_ENOSYS);
+}
+
+uint64_t syscall_absent_count(uint32_t number)
+{
+    uint32_t known = number < SYSCALL_MAX ? number : SYSCALL_MAX;
+
+    return atomic_load_explicit(&absent[known], memory_order_relaxed);
+}
+
+/* --- registration ----------------------------------------------------------------------------- */
+
+static bool is_name_character(char character)
+{
+    return (character >= 'a' && character <= 'z') || (character >= '0' && character <= '9') ||
+           character == '_';
+}
+
+static bool is_name(const char *name)
+{
+    size_t length = 0;
+
+    while (length < SYSCALL_NAME_MAX && is_name_character(name[length])) {
+        length++;
+    }
+    return length > 0 && length < SYSCALL_NAME_MAX && name[length] == '\0';
+}
+
+static bool is_entry(const struct syscall_entry *entry)
+{
+    return entry != NULL && entry->name != NULL && entry->handler != NULL &&
+           entry->arguments <= SYSCALL_ARGUMENTS && is_name(entry->name);
+}
+
+/* Release: pairs with syscall_fast_handler. */
+static void publish_handler(uint32_t number, syscall_handler handler)
+{
+    atomic_store_explicit(&syscall_fast_handlers[number], handler, memory_order_release);
+}
+
+hx_err syscall_register(uint32_t number, const struct syscall_entry *entry)
+{
+    hal_interrupt_state state;
+    hx_err error = HX_EEXIST;
+
+    if (number >= SYSCALL_MAX) {
+        return HX_ERANGE;
+    }
+    if (!is_entry(entry)) {
+        return HX_EINVAL;
+    }
+    state = spinlock_acquire(&lock);
+    if (syscall_lookup(number) == NULL) {
+        /* Release: pairs with syscall_lookup. */
+        atomic_store_explicit(&entries[number], entry, memory_order_release);
+        publish_handler(number, entry->validate == NULL ? entry->handler : NULL);
+        error = HX_OK;
+    }
+    spinlock_release(&lock, state);
+    return error;
+}
+
+hx_err syscall_unregister(uint32_t number)
+{
+    hal_interrupt_state state;
+    hx_err error = HX_ENOENT;
+
+    if (number >= SYSCALL_MAX) {
+        return HX_ERANGE;
+    }
+    state = spinlock_acquire(&lock);
+    if (syscall_lookup(number) != NULL) {
+        publish_handler(number, NULL);
+        atomic_store_explicit(&entries[number], NULL, memory_order_relaxed);
+        error = HX_OK;
+    }
+    spinlock_release(&lock, state);
+    return error;
+}
+
+const struct syscall_entry *syscall_lookup(uint32_t number)
+{
+    /* Acquire: pairs with the store in syscall_register. */
+    return number < SYSCALL_MAX ? atomic_load_explicit(&entries[number], memory_order_acquire)
+                                : NULL;
+}

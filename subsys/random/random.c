@@ -1,0 +1,181 @@
+#include <base/memory.h>
+#include <core/component/component.h>
+#include <core/debug/log.h>
+#include <hal/clock.h>
+#include <hal/cpu.h>
+#include <kern/spinlock.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <subsys/random/chacha20.h>
+#include <subsys/random/random.h>
+
+#define KEY_BYTES    (RANDOM_KEY_WORDS * 4U)
+#define BLOCK_BYTES  64U
+#define KEYED_FOR_NS 60000000000ULL
+
+static const uint32_t no_nonce[3];
+
+/* Keys: L = lock, A = atomic */
+static struct {
+    struct spinlock lock;
+    uint32_t key[RANDOM_KEY_WORDS]; /* L */
+    uint64_t keyed_at;              /* L  hal_clock_now(), 0: never */
+    _Atomic uint64_t requests;      /* A */
+    _Atomic uint64_t keyings;       /* A */
+} generator = {.lock = SPINLOCK_INIT(LOCK_RANK_CORE, "random")};
+
+/* Overwrite a secret; the barrier keeps the compiler from leaving the stores out. */
+static void forget(void *secret, size_t size)
+{
+    memset(secret, 0, size);
+    __asm__ volatile("" ::"r"(secret) : "memory");
+}
+
+/* --- the generator's key ---------------------------------------------------------------------- */
+
+/* Mix a block of input into the key: the new key is a block of the old one over the input. */
+static void stir_locked(const uint32_t input[RANDOM_KEY_WORDS])
+{
+    uint8_t block[BLOCK_BYTES];
+
+    for (unsigned i = 0; i < RANDOM_KEY_WORDS; i++) {
+        generator.key[i] ^= input[i];
+    }
+    chacha20_block(generator.key, 0, no_nonce, block);
+    memcpy(generator.key, block, KEY_BYTES);
+    forget(block, sizeof(block));
+}
+
+static void key_locked(void)
+{
+    uint32_t input[RANDOM_KEY_WORDS];
+
+    for (unsigned i = 0; i < RANDOM_KEY_WORDS; i += 2) {
+        uint64_t word = hal_cpu_entropy() ^ hal_clock_cycles();
+
+        memcpy(&input[i], &word, sizeof(word));
+    }
+    stir_locked(input);
+    forget(input, sizeof(input));
+    generator.keyed_at = hal_clock_now() | 1;
+    atomic_fetch_add_explicit(&generator.keyings, 1, memory_order_relaxed);
+}
+
+static bool is_stale_locked(void)
+{
+    return generator.keyed_at == 0 || hal_clock_now() - generator.keyed_at > KEYED_FOR_NS;
+}
+
+/* A key for one request; the generator's own is replaced in the same step. */
+static void take_key(uint32_t key[RANDOM_KEY_WORDS])
+{
+    uint8_t block[BLOCK_BYTES];
+    hal_interrupt_state state = spinlock_acquire(&generator.lock);
+
+    if (is_stale_locked()) {
+        key_locked();
+    }
+    chacha20_block(generator.key, 0, no_nonce, block);
+    memcpy(generator.key, block, KEY_BYTES);
+    spinlock_release(&generator.lock, state);
+    memcpy(key, block + KEY_BYTES, KEY_BYTES);
+    forget(block, sizeof(block));
+    atomic_fetch_add_explicit(&generator.requests, 1, memory_order_relaxed);
+}
+
+void random_add(const void *bytes, size_t size)
+{
+    const char *from = bytes;
+
+    while (size > 0) {
+        uint32_t input[RANDOM_KEY_WORDS] = {0};
+        size_t part = size < sizeof(input) ? size : sizeof(input);
+        hal_interrupt_state state;
+
+        memcpy(input, from, part);
+        state = spinlock_acquire(&generator.lock);
+        stir_locked(input);
+        spinlock_release(&generator.lock, state);
+        from += part;
+        size -= part;
+    }
+}
+
+/* --- streams ---------------------------------------------------------------------------------- */
+
+void random_stream_init(struct random_stream *stream)
+{
+    take_key(stream->key);
+    stream->counter = 0;
+    stream->used = BLOCK_BYTES;
+}
+
+void random_stream_fill(struct random_stream *stream, void *bytes, size_t size)
+{
+    char *to = bytes;
+
+    while (size > 0) {
+        size_t part;
+
+        if (stream->used == BLOCK_BYTES) {
+            chacha20_block(stream->key, stream->counter++, no_nonce, stream->block);
+            stream->used = 0;
+        }
+        part = BLOCK_BYTES - stream->used;
+        part = size < part ? size : part;
+        memcpy(to, stream->block + stream->used, part);
+        stream->used += (uint32_t)part;
+        to += part;
+        size -= part;
+    }
+}
+
+void random_stream_fini(struct random_stream *stream)
+{
+    forget(stream, sizeof(*stream));
+}
+
+void random_fill(void *bytes, size_t size)
+{
+    struct random_stream stream;
+
+    random_stream_init(&stream);
+    random_stream_fill(&stream, bytes, size);
+    random_stream_fini(&stream);
+}
+
+/* --- the subsystem ---------------------------------------------------------------------------- */
+
+static void stats(struct component_stats *numbers)
+{
+    numbers->operations = atomic_load_explicit(&generator.requests, memory_order_relaxed);
+    numbers->memory_bytes = sizeof(generator);
+}
+
+static const struct component random_component = {
+    .name = "random", .version = "1.0.0", .stats = stats};
+
+static hx_err init(const struct boot_configuration *config)
+{
+    hal_interrupt_state state = spinlock_acquire(&generator.lock);
+
+    (void)config;
+    key_locked();
+    spinlock_release(&generator.lock, state);
+    return component_register(&random_component);
+}
+
+static hx_err shutdown(void)
+{
+    return component_unregister(&random_component);
+}
+
+static const char *const dependencies[] = {"time", NULL};
+
+const struct subsystem random_subsystem = {
+    .name = "random",
+    .version = "1.0.0",
+    .dependencies = dependencies,
+    .init = init,
+    .shutdown = shutdown,
+};

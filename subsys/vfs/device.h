@@ -1,0 +1,39 @@
+/*
+ * Character devices: from a number in a device node to the file operations behind it.
+ *
+ * Rules:
+ * - A device is constant and valid for ever. devtmpfs shows a node for each that has a name.
+ */
+#ifndef SUBSYS_VFS_DEVICE_H
+#define SUBSYS_VFS_DEVICE_H
+
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <stdint.h>
+
+struct file;
+struct file_ops;
+
+static inline uint64_t device_make(uint32_t major, uint32_t minor)
+{
+    return (uint64_t)major << 32 | minor;
+}
+
+struct device {
+    const char *name; /* below /dev; NULL: no node */
+    uint64_t number;
+    uint32_t mode; /* permissions of the node */
+    const struct file_ops *ops;
+    /* Prepare the open file further. NULL: nothing. It may replace file->ops. file->flags still
+     * have FILE_NO_TERMINAL if open(2) was given it. */
+    hx_err (*open)(struct file *file);
+};
+
+/* Errors: HX_EEXIST, HX_ENOSPC. */
+HX_MUST_USE hx_err device_register(const struct device *device);
+/* NULL: there is none.  Context: any. */
+const struct device *device_find(uint64_t number);
+/* For a walk: NULL first, NULL at the end. */
+const struct device *device_next(const struct device *device);
+
+#endif

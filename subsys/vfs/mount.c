@@ -1,0 +1,370 @@
+#include <base/assert.h>
+#include <base/string.h>
+#include <kern/heap.h>
+#include <kern/spinlock.h>
+#include <stddef.h>
+#include <subsys/vfs/mount.h>
+#include <subsys/vfs/vnode.h>
+
+/* Guards the lists, and who changes what is mounted where. */
+static struct mutex mutex;
+/*
+ * Who crosses from one mount to another takes its references under this lock: a mount that has left
+ * the tree under it gets no new users but from those it has. Held for a few instructions.
+ */
+static struct spinlock crossing = SPINLOCK_INIT(LOCK_RANK_CORE, "mount crossing");
+static struct list types = LIST_INIT(types);
+static struct list mounts = LIST_INIT(mounts);
+static struct mount *root_mount;
+static uint32_t last_id;
+static _Atomic uint64_t last_device = 16;
+
+static void lock(void)
+{
+    mutex_lock(&mutex);
+}
+
+static void unlock(void)
+{
+    mutex_unlock(&mutex);
+}
+
+/* --- types ------------------------------------------------------------------------------------ */
+
+void file_system_type_register(struct file_system_type *type)
+{
+    if (list_is_empty(&types)) {
+        mutex_init(&mutex, "mounts"); /* the first caller is alone: boot */
+    }
+    lock();
+    list_push_back(&types, &type->link);
+    unlock();
+}
+
+const struct file_system_type *file_system_type_next(const struct file_system_type *type)
+{
+    const struct list *node = type == NULL ? types.next : type->link.next;
+
+    return node == &types ? NULL : LIST_ENTRY(node, struct file_system_type, link);
+}
+
+static const struct file_system_type *find_type(const char *name)
+{
+    const struct file_system_type *type = NULL;
+
+    while ((type = file_system_type_next(type)) != NULL && !string_equal(type->name, name)) {
+    }
+    return type;
+}
+
+uint64_t file_system_device(void)
+{
+    return atomic_fetch_add_explicit(&last_device, 1, memory_order_relaxed) + 1;
+}
+
+/* --- locations -------------------------------------------------------------------------------- */
+
+void location_get(struct location *location)
+{
+    atomic_fetch_add_explicit(&location->mount->users, 1, memory_order_relaxed);
+    vnode_get(location->vnode);
+}
+
+static void put_file_system(struct file_system *file_system)
+{
+    /* acq_rel: the last one sees what all others did */
+    if (atomic_fetch_sub_explicit(&file_system->mounts, 1, memory_order_acq_rel) == 1) {
+        vnode_put(file_system->root);
+        if (file_system->ops->release != NULL) {
+            file_system->ops->release(file_system);
+        }
+    }
+}
+
+/* Of a mount that is not in the tree any more, with its last user. */
+static void destroy(struct mount *mount)
+{
+    vnode_put(mount->root);
+    put_file_system(mount->file_system);
+    heap_free(mount);
+}
+
+static void put_mount(struct mount *mount)
+{
+    /* acq_rel: the last one sees what all others did */
+    if (atomic_fetch_sub_explicit(&mount->users, 1, memory_order_acq_rel) == 1) {
+        destroy(mount);
+    }
+}
+
+void location_put(struct location *location)
+{
+    struct mount *mount = location->mount;
+
+    if (mount == NULL) {
+        return;
+    }
+    vnode_put(location->vnode);
+    *location = (struct location){0};
+    put_mount(mount);
+}
+
+/* What is mounted there, if anything still is: a reference. */
+static bool step_down(const struct location *location, struct location *inside)
+{
+    hal_interrupt_state state = spinlock_acquire(&crossing);
+    struct mount *mount = atomic_load_explicit(&location->vnode->mounted, memory_order_relaxed);
+
+    if (mount != NULL) {
+        *inside = (struct location){mount, mount->root};
+        location_get(inside);
+    }
+    spinlock_release(&crossing, state);
+    return mount != NULL;
+}
+
+void location_descend(struct location *location)
+{
+    struct location inside;
+
+    /* relaxed: who sees a mount looks again under the lock */
+    while (atomic_load_explicit(&location->vnode->mounted, memory_order_relaxed) != NULL &&
+           step_down(location, &inside)) {
+        location_put(location);
+        *location = inside;
+    }
+}
+
+bool location_ascend(struct location *location)
+{
+    const struct mount *mount = location->mount;
+    struct location outside = {0};
+    hal_interrupt_state state;
+
+    if (location->vnode != mount->root) {
+        return false;
+    }
+    state = spinlock_acquire(&crossing);
+    if (mount->parent != NULL) {
+        outside = (struct location){mount->parent, mount->covered};
+        location_get(&outside);
+    }
+    spinlock_release(&crossing, state);
+    if (outside.mount == NULL) {
+        return false;
+    }
+    location_put(location);
+    *location = outside;
+    return true;
+}
+
+bool location_is_read_only(const struct location *location)
+{
+    return location->mount->file_system->is_read_only ||
+           (location->mount->flags & MOUNT_READ_ONLY) != 0;
+}
+
+/* --- mounting --------------------------------------------------------------------------------- */
+
+static struct mount *make(struct file_system *file_system, struct vnode *root, uint32_t flags,
+                          const char *source)
+{
+    struct mount *mount = heap_allocate_zeroed(sizeof(*mount), OWNER_CORE);
+
+    if (mount != NULL) {
+        mount->file_system = file_system;
+        mount->root = vnode_get(root);
+        atomic_fetch_add_explicit(&file_system->mounts, 1, memory_order_relaxed);
+        mount->flags = flags;
+        atomic_init(&mount->users, 1); /* the tree */
+        (void)string_copy(mount->source, sizeof(mount->source), source);
+    }
+    return mount;
+}
+
+static void cover(struct mount *mount, struct location *target)
+{
+    hal_interrupt_state state = spinlock_acquire(&crossing);
+
+    location_get(target);
+    mount->parent = target->mount;
+    mount->covered = target->vnode;
+    mount->below = atomic_load_explicit(&target->vnode->mounted, memory_order_relaxed);
+    atomic_store_explicit(&target->vnode->mounted, mount, memory_order_relaxed);
+    spinlock_release(&crossing, state);
+}
+
+/* Into the tree; takes references of the target. */
+static void attach_locked(struct mount *mount, struct location *target)
+{
+    if (target != NULL) {
+        cover(mount, target);
+    }
+    mount->id = ++last_id;
+    list_push_back(&mounts, &mount->link);
+}
+
+static hx_err mount_type(const char *name, const char *source, const char *data, uint32_t flags,
+                         struct mount **mount)
+{
+    const struct file_system_type *type = find_type(name);
+    struct file_system *file_system;
+    hx_err error;
+
+    if (type == NULL) {
+        return HX_ENODEV;
+    }
+    error = type->mount(source, data, &file_system);
+    if (error != HX_OK) {
+        return error;
+    }
+    file_system->type = type;
+    /* Ours until there is a mount that shows it. */
+    atomic_fetch_add_explicit(&file_system->mounts, 1, memory_order_relaxed);
+    *mount = make(file_system, file_system->root, flags, source);
+    put_file_system(file_system);
+    return *mount != NULL ? HX_OK : HX_ENOMEM;
+}
+
+hx_err mount_root(const char *type)
+{
+    hx_err error = mount_type(type, "none", "", 0, &root_mount);
+
+    if (error == HX_OK) {
+        lock();
+        attach_locked(root_mount, NULL);
+        unlock();
+    }
+    return error;
+}
+
+struct location mount_root_location(void)
+{
+    struct location location = {root_mount, root_mount->root};
+
+    location_get(&location);
+    location_descend(&location);
+    return location;
+}
+
+hx_err mount_add(const char *source, struct location *target, const char *type, uint32_t flags,
+                 const char *data)
+{
+    struct mount *mount;
+    hx_err error;
+
+    if (target->vnode->type != VNODE_DIRECTORY) {
+        return HX_ENOTDIR;
+    }
+    error = mount_type(type, source, data, flags, &mount);
+    if (error == HX_OK) {
+        lock();
+        attach_locked(mount, target);
+        unlock();
+    }
+    return error;
+}
+
+hx_err mount_bind(struct location *from, struct location *target)
+{
+    struct mount *mount;
+
+    if ((from->vnode->type == VNODE_DIRECTORY) != (target->vnode->type == VNODE_DIRECTORY)) {
+        return HX_ENOTDIR;
+    }
+    mount = make(from->mount->file_system, from->vnode, from->mount->flags, from->mount->source);
+    if (mount == NULL) {
+        return HX_ENOMEM;
+    }
+    lock();
+    attach_locked(mount, target);
+    unlock();
+    return HX_OK;
+}
+
+hx_err mount_change(struct location *target, uint32_t flags)
+{
+    if (target->vnode != target->mount->root) {
+        return HX_EINVAL;
+    }
+    target->mount->flags = flags & ~(uint32_t)MOUNT_REMOUNT;
+    return HX_OK;
+}
+
+static bool is_parent_locked(const struct mount *mount)
+{
+    for (const struct list *node = mounts.next; node != &mounts; node = node->next) {
+        if (LIST_ENTRY(node, struct mount, link)->parent == mount) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Uncover what the mount covers, unless it is in use; *covered is then the caller's to put. */
+static hx_err uncover(struct mount *mount, bool is_detached, struct location *covered)
+{
+    hx_err error = HX_EBUSY;
+    hal_interrupt_state state = spinlock_acquire(&crossing);
+
+    /* Two users: the tree, and the caller's own location. */
+    if (is_detached || atomic_load_explicit(&mount->users, memory_order_acquire) == 2) {
+        *covered = (struct location){mount->parent, mount->covered};
+        atomic_store_explicit(&mount->covered->mounted, mount->below, memory_order_relaxed);
+        mount->parent = NULL;
+        mount->covered = NULL;
+        mount->below = NULL;
+        error = HX_OK;
+    }
+    spinlock_release(&crossing, state);
+    return error;
+}
+
+static hx_err detach_locked(struct mount *mount, bool is_detached, struct location *covered)
+{
+    hx_err error;
+
+    if (mount->parent == NULL) {
+        return HX_EINVAL;
+    }
+    /* Also busy: something is mounted over the same directory later. */
+    if (is_parent_locked(mount) ||
+        atomic_load_explicit(&mount->covered->mounted, memory_order_relaxed) != mount) {
+        return HX_EBUSY;
+    }
+    error = uncover(mount, is_detached, covered);
+    if (error == HX_OK) {
+        list_remove(&mount->link);
+    }
+    return error;
+}
+
+hx_err mount_remove(struct location *target, bool is_detached)
+{
+    struct mount *mount = target->mount;
+    struct location covered;
+    hx_err error;
+
+    if (target->vnode != mount->root) {
+        return HX_EINVAL;
+    }
+    lock();
+    error = detach_locked(mount, is_detached, &covered);
+    unlock();
+    if (error == HX_OK) {
+        location_put(&covered);
+        put_mount(mount);
+    }
+    return error;
+}
+
+void mount_for_each(bool (*callback)(const struct mount *mount, void *argument), void *argument)
+{
+    bool goes_on = true;
+
+    lock();
+    for (struct list *node = mounts.next; node != &mounts && goes_on; node = node->next) {
+        goes_on = callback(LIST_ENTRY(node, struct mount, link), argument);
+    }
+    unlock();
+}

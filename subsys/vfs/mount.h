@@ -1,0 +1,121 @@
+/*
+ * File systems and where they are mounted.
+ *
+ * Rules:
+ * - A mount covers one directory; a later mount covers an earlier one. Crossing is one load in a
+ * path walk.
+ * - A file system in use (a file open, a directory somebody's current one) is not unmounted, unless
+ *   detached: it then goes when the last user does.
+ */
+#ifndef SUBSYS_VFS_MOUNT_H
+#define SUBSYS_VFS_MOUNT_H
+
+#include <base/list.h>
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <kern/mutex.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct file_system;
+struct vnode;
+
+struct file_system_numbers {
+    uint64_t magic;
+    uint64_t block_size;
+    uint64_t blocks, blocks_free;
+    uint64_t files, files_free;
+    uint64_t name_max;
+};
+
+struct file_system_ops {
+    void (*numbers)(struct file_system *file_system, struct file_system_numbers *numbers);
+    /* The last mount and vnode are gone: free it. */
+    void (*release)(struct file_system *file_system);
+};
+
+/* Embedded in what a file system keeps. */
+struct file_system {
+    const struct file_system_ops *ops;
+    const struct file_system_type *type;
+    struct vnode *root; /* a reference, given up when the last mount goes */
+    uint64_t device;    /* st_dev */
+    struct mutex rename_mutex;
+    _Atomic uint32_t mounts; /* that show it */
+    bool is_read_only;
+};
+
+struct file_system_type {
+    const char *name;
+    bool needs_device; /* /proc/filesystems shows "nodev" for the others */
+    /* data is the text of mount options, "" for none.  Errors: HX_EINVAL an option, HX_ENOMEM, … */
+    hx_err (*mount)(const char *source, const char *data, struct file_system **file_system);
+    struct list link;
+};
+
+void file_system_type_register(struct file_system_type *type);
+/* In order of registration: NULL first, NULL at the end. */
+const struct file_system_type *file_system_type_next(const struct file_system_type *type);
+
+/* A number for a file system without a device. */
+uint64_t file_system_device(void);
+
+enum mount_flags { /* Linux's numbers (mount(2)) */
+                   MOUNT_READ_ONLY = 1,
+                   MOUNT_NO_SET_ID = 2,
+                   MOUNT_NO_DEVICES = 4,
+                   MOUNT_NO_EXECUTE = 8,
+                   MOUNT_REMOUNT = 32,
+                   MOUNT_BIND = 4096,
+                   MOUNT_MOVE = 8192,
+};
+
+struct mount {
+    struct file_system *file_system;
+    struct vnode *root;    /* shown at the mount point (of a bind mount: any directory) */
+    struct mount *parent;  /* NULL: the root of everything, or detached */
+    struct vnode *covered; /* the directory in parent; a reference of both */
+    struct mount *below;   /* what the directory had mounted before */
+    uint32_t flags;
+    uint32_t id;
+    char source[64];
+    _Atomic uint32_t users; /* locations that refer to it */
+    struct list link;
+};
+
+/* A place in the tree of files. */
+struct location {
+    struct mount *mount;
+    struct vnode *vnode;
+};
+
+void location_get(struct location *location);
+/* Gives both references up, and forgets them. An empty location is allowed. */
+void location_put(struct location *location);
+
+bool location_is_read_only(const struct location *location);
+
+/* Mount the first file system: the root of everything.  Errors: as mount_add. */
+HX_MUST_USE hx_err mount_root(const char *type);
+/* The root of everything, a reference. */
+struct location mount_root_location(void);
+
+/* Errors: HX_ENODEV no such type, HX_ENOTDIR, HX_EBUSY, what the type's mount answers. */
+HX_MUST_USE hx_err mount_add(const char *source, struct location *target, const char *type,
+                             uint32_t flags, const char *data);
+/* Show what is at from also at target. */
+HX_MUST_USE hx_err mount_bind(struct location *from, struct location *target);
+HX_MUST_USE hx_err mount_change(struct location *target, uint32_t flags);
+/* Errors: HX_EINVAL not a mount's root, HX_EBUSY in use. */
+HX_MUST_USE hx_err mount_remove(struct location *target, bool is_detached);
+
+/* Call back for each mount, oldest first, under the list's mutex. */
+void mount_for_each(bool (*callback)(const struct mount *mount, void *argument), void *argument);
+
+/* From a directory down into what is mounted on it, and from a mount's root up to where it is
+ * mounted; the location changes, references with it. */
+void location_descend(struct location *location);
+bool location_ascend(struct location *location);
+
+#endif

@@ -1,0 +1,355 @@
+/* From a text to an object: the walk. */
+#include <base/memory.h>
+#include <base/string.h>
+#include <kern/heap.h>
+#include <subsys/vfs/path.h>
+
+/* One walk under way. */
+struct walker {
+    const struct path_walk *walk;
+    struct location here;   /* a directory until the last part; references */
+    const char *rest;       /* of the path */
+    char *text;             /* where rest is since the last symbolic link, from the heap; NULL */
+    unsigned links;         /* followed so far */
+    bool must_be_directory; /* a slash ended the path, or the last link's target */
+    struct path_leaf *leaf; /* where to keep a last part that does not exist; NULL: nowhere */
+};
+
+/* The part at the front of the rest. */
+struct part {
+    const char *name;
+    size_t length;
+    bool is_last;       /* nothing but slashes follows */
+    bool is_with_slash; /* a slash follows */
+};
+
+static void skip_slashes(struct walker *walker)
+{
+    while (*walker->rest == '/') {
+        walker->rest++;
+    }
+}
+
+static hx_err take_part(struct walker *walker, struct part *part)
+{
+    const char *at = walker->rest;
+
+    part->name = at;
+    while (*at != '\0' && *at != '/') {
+        at++;
+    }
+    walker->rest = at;
+    part->length = (size_t)(at - part->name);
+    part->is_with_slash = *at == '/';
+    skip_slashes(walker);
+    part->is_last = *walker->rest == '\0';
+    walker->must_be_directory |= part->is_last && part->is_with_slash;
+    return part->length <= VNODE_NAME_MAX ? HX_OK : HX_ENAMETOOLONG;
+}
+
+static bool is_dot(const struct part *part)
+{
+    return part->length == 1 && part->name[0] == '.';
+}
+
+static bool is_dot_dot(const struct part *part)
+{
+    return part->length == 2 && part->name[0] == '.' && part->name[1] == '.';
+}
+
+static struct location start_of(const struct path_walk *walk, bool is_absolute)
+{
+    struct location location;
+
+    if (is_absolute) {
+        return path_context_root(walk->context);
+    }
+    if (walk->base == NULL) {
+        return path_context_current(walk->context);
+    }
+    location = *walk->base;
+    location_get(&location);
+    return location;
+}
+
+static void begin(struct walker *walker, const struct path_walk *walk, const char *path)
+{
+    *walker = (struct walker){.walk = walk, .rest = path, .here = start_of(walk, *path == '/')};
+    skip_slashes(walker);
+}
+
+static void end(struct walker *walker)
+{
+    location_put(&walker->here);
+    heap_free(walker->text);
+}
+
+static bool is_root(struct walker *walker)
+{
+    struct location root = path_context_root(walker->walk->context);
+    bool answer = root.mount == walker->here.mount && root.vnode == walker->here.vnode;
+
+    location_put(&root);
+    return answer;
+}
+
+/* ".." */
+static hx_err step_up(struct walker *walker)
+{
+    struct vnode *parent;
+    hx_err error;
+
+    if (is_root(walker)) {
+        return HX_OK;
+    }
+    while (location_ascend(&walker->here)) {
+    }
+    if (walker->here.vnode == walker->here.mount->root) {
+        return HX_OK; /* of everything, or of a mount that was detached */
+    }
+    error = vnode_parent(walker->here.vnode, &parent);
+    if (error == HX_OK) {
+        vnode_put(walker->here.vnode);
+        walker->here.vnode = parent;
+        location_descend(&walker->here);
+    }
+    return error;
+}
+
+/* Whether one may look for names here. */
+static hx_err may_search(const struct walker *walker)
+{
+    if (walker->here.vnode->type != VNODE_DIRECTORY) {
+        return HX_ENOTDIR;
+    }
+    return vnode_may(walker->here.vnode, walker->walk->who, ACCESS_EXECUTE);
+}
+
+static hx_err look_up(struct vnode *directory, const struct part *part, struct vnode **found)
+{
+    hx_err error;
+
+    if (directory->ops->lookup == NULL) {
+        return HX_ENOTDIR;
+    }
+    mutex_lock(&directory->mutex);
+    error = directory->ops->lookup(directory, part->name, part->length, found);
+    mutex_unlock(&directory->mutex);
+    return error;
+}
+
+/* --- symbolic links --------------------------------------------------------------------------- */
+
+/* Go on with the link's target and then the rest. A slash behind the link stays. */
+static hx_err splice(struct walker *walker, const struct part *part, struct vnode *link)
+{
+    size_t rest = string_length(walker->rest);
+    char *text = heap_allocate(PATH_SIZE_MAX, OWNER_CORE);
+    size_t length = 0;
+    hx_err error =
+        text != NULL ? link->ops->read_link(link, text, PATH_SIZE_MAX, &length) : HX_ENOMEM;
+
+    if (error == HX_OK && length + rest + 2 > PATH_SIZE_MAX) {
+        error = HX_ENAMETOOLONG;
+    }
+    if (error == HX_OK && length == 0) {
+        error = HX_ENOENT;
+    }
+    if (error != HX_OK) {
+        heap_free(text);
+        return error;
+    }
+    text[length] = '/';
+    memcpy(text + length + 1, walker->rest, rest + 1);
+    if (!part->is_with_slash) {
+        text[length] = '\0';
+    }
+    heap_free(walker->text);
+    walker->text = text;
+    walker->rest = text;
+    return HX_OK;
+}
+
+static hx_err follow_text(struct walker *walker, const struct part *part, struct vnode *link)
+{
+    hx_err error = splice(walker, part, link);
+
+    if (error == HX_OK && *walker->rest == '/') {
+        location_put(&walker->here);
+        walker->here = path_context_root(walker->walk->context);
+        skip_slashes(walker);
+    }
+    return error;
+}
+
+/* A link that knows its object. */
+static hx_err follow_object(struct walker *walker, struct vnode *link)
+{
+    struct location target;
+    hx_err error = link->ops->follow(link, &target.mount, &target.vnode);
+
+    if (error == HX_OK) {
+        location_put(&walker->here);
+        walker->here = target;
+    }
+    return error;
+}
+
+/* Takes the reference of the link over. */
+static hx_err follow(struct walker *walker, const struct part *part, struct vnode *link)
+{
+    hx_err error = HX_ELOOP;
+
+    if (++walker->links <= PATH_LINKS_MAX) {
+        error = link->ops->follow != NULL ? follow_object(walker, link)
+                                          : follow_text(walker, part, link);
+    }
+    vnode_put(link);
+    return error;
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static void keep_leaf(struct path_leaf *leaf, struct walker *walker, const struct part *part)
+{
+    leaf->wants_directory = part->is_with_slash || walker->must_be_directory;
+    leaf->length = is_dot(part) || is_dot_dot(part) ? 0 : part->length;
+    memcpy(leaf->name, part->name, leaf->length);
+    leaf->name[leaf->length] = '\0';
+    leaf->directory = walker->here;
+    walker->here = (struct location){0};
+}
+
+static void enter(struct walker *walker, struct vnode *found)
+{
+    vnode_put(walker->here.vnode);
+    walker->here.vnode = found;
+    location_descend(&walker->here);
+}
+
+/* Whether a link is followed: in the middle of a path, before a slash, and at the end if asked. */
+static bool is_to_follow(const struct part *part, unsigned flags)
+{
+    return !part->is_last || part->is_with_slash || (flags & PATH_FOLLOW) != 0;
+}
+
+static hx_err step(struct walker *walker, const struct part *part, unsigned flags)
+{
+    struct vnode *found;
+    hx_err error = may_search(walker);
+
+    if (error != HX_OK || is_dot(part)) {
+        return error;
+    }
+    if (is_dot_dot(part)) {
+        return step_up(walker);
+    }
+    error = look_up(walker->here.vnode, part, &found);
+    if (error == HX_ENOENT && part->is_last && walker->leaf != NULL) {
+        keep_leaf(walker->leaf, walker, part);
+    }
+    if (error != HX_OK) {
+        return error;
+    }
+    if (found->type == VNODE_SYMLINK && is_to_follow(part, flags)) {
+        return follow(walker, part, found);
+    }
+    enter(walker, found);
+    return HX_OK;
+}
+
+static hx_err walk_all(struct walker *walker, unsigned flags)
+{
+    struct part part;
+    hx_err error = HX_OK;
+
+    walker->must_be_directory = (flags & PATH_DIRECTORY) != 0;
+    while (*walker->rest != '\0' && error == HX_OK) {
+        error = take_part(walker, &part);
+        if (error == HX_OK) {
+            error = step(walker, &part, flags);
+        }
+    }
+    if (error == HX_OK && walker->must_be_directory &&
+        walker->here.vnode->type != VNODE_DIRECTORY) {
+        error = HX_ENOTDIR;
+    }
+    return error;
+}
+
+static hx_err find(const struct path_walk *walk, const char *path, unsigned flags,
+                   struct location *found, struct path_leaf *leaf)
+{
+    struct walker walker;
+    hx_err error;
+
+    if (*path == '\0') {
+        return HX_ENOENT;
+    }
+    begin(&walker, walk, path);
+    walker.leaf = leaf;
+    error = walk_all(&walker, flags);
+    if (error == HX_OK) {
+        *found = walker.here;
+        walker.here = (struct location){0};
+    }
+    end(&walker);
+    return error;
+}
+
+hx_err path_find(const struct path_walk *walk, const char *path, unsigned flags,
+                 struct location *found)
+{
+    return find(walk, path, flags, found, NULL);
+}
+
+hx_err path_find_or_leaf(const struct path_walk *walk, const char *path, unsigned flags,
+                         struct location *found, struct path_leaf *leaf)
+{
+    leaf->directory = (struct location){0};
+    return find(walk, path, flags, found, leaf);
+}
+
+/* --- the last part ---------------------------------------------------------------------------- */
+
+static hx_err walk_to_leaf(struct walker *walker, struct path_leaf *leaf)
+{
+    struct part part = {.name = "", .is_last = true};
+    hx_err error = HX_OK;
+
+    while (*walker->rest != '\0' && error == HX_OK) {
+        error = take_part(walker, &part);
+        if (error == HX_OK && part.is_last) {
+            break;
+        }
+        if (error == HX_OK) {
+            error = step(walker, &part, 0);
+        }
+    }
+    if (error == HX_OK) {
+        error = may_search(walker);
+    }
+    if (error == HX_OK) {
+        keep_leaf(leaf, walker, &part);
+    }
+    return error;
+}
+
+hx_err path_find_leaf(const struct path_walk *walk, const char *path, struct path_leaf *leaf)
+{
+    struct walker walker;
+    hx_err error;
+
+    if (*path == '\0') {
+        return HX_ENOENT;
+    }
+    begin(&walker, walk, path);
+    error = walk_to_leaf(&walker, leaf);
+    end(&walker);
+    return error;
+}
+
+void path_leaf_put(struct path_leaf *leaf)
+{
+    location_put(&leaf->directory);
+}

@@ -1,0 +1,263 @@
+/* Bringing in a page. */
+#include <base/memory.h>
+#include <subsys/vm/shared_frame.h>
+#include <subsys/vm/space.h>
+
+/* What is to be brought in, and where. */
+struct page_fault {
+    struct mapping *mapping;
+    uintptr_t address; /* of the page */
+    unsigned access;   /* MAPPING_READ, _WRITE or _EXECUTE */
+    struct hal_entry *entry;
+    struct hal_page old; /* what the entry holds */
+};
+
+static struct address_space *space_of(const struct page_fault *fault)
+{
+    return fault->mapping->space;
+}
+
+/* Whether a page as it stands in the tables already allows the access. */
+static bool is_served(const struct page_fault *fault)
+{
+    unsigned needed = HAL_READ | (fault->access == MAPPING_WRITE     ? (unsigned)HAL_WRITE
+                                  : fault->access == MAPPING_EXECUTE ? (unsigned)HAL_EXECUTE
+                                                                     : 0U);
+
+    return (fault->old.protection & needed) == needed;
+}
+
+/* --- own pages -------------------------------------------------------------------------------- */
+
+static void store_own(const struct page_fault *fault, uint64_t physical)
+{
+    hal_entry_store(
+        fault->entry,
+        (struct hal_page){.physical = physical,
+                          .protection = pages_protection(fault->mapping->flags) | HAL_MARK});
+}
+
+/* A page of zeros. */
+static hx_err add_clear(const struct page_fault *fault)
+{
+    struct page_charge *own = &space_of(fault)->own;
+    uint64_t physical;
+    hx_err error = page_charge_add(own, 1);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    error = shared_frame_allocate(OWNER_CORE, true, &physical);
+    if (error != HX_OK) {
+        page_charge_remove(own, 1);
+        return error;
+    }
+    store_own(fault, physical);
+    return HX_OK;
+}
+
+/* A copy of a page that somebody else has as well. The frame is the kernel's: it may outlive the
+ * process that made it, in a child. */
+static hx_err copy_frame(uint64_t from, uint64_t *physical)
+{
+    hx_err error = shared_frame_allocate(OWNER_CORE, false, physical);
+
+    if (error == HX_OK) {
+        memcpy(hal_direct_map(*physical), hal_direct_map(from), HAL_PAGE_SIZE);
+    }
+    return error;
+}
+
+/* Let the page that was there go: other CPUs may still read it until they are flushed. */
+static void drop_old(const struct page_fault *fault)
+{
+    if ((fault->old.protection & HAL_READ) != 0) {
+        pages_flush(space_of(fault), fault->address, 1);
+    }
+    shared_frame_put(fault->old.physical);
+}
+
+/* --- the object's pages ----------------------------------------------------------------------- */
+
+/* A copy of the object's page becomes an own one. */
+static hx_err add_copy(const struct page_fault *fault, uint64_t from)
+{
+    struct page_charge *own = &space_of(fault)->own;
+    uint64_t physical;
+    hx_err error = page_charge_add(own, 1);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    error = copy_frame(from, &physical);
+    if (error != HX_OK) {
+        page_charge_remove(own, 1);
+        return error;
+    }
+    store_own(fault, physical);
+    return HX_OK;
+}
+
+static void store_objects(const struct page_fault *fault, uint64_t physical)
+{
+    unsigned protection = pages_protection(fault->mapping->flags);
+
+    if (!mapping_is_shared(fault->mapping)) {
+        protection &= ~(unsigned)HAL_WRITE;
+    }
+    hal_entry_store(fault->entry,
+                    (struct hal_page){.physical = physical, .protection = protection});
+}
+
+/* Nothing is there yet. */
+static hx_err bring_in(const struct page_fault *fault)
+{
+    const struct mapping *mapping = fault->mapping;
+    uint64_t physical;
+    hx_err error;
+
+    if (mapping->object == NULL) {
+        return add_clear(fault);
+    }
+    error = memory_object_page(mapping->object, mapping_index(mapping, fault->address), &physical);
+    if (error != HX_OK) {
+        return error;
+    }
+    if (fault->access == MAPPING_WRITE && !mapping_is_shared(mapping)) {
+        error = add_copy(fault, physical);
+        shared_frame_put(physical);
+        return error;
+    }
+    store_objects(fault, physical);
+    space_of(fault)->object_pages++;
+    return HX_OK;
+}
+
+/* An own page does not allow the access: it is shared with a child, or was kept unreachable. */
+static hx_err open_own(const struct page_fault *fault)
+{
+    uint64_t physical;
+    hx_err error;
+
+    if (shared_frame_is_mine(fault->old.physical)) {
+        store_own(fault, fault->old.physical);
+        return HX_OK;
+    }
+    if (fault->access != MAPPING_WRITE) {
+        hal_entry_store(
+            fault->entry,
+            (struct hal_page){.physical = fault->old.physical,
+                              .protection = (pages_protection(fault->mapping->flags) | HAL_MARK) &
+                                            ~(unsigned)HAL_WRITE});
+        return HX_OK;
+    }
+    error = copy_frame(fault->old.physical, &physical);
+    if (error == HX_OK) {
+        store_own(fault, physical);
+        drop_old(fault);
+    }
+    return error;
+}
+
+/* The object's page does not allow the access: the first write to a private mapping. */
+static hx_err open_objects(const struct page_fault *fault)
+{
+    hx_err error;
+
+    if (mapping_is_shared(fault->mapping) || fault->access != MAPPING_WRITE) {
+        store_objects(fault, fault->old.physical);
+        return HX_OK;
+    }
+    error = add_copy(fault, fault->old.physical);
+    if (error == HX_OK) {
+        space_of(fault)->object_pages--;
+        drop_old(fault);
+    }
+    return error;
+}
+
+static hx_err serve(struct page_fault *fault)
+{
+    fault->entry = hal_space_entry(space_of(fault)->hal, fault->address);
+    if (fault->entry == NULL) {
+        return HX_ENOMEM;
+    }
+    fault->old = hal_entry_load(fault->entry);
+    if (fault->old.protection == 0) {
+        return bring_in(fault);
+    }
+    /* What this CPU remembers of the page is older than the entry. */
+    hal_tlb_flush_local(fault->address, 1);
+    if (is_served(fault)) {
+        return HX_OK;
+    }
+    return (fault->old.protection & HAL_MARK) != 0 ? open_own(fault) : open_objects(fault);
+}
+
+/* --- where ------------------------------------------------------------------------------------ */
+
+/* Whether a stack may begin at an address, as far as its neighbour and the limits go. */
+static bool may_grow_to(const struct mapping *stack, uintptr_t start)
+{
+    const struct address_space *space = stack->space;
+    const struct mapping *below = mapping_of_node(tree_previous(&stack->node));
+    uintptr_t floor = below != NULL ? below->end : hal_user_window().base;
+    uint64_t more = mapping_start(stack) - start;
+
+    return stack->end - start <= space->stack_limit && start >= floor &&
+           (below == NULL || start - floor >= STACK_GUARD_GAP) &&
+           space->total_limit >= space->mapped_bytes &&
+           space->total_limit - space->mapped_bytes >= more;
+}
+
+/* The stack above an address, grown down to it; NULL: there is none, or it must not. */
+static struct mapping *grow_stack(struct address_space *space, uintptr_t address)
+{
+    struct mapping *stack = mapping_from(space, address);
+
+    if (stack == NULL || (stack->flags & MAPPING_GROWS_DOWN) == 0 ||
+        address < hal_user_window().base || !may_grow_to(stack, address)) {
+        return NULL;
+    }
+    mapping_set_start(stack, address);
+    return stack;
+}
+
+/* The mapping of a page, the one found last being the likeliest. */
+static struct mapping *find(struct address_space *space, uintptr_t address)
+{
+    struct mapping *mapping = space->recent;
+
+    if (mapping != NULL &&
+        address - mapping_start(mapping) < mapping->end - mapping_start(mapping)) {
+        return mapping;
+    }
+    mapping = mapping_at(space, address);
+    if (mapping == NULL) {
+        mapping = grow_stack(space, address);
+    }
+    space->recent = mapping;
+    return mapping;
+}
+
+/* What may be accessed at all may be read: the machine knows no other way. */
+static bool is_allowed(unsigned flags, unsigned access)
+{
+    return access == MAPPING_READ ? (flags & MAPPING_ACCESS) != 0 : (flags & access) != 0;
+}
+
+hx_err page_fault_locked(struct address_space *space, uintptr_t address, unsigned access)
+{
+    struct page_fault fault = {.address = address & ~(uintptr_t)(HAL_PAGE_SIZE - 1),
+                               .access = access};
+
+    space->faults++;
+    fault.mapping = find(space, fault.address);
+    if (fault.mapping == NULL) {
+        return HX_EFAULT;
+    }
+    if (!is_allowed(fault.mapping->flags, access)) {
+        return HX_EACCES;
+    }
+    return serve(&fault);
+}
