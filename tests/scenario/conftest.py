@@ -3,11 +3,13 @@
 A test asks for the fixture `boot` and calls it once for each machine it wants:
 
     def test_the_prompt_appears(boot):
-        guest = boot(append="loglevel=info", smp=4)
+        guest = boot(init=USER_SPACE, append="loglevel=info", smp=4)
         guest.expect("# ")
         guest.type("poweroff")
         assert guest.end() == 0
 
+Process 1 is a program that greets and ends, unless the test names another: so what the guest says is the
+kernel's.
 The terminal adds a carriage return to the guest's own, so a pattern does not say more of a line's end
 than \\r. What the guests said is kept in build/results/scenario-TEST.log.
 """
@@ -24,6 +26,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / "tools/run"
 # Seconds; a mutant, which may well hang, is given less.
 PATIENCE = int(os.environ.get("HELIX_PATIENCE", "120"))
+HELLO = "/bin/hello"
+USER_SPACE = "/init"  # of the image: busybox init, which ends at a shell
+# Ctrl-], before a key that is the monitor's whoever reads the console.
+MONITOR = "\x1d"
 RUNNING = r"state Running after \d+ us[^\n]*\n"
 
 
@@ -51,9 +57,13 @@ class Guest:
         """Enter a line at the console."""
         self._child.send(line + "\r")
 
+    def press(self, keys):
+        """Send keys as they are."""
+        self._child.send(keys)
+
     def ask(self, key, answer, timeout=PATIENCE):
-        """Press a key of the menu; returns the match of the answer."""
-        self._child.send(key)
+        """Press a key of the monitor's menu; returns the match of the answer."""
+        self.press(MONITOR + key)
         return self.expect(answer, timeout)
 
     def until_running(self):
@@ -81,10 +91,9 @@ class Guest:
         self._child.close(force=True)
 
 
-def run_arguments(append="", timeout=2 * PATIENCE, **options):
+def run_arguments(append="", timeout=2 * PATIENCE, init=HELLO, **options):
     """Words for tools/run: smp=4 becomes --smp 4, icount=True becomes --icount."""
-    words = [str(RUN), f"--timeout={min(timeout, 2 * PATIENCE)}"]
-    words += [f"--append={append}"] if append else []
+    words = [str(RUN), f"--timeout={min(timeout, 2 * PATIENCE)}", f"--append=init={init} {append}"]
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
         words += [flag] if value is True else [f"{flag}={value}"]

@@ -111,7 +111,8 @@ def registers_of_all_cpus(guest):
 
 def every_processor_stops(guest):
     """Whether all of them halt, interrupts off; the last one does so after its last line is out."""
-    guest.ask("\x01c", r"\(qemu\) ")
+    guest.press("\x01c")
+    guest.expect(r"\(qemu\) ")
     return any(registers_of_all_cpus(guest) == [(False, True)] * CPUS for _ in range(100))
 
 
@@ -128,7 +129,8 @@ def test_halt_is_the_default_and_no_key_is_answered_after_it(boot):
     guest = boot().until_running()
     guest.ask("p", "Action: Halt")
     guest.type("h")
-    monitor = guest.ask("\x01c", r"\(qemu\) ")
+    guest.press("\x01c")
+    monitor = guest.expect(r"\(qemu\) ")
     assert "keys:" not in monitor.string
 
 

@@ -8,7 +8,7 @@ from helixtools import tree
 # What make must have built for a group of suites.
 GOALS = {
     "host-asan": ["tests-asan"], "host-gcc": ["tests-gcc"], "host-tsan": ["tests-tsan"],
-    "hosted": ["kernels-hosted", "images"], "metal": ["images"], "scenario": ["images"], "fuzz": ["fuzzers"],
+    "hosted": ["kernels-hosted", "images"], "metal": ["images"], "scenario": ["images", "userland"], "fuzz": ["fuzzers"],
     "models": [], "lint": [], "tools": ["build/host-gcc/tables", "plugins"],
 }
 GROUPS = list(GOALS)

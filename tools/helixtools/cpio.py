@@ -16,11 +16,11 @@ class Archive:
         self._parts = []
         self._inode = 0
 
-    def _add(self, path, mode, data=b""):
+    def _add(self, path, mode, data=b"", device=(0, 0)):
         name = path.encode() + b"\0"
         self._inode += 1
         links = 2 if stat.S_ISDIR(mode) else 1
-        fields = (self._inode, mode, 0, 0, links, 0, len(data), 0, 0, 0, 0, len(name), 0)
+        fields = (self._inode, mode, 0, 0, links, 0, len(data), 0, 0, *device, len(name), 0)
         header = MAGIC + b"".join(b"%08X" % field for field in fields)
         self._parts += [_padded(header + name), _padded(data)]
 
@@ -32,6 +32,9 @@ class Archive:
 
     def add_link(self, path, target):
         self._add(path, stat.S_IFLNK | 0o777, target.encode())
+
+    def add_character_device(self, path, major, minor, permissions=0o600):
+        self._add(path, stat.S_IFCHR | permissions, device=(major, minor))
 
     def add_tree(self, folder):
         """Everything below folder, in sorted order."""

@@ -13,6 +13,19 @@ MARKS = {"begin": "bench_mark_begin", "end": "bench_mark_end", "take": "bench_ma
 OUTSIDE = "(outside the image)"
 
 
+def list_symbols(path):
+    """What nm prints of a file."""
+    return subprocess.run(["llvm-nm", "--defined-only", path], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+
+
+def marks_of(path):
+    """{mark: address} in a program."""
+    addresses = {name: int(address, 16) for address, _, name in
+                 (line.split() for line in list_symbols(path).splitlines())}
+    return {name: addresses[symbol] for name, symbol in MARKS.items()}
+
+
 class Symbols:
     """The functions of an image."""
 
@@ -31,8 +44,7 @@ class Symbols:
     @classmethod
     def of(cls, image):
         """Those of a file."""
-        return cls(subprocess.run(["llvm-nm", "--defined-only", image], check=True,
-                                  stdout=subprocess.PIPE, text=True).stdout)
+        return cls(list_symbols(image))
 
     def at(self, address):
         """The function an address lies in; until paging is on, code runs where it was loaded."""
@@ -56,9 +68,10 @@ def entry_of(image):
     return int.from_bytes(header[24:32], "little")
 
 
-def plugin_option(plugin, image, symbols, output):
-    """QEMU's words that load the plug-in; counting starts with the image's first instruction."""
-    marks = ",".join(f"{name}={symbols.addresses[symbol]:#x}" for name, symbol in MARKS.items())
+def plugin_option(plugin, image, program, output):
+    """QEMU's words that load the plug-in; counting starts with the image's first instruction, and
+    is marked by a program: the image itself, or one that it runs."""
+    marks = ",".join(f"{name}={address:#x}" for name, address in marks_of(program).items())
     return f"-plugin {plugin},begin={entry_of(image):#x},{marks},output={output}"
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from typing import Dict, List
 
-from helixtools import tap, tree
+from helixtools import addresses, tap, tree
 from helixtools.build import clean_environment
 from helixtools.suites import Suite
 
@@ -135,6 +135,7 @@ def _execute(suite, seed):
             os.makedirs(tree.BUILD / "fuzz-corpus" / suite.name.split("/")[1], exist_ok=True)
             tree.RESULTS.mkdir(parents=True, exist_ok=True)
         ended, text = _run_command(command, environment, suite.timeout)
+        text = addresses.name_frames(command[0], text)
         if suite.form == "junit":
             return ended, tap.render(tap.from_junit(junit)) + _as_comments(text)
     if suite.form == "status":

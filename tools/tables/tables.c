@@ -9,8 +9,14 @@
  *     tables rights      the rights of capabilities, as Markdown
  *     tables resources   the types of what they are rights on, as Markdown
  *     tables classes     the classes of resources, as Markdown
+ *     tables calls       the system calls that exist, as Markdown
+ *     tables absent      the names of those that do not
+ *     tables proc        the files of /proc, as Markdown
+ *     tables sys         the files of /sys, as Markdown
  * `make docs` writes them into docs/; a test compares.
  */
+#include <abi/linux/absent_list.h>
+#include <abi/linux/call_list.h>
 #include <core/capability/capability.h>
 #include <core/config/command_line.h>
 #include <core/kernel/state.h>
@@ -26,6 +32,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <subsys/procfs/procfs.h>
+#include <subsys/pseudo/pseudo.h>
+#include <subsys/sysfs/sysfs.h>
 
 #define MEMORY_SIZE (16ULL << 20)
 
@@ -152,6 +161,48 @@ static void print_resources(void)
 #undef PRINT_ROW
 }
 
+static void print_rows(const struct pseudo_entry *directory, const char *path);
+
+static void print_row(const struct pseudo_entry *entry, const char *path, const char *prefix)
+{
+    char whole[256];
+
+    (void)snprintf(whole, sizeof(whole), "%s/%s%s", path, prefix, entry->name);
+    if (entry->type == VNODE_DIRECTORY) {
+        if (entry->children == NULL && entry->family == NULL) {
+            printf("| `%s/` | %04o | an empty directory |\n", whole, entry->mode);
+        }
+        print_rows(entry, whole);
+        return;
+    }
+    printf("| `%s` | %04o%s | %s |\n", whole, entry->mode,
+           entry->type == VNODE_SYMLINK ? ", link" : "",
+           entry->meaning != NULL ? entry->meaning : "");
+}
+
+static void print_rows(const struct pseudo_entry *directory, const char *path)
+{
+    for (const struct pseudo_entry *entry = directory->children;
+         entry != NULL && entry->name != NULL; entry++) {
+        print_row(entry, path, "");
+    }
+    if (directory->family != NULL) {
+        print_row(directory->family->member, path, directory->family->prefix);
+    }
+}
+
+static void print_proc(void)
+{
+    printf("| file | mode | what it tells |\n|---|---|---|\n");
+    print_rows(&procfs_root, "");
+}
+
+static void print_sys(void)
+{
+    printf("| file | mode | what it tells |\n|---|---|---|\n");
+    print_rows(&sysfs_root, "");
+}
+
 static void print_classes(void)
 {
     printf("| class | name | an amount counts |\n|---|---|---|\n");
@@ -160,17 +211,55 @@ static void print_classes(void)
 #undef PRINT_ROW
 }
 
+static void print_calls(void)
+{
+#define ROW(number, name, arguments, missing) {number, arguments, #name, missing},
+    static const struct {
+        int number;
+        int arguments;
+        const char *name;
+        const char *missing;
+    } calls[] = {LINUX_CALL_LIST(ROW)};
+#undef ROW
+
+    printf("| number | call | arguments | what is missing |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        printf("| %d | `%s` | %d | %s |\n", calls[i].number, calls[i].name, calls[i].arguments,
+               calls[i].missing);
+    }
+}
+
+static void print_absent(void)
+{
+#define NAME(number, name) #name,
+    static const char *const names[] = {LINUX_ABSENT_LIST(NAME)};
+#undef NAME
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        printf("`%s` ", names[i]);
+    }
+    printf("\n");
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*print)(void);
     } tables[] = {
-        {"options", print_options},       {"states", print_states},
-        {"subsystems", print_subsystems}, {"order", print_order},
-        {"errors", print_errors},         {"phases", print_phases},
-        {"rights", print_rights},         {"resources", print_resources},
+        {"options", print_options},
+        {"states", print_states},
+        {"subsystems", print_subsystems},
+        {"order", print_order},
+        {"errors", print_errors},
+        {"phases", print_phases},
+        {"rights", print_rights},
+        {"resources", print_resources},
         {"classes", print_classes},
+        {"calls", print_calls},
+        {"absent", print_absent},
+        {"proc", print_proc},
+        {"sys", print_sys},
     };
 
     for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -180,6 +269,6 @@ int main(int argc, char **argv)
         }
     }
     fprintf(stderr, "usage: tables options|states|subsystems|order|errors|phases|rights|resources|"
-                    "classes\n");
+                    "classes|calls|absent|proc|sys\n");
     return 2;
 }

@@ -1,0 +1,148 @@
+"""The same programs, byte for byte the same output on Linux and on Helix.
+
+Scripts, tests/userland/*.sh, run in Debian's busybox: here, in a folder of nothing but busybox's commands,
+and in the guest. Programs, tests/userland/*.c, are built with musl twice, at a fixed address and free to be
+loaded anywhere. Each runs in an empty folder of its own, without input, and prints what it finds; the output
+and the status are compared. Nothing is compared with a wish written down.
+"""
+import base64
+import difflib
+import os
+import re
+import subprocess
+
+import pytest
+from conftest import PATIENCE, ROOT, USER_SPACE
+
+SOURCES = ROOT / "tests/userland"
+PROGRAMS = ROOT / "build/userland"
+BUSYBOX = os.environ.get("BUSYBOX", "/bin/busybox")
+SCRIPT_NAMES = sorted(path.stem for path in SOURCES.glob("*.sh"))
+PROGRAM_NAMES = sorted(path.stem for path in SOURCES.glob("*.c"))
+PROMPT = r"helix:\S+# "
+
+# `run NAME COMMAND…`: the command in a folder of its own, and what it said in letters that no terminal changes.
+# The marks are put together here, so that the echo of a command is none.
+GUEST_RUNNER = """#!/bin/sh
+mkdir "/userland/$1" && cd "/userland/$1" || exit
+name=$1
+shift
+env -i PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/ "$@" > "/tmp/$name" 2>&1 < /dev/null
+status=$?
+cd /
+echo "said""-begin"; base64 "/tmp/$name"; echo "said""-end $status"
+rm -rf "/userland/$name" "/tmp/$name"
+"""
+# So many runs and the guest is replaced: its life is limited.
+RUNS_PER_GUEST = 15
+
+
+class Linux:
+    """This machine, with busybox's commands alone."""
+
+    def __init__(self, folder):
+        self._bin = folder / "bin"
+        self._work = folder / "work"
+        self._bin.mkdir()
+        self._work.mkdir()
+        subprocess.run([BUSYBOX, "--install", "-s", self._bin], check=True)
+
+    def run(self, name, *words):
+        """(output, status)"""
+        folder = self._work / name
+        folder.mkdir()
+        end = subprocess.run(words, cwd=folder, env={"PATH": str(self._bin), "HOME": "/"},
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, umask=0o022,
+                             stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
+        status = end.returncode if end.returncode >= 0 else 128 - end.returncode
+        return end.stdout.decode(errors="replace"), status
+
+    def script(self, name):
+        (self._work / f"{name}.sh").write_bytes((SOURCES / f"{name}.sh").read_bytes())
+        return self.run(name, "sh", f"../{name}.sh")
+
+    def program(self, name):
+        (self._work / f"{name}.program").symlink_to(PROGRAMS / name)
+        return self.run(name, f"../{name}.program")
+
+
+class Helix:
+    """A guest at its prompt; another one is started when it does not answer any more."""
+
+    def __init__(self, boot, extra):
+        self._boot = boot
+        self._extra = extra
+        self._guest = None
+        self._runs_left = 0
+
+    def _at_prompt(self):
+        if self._guest is None or self._runs_left == 0:
+            self._guest = self._boot(init=USER_SPACE, extra=self._extra)
+            self._guest.expect(PROMPT)
+            self._runs_left = RUNS_PER_GUEST
+        self._runs_left -= 1
+        return self._guest
+
+    def run(self, name, *words):
+        """(output, status)"""
+        guest = self._at_prompt()
+        self._guest = None # unless it answers
+        guest.type(f"run {name} {' '.join(words)}")
+        said = guest.expect(r"said-begin\r*\n(.*)said-end (\d+)\r")
+        guest.expect(PROMPT)
+        self._guest = guest
+        text = base64.b64decode(re.sub(r"[^A-Za-z0-9+/=]", "", said[1]))
+        return text.decode(errors="replace"), int(said[2])
+
+    def script(self, name):
+        return self.run(name, "sh", f"../{name}.sh")
+
+    def program(self, name):
+        return self.run(name, f"../{name}.program")
+
+
+@pytest.fixture(scope="module", name="linux")
+def this_machine(tmp_path_factory):
+    return Linux(tmp_path_factory.mktemp("linux"))
+
+
+@pytest.fixture(scope="module", name="helix")
+def a_guest(boot_once, tmp_path_factory):
+    extra = tmp_path_factory.mktemp("extra")
+    (extra / "bin").mkdir()
+    (extra / "userland").mkdir()
+    (extra / "bin/run").write_text(GUEST_RUNNER)
+    (extra / "bin/run").chmod(0o755)
+    for name in SCRIPT_NAMES:
+        (extra / f"userland/{name}.sh").write_bytes((SOURCES / f"{name}.sh").read_bytes())
+    for name in PROGRAM_NAMES:
+        for form in (name, f"{name}-pie"):
+            (extra / f"userland/{form}.program").write_bytes((PROGRAMS / form).read_bytes())
+            (extra / f"userland/{form}.program").chmod(0o755)
+    return Helix(boot_once, extra)
+
+
+def expect_the_same(wanted, got):
+    """Both are (output, status); what differs is shown line by line."""
+    lines = difflib.unified_diff(wanted[0].splitlines(), got[0].splitlines(), "linux", "helix", n=1,
+                                 lineterm="")
+    difference = "\n".join(line[:300] for line in lines)
+    if wanted != got:
+        pytest.fail(f"status {wanted[1]} on Linux, {got[1]} here\n{difference}", pytrace=False)
+
+
+# SPEC: Y1 Y3
+@pytest.mark.parametrize("name", SCRIPT_NAMES)
+def test_a_script_says_the_same_as_on_linux(linux, helix, name):
+    wanted = linux.script(name)
+    assert wanted[0]
+    expect_the_same(wanted, helix.script(name))
+
+
+# SPEC: Y1 Y3
+@pytest.mark.parametrize("form", ["", "-pie"])
+@pytest.mark.parametrize("name", PROGRAM_NAMES)
+def test_a_program_says_the_same_as_on_linux(linux, helix, name, form):
+    wanted = linux.program(name + form)
+    assert wanted[0] and wanted[1] == 0
+    expect_the_same(wanted, helix.program(name + form))
