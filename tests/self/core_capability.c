@@ -235,13 +235,14 @@ static void one_can_ask_who_holds_what_and_through_whom(void)
     end(to);
 }
 
-/* There are records of grants that are gone: how many depends on how far their reclaiming is.
- * SPEC: A2 */
+/* SPEC: A2 */
 static void a_grant_without_memory_changes_nothing(void)
 {
     subject_id id = subject("unlucky");
     uint32_t failures = 0;
 
+    /* First those records are used that others' grants left; how many depends on their reclaiming.
+     */
     for (uint32_t i = 0; i < 3000 || (failures == 0 && i < 100000); i++) {
         hx_err error;
 
