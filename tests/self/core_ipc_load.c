@@ -151,6 +151,8 @@ static void each_oneshot_of_many_brings_its_own_value_or_the_senders_end(void)
 
 /* --- the router ------------------------------------------------------------------------------- */
 
+#define FULL_PAUSE_NS 20000U /* a sender's, whose mailbox is full */
+
 static struct {
     router_mailbox mailbox;
     uint32_t size;          /* of each sender */
@@ -192,7 +194,7 @@ static void send_envelopes(void *argument)
         do {
             error = router_send_to(envelopes.mailbox, ROUTER_NORMAL, &message);
             if (error == HX_EAGAIN) {
-                thread_yield();
+                thread_sleep(FULL_PAUSE_NS); /* the server gets the CPUs */
             }
         } while (error == HX_EAGAIN);
         atomic_fetch_add_explicit(&envelopes.refused, error == HX_OK ? 0 : 1, memory_order_relaxed);
