@@ -1,5 +1,7 @@
+#include <core/debug/log.h>
 #include <core/syscall/registry.h>
 #include <kern/spinlock.h>
+#include <kern/thread.h>
 #include <stddef.h>
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_CORE, "system calls"); /* for writers */
@@ -10,21 +12,30 @@ static _Atomic uint64_t absent[SYSCALL_MAX + 1];
 
 /* --- numbers that nobody has ------------------------------------------------------------------ */
 
-static _Atomic(void (*)(uint32_t number)) absent_hook;
+static _Atomic(const char *const *) absent_names;
 
-void syscall_set_absent_hook(void (*hook)(uint32_t number))
+void syscall_set_absent_names(const char *const names[SYSCALL_MAX])
 {
-    atomic_store_explicit(&absent_hook, hook, memory_order_relaxed);
+    /* Release: pairs with name_of_absent. */
+    atomic_store_explicit(&absent_names, names, memory_order_release);
+}
+
+static const char *name_of_absent(uint32_t number)
+{
+    /* Acquire: pairs with syscall_set_absent_names. */
+    const char *const *names = atomic_load_explicit(&absent_names, memory_order_acquire);
+    const char *name = names != NULL && number < SYSCALL_MAX ? names[number] : NULL;
+
+    return name != NULL ? name : "a number without a name";
 }
 
 int64_t syscall_absent(uint32_t number)
 {
     uint32_t known = number < SYSCALL_MAX ? number : SYSCALL_MAX;
 
-    void (*hook)(uint32_t number) = atomic_load_explicit(&absent_hook, memory_order_relaxed);
-
-    if (atomic_fetch_add_explicit(&absent[known], 1, memory_order_relaxed) == 0 && hook != NULL) {
-        hook(number);
+    if (atomic_fetch_add_explicit(&absent[known], 1, memory_order_relaxed) == 0) {
+        kinfo("thread %u (%s) called %s (%u), which does not exist here", thread_current()->id,
+              thread_current()->name, name_of_absent(number), number);
     }
     return -(int64_t)hx_error_errno(HX_ENOSYS);
 }
@@ -34,6 +45,24 @@ uint64_t syscall_absent_count(uint32_t number)
     uint32_t known = number < SYSCALL_MAX ? number : SYSCALL_MAX;
 
     return atomic_load_explicit(&absent[known], memory_order_relaxed);
+}
+
+static void report_one(uint32_t number)
+{
+    uint64_t count = syscall_absent_count(number);
+
+    if (count != 0) {
+        kprintln("  %s (%s%u): %llu times", name_of_absent(number),
+                 number == SYSCALL_MAX ? "from " : "", number, (unsigned long long)count);
+    }
+}
+
+void syscall_report_absent(void)
+{
+    kprintln("system calls that were asked for and do not exist:");
+    for (uint32_t number = 0; number <= SYSCALL_MAX; number++) {
+        report_one(number);
+    }
 }
 
 /* --- registration ----------------------------------------------------------------------------- */

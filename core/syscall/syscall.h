@@ -61,10 +61,15 @@ const struct syscall_entry *syscall_lookup(uint32_t number);
 uint64_t syscall_absent_count(uint32_t number);
 
 /*
- * Have a function called, in thread context, when a number that nobody has is called for the first
- * time. NULL: nobody. One function; the last one set counts.  Context: any.
+ * Names of numbers that nobody has, for the log's line about the first call of each and for the
+ * report; the table stays the caller's, and there. NULL, as a table or in it: no name.  Context:
+ * any.
  */
-void syscall_set_absent_hook(void (*hook)(uint32_t number));
+void syscall_set_absent_names(const char *const names[SYSCALL_MAX]);
+
+/* Print each number that was called and that nobody has: name, number, how often.  Context: thread.
+ */
+void syscall_report_absent(void);
 
 /* --- who calls -------------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 #include <core/lifecycle/lifecycle.h>
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/panic.h>
+#include <core/syscall/syscall.h>
 #include <hal/clock.h>
 #include <kern/heap.h>
 #include <kern/thread.h>
@@ -216,6 +217,8 @@ static const struct key keys[] = {
     {'b', "bus: topics, subscriptions, counts", ipc_report_events, NULL},
     {'x', "mailboxes: queues, served, errors", ipc_report_mailboxes, NULL},
     {'a', "access: who holds which capabilities, and through whom", capabilities_report, NULL},
+    {'n', "numbers of system calls that were asked for and do not exist", syscall_report_absent,
+     NULL},
     {'d', "demo: crash a module in every way", crash_demo, demo_slot},
     {'p', "panic", do_panic, machine},
     {'r', "reboot", do_reboot, machine},

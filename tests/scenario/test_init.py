@@ -65,6 +65,25 @@ def test_unknown_system_calls_answer_enosys(run_to_end, init):
     assert run_to_end(init="/init", append="exit=init", extra=root).returncode == 0
 
 
+# SPEC: Y3 D3
+def test_the_key_n_counts_by_name_what_was_asked_for_in_vain(boot, init):
+    root = init("""
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        int main(void)
+        {
+            for (int i = 0; i < 3; i++) {
+                syscall(SYS_bpf);
+                syscall(2000);
+            }
+            return 0;
+        }""")
+    guest = boot(init="/init", extra=root, append="loglevel=info")
+    guest.expect(r"\(init\) called bpf \(321\), which does not exist here")
+    guest.expect("init: ended")
+    guest.ask("n", r"bpf \(321\): 3 times\s+a number without a name \(from 512\): 3 times")
+
+
 # SPEC: Y3
 def test_of_a_number_the_lower_32_bits_count(run_to_end, init):
     root = init("""

@@ -22,6 +22,7 @@ extern const struct selftest core_orchestrator_tests[];
 extern const struct selftest core_panic_end_tests[];
 extern const struct selftest core_panic_tests[];
 extern const struct selftest core_resource_tests[];
+extern const struct selftest core_syscall_tests[];
 extern const struct selftest core_router_tests[];
 extern const struct selftest core_subsystems_tests[];
 extern const struct selftest config_boot_tests[];

@@ -33,6 +33,7 @@ const struct selftest *const selftest_suites[] = {
     vm_space_tests,
     core_capability_tests,
     core_resource_tests,
+    core_syscall_tests,
     x86_64_devices_tests,
     x86_64_exceptions_tests,
     x86_64_router_tests,
