@@ -2,8 +2,8 @@
 
 Scripts, tests/userland/*.sh, run in Debian's busybox: here, in a folder of nothing but busybox's commands,
 and in the guest. Programs, tests/userland/*.c, are built with musl twice, at a fixed address and free to be
-loaded anywhere. Each runs in an empty folder of its own, without input, and prints what it finds; the output
-and the status are compared. Nothing is compared with a wish written down.
+loaded anywhere. Each runs in an empty folder of its own, without input, and prints into a pipe what it finds;
+the output and the status are compared. Nothing is compared with a wish written down.
 """
 import base64
 import difflib
@@ -19,19 +19,22 @@ PROGRAMS = ROOT / "build/userland"
 BUSYBOX = os.environ.get("BUSYBOX", "/bin/busybox")
 SCRIPT_NAMES = sorted(path.stem for path in SOURCES.glob("*.sh"))
 PROGRAM_NAMES = sorted(path.stem for path in SOURCES.glob("*.c"))
+KINDS = "scripts", "programs" # a script and a program may have the same name
 PROMPT = r"helix:\S+# "
 
-# `run NAME COMMAND…`: the command in a folder of its own, and what it said in letters that no terminal changes.
-# The marks are put together here, so that the echo of a command is none.
+# `run KIND/NAME COMMAND…`: the command in a folder of its own, and what it said in letters that no terminal
+# changes. The marks are put together here, so that the echo of a command is none.
 GUEST_RUNNER = """#!/bin/sh
 mkdir "/userland/$1" && cd "/userland/$1" || exit
 name=$1
 shift
-env -i PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/ "$@" > "/tmp/$name" 2>&1 < /dev/null
-status=$?
+{
+    env -i PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/ "$@" 2>&1 < /dev/null
+    echo $? > /tmp/status
+} | cat > /tmp/said
 cd /
-echo "said""-begin"; base64 "/tmp/$name"; echo "said""-end $status"
-rm -rf "/userland/$name" "/tmp/$name"
+echo "said""-begin"; base64 /tmp/said; echo "said""-end $(cat /tmp/status)"
+rm -rf "/userland/$name" /tmp/said /tmp/status
 """
 # So many runs and the guest is replaced: its life is limited.
 RUNS_PER_GUEST = 15
@@ -44,12 +47,13 @@ class Linux:
         self._bin = folder / "bin"
         self._work = folder / "work"
         self._bin.mkdir()
-        self._work.mkdir()
+        for kind in KINDS:
+            (self._work / kind).mkdir(parents=True)
         subprocess.run([BUSYBOX, "--install", "-s", self._bin], check=True)
 
-    def run(self, name, *words):
+    def _run(self, kind, name, *words):
         """(output, status)"""
-        folder = self._work / name
+        folder = self._work / kind / name
         folder.mkdir()
         end = subprocess.run(words, cwd=folder, env={"PATH": str(self._bin), "HOME": "/"},
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, umask=0o022,
@@ -58,12 +62,12 @@ class Linux:
         return end.stdout.decode(errors="replace"), status
 
     def script(self, name):
-        (self._work / f"{name}.sh").write_bytes((SOURCES / f"{name}.sh").read_bytes())
-        return self.run(name, "sh", f"../{name}.sh")
+        (self._work / "scripts" / f"{name}.sh").write_bytes((SOURCES / f"{name}.sh").read_bytes())
+        return self._run("scripts", name, "sh", f"../{name}.sh")
 
     def program(self, name):
-        (self._work / f"{name}.program").symlink_to(PROGRAMS / name)
-        return self.run(name, f"../{name}.program")
+        (self._work / "programs" / f"{name}.program").symlink_to(PROGRAMS / name)
+        return self._run("programs", name, f"../{name}.program")
 
 
 class Helix:
@@ -83,11 +87,11 @@ class Helix:
         self._runs_left -= 1
         return self._guest
 
-    def run(self, name, *words):
+    def _run(self, kind, name, *words):
         """(output, status)"""
         guest = self._at_prompt()
         self._guest = None # unless it answers
-        guest.type(f"run {name} {' '.join(words)}")
+        guest.type(f"run {kind}/{name} {' '.join(words)}")
         said = guest.expect(r"said-begin\r*\n(.*)said-end (\d+)\r")
         guest.expect(PROMPT)
         self._guest = guest
@@ -95,10 +99,10 @@ class Helix:
         return text.decode(errors="replace"), int(said[2])
 
     def script(self, name):
-        return self.run(name, "sh", f"../{name}.sh")
+        return self._run("scripts", name, "sh", f"../{name}.sh")
 
     def program(self, name):
-        return self.run(name, f"../{name}.program")
+        return self._run("programs", name, f"../{name}.program")
 
 
 @pytest.fixture(scope="module", name="linux")
@@ -110,15 +114,16 @@ def this_machine(tmp_path_factory):
 def a_guest(boot_once, tmp_path_factory):
     extra = tmp_path_factory.mktemp("extra")
     (extra / "bin").mkdir()
-    (extra / "userland").mkdir()
+    for kind in KINDS:
+        (extra / "userland" / kind).mkdir(parents=True)
     (extra / "bin/run").write_text(GUEST_RUNNER)
     (extra / "bin/run").chmod(0o755)
     for name in SCRIPT_NAMES:
-        (extra / f"userland/{name}.sh").write_bytes((SOURCES / f"{name}.sh").read_bytes())
+        (extra / f"userland/scripts/{name}.sh").write_bytes((SOURCES / f"{name}.sh").read_bytes())
     for name in PROGRAM_NAMES:
         for form in (name, f"{name}-pie"):
-            (extra / f"userland/{form}.program").write_bytes((PROGRAMS / form).read_bytes())
-            (extra / f"userland/{form}.program").chmod(0o755)
+            (extra / f"userland/programs/{form}.program").write_bytes((PROGRAMS / form).read_bytes())
+            (extra / f"userland/programs/{form}.program").chmod(0o755)
     return Helix(boot_once, extra)
 
 
