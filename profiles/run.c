@@ -27,12 +27,24 @@ static void keep_quiet(void)
     }
 }
 
+/* Say how process 1 has ended; returns it as a shell would. */
+static unsigned tell_end(int status)
+{
+    unsigned number = (unsigned)status & 0x7f;
+
+    if (number != 0) {
+        kprintln("init: ended by signal %u", number);
+        return 128 + number;
+    }
+    kprintln("init: ended with status %u", (unsigned)status >> 8);
+    return (unsigned)status >> 8;
+}
+
 /* Run process 1 to its end. Returns its exit code, or 127 if it could not be run. */
 static unsigned run_init(void)
 {
     const char *path = command_line_text(kernel_command_line(), "init", "/init");
     hx_err error;
-    int status;
 
     keep_quiet();
     error = linux_start_first(path);
@@ -40,9 +52,7 @@ static unsigned run_init(void)
         kerror("init: %s: not started: %s", path, hx_error_text(error));
         return 127;
     }
-    status = process_wait_first();
-    kprintln("init: ended with status %d", status);
-    return (status & 0x7f) != 0 ? 128U + (unsigned)(status & 0x7f) : (unsigned)status >> 8;
+    return tell_end(process_wait_first());
 }
 
 /* Tell the result to who started the emulator, and leave. */

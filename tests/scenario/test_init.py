@@ -27,6 +27,7 @@ def test_the_programs_of_the_image_speak(run_to_end):
 
 def test_the_status_of_process_1_becomes_the_guests(run_to_end, init):
     result = run_to_end(init="/init", append="exit=init", extra=init("int main(void) { return 7; }"))
+    assert "\ninit: ended with status 7\n" in result.stdout
     assert result.returncode == 7
 
 
@@ -34,6 +35,7 @@ def test_a_process_1_that_faults_ends_by_a_signal(run_to_end, init):
     root = init("int main(void) { *(volatile int *)16 = 1; return 0; }")
     result = run_to_end(init="/init", append="exit=init", extra=root)
     assert "warn: process init (1): page fault at 0x10" in result.stdout
+    assert "\ninit: ended by signal 11\n" in result.stdout
     assert result.returncode == 128 + 11
 
 
