@@ -35,6 +35,10 @@ enum hal_protection {
 static inline void *hal_direct_map(uint64_t physical);
 static inline uint64_t hal_direct_physical(const void *pointer);
 
+/* Whether a range that a program named ends in the user window; nothing else is known of it.
+ * Context: any.  (inline in the port) */
+static inline bool hal_user_is_range(uintptr_t address, size_t size);
+
 /* A range of addresses. */
 struct hal_range {
     uintptr_t base;

@@ -29,17 +29,34 @@ static int64_t written(hx_err error, size_t done)
 }
 
 int64_t linux_read(uint64_t descriptor, uint64_t buffer, uint64_t size)
+enum direction { TO_PROGRAM, FROM_PROGRAM };
+
+/* Why a buffer that is not all in user space is refused: what is wrong with the file comes first.
+ */
+static hx_err refusal_of_range(const struct file *file, enum direction direction, bool is_placed)
+{
+    if (is_placed && !file->ops->can_seek) {
+        return HX_ESPIPE;
+    }
+    return (direction == TO_PROGRAM ? file_can_read(file) : file_can_write(file)) ? HX_EFAULT
+                                                                                  : HX_EBADF;
+}
+
 {
     struct file *file = linux_file(descriptor);
     struct transfer transfer;
-    size_t done;
+    size_t done = 0;
     hx_err error;
 
     if (file == NULL) {
         return linux_result(HX_EBADF);
     }
-    transfer_init_user(&transfer, buffer, at_most(size));
-    error = file_read(file, &transfer, &done);
+    if (HX_LIKELY(hal_user_is_range(buffer, size))) {
+        transfer_init_user(&transfer, buffer, at_most(size));
+        error = file_read(file, &transfer, &done);
+    } else {
+        error = refusal_of_range(file, TO_PROGRAM, false);
+    }
     file_put(file);
     return linux_restartable(error, done);
 }
@@ -48,14 +65,18 @@ int64_t linux_write(uint64_t descriptor, uint64_t buffer, uint64_t size)
 {
     struct file *file = linux_file(descriptor);
     struct transfer transfer;
-    size_t done;
+    size_t done = 0;
     hx_err error;
 
     if (file == NULL) {
         return linux_result(HX_EBADF);
     }
-    transfer_init_user(&transfer, buffer, at_most(size));
-    error = file_write(file, &transfer, &done);
+    if (HX_LIKELY(hal_user_is_range(buffer, size))) {
+        transfer_init_user(&transfer, buffer, at_most(size));
+        error = file_write(file, &transfer, &done);
+    } else {
+        error = refusal_of_range(file, FROM_PROGRAM, false);
+    }
     file_put(file);
     return written(error, done);
 }
@@ -64,14 +85,18 @@ int64_t linux_pread64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint6
 {
     struct file *file = (int64_t)offset >= 0 ? linux_file(descriptor) : NULL;
     struct transfer transfer;
-    size_t done;
+    size_t done = 0;
     hx_err error;
 
     if (file == NULL) {
         return linux_result((int64_t)offset >= 0 ? HX_EBADF : HX_EINVAL);
     }
-    transfer_init_user(&transfer, buffer, at_most(size));
-    error = file_read_at(file, &transfer, offset, &done);
+    if (HX_LIKELY(hal_user_is_range(buffer, size))) {
+        transfer_init_user(&transfer, buffer, at_most(size));
+        error = file_read_at(file, &transfer, offset, &done);
+    } else {
+        error = refusal_of_range(file, TO_PROGRAM, true);
+    }
     file_put(file);
     return linux_restartable(error, done);
 }
@@ -80,14 +105,18 @@ int64_t linux_pwrite64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint
 {
     struct file *file = (int64_t)offset >= 0 ? linux_file(descriptor) : NULL;
     struct transfer transfer;
-    size_t done;
+    size_t done = 0;
     hx_err error;
 
     if (file == NULL) {
         return linux_result((int64_t)offset >= 0 ? HX_EBADF : HX_EINVAL);
     }
-    transfer_init_user(&transfer, buffer, at_most(size));
-    error = file_write_at(file, &transfer, offset, &done);
+    if (HX_LIKELY(hal_user_is_range(buffer, size))) {
+        transfer_init_user(&transfer, buffer, at_most(size));
+        error = file_write_at(file, &transfer, offset, &done);
+    } else {
+        error = refusal_of_range(file, FROM_PROGRAM, true);
+    }
     file_put(file);
     return written(error, done);
 }
@@ -109,13 +138,19 @@ static void vector_put(struct vector *vector)
 }
 
 static hx_err sum_up(const struct transfer_part *parts, size_t count, size_t *total)
+/* As Linux's import_iovec: first that no size is negative, then that all lies in user space. */
 {
-    *total = 0;
     for (size_t i = 0; i < count; i++) {
-        if (parts[i].size > (size_t)INT64_MAX - *total) {
+        if (parts[i].size > (size_t)INT64_MAX) {
             return HX_EINVAL;
         }
         *total += parts[i].size;
+    }
+    *total = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!hal_user_is_range(parts[i].base, parts[i].size)) {
+            return HX_EFAULT;
+        }
     }
     return HX_OK;
 }

@@ -121,6 +121,9 @@ int64_t linux_getrandom(uint64_t address, uint64_t size, uint64_t flags)
     if ((flags & ~(uint64_t)RANDOM_FLAGS) != 0 || (flags & 6) == 6) {
         return linux_result(HX_EINVAL);
     }
+    if (!hal_user_is_range(address, wanted)) {
+        return linux_result(HX_EFAULT);
+    }
     random_stream_init(&stream);
     while (done < wanted && error == HX_OK && (done < CHUNK || !thread_is_interrupted())) {
         char chunk[CHUNK];

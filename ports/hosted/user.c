@@ -67,6 +67,13 @@ static bool is_in_user_window(uintptr_t address, size_t size)
     return offset <= window.size && size <= window.size - offset;
 }
 
+bool hosted_user_is_range(uintptr_t address, size_t size)
+{
+    struct hal_range window = hal_user_window();
+
+    return size <= window.size && address <= window.base + window.size - size;
+}
+
 hx_err hal_user_copy_in(void *to, uintptr_t from, size_t size)
 {
     if (!is_in_user_window(from, size)) {

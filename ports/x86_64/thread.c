@@ -14,6 +14,8 @@
 
 #define MSR_FS_BASE 0xc0000100U
 
+_Static_assert(X86_USER_END == USER_BASE + USER_SIZE, "hal_user_is_range looks at the window");
+
 /* struct hal_thread is the first member of struct thread (hal/thread.h). */
 static struct hal_thread *machine_half(struct thread *thread)
 {

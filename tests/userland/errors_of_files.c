@@ -173,6 +173,38 @@ static void more_by_path(void)
     SHOW(umount("nosuch2"));
 }
 
+/* Ranges that wrap or leave user space, whatever would be moved. */
+static void ranges(int file, int writing, int folder)
+{
+    char *high = (char *)0x7ffffffff000 - 16;
+    int zero = open("/dev/zero", O_RDWR);
+    int pipe_ends[2];
+    struct iovec wraps[] = {{room, 1}, {room, SIZE_MAX / 2}};
+    struct iovec negative[] = {{high, 4096}, {room, SIZE_MAX}};
+
+    pipe(pipe_ends);
+    SHOW(read(file, room, SIZE_MAX / 2));
+    SHOW(write(file, room, SIZE_MAX / 2));
+    SHOW(pread(file, room, SIZE_MAX / 2, 0));
+    SHOW(pwrite(file, room, SIZE_MAX / 2, 0));
+    SHOW(read(file, high, 100000));
+    SHOW(write(zero, high, 100000));
+    SHOW(write(zero, in_kernel, 0));
+    SHOW(read(writing, room, SIZE_MAX / 2));
+    SHOW(write(folder, room, SIZE_MAX / 2));
+    SHOW(read(folder, room, SIZE_MAX / 2));
+    SHOW(pread(pipe_ends[0], room, SIZE_MAX / 2, 0));
+    SHOW(pwrite(pipe_ends[1], room, SIZE_MAX / 2, 0));
+    SHOW(readv(file, wraps, 2));
+    SHOW(writev(file, wraps, 2));
+    SHOW(readv(file, negative, 2));
+    SHOW(writev(writing, negative, 2));
+    SHOW(lseek(file, 0, SEEK_CUR));
+    close(zero);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
 static void descriptors(void)
 {
     int file = open("file", O_RDWR | O_CREAT, 0644);
@@ -204,6 +236,7 @@ static void descriptors(void)
     SHOW(read(file, in_kernel, 1));
     SHOW(read(file, nowhere, 0));
     SHOW(read(file, room, SIZE_MAX));
+    ranges(file, writing, folder);
     SHOW(pread(file, &byte, 1, -1));
     SHOW(pwrite(file, &byte, 1, -1));
     SHOW(pread(reading, &byte, 1, 100));

@@ -125,6 +125,8 @@ static inline uint64_t hal_clock_cycles(void)
     return __builtin_ia32_rdtsc();
 }
 
+bool hosted_user_is_range(uintptr_t address, size_t size);
+
 static inline void *hal_direct_map(uint64_t physical)
 {
     return (void *)(hosted_direct_base + physical);
@@ -133,6 +135,11 @@ static inline void *hal_direct_map(uint64_t physical)
 static inline uint64_t hal_direct_physical(const void *pointer)
 {
     return (uintptr_t)pointer - hosted_direct_base;
+}
+
+static inline bool hal_user_is_range(uintptr_t address, size_t size)
+{
+    return hosted_user_is_range(address, size);
 }
 
 #endif

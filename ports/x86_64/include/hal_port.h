@@ -31,6 +31,7 @@ struct x86_fpu;
 
 #define X86_DIRECT_MAP  0xffff800000000000UL
 #define X86_KERNEL_BASE 0xffffffff80000000UL
+#define X86_USER_END    0x00007fffffff0000UL
 
 /*
  * What entry.S pushes, lowest address first. The frame of an exception (vector below 32) is
@@ -157,6 +158,11 @@ static inline void *hal_direct_map(uint64_t physical)
 static inline uint64_t hal_direct_physical(const void *pointer)
 {
     return (uint64_t)pointer - X86_DIRECT_MAP;
+}
+
+static inline bool hal_user_is_range(uintptr_t address, size_t size)
+{
+    return size <= X86_USER_END && address <= X86_USER_END - size;
 }
 
 #endif
