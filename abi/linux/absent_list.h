@@ -39,7 +39,6 @@
     X(69, msgsnd)                                                                                  \
     X(70, msgrcv)                                                                                  \
     X(71, msgctl)                                                                                  \
-    X(73, flock)                                                                                   \
     X(78, getdents)                                                                                \
     X(101, ptrace)                                                                                 \
     X(122, setfsuid)                                                                               \

@@ -4,6 +4,7 @@
 #include <base/memory.h>
 #include <hal/user.h>
 #include <kern/heap.h>
+#include <subsys/vfs/file_lock.h>
 #include <subsys/vfs/pipe.h>
 
 #define TRANSFER_MAX 0x7ffff000UL /* what Linux moves at most in one call */
@@ -28,7 +29,6 @@ static int64_t written(hx_err error, size_t done)
     return linux_restartable(error, done);
 }
 
-int64_t linux_read(uint64_t descriptor, uint64_t buffer, uint64_t size)
 enum direction { TO_PROGRAM, FROM_PROGRAM };
 
 /* Why a buffer that is not all in user space is refused: what is wrong with the file comes first.
@@ -42,6 +42,7 @@ static hx_err refusal_of_range(const struct file *file, enum direction direction
                                                                                   : HX_EBADF;
 }
 
+int64_t linux_read(uint64_t descriptor, uint64_t buffer, uint64_t size)
 {
     struct file *file = linux_file(descriptor);
     struct transfer transfer;
@@ -137,20 +138,20 @@ static void vector_put(struct vector *vector)
     }
 }
 
-static hx_err sum_up(const struct transfer_part *parts, size_t count, size_t *total)
 /* As Linux's import_iovec: first that no size is negative, then that all lies in user space. */
+static hx_err sum_up(const struct transfer_part *parts, size_t count, size_t *total)
 {
     for (size_t i = 0; i < count; i++) {
         if (parts[i].size > (size_t)INT64_MAX) {
             return HX_EINVAL;
         }
-        *total += parts[i].size;
     }
     *total = 0;
     for (size_t i = 0; i < count; i++) {
         if (!hal_user_is_range(parts[i].base, parts[i].size)) {
             return HX_EFAULT;
         }
+        *total += parts[i].size;
     }
     return HX_OK;
 }
@@ -398,6 +399,40 @@ int64_t linux_fsync(uint64_t descriptor)
 int64_t linux_fdatasync(uint64_t descriptor)
 {
     return synchronise(descriptor);
+}
+
+/* --- locks ------------------------------------------------------------------------------------ */
+
+enum linux_flock { LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8 };
+
+static hx_err change_lock(struct file *file, uint32_t kind, bool waits)
+{
+    switch (kind) {
+    case LOCK_SH:
+        return file_lock(file, FILE_LOCK_SHARED, waits);
+    case LOCK_EX:
+        return file_lock(file, FILE_LOCK_EXCLUSIVE, waits);
+    default:
+        file_unlock(file);
+        return HX_OK;
+    }
+}
+
+int64_t linux_flock(uint64_t descriptor, uint64_t operation)
+{
+    uint32_t kind = (uint32_t)operation & ~(uint32_t)LOCK_NB;
+    struct file *file;
+    hx_err error = HX_EBADF;
+
+    if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN) {
+        return linux_result(HX_EINVAL);
+    }
+    file = linux_file(descriptor);
+    if (file != NULL && (file_can_read(file) || file_can_write(file))) {
+        error = change_lock(file, kind, (operation & LOCK_NB) == 0);
+    }
+    file_put(file);
+    return linux_restartable(error, 0);
 }
 
 /* --- descriptors ------------------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #include <kern/heap.h>
 #include <subsys/time/wall_clock.h>
 #include <subsys/vfs/file.h>
+#include <subsys/vfs/file_lock.h>
 #include <subsys/vfs/file_private.h>
 #include <subsys/vm/memory_object.h>
 #include <subsys/vm/shared_frame.h>
@@ -78,6 +79,9 @@ static void end_writing(const struct file *file)
 
 static void release(struct file *file)
 {
+    if (atomic_load_explicit(&file->has_lock, memory_order_relaxed)) {
+        file_unlock(file);
+    }
     if (file->ops->release != NULL) {
         file->ops->release(file);
     }

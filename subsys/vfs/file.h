@@ -84,6 +84,7 @@ struct file {
     void *context;   /* I  the ops' */
     char *path;      /* I  what it was opened as, absolute; NULL: "pipe:[N]" and the like by ops */
     owner_tag owner; /* I  who is charged for it */
+    _Atomic bool has_lock;       /* A  of file_lock.h */
     struct mapping_name mapping; /* I  the file as the name of its mappings */
 };
 
