@@ -36,6 +36,7 @@ static uint32_t share(uint64_t bytes, uint64_t each, uint32_t most)
 }
 
 static void on_tick(struct thread *thread);
+static const struct file_size_limit file_size_limit;
 
 void limits_init(void)
 {
@@ -47,6 +48,7 @@ void limits_init(void)
     most_processes = share(bytes, BYTES_PER_PROCESS, PROCESSES_MOST);
     most_threads = share(bytes, BYTES_PER_THREAD, PROCESS_ID_MAX / 2);
     thread_set_tick_hook(on_tick);
+    file_set_size_limit(&file_size_limit);
 }
 
 void limits_set_standard(struct process *process)
@@ -99,6 +101,25 @@ hx_err limits_may_add_locked(bool is_process)
 
 /* --- how long -----------------------------------------------------------------------------------
  */
+/* --- how large ----------------------------------------------------------------------------------
+ */
+
+static uint64_t most_of_a_file(void)
+{
+    const struct process *self = process_current();
+
+    return self != NULL ? self->limits[LIMIT_FILE_SIZE].soft : UNLIMITED;
+}
+
+static void tell_of_a_large_file(void)
+{
+    const struct hal_signal_info info = signal_info_kernel(SIGNAL_FILE_LIMIT);
+
+    (void)!signal_send_thread(user_thread_current(), &info);
+}
+
+static const struct file_size_limit file_size_limit = {most_of_a_file, tell_of_a_large_file};
+
 
 void limits_count_time(struct user_thread *thread)
 {

@@ -202,6 +202,26 @@ hx_err file_write_at(struct file *file, struct transfer *transfer, uint64_t offs
     return offset <= INT64_MAX ? write_raw(file, transfer, offset, done) : HX_EINVAL;
 }
 
+/* --- the caller's limit ----------------------------------------------------------------------- */
+
+static const struct file_size_limit *size_limit; /* set once, at boot */
+
+void file_set_size_limit(const struct file_size_limit *limit)
+{
+    size_limit = limit;
+}
+
+static uint64_t caller_limit(void)
+{
+    return size_limit != NULL ? size_limit->get() : UINT64_MAX;
+}
+
+static hx_err too_large_for_caller(void)
+{
+    size_limit->exceeded();
+    return HX_EFBIG;
+}
+
 /* --- contents in a memory object -------------------------------------------------------------- */
 
 /* Bytes that no page holds yet: where they lie, or zeros. */
@@ -291,20 +311,37 @@ static hx_err write_page(struct memory_object *object, struct transfer *transfer
     return error;
 }
 
-/* Page by page: the object grows to what was really written. */
+/* What lies behind a limit is not written. Errors: HX_ELIMIT nothing lies before it. */
+static hx_err keep_to_limit(struct transfer *transfer, uint64_t offset, uint64_t limit)
+{
+    if (offset >= limit) {
+        return HX_ELIMIT;
+    }
+    if (transfer->left > limit - offset) {
+        transfer->left = (size_t)(limit - offset);
+    }
+    return HX_OK;
+}
+
+/* Page by page: the object grows to what was really written.  Errors: also HX_ELIMIT. */
 static hx_err write_locked(struct vnode *vnode, struct transfer *transfer, uint64_t offset,
-                           size_t *done)
+                           uint64_t limit, size_t *done)
 {
     uint64_t old_size = atomic_load_explicit(&vnode->size, memory_order_relaxed);
-    uint64_t end = offset + transfer->left;
+    uint64_t end;
     hx_err error = HX_OK;
 
     if (transfer->left == 0) {
         return HX_OK;
     }
-    if (end > SIZE_MAX_BYTES || end < offset) {
-        return HX_EFBIG;
+    error = keep_to_limit(transfer, offset, limit);
+    if (error == HX_OK && keep_to_limit(transfer, offset, SIZE_MAX_BYTES) != HX_OK) {
+        error = HX_EFBIG;
     }
+    if (error != HX_OK) {
+        return error;
+    }
+    end = offset + transfer->left;
     if (end > old_size) {
         memory_object_resize(vnode->contents, end);
     }
@@ -331,18 +368,19 @@ static hx_err object_write(struct file *file, struct transfer *transfer, uint64_
                            size_t *done)
 {
     struct vnode *vnode = file->location.vnode;
+    uint64_t limit = caller_limit();
     hx_err error;
 
     mutex_lock(&vnode->mutex);
     if ((atomic_load_explicit(&file->flags, memory_order_relaxed) & FILE_APPEND) != 0) {
         offset = atomic_load_explicit(&vnode->size, memory_order_relaxed);
     }
-    error = write_locked(vnode, transfer, offset, done);
+    error = write_locked(vnode, transfer, offset, limit, done);
     if (*done > 0) {
         vnode_touch(vnode, VNODE_MODIFIED | VNODE_CHANGED);
     }
     mutex_unlock(&vnode->mutex);
-    return error;
+    return error == HX_ELIMIT ? too_large_for_caller() : error;
 }
 
 static hx_err object_map(struct file *file, struct memory_object **object)
@@ -463,6 +501,9 @@ hx_err file_vnode_resize(struct vnode *vnode, uint64_t size)
 
     if (vnode->ops->resize == NULL) {
         return HX_EINVAL;
+    }
+    if (size > caller_limit() && size > atomic_load_explicit(&vnode->size, memory_order_relaxed)) {
+        return too_large_for_caller();
     }
     if (size > SIZE_MAX_BYTES) {
         return HX_EFBIG;

@@ -178,6 +178,14 @@ struct file_statistics file_statistics(void);
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
+/* How large the calling program may make files (RLIMIT_FSIZE); and it is to be told that it wanted
+ * more. Neither is called with a lock held. Without it there is no limit.  Context: boot, once. */
+struct file_size_limit {
+    uint64_t (*get)(void);
+    void (*exceeded)(void);
+};
+void file_set_size_limit(const struct file_size_limit *limit);
+
 struct file_table;
 
 /* limit: descriptors at most (RLIMIT_NOFILE can be set later). Open files are charged to owner. */
