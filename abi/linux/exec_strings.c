@@ -7,15 +7,27 @@
 #define FIRST_CAPACITY 2048U
 #define POINTERS       16U /* of an array copied at once */
 
-void exec_strings_init(struct exec_strings *strings)
+void exec_strings_init(struct exec_strings *strings, uint64_t stack_limit)
 {
-    *strings = (struct exec_strings){0};
+    uint64_t limit = stack_limit / 4 < EXEC_STRINGS_MAX ? stack_limit / 4 : EXEC_STRINGS_MAX;
+
+    *strings = (struct exec_strings){.limit = limit > EXEC_STRINGS_LEAST ? (size_t)limit
+                                                                         : EXEC_STRINGS_LEAST};
 }
 
 void exec_strings_fini(struct exec_strings *strings)
 {
     heap_free(strings->bytes);
-    exec_strings_init(strings);
+    strings->bytes = NULL;
+}
+
+/* Errors: HX_E2BIG. */
+static hx_err check_limit(const struct exec_strings *strings, uint32_t count)
+{
+    size_t pointers = (size_t)count * sizeof(uint64_t);
+
+    return strings->used <= strings->limit && pointers <= strings->limit - strings->used ? HX_OK
+                                                                                         : HX_E2BIG;
 }
 
 static hx_err grow(struct exec_strings *strings)
@@ -23,7 +35,7 @@ static hx_err grow(struct exec_strings *strings)
     size_t capacity = strings->capacity == 0 ? FIRST_CAPACITY : 2 * strings->capacity;
     char *bytes;
 
-    if (capacity > EXEC_STRINGS_MAX) {
+    if (strings->capacity >= EXEC_STRINGS_MAX) {
         return HX_E2BIG;
     }
     bytes = heap_allocate(capacity, OWNER_CORE);
@@ -52,7 +64,7 @@ hx_err exec_strings_add(struct exec_strings *strings, const char *text)
     }
     memcpy(strings->bytes + strings->used, text, size);
     strings->used += size;
-    return HX_OK;
+    return check_limit(strings, 0);
 }
 
 static hx_err add_user_string(struct exec_strings *strings, uint64_t address)
@@ -105,6 +117,9 @@ hx_err exec_strings_add_user(struct exec_strings *strings, uint64_t address, uin
             }
             error = add_user_string(strings, pointers[i]);
             *count += 1;
+            if (error == HX_OK) {
+                error = check_limit(strings, strings->argument_count + strings->environment_count);
+            }
         }
         address += here * sizeof(uint64_t);
     }
@@ -147,7 +162,8 @@ hx_err exec_strings_put_interpreter(struct exec_strings *strings, const char *in
     size_t first = strings->argument_count > 0 ? string_length(strings->bytes) + 1 : 0;
     hx_err error;
 
-    exec_strings_init(&changed);
+    exec_strings_init(&changed, 0);
+    changed.limit = strings->limit;
     error = add_front(&changed, interpreter, argument, script);
     if (error == HX_OK) {
         size_t front = changed.used;

@@ -9,8 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXEC_STRINGS_MAX (256U * 1024U) /* bytes of all of them: HX_E2BIG */
-#define EXEC_STRING_MAX  (128U * 1024U) /* of one */
+#define EXEC_STRINGS_LEAST (128UL * 1024UL)  /* bytes that all of them may have in any case */
+#define EXEC_STRINGS_MAX   (2048UL * 1024UL) /* and at most */
+#define EXEC_STRING_MAX    (128U * 1024U)    /* of one: HX_E2BIG */
 
 /* NUL-terminated one after the other: arguments, then environment. */
 struct exec_strings {
@@ -20,10 +21,12 @@ struct exec_strings {
     uint32_t argument_count;
     uint32_t environment_count;
     size_t environment_start; /* offset of the first of the environment */
+    size_t limit;             /* bytes of all of them, and of a pointer to each: HX_E2BIG */
 };
 
-/* Nothing yet. To be given back with fini in any case. */
-void exec_strings_init(struct exec_strings *strings);
+/* Nothing yet, and a limit for the size of stack a program may have (execve(2): a quarter of it).
+ * To be given back with fini in any case. */
+void exec_strings_init(struct exec_strings *strings, uint64_t stack_limit);
 void exec_strings_fini(struct exec_strings *strings);
 
 /* Append one from the kernel.  Errors: HX_E2BIG, HX_ENOMEM. */

@@ -21,7 +21,7 @@ static hx_err fill_strings(struct exec_strings *strings, const char *path)
 {
     hx_err error;
 
-    exec_strings_init(strings);
+    exec_strings_init(strings, 0);
     error = exec_strings_add(strings, path);
     strings->argument_count = 1;
     strings->environment_start = strings->used;

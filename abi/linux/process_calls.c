@@ -98,7 +98,7 @@ static hx_err exec_with(struct linux_path *path, uint64_t arguments, uint64_t en
     struct exec_strings strings;
     hx_err error;
 
-    exec_strings_init(&strings);
+    exec_strings_init(&strings, process_current()->limits[LIMIT_STACK].soft);
     error = exec_strings_add_user(&strings, arguments, &strings.argument_count);
     if (error == HX_OK && strings.argument_count == 0) {
         error = exec_strings_add(&strings, ""); /* every program has its name, as Linux sees to */

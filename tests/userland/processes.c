@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static char *self;
@@ -338,6 +340,49 @@ static void big_arguments(void)
     SHOW(execve(self, too_long, environment));
 }
 
+/* A quarter of the stack that is allowed, and 128 KiB in any case. */
+static void too_many_arguments(void)
+{
+    static char big[100000];
+    char *few[] = {self, big, big, NULL};
+    char *words[] = {self, "--count", big, big, big, NULL};
+    char *environment[] = {NULL};
+    struct rlimit limit = {8 << 20, RLIM_INFINITY};
+
+    memset(big, 'x', sizeof(big) - 1);
+    limit.rlim_cur = 1 << 20;
+    SHOW(setrlimit(RLIMIT_STACK, &limit));
+    SHOW(execve(self, words, environment));
+    limit.rlim_cur = 100 << 10;
+    SHOW(setrlimit(RLIMIT_STACK, &limit));
+    SHOW(execve(self, few, environment));
+    limit.rlim_cur = 8 << 20;
+    SHOW(setrlimit(RLIMIT_STACK, &limit));
+    show_status("all of them again", run(self, words, environment));
+}
+
+/* Through the link in /proc the program has the name of the link, and the path of the file. */
+static void through_the_link(void)
+{
+    static char path[4096];
+    char *words[] = {"x", "--exe", path, NULL};
+    char *environment[] = {NULL};
+
+    SHOW_TRUE(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
+    show_status("through the link", run("/proc/self/exe", words, environment));
+}
+
+static int be_through_the_link(const char *wanted)
+{
+    char path[4096] = "";
+    char name[16] = "";
+
+    readlink("/proc/self/exe", path, sizeof(path) - 1);
+    prctl(PR_GET_NAME, name);
+    printf("name <%s>\n", name);
+    return strcmp(path, wanted) == 0 ? 13 : 1;
+}
+
 static int be_child(int count, char **words, char **environment)
 {
     struct sigaction action;
@@ -385,13 +430,18 @@ int main(int count, char **words, char **environment)
     if (count > 1 && strcmp(words[1], "--count") == 0) {
         return count == 5 && strlen(words[4]) == 99999 ? 12 : 1;
     }
+    if (count > 2 && strcmp(words[1], "--exe") == 0) {
+        return be_through_the_link(words[2]);
+    }
     all_ends();
     waiting();
     groups();
     inheritance();
     orphans();
     executing();
+    through_the_link();
     big_arguments();
+    too_many_arguments();
     many();
     return 0;
 }
