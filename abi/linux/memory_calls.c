@@ -3,6 +3,7 @@
 #include <abi/linux/calls.h>
 #include <hal/memory.h>
 #include <hal/user.h>
+#include <kern/frames.h>
 #include <subsys/vm/memory_object.h>
 
 enum linux_protection { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, PROT_KNOWN = 15 };
@@ -14,6 +15,7 @@ enum linux_map {
     MAP_FIXED = 0x10,
     MAP_ANONYMOUS = 0x20,
     MAP_GROWSDOWN = 0x100,
+    MAP_NORESERVE = 0x4000,
     MAP_POPULATE = 0x8000,
     MAP_FIXED_NOREPLACE = 0x100000,
 };
@@ -32,6 +34,33 @@ static unsigned access_of(uint64_t protection)
     access |= (protection & PROT_WRITE) != 0 ? (unsigned)MAPPING_WRITE : 0U;
     access |= (protection & PROT_EXEC) != 0 ? (unsigned)MAPPING_EXECUTE : 0U;
     return access;
+}
+
+/* --- overcommitment ------------------------------------------------------------------------------
+ */
+
+#define SURELY_THERE (16UL << 20)
+
+/* Memory that a program may come to own in one go: not more than the machine has (on Linux,
+ * overcommit_memory 0). More of it than is free may be asked for: most is never touched. */
+static bool is_obvious_overcommit(uint64_t size)
+{
+    struct frame_statistics frames;
+
+    if (size <= SURELY_THERE) {
+        return false;
+    }
+    frames_statistics(&frames);
+    return size >> HAL_PAGE_SHIFT > frames.total;
+}
+
+/* Pages of a private mapping that can be written, or of an object of its own, are the program's. */
+static bool is_own_memory(uint64_t protection, uint64_t flags)
+{
+    bool is_shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+
+    return (flags & MAP_NORESERVE) == 0 &&
+           (is_shared ? (flags & MAP_ANONYMOUS) != 0 : (protection & PROT_WRITE) != 0);
 }
 
 /* --- mmap ----------------------------------------------------------------------------------------
@@ -104,7 +133,8 @@ static unsigned mapping_flags(uint64_t protection, uint64_t flags)
     return result;
 }
 
-static hx_err check_mapping(uint64_t address, uint64_t size, uint64_t flags, uint64_t offset)
+static hx_err check_mapping(uint64_t address, uint64_t size, uint64_t protection, uint64_t flags,
+                            uint64_t offset)
 {
     uint64_t type = flags & MAP_TYPE;
     bool is_fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
@@ -114,7 +144,10 @@ static hx_err check_mapping(uint64_t address, uint64_t size, uint64_t flags, uin
         (is_fixed && address % HAL_PAGE_SIZE != 0)) {
         return HX_EINVAL;
     }
-    return size > hal_user_window().size ? HX_ENOMEM : HX_OK;
+    return size > hal_user_window().size ||
+                   (is_own_memory(protection, flags) && is_obvious_overcommit(size))
+               ? HX_ENOMEM
+               : HX_OK;
 }
 
 int64_t linux_mmap(uint64_t address, uint64_t size, uint64_t protection, uint64_t flags,
@@ -130,7 +163,7 @@ int64_t linux_mmap(uint64_t address, uint64_t size, uint64_t protection, uint64_
     };
     uintptr_t mapped = 0;
     struct file *file;
-    hx_err error = check_mapping(address, size, flags, offset);
+    hx_err error = check_mapping(address, size, protection, flags, offset);
 
     if (error != HX_OK) {
         return linux_result(error);
@@ -162,8 +195,8 @@ int64_t linux_mprotect(uint64_t address, uint64_t size, uint64_t protection)
         return 0;
     }
     size = (size + HAL_PAGE_SIZE - 1) & ~(HAL_PAGE_SIZE - 1);
-    if (size == 0) { /* it wrapped */
-        return linux_result(HX_ENOMEM);
+    if (size == 0 || ((protection & PROT_WRITE) != 0 && is_obvious_overcommit(size))) {
+        return linux_result(HX_ENOMEM); /* 0: it wrapped */
     }
     return linux_result(address_space_protect(own_space(), address, size, access_of(protection)));
 }
@@ -181,6 +214,9 @@ int64_t linux_mremap(uint64_t address, uint64_t old_size, uint64_t new_size, uin
         address % HAL_PAGE_SIZE != 0 || new_size == 0) {
         return linux_result(HX_EINVAL);
     }
+    if (new_size > old_size && is_obvious_overcommit(new_size - old_size)) {
+        return linux_result(HX_ENOMEM);
+    }
     error =
         address_space_remap(own_space(), address, (old_size + HAL_PAGE_SIZE - 1) & mask,
                             (new_size + HAL_PAGE_SIZE - 1) & mask, (flags & MREMAP_MAYMOVE) != 0,
@@ -190,6 +226,13 @@ int64_t linux_mremap(uint64_t address, uint64_t old_size, uint64_t new_size, uin
 
 int64_t linux_brk(uint64_t address)
 {
+    if (is_obvious_overcommit(address)) {
+        uint64_t now = address_space_set_break(own_space(), 0);
+
+        if (address > now && is_obvious_overcommit(address - now)) {
+            return (int64_t)now;
+        }
+    }
     return (int64_t)address_space_set_break(own_space(), address);
 }
 

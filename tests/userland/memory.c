@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define PAGE 4096UL
@@ -182,6 +183,29 @@ static void heap(void)
     SHOW_TRUE(malloc((size_t)1 << 46) == NULL && errno == ENOMEM);
 }
 
+/* More than any machine has, in one go. */
+static void too_much(void)
+{
+    const size_t much = (size_t)1 << 45;
+    char *start = sbrk(0);
+    char *reserved = mmap(NULL, much, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *unchecked = mmap(NULL, much, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    SHOW_TRUE(reserved != MAP_FAILED);
+    SHOW(mprotect(reserved, much, PROT_READ | PROT_WRITE));
+    SHOW(mprotect(reserved, PAGE, PROT_READ | PROT_WRITE));
+    SHOW_TRUE(unchecked != MAP_FAILED);
+    SHOW_TRUE(mmap(NULL, much, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    SHOW_TRUE(mmap(NULL, much, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+              errno == ENOMEM);
+    SHOW_TRUE(mremap(map(1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), PAGE, much,
+                     MREMAP_MAYMOVE) == MAP_FAILED &&
+              errno == ENOMEM);
+    syscall(SYS_brk, start + much);
+    SHOW_TRUE(sbrk(0) == start);
+}
+
 static void stack(void)
 {
     volatile char big[2000000];
@@ -200,6 +224,7 @@ int main(void)
     over_fork();
     moving();
     heap();
+    too_much();
     stack();
     return 0;
 }
