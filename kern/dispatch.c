@@ -567,9 +567,17 @@ static void call_for_help(uint64_t ticks)
     }
 }
 
+static uint64_t slice_of(const struct thread *thread)
+{
+    int nice = thread_nice(thread);
+
+    return nice < 0 ? policy->slice_ns * (unsigned)(5 - nice) / 5
+                    : policy->slice_ns * (unsigned)(20 - nice) / 20;
+}
+
 static bool slice_is_over(const struct thread *self)
 {
-    return state_of(self) == THREAD_IDLE || self->slice_ticks * TIMER_TICK_NS >= policy->slice_ns;
+    return state_of(self) == THREAD_IDLE || self->slice_ticks * TIMER_TICK_NS >= slice_of(self);
 }
 
 static _Atomic(void (*)(struct thread *)) tick_hook;

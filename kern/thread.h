@@ -90,6 +90,7 @@ struct thread {
     struct thread *previous;       /* O  who ran on its CPU just before it */
     uint64_t affinity;             /* O  bit n: may run on CPU n; who queues it reads it */
     uint8_t priority;              /* I  0..31 */
+    _Atomic int8_t nice;           /* A  -20..19: how long its slices are (thread_set_nice) */
     struct list run_link;          /* Q  (L once exited) */
     uint32_t slice_ticks;          /* O  ticks since it was last switched to */
     uint64_t run_since;            /* O  cycle counter when run_total was last brought up to date */
@@ -252,6 +253,22 @@ bool thread_reap(void);
  * Context: thread, may block.  Errors: HX_EINVAL none of them is online.
  */
 HX_MUST_USE hx_err thread_set_own_affinity(uint64_t affinity);
+
+/*
+ * How long a thread runs before others of its priority have their turn: at 0 the policy's slice,
+ * five times as long at -20, a twentieth of it (but a tick at least) at 19.
+ * Context: any; the thread cannot go away meanwhile.
+ */
+#define THREAD_NICE_LEAST (-20)
+#define THREAD_NICE_MOST  19
+static inline void thread_set_nice(struct thread *thread, int nice)
+{
+    atomic_store_explicit(&thread->nice, (int8_t)nice, memory_order_relaxed);
+}
+static inline int thread_nice(const struct thread *thread)
+{
+    return atomic_load_explicit(&thread->nice, memory_order_relaxed);
+}
 
 /* Let others of the same priority run first.  Context: thread. */
 void thread_yield(void);

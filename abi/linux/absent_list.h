@@ -50,7 +50,6 @@
     X(135, personality)                                                                            \
     X(136, ustat)                                                                                  \
     X(139, sysfs)                                                                                  \
-    X(141, setpriority)                                                                            \
     X(142, sched_setparam)                                                                         \
     X(144, sched_setscheduler)                                                                     \
     X(146, sched_get_priority_max)                                                                 \

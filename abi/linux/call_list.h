@@ -131,7 +131,8 @@
     X(120, getresgid, 3, "")                                                                       \
     X(121, getpgid, 1, "")                                                                         \
     X(124, getsid, 1, "")                                                                          \
-    X(140, getpriority, 2, "all have the same")                                                    \
+    X(140, getpriority, 2, "")                                                                     \
+    X(141, setpriority, 3, "")                                                                     \
     X(143, sched_getparam, 2, "one policy")                                                        \
     X(145, sched_getscheduler, 1, "one policy")                                                    \
     X(157, prctl, 2, "names, dumpable")                                                            \

@@ -12,6 +12,7 @@
 #include <kern/cpu.h>
 #include <kern/heap.h>
 #include <subsys/process/futex.h>
+#include <subsys/process/priority.h>
 
 /* --- new ones
  * -------------------------------------------------------------------------------------- */
@@ -733,16 +734,18 @@ int64_t linux_sched_getparam(uint64_t id, uint64_t address)
                                        : error);
 }
 
-enum linux_priority_of { PRIORITY_PROCESS = 0, PRIORITY_GROUP = 1, PRIORITY_USER = 2 };
-
+/* 1 to 40: what is to be told is never negative. */
 int64_t linux_getpriority(uint64_t which, uint64_t who)
 {
-    hx_err error = which <= PRIORITY_USER ? HX_OK : HX_EINVAL;
+    int nice = 0;
+    hx_err error = priority_get((uint32_t)which, (uint32_t)who, &nice);
 
-    if (error == HX_OK && which == PRIORITY_PROCESS) {
-        error = check_thread(who) == HX_OK ? HX_OK : HX_ESRCH;
-    }
-    return linux_count(error, 20); /* nice 0 */
+    return linux_count(error, (size_t)(20 - nice));
+}
+
+int64_t linux_setpriority(uint64_t which, uint64_t who, uint64_t nice)
+{
+    return linux_result(priority_set((uint32_t)which, (uint32_t)who, (int32_t)nice));
 }
 
 /* --- names

@@ -56,6 +56,7 @@ static void inherit_thread(struct user_thread *child, const struct clone_request
     const struct user_thread *self = user_thread_current();
 
     child->blocked = self->blocked;
+    thread_set_nice(child->thread, thread_nice(self->thread));
     if ((request->flags & CLONE_VM) == 0) {
         child->signal_stack = self->signal_stack;
     }

@@ -58,6 +58,8 @@ void limits_set_standard(struct process *process)
     }
     process->limits[LIMIT_STACK].soft = STACK_LIMIT;
     process->limits[LIMIT_CORE].soft = 0;
+    process->limits[LIMIT_NICE] = (struct process_limit){0, 0};
+    process->limits[LIMIT_REAL_TIME_PRIORITY] = (struct process_limit){0, 0};
     process->limits[LIMIT_FILES] = (struct process_limit){FILES_SOFT, FILES_HARD};
     process->limits[LIMIT_PROCESSES] = (struct process_limit){most_threads, most_threads};
     atomic_store_explicit(&process->cpu_check_ns, CHECK_PERIOD_NS, memory_order_relaxed);
@@ -99,8 +101,6 @@ hx_err limits_may_add_locked(bool is_process)
     return crowd.threads < most ? HX_OK : HX_EAGAIN;
 }
 
-/* --- how long -----------------------------------------------------------------------------------
- */
 /* --- how large ----------------------------------------------------------------------------------
  */
 
@@ -120,6 +120,8 @@ static void tell_of_a_large_file(void)
 
 static const struct file_size_limit file_size_limit = {most_of_a_file, tell_of_a_large_file};
 
+/* --- how long -----------------------------------------------------------------------------------
+ */
 
 void limits_count_time(struct user_thread *thread)
 {

@@ -70,6 +70,8 @@ enum process_limit_number {
     LIMIT_FILES = 7,
     LIMIT_MEMORY_LOCKED = 8,
     LIMIT_ADDRESS_SPACE = 9,
+    LIMIT_NICE = 13,
+    LIMIT_REAL_TIME_PRIORITY = 14,
 };
 
 struct process_usage {

@@ -31,10 +31,10 @@ static void add_identity(struct text *text, const struct process_view *view, uin
              view->state, (unsigned)view->parent, (unsigned)view->group, (unsigned)view->session,
              terminal_number(view->terminal), (long long)view->foreground,
              (unsigned long long)faults);
-    text_add(text, "%llu %llu %llu %llu 20 0 %u 0 %llu ", ticks(view->usage.user_ns),
+    text_add(text, "%llu %llu %llu %llu %d %d %u 0 %llu ", ticks(view->usage.user_ns),
              ticks(view->usage.system_ns), ticks(view->children_usage.user_ns),
-             ticks(view->children_usage.system_ns), (unsigned)view->thread_count,
-             ticks(view->started_ns));
+             ticks(view->children_usage.system_ns), 20 + view->nice, view->nice,
+             (unsigned)view->thread_count, ticks(view->started_ns));
 }
 
 /* Fields 23 to 52. */

@@ -38,6 +38,7 @@ struct process_view {
     uint64_t started_ns;
     uint32_t thread_count;
     uint32_t cpu;
+    int nice;
     uint64_t switches;
     uint64_t pending; /* signals: the thread's, the process's, … */
     uint64_t shared_pending;

@@ -50,6 +50,7 @@ static void view_thread_locked(const struct user_thread *thread, struct process_
     view->pending = thread->pending.mask;
     view->blocked = thread->blocked;
     view->cpu = atomic_load_explicit(&thread->thread->cpu, memory_order_relaxed);
+    view->nice = thread_nice(thread->thread);
     view->switches = atomic_load_explicit(&thread->thread->switches, memory_order_relaxed);
 }
 

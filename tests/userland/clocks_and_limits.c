@@ -184,8 +184,64 @@ static void system_says(void)
     SHOW(sched_getaffinity(999999, sizeof(set), &set));
     SHOW(sched_yield());
     SHOW(sched_getscheduler(0));
-    SHOW(getpriority(PRIO_PROCESS, 0));
-    SHOW(nice(0));
+}
+
+/* --- priorities: told from where the program was started ----------------------------------------
+ */
+
+static void in_a_child(int base)
+{
+    int status;
+
+    flush();
+    if (fork() == 0) {
+        printf("inherited %d\n", getpriority(PRIO_PROCESS, 0) - base);
+        SHOW(setpriority(PRIO_PROCESS, 0, base + 3));
+        flush();
+        _exit(0);
+    }
+    wait(&status);
+    printf("a child's is its own: %d\n", getpriority(PRIO_PROCESS, 0) - base);
+}
+
+static void as_another_user(int base)
+{
+    int status;
+
+    flush();
+    if (fork() == 0) {
+        pid_t parent = getppid();
+
+        setuid(65534);
+        SHOW(setpriority(PRIO_PROCESS, 0, base + 4));
+        SHOW(setpriority(PRIO_PROCESS, 0, base + 3));
+        SHOW(setpriority(PRIO_PROCESS, (id_t)parent, base + 5));
+        SHOW(setpriority(PRIO_USER, 65534, base + 5));
+        SHOW_TRUE(getpriority(PRIO_PROCESS, (id_t)parent) == base + 2);
+        flush();
+        _exit(0);
+    }
+    wait(&status);
+}
+
+static void priorities(void)
+{
+    int base = getpriority(PRIO_PROCESS, 0);
+
+    SHOW_TRUE(nice(0) == base);
+    SHOW_TRUE(nice(2) == base + 2);
+    SHOW_TRUE(getpriority(PRIO_PROCESS, (id_t)getpid()) == base + 2);
+    in_a_child(base + 2);
+    setpgid(0, 0);
+    SHOW(setpriority(PRIO_PGRP, 0, 100));
+    SHOW(getpriority(PRIO_PGRP, (id_t)getpid()));
+    SHOW(setpriority(PRIO_PROCESS, 0, base + 2));
+    SHOW(getpriority(3, 0));
+    SHOW(setpriority(-1, 0, 0));
+    SHOW(getpriority(PRIO_PROCESS, 999999));
+    SHOW(setpriority(PRIO_PROCESS, 999999, 0));
+    SHOW(getpriority(PRIO_USER, 12345));
+    as_another_user(base);
 }
 
 int main(void)
@@ -197,5 +253,6 @@ int main(void)
     memory();
     file_size();
     system_says();
+    priorities();
     return 0;
 }
