@@ -70,17 +70,12 @@ static int64_t tell(const struct location *location, uint64_t address)
     return linux_result(hal_user_copy_out(address, &stat, sizeof(stat)));
 }
 
-static uint64_t number_of(const struct file *file)
-{
-    return (uint64_t)(uintptr_t)file >> 4 & 0xffffff;
-}
-
 /* A pipe or its like has no place in a file system. */
 static int64_t tell_nameless(const struct file *file, uint64_t address)
 {
     const struct linux_stat stat = {
-        .device = 1,
-        .number = number_of(file),
+        .device = FILE_NAMELESS_DEVICE,
+        .number = file_number(file),
         .links = 1,
         .mode = (uint32_t)VNODE_FIFO << 12 | 0600,
         .block_size = HAL_PAGE_SIZE,
@@ -225,7 +220,7 @@ static int64_t tell_nameless_extended(uint64_t descriptor, uint64_t address)
         .block_size = HAL_PAGE_SIZE,
         .links = 1,
         .mode = (uint16_t)((uint32_t)VNODE_FIFO << 12 | 0600),
-        .number = number_of(file),
+        .number = file_number(file),
         .system_minor = 1,
     };
 

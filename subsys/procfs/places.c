@@ -2,6 +2,7 @@
 #include <base/string.h>
 #include <kern/heap.h>
 #include <subsys/procfs/procfs_private.h>
+#include <subsys/vfs/pipe.h>
 
 /* --- the program ------------------------------------------------------------------------------ */
 
@@ -173,18 +174,30 @@ hx_err procfs_show_descriptor(const struct pseudo_node *node, struct text *text)
     return error;
 }
 
-/* Files that are in no file system (pipes, sockets) cannot be opened again. */
+/* A pipe is in no file system, but can be opened again by who may look into the process. */
+static hx_err find_pipe(struct file *file, struct location *target)
+{
+    const struct process *self = process_current();
+    hx_err error = pipe_location(file, target);
+
+    if (error == HX_OK && self != NULL) {
+        target->vnode->user = self->credentials.effective_user;
+        target->vnode->group = self->credentials.effective_group;
+    }
+    return error;
+}
+
 hx_err procfs_follow_descriptor(const struct pseudo_node *node, struct location *target)
 {
     struct file *file = find_file(procfs_process(node), node->number);
-    hx_err error = file == NULL ? HX_ENOENT : HX_OK;
+    hx_err error = HX_ENOENT;
 
-    if (error == HX_OK && file->location.mount == NULL) {
-        error = HX_ENXIO;
-    }
-    if (error == HX_OK) {
+    if (file != NULL && file->location.mount == NULL) {
+        error = find_pipe(file, target);
+    } else if (file != NULL) {
         *target = file->location;
         location_get(target);
+        error = HX_OK;
     }
     file_put(file);
     return error;

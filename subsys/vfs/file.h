@@ -166,6 +166,15 @@ HX_MUST_USE hx_err file_truncate(const struct location *location, uint64_t size,
                                  const struct credentials *who);
 /* The file whose mappings have this name; NULL: the name is no file's. */
 struct file *file_of_mapping(const struct mapping_name *name);
+/* What tells a file that is in no file system (a pipe) from others; the ends of a pipe have the
+ * same. */
+#define FILE_NAMELESS_DEVICE 1U
+static inline uint64_t file_number(const struct file *file)
+{
+    const void *what = file->context != NULL ? file->context : file;
+
+    return (uint64_t)(uintptr_t)what >> 4 & 0xffffff;
+}
 /* What /proc shows for it. */
 void file_text(struct file *file, char *buffer, size_t size);
 

@@ -286,6 +286,9 @@ void file_keep_path(struct file *file, const struct path_walk *walk, const char 
     file->path = *path == '/' ? copy_of(path) : absolute(walk, path);
 }
 
+    if (file->location.mount->root == NULL) {
+        return; /* in no tree: a pipe that was opened once more */
+    }
 static hx_err open_found(struct opening *opening, struct location *found, owner_tag owner,
                          struct file **file)
 {

@@ -12,5 +12,5 @@ void file_text(struct file *file, char *buffer, size_t size)
     }
     (void)format_text(buffer, size, "%s:[%llu]",
                       file->ops->name != NULL ? file->ops->name : "anon_inode",
-                      (unsigned long long)(uintptr_t)file >> 4 & 0xffffff);
+                      (unsigned long long)file_number(file));
 }

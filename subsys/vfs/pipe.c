@@ -456,12 +456,14 @@ static hx_err await_partner(struct pipe *pipe, const struct file *file, uint32_t
 
 static hx_err join_fifo(struct pipe *pipe, struct file *file)
 {
+    bool waits = pipe->vnode != NULL; /* a pipe without a name has both sides from the start */
     bool is_both = file_can_read(file) && file_can_write(file);
     bool is_refused;
     uint32_t openings;
 
     mutex_lock(&pipe->mutex);
-    is_refused = file_does_not_block(file) && !file_can_read(file) && count(&pipe->readers) == 0;
+    is_refused =
+        waits && file_does_not_block(file) && !file_can_read(file) && count(&pipe->readers) == 0;
     openings = partner_openings(pipe, file);
     if (!is_refused) {
         join_locked(pipe, file);
@@ -471,7 +473,8 @@ static hx_err join_fifo(struct pipe *pipe, struct file *file)
         return HX_ENXIO;
     }
     wake(pipe);
-    return is_both || file_does_not_block(file) ? HX_OK : await_partner(pipe, file, openings);
+    return !waits || is_both || file_does_not_block(file) ? HX_OK
+                                                          : await_partner(pipe, file, openings);
 }
 
 hx_err pipe_open_fifo(struct vnode *vnode, struct file *file)
@@ -492,5 +495,51 @@ hx_err pipe_open_fifo(struct vnode *vnode, struct file *file)
     }
     file->ops = &pipe_ops;
     file->context = pipe;
+    return HX_OK;
+}
+
+/* --- opening once more ------------------------------------------------------------------------ */
+
+#define PIPE_FILE_SYSTEM_MAGIC 0x50495045U
+
+static void nameless_numbers(struct file_system *file_system, struct file_system_numbers *numbers)
+{
+    (void)file_system;
+    *numbers = (struct file_system_numbers){
+        .magic = PIPE_FILE_SYSTEM_MAGIC, .block_size = HAL_PAGE_SIZE, .name_max = VNODE_NAME_MAX};
+}
+
+/* Pipes without a name lie here: in no tree, and never given up. */
+static const struct file_system_ops nameless_system_ops = {.numbers = nameless_numbers};
+static struct file_system nameless_system = {
+    .ops = &nameless_system_ops, .device = FILE_NAMELESS_DEVICE, .mounts = 1};
+static struct mount nameless_mount = {.file_system = &nameless_system, .users = 1};
+
+static void release_place(struct vnode *vnode)
+{
+    pipe_put(vnode->context);
+    heap_free(vnode);
+}
+
+static const struct vnode_ops place_ops = {.release = release_place};
+
+hx_err pipe_location(struct file *file, struct location *location)
+{
+    const struct vnode_making making = {.type = VNODE_FIFO, .mode = 0600};
+    struct pipe *pipe = file->context;
+    struct vnode *vnode;
+
+    if (file->ops != &pipe_ops || pipe->vnode != NULL) {
+        return HX_ENXIO;
+    }
+    vnode = heap_allocate(sizeof(*vnode), OWNER_CORE);
+    if (vnode == NULL) {
+        return HX_ENOMEM;
+    }
+    vnode_init(vnode, &place_ops, &nameless_system, file_number(file), &making);
+    atomic_fetch_add_explicit(&pipe->references, 1, memory_order_relaxed);
+    vnode->context = pipe;
+    atomic_fetch_add_explicit(&nameless_mount.users, 1, memory_order_relaxed);
+    *location = (struct location){&nameless_mount, vnode};
     return HX_OK;
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct file;
+struct location;
 struct vnode;
 
 #define PIPE_SIZE   65536U
@@ -27,5 +28,12 @@ HX_MUST_USE hx_err pipe_create(uint32_t flags, owner_tag owner, struct file *end
 /* Open a FIFO's vnode: waits for the other side as POSIX says.  Errors: HX_EINTR, HX_ENXIO,
  * HX_ENOMEM. */
 HX_MUST_USE hx_err pipe_open_fifo(struct vnode *vnode, struct file *file);
+
+/*
+ * Where a pipe without a name can be opened once more (/proc/PID/fd/N leads there): a place that is
+ * in no tree, whose references are the caller's. Opening it never waits for the other side. Errors:
+ * HX_ENXIO the file is none, HX_ENOMEM.
+ */
+HX_MUST_USE hx_err pipe_location(struct file *file, struct location *location);
 
 #endif
