@@ -243,6 +243,15 @@ static hx_err select_with(struct selection *selection, size_t count, const uint6
     return error;
 }
 
+/* As many descriptors as there is room for: bits behind that mean nothing, as Linux has it. */
+static size_t selectable(uint64_t count)
+{
+    size_t most = file_table_room(process_current()->files);
+
+    most = most < SET_MAX ? most : SET_MAX;
+    return count < most ? (size_t)count : most;
+}
+
 static int64_t select_until(uint64_t count, const uint64_t *addresses, uint64_t deadline_ns)
 {
     struct selection *selection;
@@ -256,8 +265,7 @@ static int64_t select_until(uint64_t count, const uint64_t *addresses, uint64_t 
     if (selection == NULL) {
         return linux_result(HX_ENOMEM);
     }
-    error = select_with(selection, count < SET_MAX ? (size_t)count : SET_MAX, addresses,
-                        deadline_ns, &bits);
+    error = select_with(selection, selectable(count), addresses, deadline_ns, &bits);
     heap_free(selection);
     return error == HX_EINTR ? SYSCALL_RESTART_NO_HANDLER : linux_count(error, bits);
 }

@@ -178,6 +178,14 @@ static inline uint64_t file_number(const struct file *file)
 /* What /proc shows for it. */
 void file_text(struct file *file, char *buffer, size_t size);
 
+/* How large the calling program may make files (RLIMIT_FSIZE); and it is to be told that it wanted
+ * more. Neither is called with a lock held. Without it there is no limit.  Context: boot, once. */
+struct file_size_limit {
+    uint64_t (*get)(void);
+    void (*exceeded)(void);
+};
+void file_set_size_limit(const struct file_size_limit *limit);
+
 struct file_statistics {
     uint64_t opened; /* since boot */
     uint64_t alive;
@@ -186,14 +194,6 @@ struct file_statistics {
 struct file_statistics file_statistics(void);
 
 /* --- descriptors ------------------------------------------------------------------------------ */
-
-/* How large the calling program may make files (RLIMIT_FSIZE); and it is to be told that it wanted
- * more. Neither is called with a lock held. Without it there is no limit.  Context: boot, once. */
-struct file_size_limit {
-    uint64_t (*get)(void);
-    void (*exceeded)(void);
-};
-void file_set_size_limit(const struct file_size_limit *limit);
 
 struct file_table;
 
@@ -222,6 +222,8 @@ HX_MUST_USE hx_err file_table_close_on_exec(struct file_table *table, int descri
 HX_MUST_USE hx_err file_table_set_close_on_exec(struct file_table *table, int descriptor, bool set);
 /* exec: close those that are marked. */
 void file_table_exec(struct file_table *table);
+/* How many descriptors there is room for at present; at least 64. */
+uint32_t file_table_room(struct file_table *table);
 /* The lowest descriptor in use at or above `from`, -1: none. */
 int file_table_next(struct file_table *table, int from);
 

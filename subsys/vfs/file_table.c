@@ -6,6 +6,7 @@
 #include <subsys/vfs/file.h>
 
 #define FIRST_CAPACITY 32U
+#define LEAST_ROOM     64U
 
 struct descriptor {
     struct file *file;
@@ -121,6 +122,15 @@ int file_table_next(struct file_table *table, int from)
     }
     spinlock_release(&table->lock, state);
     return found;
+}
+
+uint32_t file_table_room(struct file_table *table)
+{
+    hal_interrupt_state state = spinlock_acquire(&table->lock);
+    uint32_t room = table->capacity;
+
+    spinlock_release(&table->lock, state);
+    return room > LEAST_ROOM ? room : LEAST_ROOM;
 }
 
 /* --- growing ---------------------------------------------------------------------------------- */
