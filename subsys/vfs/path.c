@@ -30,7 +30,7 @@ static void skip_slashes(struct walker *walker)
     }
 }
 
-static hx_err take_part(struct walker *walker, struct part *part)
+static void take_part(struct walker *walker, struct part *part)
 {
     const char *at = walker->rest;
 
@@ -44,7 +44,6 @@ static hx_err take_part(struct walker *walker, struct part *part)
     skip_slashes(walker);
     part->is_last = *walker->rest == '\0';
     walker->must_be_directory |= part->is_last && part->is_with_slash;
-    return part->length <= VNODE_NAME_MAX ? HX_OK : HX_ENAMETOOLONG;
 }
 
 static bool is_dot(const struct part *part)
@@ -244,6 +243,9 @@ static hx_err step(struct walker *walker, const struct part *part, unsigned flag
     if (is_dot_dot(part)) {
         return step_up(walker);
     }
+    if (part->length > VNODE_NAME_MAX) {
+        return HX_ENAMETOOLONG;
+    }
     error = look_up(walker->here.vnode, part, &found);
     if (error == HX_ENOENT && part->is_last && walker->leaf != NULL) {
         keep_leaf(walker->leaf, walker, part);
@@ -265,10 +267,8 @@ static hx_err walk_all(struct walker *walker, unsigned flags)
 
     walker->must_be_directory = (flags & PATH_DIRECTORY) != 0;
     while (*walker->rest != '\0' && error == HX_OK) {
-        error = take_part(walker, &part);
-        if (error == HX_OK) {
-            error = step(walker, &part, flags);
-        }
+        take_part(walker, &part);
+        error = step(walker, &part, flags);
     }
     if (error == HX_OK && walker->must_be_directory &&
         walker->here.vnode->type != VNODE_DIRECTORY) {
@@ -318,16 +318,17 @@ static hx_err walk_to_leaf(struct walker *walker, struct path_leaf *leaf)
     hx_err error = HX_OK;
 
     while (*walker->rest != '\0' && error == HX_OK) {
-        error = take_part(walker, &part);
-        if (error == HX_OK && part.is_last) {
+        take_part(walker, &part);
+        if (part.is_last) {
             break;
         }
-        if (error == HX_OK) {
-            error = step(walker, &part, 0);
-        }
+        error = step(walker, &part, 0);
     }
     if (error == HX_OK) {
         error = may_search(walker);
+    }
+    if (error == HX_OK && part.length > VNODE_NAME_MAX) {
+        error = HX_ENAMETOOLONG;
     }
     if (error == HX_OK) {
         keep_leaf(leaf, walker, &part);

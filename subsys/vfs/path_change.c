@@ -452,6 +452,41 @@ static hx_err rename_leaves(struct renaming *renaming)
     return error;
 }
 
+/* Whether nothing but the last part of a path is longer than a name may be. */
+static bool is_last_too_long(const char *path)
+{
+    size_t length = 0;
+
+    while (*path != '\0' && length <= VNODE_NAME_MAX) {
+        length = *path == '/' ? 0 : length + 1;
+        path++;
+    }
+    while (*path != '\0' && *path != '/') {
+        path++;
+    }
+    while (*path == '/') {
+        path++;
+    }
+    return length > VNODE_NAME_MAX && *path == '\0';
+}
+
+/* That the old name is too long is noticed when both directories have been found. */
+static hx_err refusal_of_source(hx_err error, const char *from, const struct path_walk *to_walk,
+                                const char *to)
+{
+    struct path_leaf leaf;
+    hx_err other;
+
+    if (error != HX_ENAMETOOLONG || !is_last_too_long(from)) {
+        return error;
+    }
+    other = path_find_leaf(to_walk, to, &leaf);
+    if (other == HX_OK) {
+        path_leaf_put(&leaf);
+    }
+    return other != HX_OK ? other : error;
+}
+
 hx_err path_rename(const struct path_walk *from_walk, const char *from,
                    const struct path_walk *to_walk, const char *to, unsigned flags)
 {
@@ -460,7 +495,7 @@ hx_err path_rename(const struct path_walk *from_walk, const char *from,
     hx_err error = path_find_leaf(from_walk, from, &from_leaf);
 
     if (error != HX_OK) {
-        return error;
+        return refusal_of_source(error, from, to_walk, to);
     }
     error = path_find_leaf(to_walk, to, &to_leaf);
     if (error == HX_OK) {
