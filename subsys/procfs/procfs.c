@@ -127,6 +127,7 @@ const struct pseudo_entry procfs_root = {.name = "",
                                          .family = &procfs_processes};
 
 static const struct pseudo_type proc_type = {
+    .has_fixed_names = true,
     .magic = PROC_MAGIC,
     .root = &procfs_root,
     .check = procfs_check,

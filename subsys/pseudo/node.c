@@ -12,17 +12,19 @@
 #define NAME_MAX     32U /* of a family's member */
 
 static const struct vnode_ops directory_ops;
+static const struct vnode_ops fixed_directory_ops;
 static const struct vnode_ops file_ops;
 static const struct vnode_ops link_ops;
 static const struct vnode_ops straight_link_ops;
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static const struct vnode_ops *ops_of(const struct pseudo_entry *entry)
+static const struct vnode_ops *ops_of(const struct pseudo_entry *entry,
+                                      const struct pseudo_type *type)
 {
     switch (entry->type) {
     case VNODE_DIRECTORY:
-        return &directory_ops;
+        return type->has_fixed_names ? &fixed_directory_ops : &directory_ops;
     case VNODE_SYMLINK:
         return entry->follow != NULL ? &straight_link_ops : &link_ops;
     default:
@@ -46,12 +48,14 @@ static hx_err node_create(struct file_system *file_system, struct pseudo_node *p
                           struct pseudo_node **made)
 {
     const struct vnode_making making = {.type = entry->type, .mode = entry->mode};
+    const struct pseudo_type *type =
+        HX_CONTAINER_OF(file_system, struct pseudo_system, file_system)->type;
     struct pseudo_node *node = heap_allocate_zeroed(sizeof(*node), OWNER_CORE);
 
     if (node == NULL) {
         return HX_ENOMEM;
     }
-    vnode_init(&node->vnode, ops_of(entry), file_system, number, &making);
+    vnode_init(&node->vnode, ops_of(entry, type), file_system, number, &making);
     atomic_init(&node->vnode.links, entry->type == VNODE_DIRECTORY ? 2 : 1);
     node->entry = entry;
     node->parent = parent;
@@ -314,14 +318,12 @@ static hx_err resize(struct vnode *vnode, uint64_t size)
     return HX_OK;
 }
 
-static const struct vnode_ops directory_ops = {
-    .lookup = lookup,
-    .read_directory = read_directory,
-    .parent = parent_of,
-    .own_name = own_name,
-    .refresh = refresh,
-    .release = release,
-};
+#define DIRECTORY_OPS                                                                              \
+    .lookup = lookup, .read_directory = read_directory, .parent = parent_of, .own_name = own_name, \
+    .refresh = refresh, .release = release
+
+static const struct vnode_ops directory_ops = {DIRECTORY_OPS};
+static const struct vnode_ops fixed_directory_ops = {DIRECTORY_OPS, .has_fixed_names = true};
 static const struct vnode_ops file_ops = {
     .open = pseudo_open,
     .resize = resize,

@@ -77,6 +77,7 @@ struct pseudo_type {
     hx_err (*guard)(const struct pseudo_node *node);
     /* Set user, group and, if it depends, mode of the node's vnode. NULL: root's. */
     void (*attributes)(struct pseudo_node *node);
+    bool has_fixed_names; /* as in struct vnode_ops */
 };
 
 /* Keys: I = immutable */

@@ -163,6 +163,9 @@ static hx_err make_file(struct opening *opening, const struct path_leaf *leaf,
     hx_err error =
         leaf->wants_directory ? HX_EISDIR : path_make_leaf(leaf, walk->who, &making, &vnode);
 
+    if (error == HX_EPERM && leaf->directory.vnode->ops->make == NULL) {
+        error = HX_EACCES; /* open(2) has it so, unlike mkdir(2) */
+    }
     if (error == HX_OK) {
         opening->is_new = true;
         *found = (struct location){leaf->directory.mount, vnode};
@@ -283,12 +286,12 @@ void file_set_path(struct file *file, const char *path)
 
 void file_keep_path(struct file *file, const struct path_walk *walk, const char *path)
 {
-    file->path = *path == '/' ? copy_of(path) : absolute(walk, path);
-}
-
     if (file->location.mount->root == NULL) {
         return; /* in no tree: a pipe that was opened once more */
     }
+    file->path = *path == '/' ? copy_of(path) : absolute(walk, path);
+}
+
 static hx_err open_found(struct opening *opening, struct location *found, owner_tag owner,
                          struct file **file)
 {

@@ -73,7 +73,7 @@ static hx_err make_locked(const struct path_leaf *leaf, const struct credentials
     if (leaf->length == 0 || exists(leaf, &error)) {
         return HX_EEXIST;
     }
-    if (error != HX_ENOENT) {
+    if (error != HX_ENOENT || directory->ops->has_fixed_names) {
         return error;
     }
     if (leaf->wants_directory && making->type != VNODE_DIRECTORY) {
@@ -133,7 +133,7 @@ static hx_err link_locked(const struct path_leaf *leaf, const struct credentials
     if (leaf->length == 0 || exists(leaf, &error)) {
         return HX_EEXIST;
     }
-    if (error == HX_ENOENT && !leaf->wants_directory) {
+    if (error == HX_ENOENT && !leaf->wants_directory && !directory->ops->has_fixed_names) {
         error =
             leaf->directory.mount == target->mount ? may_change(&leaf->directory, who) : HX_EXDEV;
     }

@@ -119,6 +119,9 @@ struct vnode_ops {
     void (*refresh)(struct vnode *vnode);
     /* The last reference is gone. */
     void (*release)(struct vnode *vnode);
+    /* A name that a directory does not have is not to be had: who wants to make it hears HX_ENOENT,
+     * whatever else is wrong (/proc). */
+    bool has_fixed_names;
 };
 
 /* Keys: I = immutable, A = atomic, M = the vnode's mutex, V = mounting (mount.c) */
