@@ -180,6 +180,25 @@ def test_a_program_that_faults_leaves_the_system_alone(same):
 def test_poweroff_switches_the_machine_off(shell):
     shell.guest.type("poweroff")
     assert shell.guest.end() == 0
+    assert "error:" not in shell.guest.text and "warn:" not in shell.guest.text
+
+
+# A process that sleeps, one that is stopped, one that computes, one that waits for a partner, one that minds no
+# signal, and one whose children come and go.
+STUBBORN = ["sleep 1000 &", "sleep 1000 & kill -STOP $!", "yes > /dev/null &",
+            "mkfifo /tmp/pipe; cat /tmp/pipe &", "(trap '' TERM HUP; while :; do sleep 1; done) &",
+            "while :; do true | true; done &"]
+
+
+@pytest.mark.parametrize("command", ["poweroff", "poweroff -f"])
+@pytest.mark.parametrize("processors", [1, 2])
+def test_whatever_runs_the_machine_is_switched_off_in_order(boot, command, processors):
+    shell = Shell(boot(init=USER_SPACE, smp=processors))
+    for line in STUBBORN:
+        shell.run(line)
+    shell.guest.type(command)
+    assert shell.guest.end() == 0
+    assert "error:" not in shell.guest.text and "warn:" not in shell.guest.text
 
 
 def test_reboot_boots_again(boot):
