@@ -4,9 +4,10 @@
 # A request is a line "push SIZE SHA256" and a tar archive of so many bytes; the answer is a line,
 # "ok" or "error" and why. A sender that falls silent for five seconds is given up.
 #
-# receive [LINE [ROOT]]
+# receive [LINE [ROOT]]; where there is no such line it has nothing to do.
 line=${1:-/dev/ttyS1}
 root=${2:-/}
+[ -c "$line" ] || exit 0
 archive=/tmp/.received.$$
 trap 'rm -f "$archive" "$archive.why"' EXIT
 

@@ -1,6 +1,14 @@
 """tools/run with the real kernel: how a guest's end becomes an exit status."""
+import hashlib
+import os
 import re
 import socket
+import subprocess
+
+import pytest
+from conftest import PATIENCE, ROOT, USER_SPACE
+
+PROMPT = r"helix:\S+# "
 
 
 def test_a_guest_that_goes_on_is_stopped_in_time(run_to_end):
@@ -60,3 +68,64 @@ def test_a_socket_is_offered_for_the_second_serial_port(boot, tmp_path):
         port.connect(str(tmp_path / "port"))
     guest.ask("q", "helix: halted")
     assert guest.end() == 0
+
+
+@pytest.fixture(name="receiver")
+def a_guest_that_receives(boot, tmp_path):
+    """The guest at its prompt, and the socket to push to; its receiver listens."""
+    path = tmp_path / "port"
+    guest = boot(init=USER_SPACE, push=path)
+    guest.expect(PROMPT)
+    guest.type("until stty -a -F /dev/ttyS1 | grep -q ' -icanon'; do sleep 0.1; done; echo list''ens")
+    guest.expect("listens")
+    guest.expect(PROMPT)
+    return guest, path
+
+
+def push(path, *words):
+    return subprocess.run([ROOT / "tools/push", f"--socket={path}", *words], text=True, capture_output=True,
+                          timeout=PATIENCE, check=False)
+
+
+def sum_in_guest(guest, path):
+    guest.type(f"sha256sum {path}")
+    digest = guest.expect(r"\n([0-9a-f]{64}|sha256sum: [^\r\n]*)")[1]
+    guest.expect(PROMPT)
+    return digest
+
+
+def test_files_are_pushed_into_the_running_guest(receiver, tmp_path):
+    guest, path = receiver
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "small").write_text("a few words\n")
+    large = os.urandom(300_000) # every byte there is: no terminal may change one
+    (folder / "large").write_bytes(large)
+    result = push(path, folder)
+    assert result.returncode == 0, result.stderr
+    guest.type("cat /root/folder/small")
+    guest.expect("\na few words")
+    guest.expect(PROMPT)
+    assert sum_in_guest(guest, "/root/folder/large") == hashlib.sha256(large).hexdigest()
+
+
+def test_a_pushed_program_runs_and_another_follows(receiver, tmp_path):
+    guest, path = receiver
+    program = tmp_path / "program"
+    for number in 1, 2:
+        program.write_text(f"#!/bin/sh\necho this is program $(({number} * 10))\n")
+        program.chmod(0o755)
+        assert push(path, program, "--to=/bin").returncode == 0
+        guest.type("program")
+        guest.expect(f"\nthis is program {number}0")
+        guest.expect(PROMPT)
+
+
+def test_a_push_that_cannot_be_unpacked_is_refused(receiver, tmp_path):
+    guest, path = receiver
+    (tmp_path / "file").write_text("text")
+    result = push(path, tmp_path / "file", "--to=/proc/nosuch")
+    assert result.returncode == 1
+    assert "push: the guest: error " in result.stderr
+    assert push(path, tmp_path / "file").returncode == 0 # and the next one is taken
+    assert sum_in_guest(guest, "/root/file") == hashlib.sha256(b"text").hexdigest()
