@@ -13,9 +13,6 @@
     X(29, shmget)                                                                                  \
     X(30, shmat)                                                                                   \
     X(31, shmctl)                                                                                  \
-    X(36, getitimer)                                                                               \
-    X(37, alarm)                                                                                   \
-    X(38, setitimer)                                                                               \
     X(41, socket)                                                                                  \
     X(42, connect)                                                                                 \
     X(43, accept)                                                                                  \
@@ -45,7 +42,6 @@
     X(123, setfsgid)                                                                               \
     X(125, capget)                                                                                 \
     X(126, capset)                                                                                 \
-    X(129, rt_sigqueueinfo)                                                                        \
     X(134, uselib)                                                                                 \
     X(135, personality)                                                                            \
     X(136, ustat)                                                                                  \
@@ -102,7 +98,6 @@
     X(214, epoll_ctl_old)                                                                          \
     X(215, epoll_wait_old)                                                                         \
     X(216, remap_file_pages)                                                                       \
-    X(219, restart_syscall)                                                                        \
     X(220, semtimedop)                                                                             \
     X(221, fadvise64)                                                                              \
     X(222, timer_create)                                                                           \
@@ -133,7 +128,6 @@
     X(255, inotify_rm_watch)                                                                       \
     X(256, migrate_pages)                                                                          \
     X(272, unshare)                                                                                \
-    X(274, get_robust_list)                                                                        \
     X(275, splice)                                                                                 \
     X(276, tee)                                                                                    \
     X(277, sync_file_range)                                                                        \

@@ -167,6 +167,9 @@
 
 #define LINUX_TIME_CALL_LIST(X)                                                                    \
     X(35, nanosleep, 2, "")                                                                        \
+    X(36, getitimer, 2, "no split of user and system time")                                        \
+    X(37, alarm, 1, "")                                                                            \
+    X(38, setitimer, 3, "no split of user and system time")                                        \
     X(96, gettimeofday, 2, "")                                                                     \
     X(100, times, 1, "")                                                                           \
     X(164, settimeofday, 2, "")                                                                    \

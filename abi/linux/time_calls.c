@@ -3,6 +3,7 @@
 #include <abi/linux/calls.h>
 #include <hal/clock.h>
 #include <hal/user.h>
+#include <subsys/process/interval.h>
 #include <subsys/time/wall_clock.h>
 
 enum linux_clock {
@@ -240,4 +241,92 @@ int64_t linux_times(uint64_t address)
         error = hal_user_copy_out(address, ticks, sizeof(ticks));
     }
     return error == HX_OK ? (int64_t)(hal_clock_now() / 10000000U) : linux_result(error);
+}
+
+/* --- interval timers -------------------------------------------------------------------------- */
+
+/* struct itimerval. */
+struct linux_interval {
+    struct linux_timeval period;
+    struct linux_timeval left;
+};
+
+/* Errors: HX_EINVAL. */
+static hx_err ns_of_timeval(struct linux_timeval time, uint64_t *ns)
+{
+    if (time.microseconds < 0 || time.microseconds >= 1000000) {
+        return HX_EINVAL;
+    }
+    return linux_timespec_to_ns((struct linux_timespec){time.seconds, time.microseconds * 1000},
+                                ns);
+}
+
+/* A timer that runs does not seem to be at its end. */
+static struct linux_timeval timeval_left(uint64_t ns)
+{
+    uint64_t microseconds = ns > 0 && ns < 1000 ? 1 : ns / 1000;
+
+    return (struct linux_timeval){(int64_t)(microseconds / 1000000),
+                                  (int64_t)(microseconds % 1000000)};
+}
+
+/* NULL: it is not wanted to be told. */
+static hx_err tell_interval(uint64_t address, const struct interval *interval)
+{
+    const struct linux_interval told = {timeval_left(interval->period_ns),
+                                        timeval_left(interval->left_ns)};
+
+    return hal_user_copy_out(address, &told, sizeof(told));
+}
+
+int64_t linux_getitimer(uint64_t which, uint64_t address)
+{
+    struct interval now;
+    hx_err error = (uint32_t)which < INTERVAL_KINDS ? HX_OK : HX_EINVAL;
+
+    if (error == HX_OK) {
+        error = interval_exchange((enum interval_kind)(uint32_t)which, NULL, &now);
+    }
+    return linux_result(error == HX_OK ? tell_interval(address, &now) : error);
+}
+
+/* Address 0 stops the timer. */
+static hx_err read_interval(uint64_t address, struct interval *interval)
+{
+    struct linux_interval wanted = {{0, 0}, {0, 0}};
+    hx_err error = address != 0 ? hal_user_copy_in(&wanted, address, sizeof(wanted)) : HX_OK;
+
+    if (error == HX_OK) {
+        error = ns_of_timeval(wanted.period, &interval->period_ns);
+    }
+    return error == HX_OK ? ns_of_timeval(wanted.left, &interval->left_ns) : error;
+}
+
+int64_t linux_setitimer(uint64_t which, uint64_t address, uint64_t old_address)
+{
+    struct interval wanted;
+    struct interval old;
+    hx_err error = read_interval(address, &wanted);
+
+    if (error == HX_OK && (uint32_t)which >= INTERVAL_KINDS) {
+        error = HX_EINVAL;
+    }
+    if (error == HX_OK) {
+        error = interval_exchange((enum interval_kind)(uint32_t)which, &wanted, &old);
+    }
+    if (error == HX_OK && old_address != 0) {
+        error = tell_interval(old_address, &old);
+    }
+    return linux_result(error);
+}
+
+/* Answers the seconds that were left, rounded, but not to 0. */
+int64_t linux_alarm(uint64_t seconds)
+{
+    const struct interval wanted = {(uint64_t)(uint32_t)seconds * HAL_NS_PER_S, 0};
+    struct interval old;
+    hx_err error = interval_exchange(INTERVAL_REAL, &wanted, &old);
+    uint64_t left = (old.left_ns + HAL_NS_PER_S / 2) / HAL_NS_PER_S;
+
+    return linux_count(error, old.left_ns > 0 && left == 0 ? 1 : (size_t)left);
 }

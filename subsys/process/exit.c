@@ -5,6 +5,7 @@
 #include <kern/heap.h>
 #include <subsys/process/futex.h>
 #include <subsys/process/id_table.h>
+#include <subsys/process/interval.h>
 #include <subsys/process/process_private.h>
 #include <subsys/process/terminal_link.h>
 
@@ -109,6 +110,9 @@ void process_release_vfork(struct process *process)
 /* Memory, files, paths: before anybody is told. */
 static void give_back(struct process *process)
 {
+    if (process->intervals != NULL) {
+        interval_stop(process);
+    }
     process_drop_contents(process);
     process_release_vfork(process);
 }

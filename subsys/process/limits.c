@@ -4,6 +4,7 @@
 #include <hal/clock.h>
 #include <hal/memory.h>
 #include <kern/frames.h>
+#include <subsys/process/interval.h>
 #include <subsys/process/process_private.h>
 
 #define UNLIMITED       UINT64_MAX
@@ -195,6 +196,7 @@ void limits_check_cpu_time(void)
     mutex_lock(&process_mutex);
     is_spent = is_spent_locked(process, used_ns);
     if (!is_spent) {
+        interval_check_locked(process, used_ns);
         tell_of_soft_limit_locked(process, used_ns);
     }
     mutex_unlock(&process_mutex);

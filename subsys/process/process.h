@@ -35,6 +35,7 @@
 #include <subsys/vfs/path.h>
 #include <subsys/vm/address_space.h>
 
+struct interval_timers;
 struct terminal; /* subsys/tty */
 
 #define PROCESS_NAME_MAX 16U /* with the NUL, as prctl(PR_SET_NAME) has it */
@@ -132,6 +133,7 @@ struct process {
     _Atomic uint64_t cpu_check_ns;       /* A  when cpu_ns is this, a thread is to look at limits */
     uint64_t cpu_tell_ns;                /* M  the next SIGXCPU is not before */
     uint64_t cpu_charge;                 /* M  handle of RESOURCE_CPU_TIME */
+    struct interval_timers *intervals;   /* M  NULL: never set */
     struct wait_queue *vfork_done;       /* M  its parent waits for exec or end; NULL */
     bool is_dumpable;                    /* A */
 };
