@@ -55,6 +55,11 @@ struct mapping_name *linux_mapping_name(struct file *file);
 /* Put a new file under the lowest free descriptor; the reference moves in, or is given up. */
 int64_t linux_add_file(struct file *file, uint32_t flags);
 
+/* fcntl's commands about locks of ranges (lock_calls.c): of the process, or of the open file. */
+enum linux_record_command { RECORD_TELL, RECORD_SET, RECORD_WAIT };
+int64_t linux_record_lock(struct file *file, enum linux_record_command command, bool is_of_file,
+                          uint64_t address);
+
 /* --- paths ------------------------------------------------------------------------------------ */
 
 /* A path from the program, and where it starts. */

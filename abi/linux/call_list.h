@@ -28,7 +28,7 @@
     X(32, dup, 1, "")                                                                              \
     X(33, dup2, 2, "")                                                                             \
     X(40, sendfile, 4, "")                                                                         \
-    X(72, fcntl, 3, "no record locks, leases, notification; F_SETPIPE_SZ")                         \
+    X(72, fcntl, 3, "no leases, notification; F_SETPIPE_SZ")                                       \
     X(73, flock, 2, "")                                                                            \
     X(74, fsync, 1, "")                                                                            \
     X(75, fdatasync, 1, "")                                                                        \

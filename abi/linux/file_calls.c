@@ -528,6 +528,9 @@ enum linux_fcntl {
     F_GETLK = 5,
     F_SETLK = 6,
     F_SETLKW = 7,
+    F_OFD_GETLK = 36,
+    F_OFD_SETLK = 37,
+    F_OFD_SETLKW = 38,
     F_GETPIPE_SZ = 1032,
     F_DUPFD_CLOEXEC = 1030,
 };
@@ -558,6 +561,14 @@ static int64_t control_descriptor(uint64_t descriptor, uint64_t command, uint64_
     return linux_count(error, is_set ? 1 : 0);
 }
 
+/* A file that only names a place cannot be locked. */
+static int64_t lock_range(struct file *file, uint64_t command, bool is_of_file, uint64_t address)
+{
+    return (atomic_load_explicit(&file->flags, memory_order_relaxed) & FILE_PATH) != 0
+               ? linux_result(HX_EBADF)
+               : linux_record_lock(file, (enum linux_record_command)command, is_of_file, address);
+}
+
 static int64_t control_file(struct file *file, uint64_t command, uint64_t argument)
 {
     switch (command) {
@@ -565,6 +576,14 @@ static int64_t control_file(struct file *file, uint64_t command, uint64_t argume
         return (int64_t)(atomic_load_explicit(&file->flags, memory_order_relaxed) | 0100000);
     case F_SETFL:
         return change_flags(file, argument);
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+        return lock_range(file, command - F_GETLK, false, argument);
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return lock_range(file, command - F_OFD_GETLK, true, argument);
     case F_GETPIPE_SZ:
         return PIPE_SIZE;
     default:

@@ -5,6 +5,7 @@
 #include <subsys/vfs/file.h>
 #include <subsys/vfs/file_lock.h>
 #include <subsys/vfs/file_private.h>
+#include <subsys/vfs/record_lock.h>
 #include <subsys/vm/memory_object.h>
 #include <subsys/vm/shared_frame.h>
 
@@ -82,6 +83,7 @@ static void release(struct file *file)
     if (atomic_load_explicit(&file->has_lock, memory_order_relaxed)) {
         file_unlock(file);
     }
+    record_lock_close(file, file);
     if (file->ops->release != NULL) {
         file->ops->release(file);
     }

@@ -4,6 +4,7 @@
 #include <kern/heap.h>
 #include <kern/spinlock.h>
 #include <subsys/vfs/file.h>
+#include <subsys/vfs/record_lock.h>
 
 #define FIRST_CAPACITY 32U
 #define LEAST_ROOM     64U
@@ -64,7 +65,10 @@ static void give_up(const struct file_table *table, struct descriptor entry)
     if (entry.charge != RESOURCE_HANDLE_NONE) {
         (void)!resource_release(entry.charge, table->owner);
     }
-    file_put(entry.file);
+    if (entry.file != NULL) {
+        record_lock_close(entry.file, table);
+        file_put(entry.file);
+    }
 }
 
 void file_table_put(struct file_table *table)
@@ -278,7 +282,10 @@ static hx_err replace(struct file_table *table, uint32_t at, struct descriptor e
         table->entries[at] = entry;
     }
     spinlock_release(&table->lock, state);
-    file_put(old);
+    if (old != NULL) {
+        record_lock_close(old, table);
+        file_put(old);
+    }
     return old != NULL ? HX_OK : HX_ENOENT;
 }
 
