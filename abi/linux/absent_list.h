@@ -9,7 +9,6 @@
 #define ABI_LINUX_ABSENT_LIST_H
 
 #define LINUX_ABSENT_LIST(X)                                                                       \
-    X(27, mincore)                                                                                 \
     X(29, shmget)                                                                                  \
     X(30, shmat)                                                                                   \
     X(31, shmctl)                                                                                  \
@@ -46,11 +45,6 @@
     X(135, personality)                                                                            \
     X(136, ustat)                                                                                  \
     X(139, sysfs)                                                                                  \
-    X(142, sched_setparam)                                                                         \
-    X(144, sched_setscheduler)                                                                     \
-    X(146, sched_get_priority_max)                                                                 \
-    X(147, sched_get_priority_min)                                                                 \
-    X(148, sched_rr_get_interval)                                                                  \
     X(153, vhangup)                                                                                \
     X(154, modify_ldt)                                                                             \
     X(155, pivot_root)                                                                             \
@@ -73,7 +67,6 @@
     X(183, afs_syscall)                                                                            \
     X(184, tuxcall)                                                                                \
     X(185, security)                                                                               \
-    X(187, readahead)                                                                              \
     X(188, setxattr)                                                                               \
     X(189, lsetxattr)                                                                              \
     X(190, fsetxattr)                                                                              \
@@ -99,7 +92,6 @@
     X(215, epoll_wait_old)                                                                         \
     X(216, remap_file_pages)                                                                       \
     X(220, semtimedop)                                                                             \
-    X(221, fadvise64)                                                                              \
     X(222, timer_create)                                                                           \
     X(223, timer_settime)                                                                          \
     X(224, timer_gettime)                                                                          \
@@ -130,7 +122,6 @@
     X(272, unshare)                                                                                \
     X(275, splice)                                                                                 \
     X(276, tee)                                                                                    \
-    X(277, sync_file_range)                                                                        \
     X(278, vmsplice)                                                                               \
     X(279, move_pages)                                                                             \
     X(281, epoll_pwait)                                                                            \
@@ -144,7 +135,6 @@
     X(290, eventfd2)                                                                               \
     X(291, epoll_create1)                                                                          \
     X(294, inotify_init1)                                                                          \
-    X(297, rt_tgsigqueueinfo)                                                                      \
     X(298, perf_event_open)                                                                        \
     X(299, recvmmsg)                                                                               \
     X(300, fanotify_init)                                                                          \
@@ -152,7 +142,6 @@
     X(303, name_to_handle_at)                                                                      \
     X(304, open_by_handle_at)                                                                      \
     X(305, clock_adjtime)                                                                          \
-    X(306, syncfs)                                                                                 \
     X(307, sendmmsg)                                                                               \
     X(308, setns)                                                                                  \
     X(310, process_vm_readv)                                                                       \
@@ -165,13 +154,8 @@
     X(319, memfd_create)                                                                           \
     X(320, kexec_file_load)                                                                        \
     X(321, bpf)                                                                                    \
-    X(322, execveat)                                                                               \
     X(323, userfaultfd)                                                                            \
     X(324, membarrier)                                                                             \
-    X(325, mlock2)                                                                                 \
-    X(326, copy_file_range)                                                                        \
-    X(327, preadv2)                                                                                \
-    X(328, pwritev2)                                                                               \
     X(329, pkey_mprotect)                                                                          \
     X(330, pkey_alloc)                                                                             \
     X(331, pkey_free)                                                                              \

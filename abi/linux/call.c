@@ -44,6 +44,7 @@ static hx_err find_base(struct linux_path *path, int64_t base)
     if (path->base_file == NULL) {
         return HX_EBADF;
     }
+    path->base_descriptor = (int)base;
     path->base = path->base_file->location;
     /* An empty path may be about a file that has no place, like a pipe. */
     if (path->text[0] != '\0' &&

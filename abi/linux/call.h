@@ -16,7 +16,9 @@
 #include <subsys/vfs/file.h>
 #include <subsys/vfs/path.h>
 
-#define LINUX_AT_FDCWD (-100)
+#define LINUX_AT_FDCWD     (-100)
+#define LINUX_TRANSFER_MAX 0x7ffff000UL /* what Linux moves at most in one call */
+
 enum linux_at_flags {
     LINUX_AT_SYMLINK_NOFOLLOW = 0x100,
     LINUX_AT_REMOVEDIR = 0x200,
@@ -44,6 +46,9 @@ static inline int64_t linux_count(hx_err error, size_t count)
  */
 int64_t linux_restartable(hx_err error, size_t count);
 
+/* Whether a call may be asked about that thread; 0: the caller.  Errors: HX_EINVAL, HX_ESRCH. */
+HX_MUST_USE hx_err linux_check_thread(uint64_t id);
+
 /* --- descriptors ------------------------------------------------------------------------------ */
 
 /* The calling process's open file, with a reference; NULL: EBADF. */
@@ -66,6 +71,7 @@ int64_t linux_record_lock(struct file *file, enum linux_record_command command, 
 struct linux_path {
     struct path_walk walk;
     struct file *base_file; /* a reference; NULL: the current directory */
+    int base_descriptor;    /* its descriptor */
     struct location base;
     char text[PATH_SIZE_MAX];
 };

@@ -59,7 +59,9 @@
     X(162, sync, 0, "")                                                                            \
     X(165, mount, 5, "no MS_MOVE, no propagation")                                                 \
     X(166, umount2, 2, "")                                                                         \
+    X(187, readahead, 3, "")                                                                       \
     X(217, getdents64, 3, "")                                                                      \
+    X(221, fadvise64, 4, "")                                                                       \
     X(235, utimes, 2, "")                                                                          \
     X(257, openat, 4, "no O_TMPFILE")                                                              \
     X(258, mkdirat, 3, "")                                                                         \
@@ -76,13 +78,18 @@
     X(269, faccessat, 3, "")                                                                       \
     X(270, pselect6, 6, "at most 1024 descriptors")                                                \
     X(271, ppoll, 5, "")                                                                           \
+    X(277, sync_file_range, 4, "")                                                                 \
     X(280, utimensat, 4, "")                                                                       \
     X(285, fallocate, 4, "mode 0 only")                                                            \
     X(292, dup3, 3, "")                                                                            \
     X(293, pipe2, 2, "")                                                                           \
     X(295, preadv, 4, "")                                                                          \
     X(296, pwritev, 4, "")                                                                         \
+    X(306, syncfs, 1, "")                                                                          \
     X(316, renameat2, 5, "")                                                                       \
+    X(326, copy_file_range, 6, "")                                                                 \
+    X(327, preadv2, 6, "no RWF_NOWAIT, RWF_APPEND")                                                \
+    X(328, pwritev2, 6, "no RWF_NOWAIT, RWF_APPEND")                                               \
     X(332, statx, 5, "")                                                                           \
     X(436, close_range, 3, "")                                                                     \
     X(439, faccessat2, 4, "")
@@ -94,11 +101,13 @@
     X(12, brk, 1, "")                                                                              \
     X(25, mremap, 5, "")                                                                           \
     X(26, msync, 3, "")                                                                            \
+    X(27, mincore, 3, "pages of files that were not touched count as absent")                      \
     X(28, madvise, 3, "MADV_DONTNEED; other advice changes nothing")                               \
     X(149, mlock, 2, "")                                                                           \
     X(150, munlock, 2, "")                                                                         \
     X(151, mlockall, 1, "")                                                                        \
-    X(152, munlockall, 0, "")
+    X(152, munlockall, 0, "")                                                                      \
+    X(325, mlock2, 3, "")
 
 #define LINUX_PROCESS_CALL_LIST(X)                                                                 \
     X(24, sched_yield, 0, "")                                                                      \
@@ -133,8 +142,13 @@
     X(124, getsid, 1, "")                                                                          \
     X(140, getpriority, 2, "")                                                                     \
     X(141, setpriority, 3, "")                                                                     \
+    X(142, sched_setparam, 2, "one policy")                                                        \
     X(143, sched_getparam, 2, "one policy")                                                        \
+    X(144, sched_setscheduler, 3, "one policy: EPERM for others")                                  \
     X(145, sched_getscheduler, 1, "one policy")                                                    \
+    X(146, sched_get_priority_max, 1, "")                                                          \
+    X(147, sched_get_priority_min, 1, "")                                                          \
+    X(148, sched_rr_get_interval, 2, "")                                                           \
     X(157, prctl, 2, "names, dumpable")                                                            \
     X(158, arch_prctl, 2, "FS only")                                                               \
     X(160, setrlimit, 2, "")                                                                       \
@@ -149,6 +163,7 @@
     X(274, get_robust_list, 3, "the caller's own")                                                 \
     X(302, prlimit64, 4, "")                                                                       \
     X(309, getcpu, 2, "")                                                                          \
+    X(322, execveat, 5, "")                                                                        \
     X(435, clone3, 2, "no namespaces, CLONE_PIDFD, set_tid")
 
 #define LINUX_SIGNAL_CALL_LIST(X)                                                                  \
@@ -163,7 +178,8 @@
     X(130, rt_sigsuspend, 2, "")                                                                   \
     X(131, sigaltstack, 2, "")                                                                     \
     X(200, tkill, 2, "")                                                                           \
-    X(234, tgkill, 3, "")
+    X(234, tgkill, 3, "")                                                                          \
+    X(297, rt_tgsigqueueinfo, 4, "")
 
 #define LINUX_TIME_CALL_LIST(X)                                                                    \
     X(35, nanosleep, 2, "")                                                                        \

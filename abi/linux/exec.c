@@ -4,6 +4,7 @@
 #include <abi/linux/exec_strings.h>
 #include <abi/linux/initial_stack.h>
 #include <abi/linux/vdso.h>
+#include <base/format.h>
 #include <base/memory.h>
 #include <base/string.h>
 #include <core/debug/log.h>
@@ -83,6 +84,16 @@ static void keep_path(struct execution *execution, const struct path_walk *walk,
         file_set_path(execution->file, text);
     }
     heap_free(text);
+}
+
+/* The descriptor's file says itself what it is called. */
+static void keep_path_of(struct execution *execution, const struct linux_path *path)
+{
+    if (path->text[0] != '\0' || path->base_file == NULL) {
+        keep_path(execution, &path->walk, path->text);
+    } else if (path->base_file->path != NULL) {
+        keep_path(execution, &path->walk, path->base_file->path);
+    }
 }
 
 static hx_err open_program(struct execution *execution, struct location *location)
@@ -403,7 +414,7 @@ static hx_err run(struct execution *execution, const struct linux_path *path,
     hx_err error = open_program(execution, location);
 
     if (error == HX_OK) {
-        keep_path(execution, &path->walk, path->text);
+        keep_path_of(execution, path);
         error = follow_scripts(execution);
     }
     if (error == HX_OK) {
@@ -435,7 +446,30 @@ static void end_execution(struct execution *execution)
     heap_free(execution);
 }
 
-hx_err linux_exec(struct linux_path *path, struct exec_strings *strings)
+/* What the program is called: by its path, or by the descriptor that it is found from. */
+static void name_execution(struct execution *execution, const struct linux_path *path)
+{
+    if (path->base_file == NULL) {
+        (void)string_copy(execution->name, sizeof(execution->name), path->text);
+        return;
+    }
+    (void)format_text(execution->name, sizeof(execution->name), "/dev/fd/%d%s%s",
+                      path->base_descriptor, path->text[0] != '\0' ? "/" : "", path->text);
+}
+
+static hx_err find_program(struct linux_path *path, uint64_t at_flags, struct location *location)
+{
+    bool follows = (at_flags & LINUX_AT_SYMLINK_NOFOLLOW) == 0;
+    hx_err error = linux_path_find(path, at_flags, follows, location);
+
+    if (error == HX_OK && location->vnode->type == VNODE_SYMLINK) {
+        location_put(location);
+        error = HX_ELOOP;
+    }
+    return error == HX_ENOTDIR && path->text[0] == '\0' ? HX_EACCES : error;
+}
+
+hx_err linux_exec(struct linux_path *path, uint64_t at_flags, struct exec_strings *strings)
 {
     struct execution *execution = heap_allocate_zeroed(sizeof(*execution), OWNER_CORE);
     struct location location;
@@ -445,8 +479,8 @@ hx_err linux_exec(struct linux_path *path, struct exec_strings *strings)
         return HX_ENOMEM;
     }
     execution->strings = strings;
-    (void)string_copy(execution->name, sizeof(execution->name), path->text);
-    error = linux_path_find(path, 0, true, &location);
+    name_execution(execution, path);
+    error = find_program(path, at_flags, &location);
     if (error == HX_OK) {
         error = run(execution, path, &location);
         location_put(&location);

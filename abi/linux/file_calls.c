@@ -7,15 +7,14 @@
 #include <subsys/vfs/file_lock.h>
 #include <subsys/vfs/pipe.h>
 
-#define TRANSFER_MAX 0x7ffff000UL /* what Linux moves at most in one call */
-#define PARTS_MAX    1024U        /* IOV_MAX */
-#define FEW_PARTS    8U
+#define PARTS_MAX 1024U /* IOV_MAX */
+#define FEW_PARTS 8U
 
 /* --- read and write --------------------------------------------------------------------------- */
 
 static size_t at_most(uint64_t size)
 {
-    return size < TRANSFER_MAX ? (size_t)size : TRANSFER_MAX;
+    return size < LINUX_TRANSFER_MAX ? (size_t)size : LINUX_TRANSFER_MAX;
 }
 
 /* Who writes to a pipe that nobody reads gets a signal, too. */
@@ -235,6 +234,37 @@ int64_t linux_pwritev(uint64_t descriptor, uint64_t parts, uint64_t count, uint6
 {
     return (int64_t)offset < 0 ? linux_result(HX_EINVAL)
                                : move_vector(descriptor, parts, count, offset, true);
+}
+
+/* Flags of preadv2 and pwritev2 that ask for no more than is done anyway. */
+#define VECTOR_FLAGS 7U /* RWF_HIPRI, RWF_DSYNC, RWF_SYNC */
+
+/* Position -1: the file's own. */
+static int64_t move_vector_flags(uint64_t descriptor, uint64_t parts, uint64_t count,
+                                 uint64_t offset, uint64_t flags, bool is_write)
+{
+    if ((int64_t)offset < -1) {
+        return linux_result(HX_EINVAL);
+    }
+    if ((flags & ~(uint64_t)VECTOR_FLAGS) != 0) {
+        return linux_result(HX_EOPNOTSUPP);
+    }
+    return move_vector(descriptor, parts, count, offset, is_write);
+}
+
+/* The upper half of the position is empty where registers hold 64 bits. */
+int64_t linux_preadv2(uint64_t descriptor, uint64_t parts, uint64_t count, uint64_t offset,
+                      uint64_t upper_half, uint64_t flags)
+{
+    (void)upper_half;
+    return move_vector_flags(descriptor, parts, count, offset, flags, false);
+}
+
+int64_t linux_pwritev2(uint64_t descriptor, uint64_t parts, uint64_t count, uint64_t offset,
+                       uint64_t upper_half, uint64_t flags)
+{
+    (void)upper_half;
+    return move_vector_flags(descriptor, parts, count, offset, flags, true);
 }
 
 /* --- from file to file ------------------------------------------------------------------------ */

@@ -39,7 +39,7 @@ static void run_first(void *argument)
     hx_err error;
 
     first->path.walk = (struct path_walk){self->paths, &self->credentials, NULL};
-    error = linux_exec(&first->path, &first->strings);
+    error = linux_exec(&first->path, 0, &first->strings);
     if (error != HX_OK) {
         kerror("init: %s: %s", first->path.text, hx_error_text(error));
     }

@@ -270,6 +270,54 @@ int64_t linux_mlock(uint64_t address, uint64_t size)
                : linux_result(HX_ENOMEM);
 }
 
+/* On a fault or at once is the same here. */
+int64_t linux_mlock2(uint64_t address, uint64_t size, uint64_t flags)
+{
+    return (flags & ~1ULL) != 0 ? linux_result(HX_EINVAL) : linux_mlock(address, size);
+}
+
+/* --- mincore ------------------------------------------------------------------------------------
+ */
+
+#define ANSWERS 256U /* told at once */
+
+static void look(uintptr_t address, uint8_t *answers, size_t count)
+{
+    const struct hal_space *space = address_space_hal(own_space());
+
+    for (size_t i = 0; i < count; i++) {
+        answers[i] = hal_space_lookup(space, address + i * HAL_PAGE_SIZE, NULL, NULL) ? 1 : 0;
+    }
+}
+
+/* A page is there when the program has it; of a file, one that it has not touched is not told. */
+int64_t linux_mincore(uint64_t address, uint64_t size, uint64_t answers_address)
+{
+    uint64_t pages = (size + HAL_PAGE_SIZE - 1) / HAL_PAGE_SIZE;
+    hx_err error = HX_OK;
+
+    if (address % HAL_PAGE_SIZE != 0) {
+        return linux_result(HX_EINVAL);
+    }
+    if (!hal_user_is_range(address, size)) {
+        return linux_result(HX_ENOMEM);
+    }
+    if (!hal_user_is_range(answers_address, pages)) {
+        return linux_result(HX_EFAULT);
+    }
+    if (pages > 0 && !address_space_allows(own_space(), address, pages * HAL_PAGE_SIZE, 0)) {
+        return linux_result(HX_ENOMEM);
+    }
+    for (uint64_t done = 0; done < pages && error == HX_OK; done += ANSWERS) {
+        uint8_t answers[ANSWERS];
+        size_t count = pages - done < ANSWERS ? (size_t)(pages - done) : ANSWERS;
+
+        look(address + done * HAL_PAGE_SIZE, answers, count);
+        error = hal_user_copy_out(answers_address + done, answers, count);
+    }
+    return linux_result(error);
+}
+
 int64_t linux_munlock(uint64_t address, uint64_t size)
 {
     return linux_mlock(address, size);

@@ -94,7 +94,8 @@ int64_t linux_clone3(uint64_t address, uint64_t size)
 /* --- exec
  * ------------------------------------------------------------------------------------------ */
 
-static hx_err exec_with(struct linux_path *path, uint64_t arguments, uint64_t environment)
+static hx_err exec_with(struct linux_path *path, uint64_t at_flags, uint64_t arguments,
+                        uint64_t environment)
 {
     struct exec_strings strings;
     hx_err error;
@@ -110,13 +111,14 @@ static hx_err exec_with(struct linux_path *path, uint64_t arguments, uint64_t en
         error = exec_strings_add_user(&strings, environment, &strings.environment_count);
     }
     if (error == HX_OK) {
-        error = linux_exec(path, &strings);
+        error = linux_exec(path, at_flags, &strings);
     }
     exec_strings_fini(&strings);
     return error;
 }
 
-int64_t linux_execve(uint64_t address, uint64_t arguments, uint64_t environment)
+static int64_t exec_at(int64_t base, uint64_t address, uint64_t arguments, uint64_t environment,
+                       uint64_t flags)
 {
     struct linux_path *path = heap_allocate(sizeof(*path), OWNER_CORE);
     hx_err error = HX_ENOMEM;
@@ -124,13 +126,27 @@ int64_t linux_execve(uint64_t address, uint64_t arguments, uint64_t environment)
     if (path == NULL) {
         return linux_result(HX_ENOMEM);
     }
-    error = linux_path_get(path, LINUX_AT_FDCWD, address);
+    error = linux_path_get(path, base, address);
     if (error == HX_OK) {
-        error = exec_with(path, arguments, environment);
+        error = exec_with(path, flags, arguments, environment);
         linux_path_put(path);
     }
     heap_free(path);
     return linux_result(error);
+}
+
+int64_t linux_execve(uint64_t address, uint64_t arguments, uint64_t environment)
+{
+    return exec_at(LINUX_AT_FDCWD, address, arguments, environment, 0);
+}
+
+int64_t linux_execveat(uint64_t base, uint64_t address, uint64_t arguments, uint64_t environment,
+                       uint64_t flags)
+{
+    if ((flags & ~(uint64_t)(LINUX_AT_EMPTY_PATH | LINUX_AT_SYMLINK_NOFOLLOW)) != 0) {
+        return linux_result(HX_EINVAL);
+    }
+    return exec_at((int64_t)base, address, arguments, environment, flags);
 }
 
 /* --- the end
@@ -291,8 +307,7 @@ int64_t linux_set_tid_address(uint64_t address)
     return user_thread_current()->id;
 }
 
-/* Whether a call may be asked about that thread; 0: the caller.  Errors: HX_EINVAL, HX_ESRCH. */
-static hx_err check_thread(uint64_t id)
+hx_err linux_check_thread(uint64_t id)
 {
     struct process *process;
 
@@ -327,7 +342,7 @@ int64_t linux_get_robust_list(uint64_t id, uint64_t head_address, uint64_t size_
     const struct user_thread *self = user_thread_current();
     const uint64_t head = self->robust_list;
     const uint64_t size = ROBUST_LIST_HEAD_SIZE;
-    hx_err error = check_thread(id);
+    hx_err error = linux_check_thread(id);
 
     if (error == HX_OK && id != 0 && id != self->id) {
         error = HX_EPERM;
@@ -682,7 +697,7 @@ int64_t linux_sched_getaffinity(uint64_t id, uint64_t size, uint64_t address)
     if (size < sizeof(mask) || size % sizeof(mask) != 0) {
         return linux_result(HX_EINVAL);
     }
-    error = check_thread(id);
+    error = linux_check_thread(id);
     if (error != HX_OK) {
         return linux_result(error == HX_EINVAL ? HX_ESRCH : error);
     }
@@ -717,21 +732,6 @@ int64_t linux_getcpu(uint64_t cpu, uint64_t node)
         error = hal_user_copy_out(node, &numbers[1], sizeof(uint32_t));
     }
     return linux_result(error);
-}
-
-/* There is one policy. */
-int64_t linux_sched_getscheduler(uint64_t id)
-{
-    return linux_result(check_thread(id)); /* 0 is SCHED_OTHER */
-}
-
-int64_t linux_sched_getparam(uint64_t id, uint64_t address)
-{
-    const int32_t priority = 0;
-    hx_err error = address != 0 ? check_thread(id) : HX_EINVAL;
-
-    return linux_result(error == HX_OK ? hal_user_copy_out(address, &priority, sizeof(priority))
-                                       : error);
 }
 
 /* 1 to 40: what is to be told is never negative. */

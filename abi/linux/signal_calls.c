@@ -93,6 +93,25 @@ int64_t linux_rt_sigqueueinfo(uint64_t id, uint64_t number, uint64_t address)
     return linux_result(signal_send_by_id((uint32_t)id, &info));
 }
 
+/* As pthread_sigqueue has it. */
+int64_t linux_rt_tgsigqueueinfo(uint64_t process, uint64_t id, uint64_t number, uint64_t address)
+{
+    struct hal_signal_info info;
+    hx_err error = hal_user_copy_in(&info, address, sizeof(info));
+
+    if (error != HX_OK) {
+        return linux_result(error);
+    }
+    if ((int32_t)id <= 0 || (int32_t)process <= 0 || number > SIGNAL_COUNT) {
+        return linux_result(HX_EINVAL);
+    }
+    if ((info.code >= 0 || info.code == SI_TKILL) && (uint32_t)process != process_current()->id) {
+        return linux_result(HX_EPERM);
+    }
+    info.number = (int32_t)number;
+    return linux_result(signal_send_by_thread_id((uint32_t)process, (uint32_t)id, &info));
+}
+
 static int64_t send_thread(uint64_t process, uint64_t id, uint64_t number)
 {
     struct hal_signal_info info = signal_info_user((unsigned)number);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -183,6 +184,27 @@ static void heap(void)
     SHOW_TRUE(malloc((size_t)1 << 46) == NULL && errno == ENOMEM);
 }
 
+static void residence(void)
+{
+    char *memory = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char there[4] = {9, 9, 9, 9};
+
+    memory[PAGE] = 1;
+    SHOW(mincore(memory, 4 * PAGE, there));
+    printf("there %d %d %d %d\n", there[0] & 1, there[1] & 1, there[2] & 1, there[3] & 1);
+    SHOW(mincore(memory, PAGE + 1, there));
+    SHOW(mincore(memory, 0, there));
+    SHOW(mincore(memory + 1, PAGE, there));
+    SHOW(mincore(memory, 4 * PAGE, (unsigned char *)8));
+    SHOW(mincore(memory, SIZE_MAX / 2, there));
+    munmap(memory + 2 * PAGE, PAGE);
+    SHOW(mincore(memory, 4 * PAGE, there));
+    SHOW(syscall(SYS_mlock2, memory, PAGE, 0));
+    SHOW(syscall(SYS_mlock2, memory, PAGE, 1));
+    SHOW(syscall(SYS_mlock2, memory, PAGE, 2));
+    SHOW(syscall(SYS_mlock2, memory, 3 * PAGE, 0));
+}
+
 /* More than any machine has, in one go. */
 static void too_much(void)
 {
@@ -224,6 +246,7 @@ int main(void)
     over_fork();
     moving();
     heap();
+    residence();
     too_much();
     stack();
     return 0;

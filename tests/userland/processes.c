@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static char *self;
@@ -372,6 +373,39 @@ static void through_the_link(void)
     show_status("through the link", run("/proc/self/exe", words, environment));
 }
 
+/* A program that is named by a descriptor, and one that is looked for from a folder. */
+static void at_descriptors(void)
+{
+    char *words[] = {"x", "--count", "a", "b", "c", NULL};
+    char *environment[] = {NULL};
+    int program = open(self, O_PATH), folder = open("/bin", O_RDONLY);
+    int data = open("data", O_RDONLY | O_CREAT, 0600), status;
+
+    symlink("nosuch", "link");
+    flush();
+    if (fork() == 0) {
+        syscall(SYS_execveat, program, "", words, environment, AT_EMPTY_PATH);
+        _exit(99);
+    }
+    wait(&status);
+    show_status("by its descriptor", status);
+    SHOW(syscall(SYS_execveat, program, "", words, environment, 0));
+    SHOW(syscall(SYS_execveat, program, "x", words, environment, 0));
+    SHOW(syscall(SYS_execveat, folder, "nosuch", words, environment, 0));
+    SHOW(syscall(SYS_execveat, folder, "", words, environment, AT_EMPTY_PATH));
+    SHOW(syscall(SYS_execveat, data, "", words, environment, AT_EMPTY_PATH));
+    SHOW(syscall(SYS_execveat, 99, "", words, environment, AT_EMPTY_PATH));
+    SHOW(syscall(SYS_execveat, 99, "x", words, environment, 0));
+    SHOW(syscall(SYS_execveat, AT_FDCWD, "link", words, environment, AT_SYMLINK_NOFOLLOW));
+    SHOW(syscall(SYS_execveat, AT_FDCWD, "link", words, environment, 0));
+    SHOW(syscall(SYS_execveat, AT_FDCWD, self, words, environment, 1));
+    close(program);
+    close(folder);
+    close(data);
+    unlink("link");
+    unlink("data");
+}
+
 static int be_through_the_link(const char *wanted)
 {
     char path[4096] = "";
@@ -428,7 +462,7 @@ int main(int count, char **words, char **environment)
         return be_child(count, words, environment);
     }
     if (count > 1 && strcmp(words[1], "--count") == 0) {
-        return count == 5 && strlen(words[4]) == 99999 ? 12 : 1;
+        return count == 5 && (strlen(words[4]) == 99999 || words[4][0] == 'c') ? 12 : 1;
     }
     if (count > 2 && strcmp(words[1], "--exe") == 0) {
         return be_through_the_link(words[2]);
@@ -440,6 +474,7 @@ int main(int count, char **words, char **environment)
     orphans();
     executing();
     through_the_link();
+    at_descriptors();
     big_arguments();
     too_many_arguments();
     many();
