@@ -21,7 +21,11 @@ class Figure:
     name: str
     value: int
     runs: int
-    cost: str
+    section: List[measure.Count]
+
+    @property
+    def cost(self):
+        return measure.cost_line(self.name, self.section, self.runs)
 
     def lines(self):
         return f"bench: {self.name} {self.value} instructions {self.runs}\n{self.cost}"
@@ -92,16 +96,15 @@ def parse_lines(text):
 def boot_figure(section):
     """Instructions from the kernel's first to the program's."""
     executed = sum(count.executed for count in section if count.kind != "ipi")
-    return Figure("boot_to_user", executed, 1, measure.cost_line("boot_to_user", section, 1))
+    return Figure("boot_to_user", executed, 1, section)
 
 
 def join(figures, sections):
     """Figures with their costs: the first section is the boot, then two for each figure."""
     names = [name for name, _, _ in figures]
-    costs = measure.by_figure(sections, names)
+    counted = measure.by_figure(sections, names)
     return [boot_figure(sections[0])] + [
-        Figure(name, value, runs, measure.cost_line(name, costs[name], runs))
-        for name, value, runs in figures]
+        Figure(name, value, runs, counted[name]) for name, value, runs in figures]
 
 
 def run(kernel, program, timeout) -> List[Figure]:
