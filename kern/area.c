@@ -19,10 +19,13 @@
 #define SLOT_BITS     27U                        /* of area.slot, the index; the class is above */
 #define RECORD_SHIFT  6U                         /* records are objects of 64 bytes */
 #define RELEASE_BATCH 64U                        /* pages flushed and freed at a time */
+#define FRAMES_NOTED  4U                         /* as many as a thread's stack has */
 
 struct area_record {
     struct area area;         /* first */
     struct area_record *next; /* L  while free */
+    /* I  the first frames: a stack's, so that it changes hands without a walk over the tables */
+    uint64_t frames[FRAMES_NOTED];
 };
 _Static_assert(sizeof(struct area_record) <= 1U << RECORD_SHIFT, "a record fits its class");
 
@@ -180,30 +183,36 @@ static void pages_release(uintptr_t address, size_t pages)
     }
 }
 
-static hx_err page_add(uintptr_t address, unsigned protection, owner_tag owner)
+static hx_err page_add(uintptr_t address, unsigned protection, owner_tag owner, uint64_t *physical)
 {
-    uint64_t physical;
-    hx_err error = frames_allocate(0, owner, &physical);
+    hx_err error = frames_allocate(0, owner, physical);
 
     if (error != HX_OK) {
         return error;
     }
-    memset(hal_direct_map(physical), 0, HAL_PAGE_SIZE);
-    error = kernel_space_map(address, physical, 1, protection);
+    memset(hal_direct_map(*physical), 0, HAL_PAGE_SIZE);
+    error = kernel_space_map(address, *physical, 1, protection);
     if (error != HX_OK) {
-        frames_free(physical, 0);
+        frames_free(*physical, 0);
     }
     return error;
 }
 
-static hx_err pages_add(uintptr_t address, size_t pages, unsigned protection, owner_tag owner)
+static hx_err pages_add(struct area_record *record, size_t pages, unsigned protection,
+                        owner_tag owner)
 {
+    uintptr_t address = record->area.base;
+
     for (size_t i = 0; i < pages; i++) {
-        hx_err error = page_add(address + i * HAL_PAGE_SIZE, protection, owner);
+        uint64_t physical;
+        hx_err error = page_add(address + i * HAL_PAGE_SIZE, protection, owner, &physical);
 
         if (error != HX_OK) {
             pages_release(address, i);
             return error;
+        }
+        if (i < FRAMES_NOTED) {
+            record->frames[i] = physical;
         }
     }
     return HX_OK;
@@ -223,7 +232,7 @@ hx_err area_allocate(size_t pages, unsigned protection, owner_tag owner, struct 
     if (error != HX_OK) {
         return error;
     }
-    error = pages_add(record->area.base, pages, protection, owner);
+    error = pages_add(record, pages, protection, owner);
     if (error != HX_OK) {
         slot_put(record);
         return error;
@@ -238,7 +247,13 @@ hx_err area_allocate(size_t pages, unsigned protection, owner_tag owner, struct 
 
 void area_give(struct area *area, owner_tag owner)
 {
-    for (size_t i = 0; i < area->pages; i++) {
+    const struct area_record *record = HX_CONTAINER_OF(area, struct area_record, area);
+    size_t noted = area->pages < FRAMES_NOTED ? area->pages : FRAMES_NOTED;
+
+    for (size_t i = 0; i < noted; i++) {
+        frames_give(record->frames[i], owner);
+    }
+    for (size_t i = noted; i < area->pages; i++) {
         frames_give(frame_behind(area->base + i * HAL_PAGE_SIZE), owner);
     }
     area->owner = owner;

@@ -122,9 +122,14 @@ static struct frame *frame_at(uint64_t physical)
     return &no_frame;
 }
 
-static struct frame *frame_around(uint64_t physical)
+/* The first zone is as a rule the only one, or the largest. */
+static inline struct frame *frame_around(uint64_t physical)
 {
-    return frame_at(physical & ~(uint64_t)(HAL_PAGE_SIZE - 1));
+    uint64_t number = physical >> HAL_PAGE_SHIFT;
+
+    return HX_LIKELY(is_in_zone(&pool.zones[0], number))
+               ? frame_in_zone(&pool.zones[0], number)
+               : frame_at(physical & ~(uint64_t)(HAL_PAGE_SIZE - 1));
 }
 
 static uint32_t index_of(const struct frame *frame)
@@ -537,7 +542,6 @@ static HX_NOINLINE void free_slow(uint64_t physical, unsigned order)
     }
 }
 
-/* The first zone is as a rule the only one, or the largest. */
 void frames_free(uint64_t physical, unsigned order)
 {
     uint64_t number = number_of(physical);
@@ -602,10 +606,7 @@ uint64_t frames_private(uint64_t physical)
 
 _Atomic uint64_t *frames_private_word(uint64_t physical)
 {
-    uint64_t number = physical >> HAL_PAGE_SHIFT;
-    struct frame *frame = HX_LIKELY(is_in_zone(&pool.zones[0], number))
-                              ? frame_in_zone(&pool.zones[0], number)
-                              : frame_around(physical);
+    struct frame *frame = frame_around(physical);
 
     HX_DEBUG_ASSERT(state_of(frame) >= FRAME_ALLOCATED, "a free frame has no private word");
     return &frame->private_word;
