@@ -49,18 +49,16 @@ bool string_has_prefix(const char *text, const char *prefix)
 
 bool string_copy(char *to, size_t size, const char *text)
 {
-    size_t length = string_length_max(text, size);
-    bool fits = length < size;
-
-    if (size == 0) {
-        return false;
+    for (size_t i = 0; i < size; i++) {
+        to[i] = text[i];
+        if (text[i] == '\0') {
+            return true;
+        }
     }
-    if (!fits) {
-        length = size - 1;
+    if (size != 0) {
+        to[size - 1] = '\0';
     }
-    memcpy(to, text, length);
-    to[length] = '\0';
-    return fits;
+    return false;
 }
 
 const char *string_find(const char *text, char byte)

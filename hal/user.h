@@ -67,7 +67,8 @@ HX_MUST_USE hx_err hal_user_compare_exchange_u32(uintptr_t address, uint32_t *ex
 size_t hal_user_state_size(void);
 void hal_user_attach(struct hal_thread *hal, void *state);
 
-/* Copy the calling thread's present floating point and vector registers into another's memory. */
+/* Copy the calling thread's present floating point and vector registers into another's memory, as
+ * hal_user_attach left it. */
 void hal_user_state_copy(void *to);
 
 /* Give the calling thread the floating point registers a program starts with (exec). */

@@ -2,6 +2,7 @@
  */
 #include <base/assert.h>
 #include <base/format.h>
+#include <base/memory.h>
 #include <base/string.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
@@ -211,6 +212,11 @@ static void thread_main(void *argument)
 
 static void init_thread(struct thread *thread, const struct thread_options *options)
 {
+    /* Of a record that is not in use, who looks at all threads reads the instance. */
+    memset(thread, 0, offsetof(struct thread, gate_records));
+    for (size_t i = 0; i < HX_ARRAY_SIZE(thread->gate_records); i++) {
+        atomic_init(&thread->gate_records[i].instance, NULL);
+    }
     init_common(thread, options->name != NULL ? options->name : "unnamed");
     thread->entry = options->entry;
     thread->argument = options->argument;
@@ -244,7 +250,7 @@ hx_err thread_create(const struct thread_options *options, struct thread **threa
     }
 
     owner_tag owner = options->owner != OWNER_NONE ? options->owner : OWNER_CORE;
-    struct thread *created = heap_allocate_zeroed(sizeof(*created), owner);
+    struct thread *created = heap_allocate(sizeof(*created), owner);
 
     if (created == NULL) {
         return HX_ENOMEM;

@@ -255,17 +255,12 @@ void hal_user_detach(void)
 void hal_user_state_copy(void *to)
 {
     const struct hal_thread *self = machine_half(hal_thread_current());
-    hal_interrupt_state state;
 
-    if (self->fpu == NULL) {
-        x86_fpu_clear(to);
-        return;
+    /* What is not saved stays as hal_user_attach cleared it: nothing of the heap gets to user mode.
+     */
+    if (self->fpu != NULL) {
+        x86_fpu_save(to);
     }
-    state = hal_interrupts_save();
-    x86_fpu_save(self->fpu);
-    hal_interrupts_restore(state);
-    /* A switch from here on stores the same registers once more. */
-    memcpy(to, self->fpu, x86_fpu_area_size());
 }
 
 void hal_user_state_reset(void)

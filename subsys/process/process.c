@@ -20,6 +20,14 @@ static struct wait_queue first_ended;
 
 /* --- one process ------------------------------------------------------------------------------ */
 
+/* What begins with zeros and ends with signals, which are made elsewhere.  NULL: out of memory. */
+static void *allocate_cleared(size_t size, size_t cleared)
+{
+    void *made = heap_allocate(size, OWNER_CORE);
+
+    return made != NULL ? memset(made, 0, cleared) : NULL;
+}
+
 static void init_fields(struct process *process, const char *name)
 {
     (void)string_copy(process->name, sizeof(process->name), name);
@@ -39,7 +47,7 @@ static void init_fields(struct process *process, const char *name)
 
 hx_err process_allocate(const char *name, struct process **process)
 {
-    struct process *made = heap_allocate_zeroed(sizeof(*made), OWNER_CORE);
+    struct process *made = allocate_cleared(sizeof(*made), offsetof(struct process, signals));
     hx_err error = made != NULL ? resource_owner_open(name, &made->owner) : HX_ENOMEM;
 
     if (error != HX_OK) {
@@ -107,7 +115,8 @@ static hx_err create_kernel_half(struct user_thread *thread, const char *name)
 
 hx_err user_thread_create(struct process *process, const char *name, struct user_thread **thread)
 {
-    struct user_thread *made = heap_allocate_zeroed(sizeof(*made), OWNER_CORE);
+    struct user_thread *made =
+        allocate_cleared(sizeof(*made), offsetof(struct user_thread, pending));
     hx_err error = HX_ENOMEM;
 
     if (made == NULL) {
@@ -184,6 +193,7 @@ static hx_err enter_first_locked(struct process *process)
         error = group_create_locked(process->id, session, &group);
     }
     if (error == HX_OK) {
+        memset(process->signals.actions, 0, sizeof(process->signals.actions));
         group_enter_locked(process, group);
         id_find(process->id)->process = process;
         atomic_fetch_add_explicit(&alive_count, 1, memory_order_relaxed);

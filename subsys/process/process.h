@@ -110,15 +110,14 @@ struct process {
     uint64_t started_ns;                          /* I  hal_clock_now() */
 
     struct spinlock lock;
-    struct list threads;         /* L  by user_thread.link */
-    uint32_t thread_count;       /* L */
-    struct signal_state signals; /* L */
-    bool is_ending;              /* L  no thread may be added; all are told to end */
-    bool is_executing;           /* L  a thread runs exec, the others end */
-    bool is_stopped;             /* L  by SIGSTOP and its like */
-    bool has_exec;               /* M  has run exec since fork (setpgid) */
-    int exit_status;             /* L  as wait4 tells it, once is_ending */
-    uint32_t exit_signal;        /* I  what the parent gets; 0: none */
+    struct list threads;   /* L  by user_thread.link */
+    uint32_t thread_count; /* L */
+    bool is_ending;        /* L  no thread may be added; all are told to end */
+    bool is_executing;     /* L  a thread runs exec, the others end */
+    bool is_stopped;       /* L  by SIGSTOP and its like */
+    bool has_exec;         /* M  has run exec since fork (setpgid) */
+    int exit_status;       /* L  as wait4 tells it, once is_ending */
+    uint32_t exit_signal;  /* I  what the parent gets; 0: none */
 
     struct wait_queue child_changed;     /* woken when a child ends, stops or continues */
     struct wait_queue stopped;           /* its stopped threads wait here */
@@ -136,6 +135,7 @@ struct process {
     struct interval_timers *intervals;   /* M  NULL: never set */
     struct wait_queue *vfork_done;       /* M  its parent waits for exec or end; NULL */
     bool is_dumpable;                    /* A */
+    struct signal_state signals;         /* L  last: made in parts, so that most is written once */
 };
 
 /* What is kept of a thread beyond the kernel's own struct thread. Keys as above; O = the thread
@@ -147,7 +147,6 @@ struct user_thread {
     struct list link;                     /* L */
     void *registers;                      /* I  hal_user_attach */
     struct hal_frame start;               /* O  registers it starts with */
-    struct signal_pending pending;        /* L */
     uint64_t blocked;                     /* O to write, L to read by others: mask of signals */
     uint64_t saved_blocked;               /* O  to restore after sigsuspend, ppoll */
     uint64_t awaited;                     /* L  signal_wait takes these, blocked or not */
@@ -165,6 +164,7 @@ struct user_thread {
     uint64_t counted_ns;         /* O  CPU time its process has been told of; as is_counted */
     uint64_t fault_address;      /* O  of the last fault, for the signal's information */
     char name[PROCESS_NAME_MAX]; /* O */
+    struct signal_pending pending; /* L  last, as a process's signals */
 };
 
 extern struct mutex process_mutex;

@@ -82,9 +82,9 @@ struct signal_detail {
 /* Signals that wait to be taken: one detail for each standard one, a queue of real-time ones. */
 struct signal_pending {
     uint64_t mask;
-    struct signal_detail standard[SIGNAL_STANDARD];
     struct list queued; /* struct signal_entry, oldest first */
     uint32_t count;
+    struct signal_detail standard[SIGNAL_STANDARD]; /* of those in the mask; else unspecified */
 };
 
 enum signal_action_flags { /* Linux's */
