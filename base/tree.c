@@ -1,4 +1,5 @@
 #include <base/tree.h>
+#include <stdbool.h>
 
 enum { LESSER, GREATER };
 
@@ -14,20 +15,24 @@ static uint64_t largest_of(const struct tree_node *node)
     return node == NULL ? 0 : node->largest;
 }
 
-/* Compute what a node says of its subtree. */
-static void sum_up(struct tree_node *node)
+/* Compute what a node says of its subtree.  Returns whether that is new. */
+static bool sum_up(struct tree_node *node)
 {
-    uint32_t lesser = height_of(node->children[LESSER]);
-    uint32_t greater = height_of(node->children[GREATER]);
-    uint64_t largest = node->value;
+    uint32_t height = height_of(node->children[LESSER]);
+    uint64_t largest = largest_of(node->children[LESSER]);
+    bool is_new;
 
-    for (int side = LESSER; side <= GREATER; side++) {
-        if (largest_of(node->children[side]) > largest) {
-            largest = node->children[side]->largest;
-        }
+    if (height_of(node->children[GREATER]) > height) {
+        height = height_of(node->children[GREATER]);
     }
-    node->height = 1 + (lesser > greater ? lesser : greater);
+    if (largest_of(node->children[GREATER]) > largest) {
+        largest = node->children[GREATER]->largest;
+    }
+    largest = node->value > largest ? node->value : largest;
+    is_new = node->height != height + 1 || node->largest != largest;
+    node->height = height + 1;
     node->largest = largest;
+    return is_new;
 }
 
 /* Put `node` (may be NULL) where `old` hangs: below its parent, or at the root. */
@@ -57,8 +62,8 @@ static struct tree_node *rotate(struct tree *tree, struct tree_node *node, int s
     }
     child->children[!side] = node;
     node->parent = child;
-    sum_up(node);
-    sum_up(child);
+    (void)sum_up(node);
+    (void)sum_up(child);
     return child;
 }
 
@@ -73,10 +78,12 @@ static struct tree_node *lower(struct tree *tree, struct tree_node *node, int si
     return rotate(tree, node, side);
 }
 
-/* Restore heights and balance from a node up to the root. */
-static void balance_from(struct tree *tree, struct tree_node *node)
+/* Restore heights and balance from a node up: as far as anything is new, or to the root. */
+static void balance_from(struct tree *tree, struct tree_node *node, bool to_root)
 {
-    while (node != NULL) {
+    bool goes_on = true;
+
+    for (; node != NULL && goes_on; node = node->parent) {
         uint32_t lesser = height_of(node->children[LESSER]);
         uint32_t greater = height_of(node->children[GREATER]);
 
@@ -85,15 +92,15 @@ static void balance_from(struct tree *tree, struct tree_node *node)
         } else if (greater > lesser + 1) {
             node = lower(tree, node, GREATER);
         } else {
-            sum_up(node);
+            goes_on = sum_up(node) || to_root;
         }
-        node = node->parent;
     }
 }
 
 /* --- changing --------------------------------------------------------------------------------- */
 
-void tree_insert(struct tree *tree, struct tree_node *node)
+/* Hang a node where its key belongs, as a leaf. */
+static void hang(struct tree *tree, struct tree_node *node)
 {
     struct tree_node *parent = NULL;
     struct tree_node **link = &tree->root;
@@ -106,7 +113,24 @@ void tree_insert(struct tree *tree, struct tree_node *node)
     node->children[LESSER] = NULL;
     node->children[GREATER] = NULL;
     *link = node;
-    balance_from(tree, node);
+}
+
+void tree_insert(struct tree *tree, struct tree_node *node)
+{
+    hang(tree, node);
+    node->height = 1;
+    node->largest = node->value;
+    balance_from(tree, node->parent, false);
+}
+
+/* Nodes that come after their parents hang as they did, without being balanced. */
+void tree_insert_copy(struct tree *tree, struct tree_node *node, const struct tree_node *original)
+{
+    node->key = original->key;
+    node->value = original->value;
+    node->largest = original->largest;
+    node->height = original->height;
+    hang(tree, node);
 }
 
 /* The least node of a subtree that is not empty. */
@@ -146,14 +170,15 @@ void tree_remove(struct tree *tree, struct tree_node *node)
     } else {
         replace_below(tree, node->parent, node, node->children[node->children[LESSER] == NULL]);
     }
-    balance_from(tree, from);
+    /* To the root: one further up may be another node than before. */
+    balance_from(tree, from, true);
 }
 
 void tree_set_value(struct tree_node *node, uint64_t value)
 {
     node->value = value;
-    for (; node != NULL; node = node->parent) {
-        sum_up(node);
+    while (node != NULL && sum_up(node)) {
+        node = node->parent;
     }
 }
 
@@ -258,4 +283,19 @@ struct tree_node *tree_next(const struct tree_node *node)
 struct tree_node *tree_previous(const struct tree_node *node)
 {
     return neighbour(node, LESSER);
+}
+
+struct tree_node *tree_next_below(const struct tree_node *node)
+{
+    const struct tree_node *from = NULL;
+
+    if (node->children[LESSER] != NULL) {
+        return node->children[LESSER];
+    }
+    /* Up to where there is a greater side that has not been walked. */
+    while (node != NULL && (node->children[GREATER] == NULL || node->children[GREATER] == from)) {
+        from = node;
+        node = node->parent;
+    }
+    return node != NULL ? node->children[GREATER] : NULL;
 }

@@ -31,6 +31,14 @@ struct tree {
 /* Insert a node whose key and value are set; the other fields are overwritten. */
 void tree_insert(struct tree *tree, struct tree_node *node);
 
+/*
+ * Copy a tree node by node: insert one in the place its original has in another tree, with the same
+ * key and value. The originals come in the order of tree_next_below from the root on, and their
+ * tree does not change meanwhile; afterwards both are alike. Only inserting copies and walking is
+ * allowed before the last.
+ */
+void tree_insert_copy(struct tree *tree, struct tree_node *node, const struct tree_node *original);
+
 /* Take out a node that is in this tree. */
 void tree_remove(struct tree *tree, struct tree_node *node);
 
@@ -51,5 +59,8 @@ struct tree_node *tree_last(const struct tree *tree);
 /* Neighbours in the order of keys; NULL at the ends. */
 struct tree_node *tree_next(const struct tree_node *node);
 struct tree_node *tree_previous(const struct tree_node *node);
+
+/* The node after this one in the order in which each node comes before all below it; NULL: last. */
+struct tree_node *tree_next_below(const struct tree_node *node);
 
 #endif

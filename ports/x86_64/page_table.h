@@ -39,6 +39,15 @@ static inline uint64_t *entry_table(uint64_t entry)
  */
 uint64_t *x86_find_entry(struct hal_space *space, uintptr_t address, bool create);
 
+/* Entries that are looked at as one: most of a table is empty. */
+#define SCAN_GROUP 8U
+
+static inline bool is_group_empty(const uint64_t *group)
+{
+    return (group[0] | group[1] | group[2] | group[3] | group[4] | group[5] | group[6] |
+            group[7]) == 0;
+}
+
 static inline uint64_t entry_flags(unsigned protection)
 {
     uint64_t flags = PTE_PRESENT;

@@ -20,7 +20,6 @@
 #define NOTES_MAX    500U /* below the directory's entries that lead somewhere */
 #define SPARE_TABLES 32U
 #define SPARE_SPACES 4U
-#define SCAN_GROUP   8U /* entries that are looked at as one: most of a table is empty */
 
 extern uint64_t boot_pdpt_high[TABLE_ENTRIES];
 
@@ -111,12 +110,6 @@ uint64_t *x86_user_table_make(struct hal_space *space, uint64_t *entry)
     directory->noted += count <= NOTES_MAX ? 2 : 0;
     *entry = hal_direct_physical(table) | PTE_PRESENT | PTE_WRITE | PTE_USER;
     return table;
-}
-
-static bool is_group_empty(const uint64_t *group)
-{
-    return (group[0] | group[1] | group[2] | group[3] | group[4] | group[5] | group[6] |
-            group[7]) == 0;
 }
 
 /* Return the tables below `count` entries of the given level, and clear these. */

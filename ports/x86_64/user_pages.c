@@ -3,6 +3,8 @@
 #include <ports/x86_64/layout.h>
 #include <ports/x86_64/page_table.h>
 
+#define TABLE_SPAN (TABLE_ENTRIES * HAL_PAGE_SIZE) /* of a last table */
+
 static bool is_user_page(uintptr_t address)
 {
     return address - USER_BASE < USER_SIZE;
@@ -97,26 +99,49 @@ static uint64_t *find_leaf_table(struct hal_space *space, uintptr_t address, siz
     return table;
 }
 
+/* Show one page that is there.  Returns whether the walk goes on. */
+static inline bool visit(uint64_t *entry, uintptr_t address, hal_page_visitor visitor,
+                         void *argument)
+{
+    const struct hal_page old = decode(*entry);
+    struct hal_page page = old;
+    bool goes_on = visitor(argument, address, &page);
+
+    if (page.protection != old.protection || page.physical != old.physical) {
+        *(volatile uint64_t *)entry = encode(page);
+    }
+    return goes_on;
+}
+
+/* The first entry from one on that is not empty; none before `end`: one at or behind that. */
+static inline uint64_t *find_used(uint64_t *entry, const uint64_t *end)
+{
+    while (entry < end && *entry == 0) {
+        bool is_group = (uintptr_t)entry % (SCAN_GROUP * sizeof(*entry)) == 0;
+
+        entry += is_group && is_group_empty(entry) ? SCAN_GROUP : 1;
+    }
+    return entry;
+}
+
 /* Show what is in one table from an address on; true: the walk goes on at *address. */
 static bool visit_table(uint64_t *table, uintptr_t *address, uintptr_t end,
                         hal_page_visitor visitor, void *argument)
 {
-    for (unsigned i = table_index(*address, 0); i < TABLE_ENTRIES && *address < end; i++) {
-        uintptr_t at = *address;
-        uint64_t entry = table[i];
+    uintptr_t start = *address;
+    uintptr_t table_end = (start | (TABLE_SPAN - 1)) + 1;
+    uint64_t *first = &table[table_index(start, 0)];
+    const uint64_t *last;
 
-        *address += HAL_PAGE_SIZE;
-        if (entry != 0) {
-            const struct hal_page old = decode(entry);
-            struct hal_page page = old;
-            bool goes_on = visitor(argument, at, &page);
+    *address = end < table_end ? end : table_end;
+    last = first + ((*address - start) >> HAL_PAGE_SHIFT);
+    for (uint64_t *entry = find_used(first, last); entry < last;
+         entry = find_used(entry + 1, last)) {
+        uintptr_t at = start + ((uintptr_t)(entry - first) << HAL_PAGE_SHIFT);
 
-            if (page.protection != old.protection || page.physical != old.physical) {
-                *(volatile uint64_t *)&table[i] = encode(page);
-            }
-            if (!goes_on) {
-                return false;
-            }
+        if (!visit(entry, at, visitor, argument)) {
+            *address = at + HAL_PAGE_SIZE;
+            return false;
         }
     }
     return true;

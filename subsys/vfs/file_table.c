@@ -24,7 +24,14 @@ struct file_table {
     uint32_t capacity;           /* L */
     uint32_t limit;              /* L */
     uint32_t lowest_free;        /* L  no free one below */
+    uint32_t used_end;           /* L  places from here on were never used */
 };
+
+/* A place is filled. */
+static void note_used_locked(struct file_table *table, uint32_t at)
+{
+    table->used_end = at < table->used_end ? table->used_end : at + 1;
+}
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -78,7 +85,7 @@ void file_table_put(struct file_table *table)
         atomic_fetch_sub_explicit(&table->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    for (uint32_t i = 0; i < table->capacity; i++) {
+    for (uint32_t i = 0; i < table->used_end; i++) {
         give_up(table, table->entries[i]);
     }
     heap_free(table->entries);
@@ -201,6 +208,7 @@ static hx_err try_add(struct file_table *table, struct descriptor entry, uint32_
 
     if (error == HX_OK) {
         table->entries[*descriptor] = entry;
+        note_used_locked(table, *descriptor);
     }
     spinlock_release(&table->lock, state);
     return error;
@@ -245,7 +253,9 @@ static hx_err exchange(struct file_table *table, uint32_t at, struct descriptor 
         table->entries[at] = entry;
         error = HX_OK;
     }
-    if (entry.file == NULL && at < table->lowest_free) {
+    if (entry.file != NULL && error == HX_OK) {
+        note_used_locked(table, at);
+    } else if (entry.file == NULL && at < table->lowest_free) {
         table->lowest_free = at;
     }
     spinlock_release(&table->lock, state);
@@ -327,7 +337,7 @@ hx_err file_table_close(struct file_table *table, int descriptor)
 static hx_err take_marked(struct file_table *table, uint32_t at, struct descriptor *old)
 {
     hal_interrupt_state state = spinlock_acquire(&table->lock);
-    hx_err error = at < table->capacity ? HX_OK : HX_ENOENT;
+    hx_err error = at < table->used_end ? HX_OK : HX_ENOENT;
 
     *old = (struct descriptor){0};
     if (error == HX_OK && table->entries[at].close_on_exec) {
@@ -378,18 +388,27 @@ hx_err file_table_set_close_on_exec(struct file_table *table, int descriptor, bo
 
 /* --- copying ---------------------------------------------------------------------------------- */
 
+static void copy_entry(struct descriptor *to, const struct descriptor *from)
+{
+    if (from->file != NULL) {
+        to->file = file_get(from->file);
+        to->close_on_exec = from->close_on_exec;
+    }
+}
+
+/* The copy's places are empty before. Returns what room is needed; nothing is copied if there is
+ * less. */
 static uint32_t copy_entries(struct file_table *from, struct file_table *to)
 {
     uint32_t needed;
     hal_interrupt_state state = spinlock_acquire(&from->lock);
 
     needed = from->capacity;
-    for (uint32_t i = 0; i < needed && needed <= to->capacity; i++) {
-        to->entries[i] = from->entries[i];
-        to->entries[i].charge = RESOURCE_HANDLE_NONE;
-        if (to->entries[i].file != NULL) {
-            file_get(to->entries[i].file);
+    if (needed <= to->capacity) {
+        for (uint32_t i = 0; i < from->used_end; i++) {
+            copy_entry(&to->entries[i], &from->entries[i]);
         }
+        to->used_end = from->used_end;
     }
     to->lowest_free = from->lowest_free;
     to->limit = from->limit;
@@ -401,7 +420,7 @@ static hx_err charge_all(struct file_table *table)
 {
     hx_err error = HX_OK;
 
-    for (uint32_t i = 0; i < table->capacity && error == HX_OK; i++) {
+    for (uint32_t i = 0; i < table->used_end && error == HX_OK; i++) {
         if (table->entries[i].file != NULL) {
             error = resource_allocate(table->owner, RESOURCE_FILE_HANDLES, 1,
                                       &table->entries[i].charge);

@@ -47,12 +47,14 @@ bool address_space_try_get(struct address_space *space)
 /* Locked only for the objects' sake, which may be at the mappings: nobody else knows the space. */
 static void remove_all(struct address_space *space, struct list *gone)
 {
-    const struct mapping *mapping;
+    struct mapping *mapping;
 
     mutex_lock(&space->lock);
     mapping = mapping_of_node(tree_first(&space->mappings));
-    for (; mapping != NULL; mapping = mapping_next(mapping)) {
-        pages_remove_unflushed(space, mapping_start(mapping), mapping->end);
+    while (mapping != NULL) {
+        uintptr_t start = mapping_start(mapping);
+
+        pages_remove_unflushed(space, start, mapping_run_end(&mapping));
     }
     mappings_remove_all(space, gone);
     mutex_unlock(&space->lock);
@@ -89,25 +91,42 @@ static hx_err fork_mapping(struct mapping *from, struct address_space *to)
         return HX_ENOMEM;
     }
     mapping_insert_copy(copy, from);
-    return pages_share(from, to);
+    return HX_OK;
+}
+
+static hx_err fork_mappings(struct address_space *from, struct address_space *to)
+{
+    hx_err error = HX_OK;
+
+    for (struct tree_node *node = from->mappings.root; node != NULL && error == HX_OK;
+         node = tree_next_below(node)) {
+        error = fork_mapping(mapping_of_node(node), to);
+    }
+    return error;
+}
+
+static hx_err fork_pages(struct address_space *from, struct address_space *to)
+{
+    struct mapping *mapping = mapping_of_node(tree_first(&from->mappings));
+    hx_err error = HX_OK;
+
+    while (mapping != NULL && error == HX_OK) {
+        uintptr_t start = mapping_start(mapping);
+
+        error = pages_share(from, start, mapping_run_end(&mapping), to);
+    }
+    return error;
 }
 
 static hx_err fork_locked(struct address_space *from, struct address_space *to)
 {
-    struct mapping *mapping = mapping_of_node(tree_first(&from->mappings));
+    hx_err error = fork_mappings(from, to);
 
     to->break_start = from->break_start;
     to->break_end = from->break_end;
     to->stack_limit = from->stack_limit;
     to->total_limit = from->total_limit;
-    for (; mapping != NULL; mapping = mapping_next(mapping)) {
-        hx_err error = fork_mapping(mapping, to);
-
-        if (error != HX_OK) {
-            return error;
-        }
-    }
-    return HX_OK;
+    return error == HX_OK ? fork_pages(from, to) : error;
 }
 
 hx_err address_space_fork(struct address_space *from, owner_tag owner, struct address_space **to)

@@ -23,6 +23,17 @@ struct mapping *mapping_next(const struct mapping *mapping)
     return mapping_of_node(tree_next(&mapping->node));
 }
 
+uintptr_t mapping_run_end(struct mapping **mapping)
+{
+    uintptr_t end;
+
+    do {
+        end = (*mapping)->end;
+        *mapping = mapping_next(*mapping);
+    } while (*mapping != NULL && mapping_start(*mapping) == end);
+    return end;
+}
+
 /* --- making and freeing ----------------------------------------------------------------------- */
 
 struct mapping *mapping_make(struct address_space *space, uintptr_t start, uintptr_t end,
@@ -99,12 +110,11 @@ static void update_gap(struct mapping *mapping)
     }
 }
 
-/* All of inserting but the gaps: the node's value is set. */
-static void enter(struct mapping *mapping)
+/* All of inserting but the tree. */
+static void count_in(struct mapping *mapping)
 {
     struct address_space *space = mapping->space;
 
-    tree_insert(&space->mappings, &mapping->node);
     space->mapping_count++;
     space->mapped_bytes += mapping->end - mapping_start(mapping);
     if (mapping->object != NULL) {
@@ -115,15 +125,16 @@ static void enter(struct mapping *mapping)
 void mapping_insert(struct mapping *mapping)
 {
     mapping->node.value = 0;
-    enter(mapping);
+    tree_insert(&mapping->space->mappings, &mapping->node);
+    count_in(mapping);
     update_gap(mapping);
     update_gap(mapping_next(mapping));
 }
 
 void mapping_insert_copy(struct mapping *mapping, const struct mapping *original)
 {
-    mapping->node.value = original->node.value;
-    enter(mapping);
+    tree_insert_copy(&mapping->space->mappings, &mapping->node, &original->node);
+    count_in(mapping);
 }
 
 void mapping_remove(struct mapping *mapping, struct list *gone)

@@ -201,7 +201,8 @@ hx_err pages_move(struct address_space *space, uintptr_t from, uintptr_t to, siz
 
 struct page_share {
     struct address_space *to;
-    bool is_reduced;
+    uintptr_t first; /* of those that lost the right to be written; 0: there are none */
+    uintptr_t last;
     hx_err error;
 };
 
@@ -236,23 +237,23 @@ static bool share_own_page(void *argument, uintptr_t address, struct hal_page *p
     if (share->error != HX_OK) {
         return false;
     }
-    share->is_reduced |= page->protection != shared.protection;
-    *page = shared;
+    if (page->protection != shared.protection) {
+        share->first = share->first != 0 ? share->first : address;
+        share->last = address;
+        *page = shared;
+    }
     return true;
 }
 
-hx_err pages_share(struct mapping *from, struct address_space *to)
+hx_err pages_share(struct address_space *from, uintptr_t start, uintptr_t end,
+                   struct address_space *to)
 {
     struct page_share share = {.to = to, .error = HX_OK};
-    size_t pages = (from->end - mapping_start(from)) >> HAL_PAGE_SHIFT;
 
-    if (mapping_is_shared(from)) {
-        return HX_OK;
-    }
-    (void)hal_space_for_each_page(from->space->hal, mapping_start(from), pages, share_own_page,
+    (void)hal_space_for_each_page(from->hal, start, (end - start) >> HAL_PAGE_SHIFT, share_own_page,
                                   &share);
-    if (share.is_reduced) {
-        pages_flush(from->space, mapping_start(from), pages);
+    if (share.first != 0) {
+        pages_flush(from, share.first, ((share.last - share.first) >> HAL_PAGE_SHIFT) + 1);
     }
     return share.error;
 }

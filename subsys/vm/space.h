@@ -87,6 +87,10 @@ struct mapping *mapping_at(const struct address_space *space, uintptr_t address)
 struct mapping *mapping_from(const struct address_space *space, uintptr_t address);
 struct mapping *mapping_next(const struct mapping *mapping);
 
+/* The end of what is mapped from a mapping on without a gap; *mapping is the next behind it, or
+ * NULL. */
+uintptr_t mapping_run_end(struct mapping **mapping);
+
 /* What a new mapping shows. */
 struct mapping_source {
     struct memory_object *object; /* NULL: anonymous */
@@ -103,8 +107,8 @@ struct mapping_source mapping_source_at(const struct mapping *mapping, uintptr_t
 void mapping_insert(struct mapping *mapping);
 void mapping_remove(struct mapping *mapping, struct list *gone);
 
-/* For spaces as a whole: put in the copy of another space's mapping, when all below it have been
- * copied; and take out all. */
+/* For spaces as a whole: put in the copy of another space's mapping, in the order of
+ * tree_insert_copy; and take out all. */
 void mapping_insert_copy(struct mapping *mapping, const struct mapping *original);
 void mappings_remove_all(struct address_space *space, struct list *gone);
 
@@ -163,8 +167,9 @@ void pages_protect(struct mapping *mapping, uintptr_t start, uintptr_t end);
 HX_MUST_USE hx_err pages_move(struct address_space *space, uintptr_t from, uintptr_t to,
                               size_t size);
 
-/* Let a child have a mapping's own pages, read-only for both.  Errors: HX_ENOMEM. */
-HX_MUST_USE hx_err pages_share(struct mapping *from, struct address_space *to);
+/* Let a child have the own pages of a range, read-only for both.  Errors: HX_ENOMEM. */
+HX_MUST_USE hx_err pages_share(struct address_space *from, uintptr_t start, uintptr_t end,
+                               struct address_space *to);
 
 uint64_t pages_count(struct address_space *space, uintptr_t start, uintptr_t end);
 

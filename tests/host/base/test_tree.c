@@ -192,6 +192,30 @@ static void any_sequence_agrees_with_an_array(void **state)
 
 /* Height is at most 1.4405 log2(n + 2): so searches of twice as many nodes grow by a step or two.
  */
+static void copies_in_the_order_of_parents_make_the_same_tree(void **state)
+{
+    static struct tree_node copies[ITEMS];
+    struct tree copy = {.root = NULL};
+    uint32_t count = 0;
+
+    (void)state;
+    start();
+    for (uint32_t i = 0; i < ITEMS; i += 3) {
+        put(&items[(i * 7) % ITEMS], i);
+    }
+    for (const struct tree_node *node = tree.root; node != NULL; node = tree_next_below(node)) {
+        tree_insert_copy(&copy, &copies[count++], node);
+    }
+    assert_int_equal(count, ITEMS / 3);
+    check_node(copy.root);
+    for (const struct tree_node *a = tree_first(&tree), *b = tree_first(&copy);
+         a != NULL || b != NULL; a = tree_next(a), b = tree_next(b)) {
+        assert_true(a != NULL && b != NULL);
+        assert_true(a->key == b->key && a->value == b->value && a->largest == b->largest);
+        assert_int_equal(a->height, b->height);
+    }
+}
+
 static void height_grows_with_the_logarithm(void **state)
 {
     const size_t count = 1U << 17;
@@ -226,6 +250,7 @@ int main(void)
         cmocka_unit_test(rising_and_falling_keys_stay_balanced),
         cmocka_unit_test(a_key_may_change_within_its_order),
         cmocka_unit_test(any_sequence_agrees_with_an_array),
+        cmocka_unit_test(copies_in_the_order_of_parents_make_the_same_tree),
         cmocka_unit_test(height_grows_with_the_logarithm),
     };
 
