@@ -41,11 +41,12 @@ struct hal_frame;
 enum hal_exception { HAL_EXCEPTION_LIST(HAL_EXCEPTION_ENUM) HAL_EXCEPTION_COUNT };
 #undef HAL_EXCEPTION_ENUM
 
-enum hal_exception hal_frame_exception(const struct hal_frame *frame);
+static inline enum hal_exception hal_frame_exception(const struct hal_frame *frame);
 uint64_t hal_frame_error_code(const struct hal_frame *frame);
 
-/* The address that faulted; valid for HAL_EXCEPTION_PAGE and HAL_EXCEPTION_STACK_OVERFLOW. */
-uintptr_t hal_frame_fault_address(const struct hal_frame *frame);
+/* The address that faulted; valid for HAL_EXCEPTION_PAGE and HAL_EXCEPTION_STACK_OVERFLOW. (This
+ * and the others that are inline come from the port.) */
+static inline uintptr_t hal_frame_fault_address(const struct hal_frame *frame);
 
 enum hal_fault_access {
     HAL_FAULT_PRESENT = 1U << 0, /* a protection fault, else nothing is mapped */
@@ -53,13 +54,13 @@ enum hal_fault_access {
     HAL_FAULT_EXECUTE = 1U << 2,
     HAL_FAULT_USER = 1U << 3,
 };
-unsigned hal_frame_fault_access(const struct hal_frame *frame);
+static inline unsigned hal_frame_fault_access(const struct hal_frame *frame);
 
 uintptr_t hal_frame_pc(const struct hal_frame *frame);
 uintptr_t hal_frame_sp(const struct hal_frame *frame);
 uintptr_t hal_frame_fp(const struct hal_frame *frame);
-bool hal_frame_is_user(const struct hal_frame *frame);
-bool hal_frame_interrupts_enabled(const struct hal_frame *frame);
+static inline bool hal_frame_is_user(const struct hal_frame *frame);
+static inline bool hal_frame_interrupts_enabled(const struct hal_frame *frame);
 
 /* Step a breakpoint's frame past its instruction, or any frame to another address. */
 void hal_frame_set_pc(struct hal_frame *frame, uintptr_t pc);

@@ -39,6 +39,9 @@ static inline uint64_t hal_direct_physical(const void *pointer);
  * Context: any.  (inline in the port) */
 static inline bool hal_user_is_range(uintptr_t address, size_t size);
 
+/* Fill a page, through its address in the direct map, with zeros.  (inline in the port) */
+static inline void hal_page_clear(void *page);
+
 /* A range of addresses. */
 struct hal_range {
     uintptr_t base;
@@ -54,7 +57,7 @@ struct hal_range hal_module_window(void);
 struct hal_range hal_user_module_window(void);
 
 /* Addresses of user programs: [base, base + size). */
-struct hal_range hal_user_window(void);
+static inline struct hal_range hal_user_window(void);
 
 /*
  * The kernel image's sections, for the memory report and for checks of protection.
@@ -131,10 +134,11 @@ struct hal_page {
 struct hal_entry;
 struct hal_entry *hal_space_entry(struct hal_space *space, uintptr_t address);
 
-/* Read and replace an entry. Neither checks nor flushes; what the protection is, the rules above
- * say.  Context: as hal_space_entry. */
-struct hal_page hal_entry_load(const struct hal_entry *entry);
-void hal_entry_store(struct hal_entry *entry, struct hal_page page);
+/* Whether an entry has no page; read and replace it. None of them checks nor flushes; what the
+ * protection is, the rules above say.  Context: as hal_space_entry. */
+static inline bool hal_entry_is_empty(const struct hal_entry *entry);
+static inline struct hal_page hal_entry_load(const struct hal_entry *entry);
+static inline void hal_entry_store(struct hal_entry *entry, struct hal_page page);
 
 /*
  * Call back for each entry of a range that is not empty, in rising order. The callback may change

@@ -283,13 +283,14 @@ static uint32_t block_take_locked(unsigned order)
 }
 
 /* Enter a block that was just taken as its owner's. */
-static inline void block_claim(struct frame *frame, unsigned order, owner_tag owner)
+static inline void block_claim(struct frame *frame, unsigned order, owner_tag owner,
+                               uint64_t private_word)
 {
     for (uint32_t i = 1; i < 1U << order; i++) {
         set_private(&frame[i], 0);
         set_state(&frame[i], FRAME_INSIDE);
     }
-    set_private(frame, 0);
+    set_private(frame, private_word);
     set_owner(frame, owner);
     set_state(frame, FRAME_ALLOCATED + order);
 }
@@ -328,7 +329,7 @@ static inline void count_allocation(struct frame_cache *cache)
 }
 
 /* Allocate from this CPU's cache; false: it is empty. */
-static inline bool cache_take(owner_tag owner, uint64_t *physical)
+static inline bool cache_take(owner_tag owner, uint64_t private_word, uint64_t *physical)
 {
     hal_interrupt_state state = hal_interrupts_save();
     struct frame_cache *cache = &caches[hal_cpu_id()];
@@ -345,7 +346,7 @@ static inline bool cache_take(owner_tag owner, uint64_t *physical)
     cache_set_count(cache, count - 1);
     count_allocation(cache);
     check_poison(frame, *physical, 0);
-    block_claim(frame, 0, owner);
+    block_claim(frame, 0, owner, private_word);
     hal_interrupts_restore(state);
     return true;
 }
@@ -472,7 +473,7 @@ static hx_err take_block(unsigned order, owner_tag owner, uint64_t *physical)
     spinlock_release(&pool.lock, state);
     *physical = address_of(frame);
     check_poison(frame, *physical, order);
-    block_claim(frame, order, owner);
+    block_claim(frame, order, owner, 0);
     return HX_OK;
 }
 
@@ -486,7 +487,7 @@ static HX_NOINLINE hx_err allocate_slow(unsigned order, owner_tag owner, uint64_
     if (!is_made_to_fail()) {
         if (order == 0) {
             cache_refill();
-            if (cache_take(owner, physical)) {
+            if (cache_take(owner, 0, physical)) {
                 return HX_OK;
             }
         }
@@ -506,10 +507,33 @@ hx_err frames_allocate(unsigned order, owner_tag owner, uint64_t *physical)
 {
     uint64_t countdown = atomic_load_explicit(&pool.fail_countdown, memory_order_relaxed);
 
-    if (HX_LIKELY((order | countdown) == 0 && owner != OWNER_NONE && cache_take(owner, physical))) {
+    if (HX_LIKELY((order | countdown) == 0 && owner != OWNER_NONE &&
+                  cache_take(owner, 0, physical))) {
         return HX_OK;
     }
     return allocate_slow(order, owner, physical);
+}
+
+static HX_NOINLINE hx_err allocate_slow_with(uint64_t private_word, owner_tag owner,
+                                             uint64_t *physical)
+{
+    hx_err error = allocate_slow(0, owner, physical);
+
+    if (error == HX_OK) {
+        frames_set_private(*physical, private_word);
+    }
+    return error;
+}
+
+hx_err frames_allocate_with(uint64_t private_word, owner_tag owner, uint64_t *physical)
+{
+    uint64_t countdown = atomic_load_explicit(&pool.fail_countdown, memory_order_relaxed);
+
+    if (HX_LIKELY(countdown == 0 && owner != OWNER_NONE &&
+                  cache_take(owner, private_word, physical))) {
+        return HX_OK;
+    }
+    return allocate_slow_with(private_word, owner, physical);
 }
 
 static void free_block(struct frame *frame, uint64_t physical, unsigned order)

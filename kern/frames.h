@@ -43,6 +43,9 @@ HX_MUST_USE hx_err frames_init(const struct frame_range *usable, size_t usable_c
  */
 HX_MUST_USE hx_err frames_allocate(unsigned order, owner_tag owner, uint64_t *physical);
 
+/* The same for one frame, whose private word (below) is that from the start. */
+HX_MUST_USE hx_err frames_allocate_with(uint64_t private_word, owner_tag owner, uint64_t *physical);
+
 /* Free a block. A wrong address, order or a double free is a failed assertion.  Context: any but
  * nmi. */
 void frames_free(uint64_t physical, unsigned order);

@@ -19,9 +19,10 @@ struct report {
     struct hal_frame frame; /* for a panic that no exception caused */
 };
 
-/* Keys: A = atomic, P = the panicking CPU */
+_Atomic uint32_t panic_cpu_plus_1; /* who panics */
+
+/* Keys: P = the panicking CPU */
 static struct {
-    _Atomic uint32_t cpu_plus_1;       /* A  who panics, 0: nobody */
     uint32_t depth;                    /* P  panics under way on it, one inside the other */
     bool is_breaking;                  /* P  a breakpoint is to be passed over */
     hal_interrupt_state interrupts;    /* P  as they were, for PANIC_CONTINUE */
@@ -107,12 +108,7 @@ static enum panic_action decide(const struct panic_context *context)
 
 bool panic_is_active(void)
 {
-    return atomic_load_explicit(&panicking.cpu_plus_1, memory_order_relaxed) != 0;
-}
-
-bool panic_is_mine(void)
-{
-    return atomic_load_explicit(&panicking.cpu_plus_1, memory_order_relaxed) == hal_cpu_id() + 1;
+    return atomic_load_explicit(&panic_cpu_plus_1, memory_order_relaxed) != 0;
 }
 
 /* Another CPU reports; it will stop this one. The line is in the ring for it to print. */
@@ -136,9 +132,8 @@ static struct report *begin(const char *format, va_list args)
     struct report *report;
 
     if (!panic_is_mine()) {
-        if (!atomic_compare_exchange_strong_explicit(&panicking.cpu_plus_1, &nobody,
-                                                     hal_cpu_id() + 1, memory_order_acq_rel,
-                                                     memory_order_relaxed)) {
+        if (!atomic_compare_exchange_strong_explicit(&panic_cpu_plus_1, &nobody, hal_cpu_id() + 1,
+                                                     memory_order_acq_rel, memory_order_relaxed)) {
             lose(format, args);
         }
         panicking.interrupts = interrupts;
@@ -224,7 +219,7 @@ static void finish(struct report *report, const struct hal_frame *frame)
 
     hal_interrupt_state interrupts = panicking.interrupts;
 
-    atomic_store_explicit(&panicking.cpu_plus_1, 0, memory_order_release);
+    atomic_store_explicit(&panic_cpu_plus_1, 0, memory_order_release);
     hal_interrupts_restore(interrupts);
 }
 

@@ -12,8 +12,10 @@
 #define CORE_PANIC_PANIC_H
 
 #include <core/kernel/state.h>
+#include <hal/cpu.h>
 #include <helix/attributes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -98,7 +100,7 @@ HX_COLD void panic_from_exception(struct hal_frame *frame);
 
 /* Whether some CPU, or the calling one, is panicking.  Context: any. */
 bool panic_is_active(void);
-bool panic_is_mine(void);
+static inline bool panic_is_mine(void);
 
 /*
  * Asked first by assert_failed(): ends the module that is on the processor and does not return, or
@@ -117,5 +119,14 @@ void panic_print(const struct panic_context *context, enum panic_action action);
 
 /* Where a debugger stops: executes the breakpoint instruction.  Context: panic. */
 HX_NOINLINE void panic_debug_break(void);
+
+/* The CPU that panics, and one; 0: none does.  panic.c writes it. */
+extern _Atomic uint32_t panic_cpu_plus_1;
+
+/* Asked at every exception.  Relaxed: what a CPU itself has written it sees. */
+static inline bool panic_is_mine(void)
+{
+    return atomic_load_explicit(&panic_cpu_plus_1, memory_order_relaxed) == hal_cpu_id() + 1;
+}
 
 #endif

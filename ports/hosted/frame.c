@@ -6,24 +6,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum hal_exception hal_frame_exception(const struct hal_frame *frame)
-{
-    return (enum hal_exception)frame->exception;
-}
-
 uint64_t hal_frame_error_code(const struct hal_frame *frame)
 {
     return frame->error_code;
-}
-
-uintptr_t hal_frame_fault_address(const struct hal_frame *frame)
-{
-    return frame->fault_address;
-}
-
-unsigned hal_frame_fault_access(const struct hal_frame *frame)
-{
-    return (unsigned)frame->access;
 }
 
 uintptr_t hal_frame_pc(const struct hal_frame *frame)
@@ -39,17 +24,6 @@ uintptr_t hal_frame_sp(const struct hal_frame *frame)
 uintptr_t hal_frame_fp(const struct hal_frame *frame)
 {
     return frame->rbp;
-}
-
-bool hal_frame_is_user(const struct hal_frame *frame)
-{
-    (void)frame;
-    return false;
-}
-
-bool hal_frame_interrupts_enabled(const struct hal_frame *frame)
-{
-    return frame->interrupts_enabled != 0;
 }
 
 void hal_frame_set_pc(struct hal_frame *frame, uintptr_t pc)

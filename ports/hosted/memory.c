@@ -187,7 +187,7 @@ struct hal_range hal_user_module_window(void)
     return (struct hal_range){.size = 0};
 }
 
-struct hal_range hal_user_window(void)
+struct hal_range hosted_user_window(void)
 {
     return kernel_space.windows[WINDOW_USER].range;
 }

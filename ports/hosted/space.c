@@ -120,13 +120,13 @@ static uint64_t encode(struct hal_page page)
     return page.physical | page.protection | (page.protection == HAL_MARK ? 0 : ENTRY_PRESENT);
 }
 
-struct hal_page hal_entry_load(const struct hal_entry *entry)
+struct hal_page hosted_entry_load(const struct hal_entry *entry)
 {
     return decode(
         atomic_load_explicit((const _Atomic uint64_t *)(const void *)entry, memory_order_acquire));
 }
 
-void hal_entry_store(struct hal_entry *entry, struct hal_page page)
+void hosted_entry_store(struct hal_entry *entry, struct hal_page page)
 {
     atomic_store_explicit((_Atomic uint64_t *)(void *)entry, encode(page), memory_order_release);
 }

@@ -206,7 +206,8 @@ entry_exception_swapped:
     pushq %rax
     pushq %rax
     leaq 16(%rsp), %rdi
-    call x86_exception
+    call kernel_exception
+    cli
     addq $16, %rsp
     jmp entry_return
 

@@ -333,11 +333,6 @@ struct hal_range hal_user_module_window(void)
     return (struct hal_range){USER_MODULE_BASE, USER_MODULE_SIZE};
 }
 
-struct hal_range hal_user_window(void)
-{
-    return (struct hal_range){USER_BASE, USER_SIZE};
-}
-
 struct hal_image hal_kernel_image(void)
 {
     return (struct hal_image){

@@ -14,20 +14,11 @@
 #define VECTOR_DOUBLE_FAULT 8
 #define VECTOR_PROTECTION   13
 #define VECTOR_PAGE_FAULT   14
-
-/* Page-fault error code (Intel SDM 3A 4.7). */
-#define FAULT_PRESENT (1U << 0)
-#define FAULT_WRITE   (1U << 1)
-#define FAULT_USER    (1U << 2)
-#define FAULT_FETCH   (1U << 4)
+_Static_assert(VECTOR_DOUBLE_FAULT == X86_VECTOR_DOUBLE_FAULT &&
+                   VECTOR_PAGE_FAULT == X86_VECTOR_PAGE_FAULT,
+               "the port's inline half has the same numbers");
 
 /* --- from entry.S ----------------------------------------------------------------------------- */
-
-void x86_exception(struct hal_frame *frame)
-{
-    kernel_exception(frame);
-    hal_interrupts_disable();
-}
 
 /* Whether the frame was redirected from user mode into the kernel. */
 bool x86_paranoid(struct hal_frame *frame)
@@ -75,7 +66,7 @@ void x86_frame_replaced(struct hal_frame *frame)
 
 /* --- accessors -------------------------------------------------------------------------------- */
 
-enum hal_exception hal_frame_exception(const struct hal_frame *frame)
+enum hal_exception x86_frame_exception(const struct hal_frame *frame)
 {
     static const uint8_t names[] = {
         [0] = HAL_EXCEPTION_DIVIDE,         [1] = HAL_EXCEPTION_DEBUG,
@@ -105,27 +96,6 @@ uint64_t hal_frame_error_code(const struct hal_frame *frame)
     return frame->error;
 }
 
-uintptr_t hal_frame_fault_address(const struct hal_frame *frame)
-{
-    bool has_address = frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT;
-
-    /* entry.S pushed CR2 twice (for alignment) before the frame. */
-    return has_address ? ((const uint64_t *)frame)[-1] : 0;
-}
-
-unsigned hal_frame_fault_access(const struct hal_frame *frame)
-{
-    unsigned access = 0;
-
-    if (frame->vector == VECTOR_PAGE_FAULT) {
-        access |= (frame->error & FAULT_PRESENT) != 0 ? HAL_FAULT_PRESENT : 0U;
-        access |= (frame->error & FAULT_WRITE) != 0 ? HAL_FAULT_WRITE : 0U;
-        access |= (frame->error & FAULT_FETCH) != 0 ? HAL_FAULT_EXECUTE : 0U;
-        access |= (frame->error & FAULT_USER) != 0 ? HAL_FAULT_USER : 0U;
-    }
-    return access;
-}
-
 uintptr_t hal_frame_pc(const struct hal_frame *frame)
 {
     return frame->rip;
@@ -139,16 +109,6 @@ uintptr_t hal_frame_sp(const struct hal_frame *frame)
 uintptr_t hal_frame_fp(const struct hal_frame *frame)
 {
     return frame->rbp;
-}
-
-bool hal_frame_is_user(const struct hal_frame *frame)
-{
-    return (frame->cs & 3) != 0;
-}
-
-bool hal_frame_interrupts_enabled(const struct hal_frame *frame)
-{
-    return (frame->rflags & X86_RFLAGS_IF) != 0;
 }
 
 void hal_frame_set_pc(struct hal_frame *frame, uintptr_t pc)

@@ -7,7 +7,6 @@
 
 struct hal_frame;
 
-void x86_exception(struct hal_frame *frame);
 
 /* NMI, debug, double fault, machine check. Returns whether the frame now leads from user mode into
  * the kernel. */

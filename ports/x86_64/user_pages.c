@@ -5,40 +5,15 @@
 
 #define TABLE_SPAN (TABLE_ENTRIES * HAL_PAGE_SIZE) /* of a last table */
 
+_Static_assert(X86_PTE_PRESENT == PTE_PRESENT && X86_PTE_WRITE == PTE_WRITE &&
+                   X86_PTE_USER == PTE_USER && X86_PTE_MARK == PTE_MARK && X86_PTE_NX == PTE_NX &&
+                   X86_PTE_ADDRESS == PTE_ADDRESS && X86_USER_BASE == USER_BASE &&
+                   X86_USER_SIZE == USER_SIZE,
+               "the port's inline half has the same numbers");
+
 static bool is_user_page(uintptr_t address)
 {
     return address - USER_BASE < USER_SIZE;
-}
-
-/*
- * Protection and entry have the same rights in other places, and none depends on another; so both
- * ways are a few shifts. An entry that is not present but marked keeps its frame (NX is set in it,
- * and so says that it may not be executed).
- */
-_Static_assert(HAL_READ == PTE_PRESENT && HAL_WRITE == PTE_WRITE, "these stand in the same place");
-_Static_assert(HAL_USER >> 1 == PTE_USER && HAL_MARK << 4 == PTE_MARK &&
-                   (uint64_t)HAL_EXECUTE << 61 == PTE_NX,
-               "these are shifted");
-#define SAME_PLACE (PTE_PRESENT | PTE_WRITE)
-
-static inline struct hal_page decode(uint64_t entry)
-{
-    uint64_t protection = (entry & SAME_PLACE) | (entry & PTE_USER) << 1 | (entry & PTE_MARK) >> 4 |
-                          (~entry & PTE_NX) >> 61;
-
-    return (struct hal_page){.physical = entry & PTE_ADDRESS,
-                             .protection = entry != 0 ? (unsigned)protection : 0};
-}
-
-static inline uint64_t encode(struct hal_page page)
-{
-    uint64_t protection = page.protection;
-
-    if (protection == 0) {
-        return 0;
-    }
-    return page.physical | (protection & SAME_PLACE) | (protection & HAL_USER) >> 1 |
-           (protection & HAL_MARK) << 4 | (~protection & HAL_EXECUTE) << 61;
 }
 
 /* The entry, if all tables on the way are there; user pages are never large. */
@@ -71,17 +46,6 @@ struct hal_entry *hal_space_entry(struct hal_space *space, uintptr_t address)
     return (struct hal_entry *)entry;
 }
 
-struct hal_page hal_entry_load(const struct hal_entry *entry)
-{
-    return decode(*(const volatile uint64_t *)entry);
-}
-
-/* One store: other processors walk the table meanwhile. */
-void hal_entry_store(struct hal_entry *entry, struct hal_page page)
-{
-    *(volatile uint64_t *)entry = encode(page);
-}
-
 /* The last table on the way to an address; NULL: there is none for the *span bytes around it. */
 static uint64_t *find_leaf_table(struct hal_space *space, uintptr_t address, size_t *span)
 {
@@ -103,12 +67,12 @@ static uint64_t *find_leaf_table(struct hal_space *space, uintptr_t address, siz
 static inline bool visit(uint64_t *entry, uintptr_t address, hal_page_visitor visitor,
                          void *argument)
 {
-    const struct hal_page old = decode(*entry);
+    const struct hal_page old = hal_entry_load((const struct hal_entry *)entry);
     struct hal_page page = old;
     bool goes_on = visitor(argument, address, &page);
 
     if (page.protection != old.protection || page.physical != old.physical) {
-        *(volatile uint64_t *)entry = encode(page);
+        hal_entry_store((struct hal_entry *)entry, page);
     }
     return goes_on;
 }

@@ -28,9 +28,9 @@ static void *allocate_cleared(size_t size, size_t cleared)
     return made != NULL ? memset(made, 0, cleared) : NULL;
 }
 
-static void init_fields(struct process *process, const char *name)
+static void init_fields(struct process *process, const char name[PROCESS_NAME_MAX])
 {
-    (void)string_copy(process->name, sizeof(process->name), name);
+    memcpy(process->name, name, PROCESS_NAME_MAX);
     spinlock_init(&process->lock, LOCK_RANK_PROCESS, "process");
     list_init(&process->children);
     list_init(&process->sibling);
@@ -45,7 +45,7 @@ static void init_fields(struct process *process, const char *name)
     limits_set_standard(process);
 }
 
-hx_err process_allocate(const char *name, struct process **process)
+hx_err process_allocate(const char name[PROCESS_NAME_MAX], struct process **process)
 {
     struct process *made = allocate_cleared(sizeof(*made), offsetof(struct process, signals));
     hx_err error = made != NULL ? resource_owner_open(name, &made->owner) : HX_ENOMEM;
@@ -113,7 +113,8 @@ static hx_err create_kernel_half(struct user_thread *thread, const char *name)
     return error == HX_ELIMIT ? HX_EAGAIN : error;
 }
 
-hx_err user_thread_create(struct process *process, const char *name, struct user_thread **thread)
+hx_err user_thread_create(struct process *process, const char name[PROCESS_NAME_MAX],
+                          struct user_thread **thread)
 {
     struct user_thread *made =
         allocate_cleared(sizeof(*made), offsetof(struct user_thread, pending));
@@ -126,7 +127,7 @@ hx_err user_thread_create(struct process *process, const char *name, struct user
     made->signal_stack.flags = 2; /* SS_DISABLE */
     list_init(&made->link);
     signal_pending_init(&made->pending);
-    (void)string_copy(made->name, sizeof(made->name), name);
+    memcpy(made->name, name, PROCESS_NAME_MAX);
     made->registers = heap_allocate(hal_user_state_size(), OWNER_CORE);
     if (made->registers != NULL) {
         error = create_kernel_half(made, name);
@@ -203,11 +204,12 @@ static hx_err enter_first_locked(struct process *process)
 
 hx_err process_create_first(struct process **process)
 {
+    static const char name[PROCESS_NAME_MAX] = "init";
     hx_err error = HX_EEXIST;
 
     mutex_lock(&process_mutex);
     if (first == NULL) {
-        error = process_allocate("init", process);
+        error = process_allocate(name, process);
     }
     if (error == HX_OK) {
         error = enter_first_locked(*process);

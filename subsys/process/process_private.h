@@ -11,7 +11,7 @@
 
 /* A process without threads, id and relations yet: owner and subject of its own.  Errors:
  * HX_ENOMEM, HX_EAGAIN too many. */
-HX_MUST_USE hx_err process_allocate(const char *name, struct process **process);
+HX_MUST_USE hx_err process_allocate(const char name[PROCESS_NAME_MAX], struct process **process);
 /* One that nobody knows of: owner, subject and memory go. */
 void process_free(struct process *process);
 
@@ -23,7 +23,7 @@ HX_MUST_USE bool process_retire_locked(struct process *process);
  * A thread of a process, not started, known to nobody yet: registers, kernel thread, name.
  * Errors: HX_ENOMEM, HX_EAGAIN limits.
  */
-HX_MUST_USE hx_err user_thread_create(struct process *process, const char *name,
+HX_MUST_USE hx_err user_thread_create(struct process *process, const char name[PROCESS_NAME_MAX],
                                       struct user_thread **thread);
 /* One that was never started. */
 void user_thread_discard(struct user_thread *thread);

@@ -161,18 +161,6 @@ void address_space_set_limits(struct address_space *space, uint64_t stack, uint6
     mutex_unlock(&space->lock);
 }
 
-/* --- faults ----------------------------------------------------------------------------------- */
-
-hx_err address_space_fault(struct address_space *space, uintptr_t address, unsigned access)
-{
-    hx_err error;
-
-    mutex_lock(&space->lock);
-    error = page_fault_locked(space, address, access);
-    mutex_unlock(&space->lock);
-    return error;
-}
-
 /* --- questions -------------------------------------------------------------------------------- */
 
 static bool allows_locked(const struct address_space *space, uintptr_t start, uintptr_t end,

@@ -5,17 +5,13 @@
 
 /* What is to be brought in, and where. */
 struct page_fault {
+    struct address_space *space;
     struct mapping *mapping;
     uintptr_t address; /* of the page */
     unsigned access;   /* MAPPING_READ, _WRITE or _EXECUTE */
     struct hal_entry *entry;
-    struct hal_page old; /* what the entry holds */
+    struct hal_page old; /* what the entry holds, if it is not empty */
 };
-
-static struct address_space *space_of(const struct page_fault *fault)
-{
-    return fault->mapping->space;
-}
 
 /* Whether a page as it stands in the tables already allows the access. */
 static bool is_served(const struct page_fault *fault)
@@ -40,7 +36,7 @@ static void store_own(const struct page_fault *fault, uint64_t physical)
 /* A page of zeros. */
 static hx_err add_clear(const struct page_fault *fault)
 {
-    struct page_charge *own = &space_of(fault)->own;
+    struct page_charge *own = &fault->space->own;
     uint64_t physical;
     hx_err error = page_charge_add(own, 1);
 
@@ -72,7 +68,7 @@ static hx_err copy_frame(uint64_t from, uint64_t *physical)
 static void drop_old(const struct page_fault *fault)
 {
     if ((fault->old.protection & HAL_READ) != 0) {
-        pages_flush(space_of(fault), fault->address, 1);
+        pages_flush(fault->space, fault->address, 1);
     }
     shared_frame_put(fault->old.physical);
 }
@@ -82,7 +78,7 @@ static void drop_old(const struct page_fault *fault)
 /* A copy of the object's page becomes an own one. */
 static hx_err add_copy(const struct page_fault *fault, uint64_t from)
 {
-    struct page_charge *own = &space_of(fault)->own;
+    struct page_charge *own = &fault->space->own;
     uint64_t physical;
     hx_err error = page_charge_add(own, 1);
 
@@ -129,7 +125,7 @@ static hx_err bring_in(const struct page_fault *fault)
         return error;
     }
     store_objects(fault, physical);
-    space_of(fault)->object_pages++;
+    fault->space->object_pages++;
     return HX_OK;
 }
 
@@ -170,7 +166,7 @@ static hx_err open_objects(const struct page_fault *fault)
     }
     error = add_copy(fault, fault->old.physical);
     if (error == HX_OK) {
-        space_of(fault)->object_pages--;
+        fault->space->object_pages--;
         drop_old(fault);
     }
     return error;
@@ -178,14 +174,14 @@ static hx_err open_objects(const struct page_fault *fault)
 
 static hx_err serve(struct page_fault *fault)
 {
-    fault->entry = hal_space_entry(space_of(fault)->hal, fault->address);
+    fault->entry = hal_space_entry(fault->space->hal, fault->address);
     if (fault->entry == NULL) {
         return HX_ENOMEM;
     }
-    fault->old = hal_entry_load(fault->entry);
-    if (fault->old.protection == 0) {
+    if (hal_entry_is_empty(fault->entry)) {
         return bring_in(fault);
     }
+    fault->old = hal_entry_load(fault->entry);
     /* What this CPU remembers of the page is older than the entry. */
     hal_tlb_flush_local(fault->address, 1);
     if (is_served(fault)) {
@@ -246,11 +242,14 @@ static bool is_allowed(unsigned flags, unsigned access)
     return access == MAPPING_READ ? (flags & MAPPING_ACCESS) != 0 : (flags & access) != 0;
 }
 
-hx_err page_fault_locked(struct address_space *space, uintptr_t address, unsigned access)
+static HX_ALWAYS_INLINE hx_err fault_locked(struct address_space *space, uintptr_t address,
+                                            unsigned access)
 {
-    struct page_fault fault = {.address = address & ~(uintptr_t)(HAL_PAGE_SIZE - 1),
-                               .access = access};
+    struct page_fault fault;
 
+    fault.space = space;
+    fault.address = address & ~(uintptr_t)(HAL_PAGE_SIZE - 1);
+    fault.access = access;
     space->faults++;
     fault.mapping = find(space, fault.address);
     if (fault.mapping == NULL) {
@@ -260,4 +259,19 @@ hx_err page_fault_locked(struct address_space *space, uintptr_t address, unsigne
         return HX_EACCES;
     }
     return serve(&fault);
+}
+
+hx_err page_fault_locked(struct address_space *space, uintptr_t address, unsigned access)
+{
+    return fault_locked(space, address, access);
+}
+
+hx_err address_space_fault(struct address_space *space, uintptr_t address, unsigned access)
+{
+    hx_err error;
+
+    mutex_lock(&space->lock);
+    error = fault_locked(space, address, access);
+    mutex_unlock(&space->lock);
+    return error;
 }

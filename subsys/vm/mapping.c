@@ -39,11 +39,12 @@ uintptr_t mapping_run_end(struct mapping **mapping)
 struct mapping *mapping_make(struct address_space *space, uintptr_t start, uintptr_t end,
                              unsigned flags, struct mapping_source source)
 {
-    struct mapping *mapping = heap_allocate_zeroed(sizeof(*mapping), OWNER_CORE);
+    struct mapping *mapping = heap_allocate(sizeof(*mapping), OWNER_CORE);
 
     if (mapping == NULL) {
         return NULL;
     }
+    /* The rest is set when it is put in. */
     mapping->node.key = start;
     mapping->end = end;
     mapping->flags = flags & ~(unsigned)MAPPING_POPULATE;
@@ -157,9 +158,11 @@ void mapping_remove(struct mapping *mapping, struct list *gone)
 
 void mappings_remove_all(struct address_space *space, struct list *gone)
 {
-    struct mapping *mapping = mapping_of_node(tree_first(&space->mappings));
+    struct tree_node *node = space->mappings.root;
 
-    for (; mapping != NULL; mapping = mapping_next(mapping)) {
+    for (; node != NULL; node = tree_next_below(node)) {
+        struct mapping *mapping = mapping_of_node(node);
+
         if (mapping->object != NULL) {
             memory_object_detach(mapping);
         }

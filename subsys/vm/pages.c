@@ -4,12 +4,6 @@
 #include <subsys/vm/shared_frame.h>
 #include <subsys/vm/space.h>
 
-unsigned pages_protection(unsigned flags)
-{
-    return HAL_READ | HAL_USER | ((flags & MAPPING_WRITE) != 0 ? (unsigned)HAL_WRITE : 0U) |
-           ((flags & MAPPING_EXECUTE) != 0 ? (unsigned)HAL_EXECUTE : 0U);
-}
-
 void pages_flush(const struct address_space *space, uintptr_t address, size_t pages)
 {
     cpu_tlb_shootdown_on(hal_space_cpus(space->hal), address, pages);

@@ -1,4 +1,3 @@
-#include <base/memory.h>
 #include <hal/memory.h>
 #include <kern/frames.h>
 #include <stdatomic.h>
@@ -9,16 +8,12 @@
 
 hx_err shared_frame_allocate(owner_tag owner, bool is_clear, uint64_t *physical)
 {
-    hx_err error = frames_allocate(0, owner, physical);
+    hx_err error = frames_allocate_with(REFERENCE, owner, physical);
 
-    if (error != HX_OK) {
-        return error;
+    if (error == HX_OK && is_clear) {
+        hal_page_clear(hal_direct_map(*physical));
     }
-    if (is_clear) {
-        memset(hal_direct_map(*physical), 0, HAL_PAGE_SIZE);
-    }
-    atomic_store_explicit(frames_private_word(*physical), REFERENCE, memory_order_relaxed);
-    return HX_OK;
+    return error;
 }
 
 /* Relaxed: who has a reference gives another; nothing is published with it. */

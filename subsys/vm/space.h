@@ -146,7 +146,11 @@ bool range_is_valid(uintptr_t address, size_t size);
 /* --- pages (pages.c); the space is locked ----------------------------------------------------- */
 
 /* A mapping's access as the machine's protection, with HAL_USER. */
-unsigned pages_protection(unsigned flags);
+static inline unsigned pages_protection(unsigned flags)
+{
+    return HAL_READ | HAL_USER | ((flags & MAPPING_WRITE) != 0 ? (unsigned)HAL_WRITE : 0U) |
+           ((flags & MAPPING_EXECUTE) != 0 ? (unsigned)HAL_EXECUTE : 0U);
+}
 
 /* Flush a range on the CPUs that run the space. */
 void pages_flush(const struct address_space *space, uintptr_t address, size_t pages);

@@ -73,6 +73,9 @@ hal_interrupt_state hosted_interrupts_save(void);
 void hosted_interrupts_restore(hal_interrupt_state state);
 bool hosted_interrupts_enabled(void);
 void hosted_cpu_relax(void);
+struct hal_range hosted_user_window(void);
+struct hal_page hosted_entry_load(const struct hal_entry *entry);
+void hosted_entry_store(struct hal_entry *entry, struct hal_page page);
 extern uintptr_t hosted_direct_base;
 
 static inline uint32_t hal_cpu_id(void)
@@ -140,6 +143,62 @@ static inline uint64_t hal_direct_physical(const void *pointer)
 static inline bool hal_user_is_range(uintptr_t address, size_t size)
 {
     return hosted_user_is_range(address, size);
+}
+
+static inline void hal_page_clear(void *page)
+{
+    uint64_t *words = page;
+
+    for (size_t i = 0; i < HAL_PAGE_SIZE / sizeof(*words); i++) {
+        words[i] = 0;
+    }
+}
+
+static inline struct hal_range hal_user_window(void)
+{
+    return hosted_user_window();
+}
+
+static inline bool hal_entry_is_empty(const struct hal_entry *entry)
+{
+    return hosted_entry_load(entry).protection == 0;
+}
+
+static inline struct hal_page hal_entry_load(const struct hal_entry *entry)
+{
+    return hosted_entry_load(entry);
+}
+
+static inline void hal_entry_store(struct hal_entry *entry, struct hal_page page)
+{
+    hosted_entry_store(entry, page);
+}
+
+static inline enum hal_exception hal_frame_exception(const struct hal_frame *frame)
+{
+    return (enum hal_exception)frame->exception;
+}
+
+static inline uintptr_t hal_frame_fault_address(const struct hal_frame *frame)
+{
+    return frame->fault_address;
+}
+
+static inline unsigned hal_frame_fault_access(const struct hal_frame *frame)
+{
+    return (unsigned)frame->access;
+}
+
+/* There is no user mode. */
+static inline bool hal_frame_is_user(const struct hal_frame *frame)
+{
+    (void)frame;
+    return false;
+}
+
+static inline bool hal_frame_interrupts_enabled(const struct hal_frame *frame)
+{
+    return frame->interrupts_enabled != 0;
 }
 
 #endif

@@ -8,6 +8,8 @@
 #ifndef PORTS_X86_64_HAL_PORT_H
 #define PORTS_X86_64_HAL_PORT_H
 
+#include <hal/frame.h>
+#include <hal/memory.h>
 #include <helix/attributes.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,9 +31,23 @@ struct x86_fpu;
 #define X86_CPU_CURRENT 8
 #define X86_CPU_ID      16
 
+#define X86_VECTOR_DOUBLE_FAULT 8
+#define X86_VECTOR_PAGE_FAULT   14
+#define X86_FAULT_USER          (1U << 2) /* in a page fault's error code */
+#define X86_FAULT_FETCH         (1U << 4)
+
+#define X86_PTE_PRESENT (1UL << 0)
+#define X86_PTE_WRITE   (1UL << 1)
+#define X86_PTE_USER    (1UL << 2)
+#define X86_PTE_MARK    (1UL << 9)
+#define X86_PTE_NX      (1UL << 63)
+#define X86_PTE_ADDRESS 0x000ffffffffff000UL
+
+#define X86_USER_BASE   0x10000UL
+#define X86_USER_SIZE   0x7ffffffe0000UL
+#define X86_USER_END    (X86_USER_BASE + X86_USER_SIZE)
 #define X86_DIRECT_MAP  0xffff800000000000UL
 #define X86_KERNEL_BASE 0xffffffff80000000UL
-#define X86_USER_END    0x00007fffffff0000UL
 
 /*
  * What entry.S pushes, lowest address first. The frame of an exception (vector below 32) is
@@ -163,6 +179,97 @@ static inline uint64_t hal_direct_physical(const void *pointer)
 static inline bool hal_user_is_range(uintptr_t address, size_t size)
 {
     return size <= X86_USER_END && address <= X86_USER_END - size;
+}
+
+static inline void hal_page_clear(void *page)
+{
+    uint64_t words = HAL_PAGE_SIZE / sizeof(uint64_t);
+
+    __asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0) : "memory");
+}
+
+static inline struct hal_range hal_user_window(void)
+{
+    return (struct hal_range){X86_USER_BASE, X86_USER_SIZE};
+}
+
+/*
+ * Protection and entry have the same rights in other places, and none depends on another; so both
+ * ways are a few shifts. An entry that is not present but marked keeps its frame (NX is set in it,
+ * and so says that it may not be executed).
+ */
+#define X86_PTE_SAME_PLACE (X86_PTE_PRESENT | X86_PTE_WRITE)
+_Static_assert(HAL_READ == X86_PTE_PRESENT && HAL_WRITE == X86_PTE_WRITE,
+               "these stand in the same place");
+_Static_assert(HAL_USER >> 1 == X86_PTE_USER && HAL_MARK << 4 == X86_PTE_MARK &&
+                   (uint64_t)HAL_EXECUTE << 61 == X86_PTE_NX,
+               "these are shifted");
+
+static inline bool hal_entry_is_empty(const struct hal_entry *entry)
+{
+    return *(const volatile uint64_t *)entry == 0;
+}
+
+static inline struct hal_page hal_entry_load(const struct hal_entry *entry)
+{
+    uint64_t value = *(const volatile uint64_t *)entry;
+    uint64_t protection = (value & X86_PTE_SAME_PLACE) | (value & X86_PTE_USER) << 1 |
+                          (value & X86_PTE_MARK) >> 4 | (~value & X86_PTE_NX) >> 61;
+
+    return (struct hal_page){.physical = value & X86_PTE_ADDRESS,
+                             .protection = value != 0 ? (unsigned)protection : 0};
+}
+
+/* One store: other processors walk the table meanwhile. */
+static inline void hal_entry_store(struct hal_entry *entry, struct hal_page page)
+{
+    uint64_t protection = page.protection;
+    uint64_t value = page.physical | (protection & X86_PTE_SAME_PLACE) |
+                     (protection & HAL_USER) >> 1 | (protection & HAL_MARK) << 4 |
+                     (~protection & HAL_EXECUTE) << 61;
+
+    *(volatile uint64_t *)entry = protection != 0 ? value : 0;
+}
+
+/* --- frame ------------------------------------------------------------------------------------ */
+
+/* By the vector; page faults are the ones that happen all the time. */
+enum hal_exception x86_frame_exception(const struct hal_frame *frame);
+
+static inline enum hal_exception hal_frame_exception(const struct hal_frame *frame)
+{
+    return HX_LIKELY(frame->vector == X86_VECTOR_PAGE_FAULT) ? HAL_EXCEPTION_PAGE
+                                                             : x86_frame_exception(frame);
+}
+
+static inline uintptr_t hal_frame_fault_address(const struct hal_frame *frame)
+{
+    bool has_address =
+        frame->vector == X86_VECTOR_PAGE_FAULT || frame->vector == X86_VECTOR_DOUBLE_FAULT;
+
+    /* entry.S pushed CR2 twice (for alignment) before the frame. */
+    return has_address ? ((const uint64_t *)frame)[-1] : 0;
+}
+
+/* The error code has four of its bits (Intel SDM 3A 4.7) in the order of enum hal_fault_access. */
+static inline unsigned hal_frame_fault_access(const struct hal_frame *frame)
+{
+    unsigned error = (unsigned)frame->error;
+    unsigned access = (error & (HAL_FAULT_PRESENT | HAL_FAULT_WRITE)) |
+                      ((error & X86_FAULT_FETCH) != 0 ? (unsigned)HAL_FAULT_EXECUTE : 0U) |
+                      ((error & X86_FAULT_USER) != 0 ? (unsigned)HAL_FAULT_USER : 0U);
+
+    return frame->vector == X86_VECTOR_PAGE_FAULT ? access : 0;
+}
+
+static inline bool hal_frame_is_user(const struct hal_frame *frame)
+{
+    return (frame->cs & 3) != 0;
+}
+
+static inline bool hal_frame_interrupts_enabled(const struct hal_frame *frame)
+{
+    return (frame->rflags & X86_RFLAGS_IF) != 0;
 }
 
 #endif
