@@ -12,6 +12,8 @@
 #define KEY_BYTES    (RANDOM_KEY_WORDS * 4U)
 #define BLOCK_BYTES  64U
 #define KEYED_FOR_NS 60000000000ULL
+#define RESERVE_SIZE (8U * BLOCK_BYTES)
+#define SMALL_MAX    BLOCK_BYTES /* bytes of a request that comes out of the reserve */
 
 static const uint32_t no_nonce[3];
 
@@ -23,6 +25,17 @@ static struct {
     _Atomic uint64_t requests;      /* A */
     _Atomic uint64_t keyings;       /* A */
 } generator = {.lock = SPINLOCK_INIT(LOCK_RANK_CORE, "random")};
+
+/* Bytes that wait for small requests; what was given out is zero. Keys: C = the CPU, interrupts off
+ */
+struct reserve {
+    uint64_t made_at; /* C  hal_clock_now() */
+    uint64_t input;   /* C  generator.keyings when it was made */
+    uint32_t left;    /* C  bytes, at the front */
+    uint8_t bytes[RESERVE_SIZE];
+} HX_ALIGNED(HX_CACHE_LINE);
+
+static struct reserve reserves[HAL_CPU_MAX];
 
 /* Overwrite a secret; the barrier keeps the compiler from leaving the stores out. */
 static void forget(void *secret, size_t size)
@@ -80,7 +93,6 @@ static void take_key(uint32_t key[RANDOM_KEY_WORDS])
     spinlock_release(&generator.lock, state);
     memcpy(key, block + KEY_BYTES, KEY_BYTES);
     forget(block, sizeof(block));
-    atomic_fetch_add_explicit(&generator.requests, 1, memory_order_relaxed);
 }
 
 void random_add(const void *bytes, size_t size)
@@ -95,6 +107,8 @@ void random_add(const void *bytes, size_t size)
         memcpy(input, from, part);
         state = spinlock_acquire(&generator.lock);
         stir_locked(input);
+        /* Relaxed: a reserve that is made at the same time may have the input or not. */
+        atomic_fetch_add_explicit(&generator.keyings, 1, memory_order_relaxed);
         spinlock_release(&generator.lock, state);
         from += part;
         size -= part;
@@ -103,11 +117,22 @@ void random_add(const void *bytes, size_t size)
 
 /* --- streams ---------------------------------------------------------------------------------- */
 
-void random_stream_init(struct random_stream *stream)
+static void begin_stream(struct random_stream *stream)
 {
     take_key(stream->key);
     stream->counter = 0;
     stream->used = BLOCK_BYTES;
+}
+
+static void count_request(void)
+{
+    atomic_fetch_add_explicit(&generator.requests, 1, memory_order_relaxed);
+}
+
+void random_stream_init(struct random_stream *stream)
+{
+    count_request();
+    begin_stream(stream);
 }
 
 void random_stream_fill(struct random_stream *stream, void *bytes, size_t size)
@@ -135,13 +160,64 @@ void random_stream_fini(struct random_stream *stream)
     forget(stream, sizeof(*stream));
 }
 
-void random_fill(void *bytes, size_t size)
+/* --- the reserve ------------------------------------------------------------------------------ */
+
+static void fill_from_stream(void *bytes, size_t size)
 {
     struct random_stream stream;
 
-    random_stream_init(&stream);
+    begin_stream(&stream);
     random_stream_fill(&stream, bytes, size);
     random_stream_fini(&stream);
+}
+
+/* Take bytes from the calling CPU's reserve and forget them there; false: it has not enough, or is
+ * older than the generator's key may be. */
+static bool take_from_reserve(void *bytes, size_t size)
+{
+    uint64_t input = atomic_load_explicit(&generator.keyings, memory_order_relaxed);
+    uint64_t now = hal_clock_now();
+    hal_interrupt_state state = hal_interrupts_save();
+    struct reserve *reserve = &reserves[hal_cpu_id()];
+    bool has_enough =
+        reserve->left >= size && reserve->input == input && now - reserve->made_at <= KEYED_FOR_NS;
+
+    if (has_enough) {
+        reserve->left -= (uint32_t)size;
+        memcpy(bytes, reserve->bytes + reserve->left, size);
+        forget(reserve->bytes + reserve->left, size);
+    }
+    hal_interrupts_restore(state);
+    return has_enough;
+}
+
+/* Interrupts are on while the bytes are made, so another CPU's reserve may get them. */
+static void refill_reserve(void)
+{
+    struct reserve made = {.made_at = hal_clock_now(), .left = RESERVE_SIZE};
+    hal_interrupt_state state;
+
+    made.input = atomic_load_explicit(&generator.keyings, memory_order_relaxed);
+    fill_from_stream(made.bytes, sizeof(made.bytes));
+    state = hal_interrupts_save();
+    reserves[hal_cpu_id()] = made;
+    hal_interrupts_restore(state);
+    forget(&made, sizeof(made));
+}
+
+void random_fill(void *bytes, size_t size)
+{
+    count_request();
+    if (size <= SMALL_MAX) {
+        if (take_from_reserve(bytes, size)) {
+            return;
+        }
+        refill_reserve();
+        if (take_from_reserve(bytes, size)) {
+            return;
+        }
+    }
+    fill_from_stream(bytes, size);
 }
 
 /* --- the subsystem ---------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
  * Rules:
  * - Each request takes a key of its own from the generator, which at once overwrites its own key:
  * what was given out cannot be reconstructed from the kernel's memory afterwards.
+ * - Small requests share a key: each CPU has a reserve of bytes made ahead, which are forgotten as
+ *   they are given out. It does not outlive the generator's key, nor entropy that is added.
  * - The generator is keyed at start from hal_cpu_entropy() and the clock, and again every minute of
  * use and whenever somebody adds entropy.
  */
@@ -31,7 +33,7 @@ void random_stream_fill(struct random_stream *stream, void *bytes, size_t size);
 /* Forget the key. */
 void random_stream_fini(struct random_stream *stream);
 
-/* Fill a buffer.  Context: any but nmi. */
+/* Fill a buffer; a few bytes cost little.  Context: any but nmi. */
 void random_fill(void *bytes, size_t size);
 
 /* Stir something in that an outsider may not know (what was written to /dev/random).  Context: any

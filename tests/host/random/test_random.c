@@ -83,11 +83,42 @@ static void a_stream_is_one_sequence_and_forgets_its_key(void **state)
     passes_in_child(streams_child);
 }
 
+static void small_body(void)
+{
+    uint8_t taken[100][16];
+    uint8_t after[16];
+
+    for (size_t i = 0; i < 100; i++) {
+        random_fill(taken[i], sizeof(taken[i]));
+        CHECK(!is_zero(taken[i], sizeof(taken[i])));
+        for (size_t other = 0; other < i; other++) {
+            CHECK(memcmp(taken[i], taken[other], sizeof(taken[i])) != 0);
+        }
+    }
+    /* What waits is thrown away when somebody adds to it. */
+    random_add("x", 1);
+    random_fill(after, sizeof(after));
+    CHECK(!is_zero(after, sizeof(after)));
+}
+
+static void small_child(void)
+{
+    machine_run(2, small_body);
+}
+
+/* More of them than one reserve has. */
+static void small_requests_are_all_different(void **state)
+{
+    (void)state;
+    passes_in_child(small_child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_those_of_the_standard),
         cmocka_unit_test(a_stream_is_one_sequence_and_forgets_its_key),
+        cmocka_unit_test(small_requests_are_all_different),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
