@@ -134,6 +134,13 @@ struct hal_page {
 struct hal_entry;
 struct hal_entry *hal_space_entry(struct hal_space *space, uintptr_t address);
 
+/*
+ * Entries of so many pages, from a multiple of that behind the window's base on, lie side by side:
+ * the one that lies `distance` pages from another of the same run.
+ */
+#define HAL_ENTRY_RUN 16U
+static inline struct hal_entry *hal_entry_beside(struct hal_entry *entry, ptrdiff_t distance);
+
 /* Whether an entry has no page; read and replace it. None of them checks nor flushes; what the
  * protection is, the rules above say.  Context: as hal_space_entry. */
 static inline bool hal_entry_is_empty(const struct hal_entry *entry);
@@ -149,6 +156,15 @@ static inline void hal_entry_store(struct hal_entry *entry, struct hal_page page
 typedef bool (*hal_page_visitor)(void *argument, uintptr_t address, struct hal_page *page);
 uintptr_t hal_space_for_each_page(struct hal_space *space, uintptr_t address, size_t pages,
                                   hal_page_visitor visitor, void *argument);
+
+/*
+ * Take the pages of [*address, end) out of the tables, in rising order, at most `max`: pages[i] is
+ * a frame's address, with HAL_MARK as a low bit if it was marked. Returns how many; *address is
+ * where a next call goes on, `end` when nothing is left. Both are page aligned; the range lies in
+ * the user window.  Context: as hal_space_entry.
+ */
+size_t hal_space_take_pages(struct hal_space *space, uintptr_t *address, uintptr_t end,
+                            uint64_t *pages, size_t max);
 
 /* Flush the calling CPU's translations of a range.  Context: any. */
 void hal_tlb_flush_local(uintptr_t address, size_t pages);

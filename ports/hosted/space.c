@@ -153,3 +153,21 @@ uintptr_t hal_space_for_each_page(struct hal_space *space, uintptr_t address, si
     }
     return address;
 }
+
+size_t hal_space_take_pages(struct hal_space *space, uintptr_t *address, uintptr_t end,
+                            uint64_t *pages, size_t max)
+{
+    size_t count = 0;
+
+    for (; *address < end && count < max; *address += HAL_PAGE_SIZE) {
+        _Atomic uint64_t *at = hosted_space_entry(space, *address);
+        uint64_t entry = at != NULL ? atomic_exchange_explicit(at, 0, memory_order_acq_rel) : 0;
+
+        if (entry != 0) {
+            struct hal_page page = decode(entry);
+
+            pages[count++] = page.physical | (page.protection & HAL_MARK);
+        }
+    }
+    return count;
+}

@@ -128,3 +128,47 @@ uintptr_t hal_space_for_each_page(struct hal_space *space, uintptr_t address, si
     }
     return end;
 }
+
+/* Take what is in one table from an address on; it goes on at *address. Returns how many. */
+static inline size_t take_from_table(uint64_t *table, uintptr_t *address, uintptr_t end,
+                                     uint64_t *pages, size_t max)
+{
+    uintptr_t start = *address;
+    uintptr_t table_end = (start | (TABLE_SPAN - 1)) + 1;
+    uint64_t *first = &table[table_index(start, 0)];
+    uint64_t *entry = first;
+    const uint64_t *last;
+    size_t count = 0;
+
+    *address = end < table_end ? end : table_end;
+    last = first + ((*address - start) >> HAL_PAGE_SHIFT);
+    for (entry = find_used(first, last); entry < last && count < max;
+         entry = find_used(entry + 1, last)) {
+        pages[count++] = (*entry & PTE_ADDRESS) | (*entry & PTE_MARK) >> 4;
+        *(volatile uint64_t *)entry = 0;
+    }
+    if (entry < last) {
+        *address = start + ((uintptr_t)(entry - first) << HAL_PAGE_SHIFT);
+    }
+    return count;
+}
+
+size_t hal_space_take_pages(struct hal_space *space, uintptr_t *address, uintptr_t end,
+                            uint64_t *pages, size_t max)
+{
+    size_t count = 0;
+
+    while (*address < end && count < max) {
+        size_t span;
+        uint64_t *table = find_leaf_table(space, *address, &span);
+
+        if (table == NULL) {
+            uintptr_t next = (*address | (span - 1)) + 1;
+
+            *address = next < end ? next : end;
+        } else {
+            count += take_from_table(table, address, end, pages + count, max - count);
+        }
+    }
+    return count;
+}

@@ -22,6 +22,7 @@ hx_err address_space_create(owner_tag owner, struct address_space **space)
     new->own.owner = owner;
     new->stack_limit = STACK_LIMIT_INIT;
     new->total_limit = UINT64_MAX;
+    new->around = AROUND_MAX;
     *space = new;
     return HX_OK;
 }
@@ -126,6 +127,7 @@ static hx_err fork_locked(struct address_space *from, struct address_space *to)
     to->break_end = from->break_end;
     to->stack_limit = from->stack_limit;
     to->total_limit = from->total_limit;
+    to->around = 1;
     return error == HX_OK ? fork_pages(from, to) : error;
 }
 

@@ -84,14 +84,12 @@ hx_err address_space_unmap(struct address_space *space, uintptr_t address, size_
 
 /* --- mapping ---------------------------------------------------------------------------------- */
 
-/* Where a request goes; what is there already is removed if it says so. */
+/* Where a request goes; what is there already (is_taken) is removed if it says so. */
 static hx_err choose_place(struct address_space *space, const struct mapping_request *request,
-                           size_t size, struct list *gone, uintptr_t *address)
+                           size_t size, bool is_taken, struct list *gone, uintptr_t *address)
 {
     *address = request->address;
     if (request->is_fixed) {
-        bool is_taken = mapped_within(space, *address, *address + size) != 0;
-
         if (is_taken && request->is_exclusive) {
             return HX_EEXIST;
         }
@@ -119,12 +117,11 @@ static hx_err map_locked(struct address_space *space, const struct mapping_reque
                          size_t size, struct list *gone, uintptr_t *address)
 {
     struct mapping *mapping;
-    size_t replaced = request->is_fixed && !request->is_exclusive
-                          ? mapped_within(space, request->address, request->address + size)
-                          : 0;
+    size_t taken =
+        request->is_fixed ? mapped_within(space, request->address, request->address + size) : 0;
     hx_err error;
 
-    if (!has_room_for(space, size - replaced)) {
+    if (!has_room_for(space, request->is_exclusive ? size : size - taken)) {
         return HX_ENOMEM;
     }
     /* Made first: after the old is removed, nothing fails any more. */
@@ -135,15 +132,14 @@ static hx_err map_locked(struct address_space *space, const struct mapping_reque
     if (mapping == NULL) {
         return HX_ENOMEM;
     }
-    error = choose_place(space, request, size, gone, address);
+    error = choose_place(space, request, size, taken != 0, gone, address);
     if (error != HX_OK) {
         list_push_back(gone, &mapping->link);
         return error;
     }
     mapping->node.key = *address;
     mapping->end = *address + size;
-    mapping_insert(mapping);
-    mapping_join_around(space, *address, *address + size, gone);
+    mapping_insert_joined(mapping, gone);
     return HX_OK;
 }
 

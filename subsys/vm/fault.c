@@ -3,6 +3,8 @@
 #include <subsys/vm/shared_frame.h>
 #include <subsys/vm/space.h>
 
+_Static_assert(AROUND_MAX <= HAL_ENTRY_RUN, "entries around a page lie side by side");
+
 /* What is to be brought in, and where. */
 struct page_fault {
     struct address_space *space;
@@ -94,15 +96,76 @@ static hx_err add_copy(const struct page_fault *fault, uint64_t from)
     return HX_OK;
 }
 
-static void store_objects(const struct page_fault *fault, uint64_t physical)
+static void store_objects(const struct mapping *mapping, struct hal_entry *entry, uint64_t physical)
 {
-    unsigned protection = pages_protection(fault->mapping->flags);
+    unsigned protection = pages_protection(mapping->flags);
 
-    if (!mapping_is_shared(fault->mapping)) {
+    if (!mapping_is_shared(mapping)) {
         protection &= ~(unsigned)HAL_WRITE;
     }
-    hal_entry_store(fault->entry,
-                    (struct hal_page){.physical = physical, .protection = protection});
+    hal_entry_store(entry, (struct hal_page){.physical = physical, .protection = protection});
+}
+
+/* --- around ----------------------------------------------------------------------------------- */
+
+/* Pages beside the one that faulted: those its mapping has of as many as a fault brings in. */
+struct around {
+    struct hal_entry *first;
+    uint64_t index; /* of the first, in the object */
+    unsigned count;
+    uint64_t empty; /* bit i: nothing is mapped at page i */
+};
+
+static struct around look_around(const struct page_fault *fault)
+{
+    const struct mapping *mapping = fault->mapping;
+    uintptr_t size = fault->space->around * HAL_PAGE_SIZE;
+    uintptr_t base = hal_user_window().base;
+    uintptr_t start = ((fault->address - base) & ~(size - 1)) + base;
+    uintptr_t end = start + size < mapping->end ? start + size : mapping->end;
+    struct around around = {.empty = 0};
+
+    start = start > mapping_start(mapping) ? start : mapping_start(mapping);
+    around.index = mapping_index(mapping, start);
+    around.count = (unsigned)((end - start) >> HAL_PAGE_SHIFT);
+    around.first =
+        hal_entry_beside(fault->entry, -(ptrdiff_t)((fault->address - start) >> HAL_PAGE_SHIFT));
+    for (unsigned i = 0; i < around.count; i++) {
+        around.empty |= (uint64_t)hal_entry_is_empty(hal_entry_beside(around.first, i)) << i;
+    }
+    return around;
+}
+
+static HX_NOINLINE void bring_in_beside(const struct page_fault *fault)
+{
+    const struct around around = look_around(fault);
+    uint64_t frames[AROUND_MAX];
+
+    if (around.empty == 0) {
+        return;
+    }
+    memory_object_present_pages(fault->mapping->object, around.index, around.count, around.empty,
+                                frames);
+    for (unsigned i = 0; i < around.count; i++) {
+        if (frames[i] != 0) {
+            store_objects(fault->mapping, hal_entry_beside(around.first, i), frames[i]);
+            fault->space->object_pages++;
+        }
+    }
+}
+
+/*
+ * What the object has beside a page is likely to be wanted too, and costs less now than a fault. A
+ * child of a fork begins with one page, and doubles: most run another program or end soon.
+ */
+static inline void bring_in_around(const struct page_fault *fault)
+{
+    struct address_space *space = fault->space;
+
+    if (space->around > 1) {
+        bring_in_beside(fault);
+    }
+    space->around = space->around < AROUND_MAX ? 2 * space->around : AROUND_MAX;
 }
 
 /* Nothing is there yet. */
@@ -124,8 +187,9 @@ static hx_err bring_in(const struct page_fault *fault)
         shared_frame_put(physical);
         return error;
     }
-    store_objects(fault, physical);
+    store_objects(mapping, fault->entry, physical);
     fault->space->object_pages++;
+    bring_in_around(fault);
     return HX_OK;
 }
 
@@ -161,7 +225,7 @@ static hx_err open_objects(const struct page_fault *fault)
     hx_err error;
 
     if (mapping_is_shared(fault->mapping) || fault->access != MAPPING_WRITE) {
-        store_objects(fault, fault->old.physical);
+        store_objects(fault->mapping, fault->entry, fault->old.physical);
         return HX_OK;
     }
     error = add_copy(fault, fault->old.physical);

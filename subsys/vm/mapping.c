@@ -11,11 +11,28 @@ struct mapping *mapping_at(const struct address_space *space, uintptr_t address)
     return mapping != NULL && address < mapping->end ? mapping : NULL;
 }
 
+/* The last mapping that begins at or before an address, and the next one; NULL: there is none. */
+struct neighbours {
+    struct mapping *previous;
+    struct mapping *next;
+};
+
+static struct neighbours neighbours_of(const struct address_space *space, uintptr_t address)
+{
+    struct tree_node *previous = tree_floor(&space->mappings, address);
+
+    return (struct neighbours){
+        .previous = mapping_of_node(previous),
+        .next =
+            mapping_of_node(previous != NULL ? tree_next(previous) : tree_first(&space->mappings))};
+}
+
 struct mapping *mapping_from(const struct address_space *space, uintptr_t address)
 {
-    struct mapping *mapping = mapping_at(space, address);
+    struct neighbours beside = neighbours_of(space, address);
 
-    return mapping != NULL ? mapping : mapping_of_node(tree_ceiling(&space->mappings, address));
+    return beside.previous != NULL && address < beside.previous->end ? beside.previous
+                                                                     : beside.next;
 }
 
 struct mapping *mapping_next(const struct mapping *mapping)
@@ -93,10 +110,9 @@ void mappings_dispose(struct list *gone)
 
 /* --- the tree --------------------------------------------------------------------------------- */
 
-/* How much is free before a mapping; before a stack, some of it is not for others. */
-static uint64_t gap_before(const struct mapping *mapping)
+/* How much is free between two mappings; before a stack, some of it is not for others. */
+static uint64_t gap_between(const struct mapping *previous, const struct mapping *mapping)
 {
-    const struct mapping *previous = mapping_of_node(tree_previous(&mapping->node));
     uintptr_t from = previous != NULL ? previous->end : hal_user_window().base;
     uint64_t gap = mapping_start(mapping) - from;
     uint64_t guard = (mapping->flags & MAPPING_GROWS_DOWN) != 0 ? STACK_GUARD_GAP : 0;
@@ -107,7 +123,9 @@ static uint64_t gap_before(const struct mapping *mapping)
 static void update_gap(struct mapping *mapping)
 {
     if (mapping != NULL) {
-        tree_set_value(&mapping->node, gap_before(mapping));
+        const struct mapping *previous = mapping_of_node(tree_previous(&mapping->node));
+
+        tree_set_value(&mapping->node, gap_between(previous, mapping));
     }
 }
 
@@ -123,13 +141,19 @@ static void count_in(struct mapping *mapping)
     }
 }
 
-void mapping_insert(struct mapping *mapping)
+static void insert_between(struct mapping *mapping, struct neighbours beside)
 {
-    mapping->node.value = 0;
+    mapping->node.value = gap_between(beside.previous, mapping);
     tree_insert(&mapping->space->mappings, &mapping->node);
     count_in(mapping);
-    update_gap(mapping);
-    update_gap(mapping_next(mapping));
+    if (beside.next != NULL) {
+        tree_set_value(&beside.next->node, gap_between(mapping, beside.next));
+    }
+}
+
+void mapping_insert(struct mapping *mapping)
+{
+    insert_between(mapping, neighbours_of(mapping->space, mapping_start(mapping)));
 }
 
 void mapping_insert_copy(struct mapping *mapping, const struct mapping *original)
@@ -240,6 +264,17 @@ void mapping_join_around(struct address_space *space, uintptr_t start, uintptr_t
         } else {
             mapping = next;
         }
+    }
+}
+
+void mapping_insert_joined(struct mapping *mapping, struct list *gone)
+{
+    struct neighbours beside = neighbours_of(mapping->space, mapping_start(mapping));
+
+    insert_between(mapping, beside);
+    if ((beside.previous != NULL && do_fit(beside.previous, mapping)) ||
+        (beside.next != NULL && do_fit(mapping, beside.next))) {
+        mapping_join_around(mapping->space, mapping_start(mapping), mapping->end, gone);
     }
 }
 

@@ -184,6 +184,20 @@ hx_err memory_object_present_page(struct memory_object *object, uint64_t index, 
     return error;
 }
 
+/* Pages behind the end are not there. */
+void memory_object_present_pages(struct memory_object *object, uint64_t index, unsigned count,
+                                 uint64_t wanted, uint64_t *frames)
+{
+    mutex_lock(&object->lock);
+    for (unsigned i = 0; i < count; i++) {
+        frames[i] = (wanted >> i & 1) != 0 ? page_tree_find(&object->pages, index + i) : 0;
+        if (frames[i] != 0) {
+            shared_frame_get(frames[i]);
+        }
+    }
+    mutex_unlock(&object->lock);
+}
+
 bool memory_object_next_page(struct memory_object *object, uint64_t *index)
 {
     bool found;

@@ -64,6 +64,13 @@ HX_MUST_USE hx_err memory_object_page(struct memory_object *object, uint64_t ind
 HX_MUST_USE hx_err memory_object_present_page(struct memory_object *object, uint64_t index,
                                               uint64_t *physical);
 
+/*
+ * The frames of those of the pages [index, index + count) that are there and that `wanted` names
+ * (bit i: index + i), each with a reference for the caller; 0 for the others. count is at most 64.
+ */
+void memory_object_present_pages(struct memory_object *object, uint64_t index, unsigned count,
+                                 uint64_t wanted, uint64_t *frames);
+
 /* The first page at or after *index that is there; false: there is none. */
 bool memory_object_next_page(struct memory_object *object, uint64_t *index);
 

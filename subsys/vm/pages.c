@@ -45,22 +45,27 @@ static bool gather_page(void *argument, uintptr_t address, struct hal_page *page
     return gather->count < GATHER_MAX;
 }
 
+static void count_removed(struct address_space *space, uint64_t of_objects, uint64_t own)
+{
+    space->object_pages -= of_objects;
+    if (own != 0) {
+        page_charge_remove(&space->own, own);
+    }
+}
+
 /* Give up what was gathered; nobody has a translation of it any more. */
 static void release_gathered(struct address_space *space, struct page_gather *gather)
 {
     for (uint32_t i = 0; i < gather->count; i++) {
         shared_frame_put(gather->frames[i]);
     }
-    space->object_pages -= gather->count - gather->own;
-    if (gather->own != 0) {
-        page_charge_remove(&space->own, gather->own);
-    }
+    count_removed(space, gather->count - gather->own, gather->own);
     gather->count = 0;
     gather->own = 0;
 }
 
-static void remove_pages(struct address_space *space, uintptr_t start, uintptr_t end,
-                         enum pages_which which, bool flushes)
+void pages_remove(struct address_space *space, uintptr_t start, uintptr_t end,
+                  enum pages_which which)
 {
     struct page_gather gather;
 
@@ -71,24 +76,26 @@ static void remove_pages(struct address_space *space, uintptr_t start, uintptr_t
         start = hal_space_for_each_page(space->hal, start, (end - start) >> HAL_PAGE_SHIFT,
                                         gather_page, &gather);
         if (gather.count != 0) {
-            if (flushes) {
-                pages_flush(space, gather.first,
-                            ((gather.last - gather.first) >> HAL_PAGE_SHIFT) + 1);
-            }
+            pages_flush(space, gather.first, ((gather.last - gather.first) >> HAL_PAGE_SHIFT) + 1);
             release_gathered(space, &gather);
         }
     }
 }
 
-void pages_remove(struct address_space *space, uintptr_t start, uintptr_t end,
-                  enum pages_which which)
-{
-    remove_pages(space, start, end, which, true);
-}
-
 void pages_remove_unflushed(struct address_space *space, uintptr_t start, uintptr_t end)
 {
-    remove_pages(space, start, end, PAGES_ALL, false);
+    uint64_t pages[GATHER_MAX];
+
+    while (start < end) {
+        size_t count = hal_space_take_pages(space->hal, &start, end, pages, GATHER_MAX);
+        size_t own = 0;
+
+        for (size_t i = 0; i < count; i++) {
+            own += (pages[i] & HAL_MARK) != 0;
+            shared_frame_put(pages[i] & ~(uint64_t)HAL_MARK);
+        }
+        count_removed(space, count - own, own);
+    }
 }
 
 /* --- protecting ------------------------------------------------------------------------------- */

@@ -27,6 +27,9 @@
 #define STACK_GUARD_GAP  (256UL * HAL_PAGE_SIZE)
 #define STACK_LIMIT_INIT (8UL << 20)
 
+/* Pages of an object that one fault brings in at most; a power of two. */
+#define AROUND_MAX 16U
+
 /* Keys: S = the space's lock, O = the object's lock (its list is, too), I = immutable */
 struct mapping {
     struct tree_node node;        /* S  key: the first address; value: what is free before it */
@@ -53,6 +56,7 @@ struct address_space {
     struct page_charge own; /* L  pages with HAL_MARK */
     uint64_t object_pages;  /* L  pages without */
     uint64_t faults;        /* L */
+    uint32_t around;        /* L  pages of an object that a fault brings in, if they are there */
     uintptr_t break_start;  /* L */
     uintptr_t break_end;    /* L */
     uint64_t stack_limit;   /* L */
@@ -105,6 +109,8 @@ struct mapping_source mapping_source_at(const struct mapping *mapping, uintptr_t
 
 /* Put it in where nothing is mapped; and take it out, onto a list of those that are gone. */
 void mapping_insert(struct mapping *mapping);
+/* The same, and make one of it and neighbours that fit. */
+void mapping_insert_joined(struct mapping *mapping, struct list *gone);
 void mapping_remove(struct mapping *mapping, struct list *gone);
 
 /* For spaces as a whole: put in the copy of another space's mapping, in the order of

@@ -159,6 +159,11 @@ static inline struct hal_range hal_user_window(void)
     return hosted_user_window();
 }
 
+static inline struct hal_entry *hal_entry_beside(struct hal_entry *entry, ptrdiff_t distance)
+{
+    return (struct hal_entry *)((uint64_t *)(void *)entry + distance);
+}
+
 static inline bool hal_entry_is_empty(const struct hal_entry *entry)
 {
     return hosted_entry_load(entry).protection == 0;

@@ -205,6 +205,11 @@ _Static_assert(HAL_USER >> 1 == X86_PTE_USER && HAL_MARK << 4 == X86_PTE_MARK &&
                    (uint64_t)HAL_EXECUTE << 61 == X86_PTE_NX,
                "these are shifted");
 
+static inline struct hal_entry *hal_entry_beside(struct hal_entry *entry, ptrdiff_t distance)
+{
+    return (struct hal_entry *)((uint64_t *)(void *)entry + distance);
+}
+
 static inline bool hal_entry_is_empty(const struct hal_entry *entry)
 {
     return *(const volatile uint64_t *)entry == 0;
