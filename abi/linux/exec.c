@@ -28,6 +28,7 @@ struct execution {
     struct address_space *space;
     uintptr_t stack_top;
     uintptr_t vdso;
+    /* Not cleared when it is made. */
     char name[PATH_SIZE_MAX]; /* AT_EXECFN */
     char head[HEAD_SIZE + 1];
     size_t head_size;
@@ -235,6 +236,14 @@ static uintptr_t page_after(uintptr_t address)
     return page_of(address + HAL_PAGE_SIZE - 1);
 }
 
+/* The last page of a file's part goes on with zeros, where the segment does. */
+static bool has_tail(const struct elf_program_segment *segment)
+{
+    return segment->memory_size > segment->file_size &&
+           (segment->address + segment->file_size) % HAL_PAGE_SIZE != 0 &&
+           (segment->access & ELF_PROGRAM_WRITE) != 0;
+}
+
 /* The pages of a segment that hold bytes of the file. */
 static hx_err map_file_part(struct execution *execution, const struct elf_program_segment *segment)
 {
@@ -248,9 +257,16 @@ static hx_err map_file_part(struct execution *execution, const struct elf_progra
         .name = linux_mapping_name(execution->file),
     };
     uintptr_t address;
+    hx_err error = HX_OK;
 
-    return segment->file_size == 0 ? HX_OK
-                                   : address_space_map(execution->space, &request, &address);
+    if (segment->file_size != 0) {
+        error = address_space_map(execution->space, &request, &address);
+        if (error == HX_OK && has_tail(segment)) {
+            error =
+                address_space_load_tail(execution->space, segment->address + segment->file_size);
+        }
+    }
+    return error;
 }
 
 /* The pages behind them, which begin as zeros. */
@@ -289,12 +305,17 @@ static hx_err map_stack(struct execution *execution)
         .is_fixed = true,
     };
     uintptr_t address;
+    hx_err error;
 
     execution->stack_top = window.base + window.size - LINUX_VDSO_SIZE - STACK_GAP;
     request.address = execution->stack_top - request.size;
     address_space_set_limits(execution->space, self->limits[LIMIT_STACK].soft,
                              self->limits[LIMIT_ADDRESS_SPACE].soft);
-    return address_space_map(execution->space, &request, &address);
+    error = address_space_map(execution->space, &request, &address);
+    /* The page that is written first, so that it needs no fault. */
+    return error == HX_OK ? address_space_fault(execution->space,
+                                                execution->stack_top - HAL_PAGE_SIZE, MAPPING_WRITE)
+                          : error;
 }
 
 static hx_err build_space(struct execution *execution)
@@ -318,34 +339,14 @@ static hx_err build_space(struct execution *execution)
 /* --- past the point of no return
  * ------------------------------------------------------------------ */
 
-/* The last page of a file's part goes on with zeros, where the segment does. */
-static hx_err clear_tails(const struct elf_program *program)
-{
-    hx_err error = HX_OK;
-
-    for (uint32_t i = 0; i < program->segment_count && error == HX_OK; i++) {
-        const struct elf_program_segment *segment = &program->segments[i];
-        uintptr_t end = segment->address + segment->file_size;
-
-        if (segment->memory_size > segment->file_size && segment->file_size > 0 &&
-            end % HAL_PAGE_SIZE != 0 && (segment->access & ELF_PROGRAM_WRITE) != 0) {
-            error = hal_user_clear(end, page_after(end) - end);
-        }
-    }
-    return error;
-}
-
 static hx_err fill_memory(struct execution *execution)
 {
     struct process *self = process_current();
     struct initial_stack stack;
-    hx_err error = clear_tails(&execution->program);
+    hx_err error =
+        initial_stack_write(execution->stack_top, execution->strings, execution->name,
+                            &execution->program, &self->credentials, execution->vdso, &stack);
 
-    if (error == HX_OK) {
-        error =
-            initial_stack_write(execution->stack_top, execution->strings, execution->name,
-                                &execution->program, &self->credentials, execution->vdso, &stack);
-    }
     if (error != HX_OK) {
         return error;
     }
@@ -471,7 +472,7 @@ static hx_err find_program(struct linux_path *path, uint64_t at_flags, struct lo
 
 hx_err linux_exec(struct linux_path *path, uint64_t at_flags, struct exec_strings *strings)
 {
-    struct execution *execution = heap_allocate_zeroed(sizeof(*execution), OWNER_CORE);
+    struct execution *execution = heap_allocate(sizeof(*execution), OWNER_CORE);
     struct location location;
     hx_err error = HX_ENOMEM;
 
@@ -479,6 +480,8 @@ hx_err linux_exec(struct linux_path *path, uint64_t at_flags, struct exec_string
         return HX_ENOMEM;
     }
     execution->strings = strings;
+    execution->file = NULL;
+    execution->space = NULL;
     name_execution(execution, path);
     error = find_program(path, at_flags, &location);
     if (error == HX_OK) {

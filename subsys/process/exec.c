@@ -1,4 +1,5 @@
 /* The half of exec that concerns the process: its other threads, memory, signals, files. */
+#include <base/memory.h>
 #include <base/string.h>
 #include <hal/user.h>
 #include <subsys/process/id_table.h>
@@ -127,8 +128,8 @@ static void name_process(struct process *process, struct user_thread *self, cons
     process->executable = *executable;
     process->has_exec = true;
     (void)string_copy(process->name, sizeof(process->name), name);
+    memcpy(self->name, process->name, sizeof(self->name));
     mutex_unlock(&process_mutex);
-    (void)string_copy(self->name, sizeof(self->name), name);
     (void)string_copy(self->thread->name, sizeof(self->thread->name), name);
     process_put_executable(&old);
 }

@@ -432,8 +432,10 @@ void signal_exec(struct process *process)
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         struct signal_action *action = &process->signals.actions[i];
 
-        *action = (struct signal_action){
-            .handler = action->handler == SIGNAL_IGNORE ? SIGNAL_IGNORE : SIGNAL_DEFAULT};
+        if ((action->handler | action->flags | action->restorer | action->mask) != 0) {
+            *action = (struct signal_action){
+                .handler = action->handler == SIGNAL_IGNORE ? SIGNAL_IGNORE : SIGNAL_DEFAULT};
+        }
     }
     spinlock_release(&process->lock, state);
 }

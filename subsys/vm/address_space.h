@@ -124,6 +124,13 @@ void address_space_set_limits(struct address_space *space, uint64_t stack, uint6
 HX_MUST_USE hx_err address_space_fault(struct address_space *space, uintptr_t address,
                                        unsigned access);
 
+/*
+ * For who loads a program: bring in the page of an address as the space's own, with the object's
+ * bytes before the address and zeros from it on. The mapping is private and writable, and nobody
+ * has touched the page.  Errors: as address_space_fault; HX_EEXIST the page is there.
+ */
+HX_MUST_USE hx_err address_space_load_tail(struct address_space *space, uintptr_t address);
+
 /* Whether all pages of a range are mapped with that access (for checks that must not fault). */
 bool address_space_allows(struct address_space *space, uintptr_t address, size_t size,
                           unsigned access);

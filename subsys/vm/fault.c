@@ -54,14 +54,19 @@ static hx_err add_clear(const struct page_fault *fault)
     return HX_OK;
 }
 
-/* A copy of a page that somebody else has as well. The frame is the kernel's: it may outlive the
- * process that made it, in a child. */
-static hx_err copy_frame(uint64_t from, uint64_t *physical)
+/* A copy of the first bytes of a page that somebody else has as well, and zeros behind them. The
+ * frame is the kernel's: it may outlive the process that made it, in a child. */
+static hx_err copy_frame(uint64_t from, size_t size, uint64_t *physical)
 {
     hx_err error = shared_frame_allocate(OWNER_CORE, false, physical);
 
     if (error == HX_OK) {
-        memcpy(hal_direct_map(*physical), hal_direct_map(from), HAL_PAGE_SIZE);
+        char *to = hal_direct_map(*physical);
+
+        memcpy(to, hal_direct_map(from), size);
+        if (size < HAL_PAGE_SIZE) {
+            memset(to + size, 0, HAL_PAGE_SIZE - size);
+        }
     }
     return error;
 }
@@ -77,8 +82,8 @@ static void drop_old(const struct page_fault *fault)
 
 /* --- the object's pages ----------------------------------------------------------------------- */
 
-/* A copy of the object's page becomes an own one. */
-static hx_err add_copy(const struct page_fault *fault, uint64_t from)
+/* A copy of the first bytes of the object's page becomes an own one. */
+static hx_err add_copy(const struct page_fault *fault, uint64_t from, size_t size)
 {
     struct page_charge *own = &fault->space->own;
     uint64_t physical;
@@ -87,7 +92,7 @@ static hx_err add_copy(const struct page_fault *fault, uint64_t from)
     if (error != HX_OK) {
         return error;
     }
-    error = copy_frame(from, &physical);
+    error = copy_frame(from, size, &physical);
     if (error != HX_OK) {
         page_charge_remove(own, 1);
         return error;
@@ -183,7 +188,7 @@ static hx_err bring_in(const struct page_fault *fault)
         return error;
     }
     if (fault->access == MAPPING_WRITE && !mapping_is_shared(mapping)) {
-        error = add_copy(fault, physical);
+        error = add_copy(fault, physical, HAL_PAGE_SIZE);
         shared_frame_put(physical);
         return error;
     }
@@ -211,7 +216,7 @@ static hx_err open_own(const struct page_fault *fault)
                                             ~(unsigned)HAL_WRITE});
         return HX_OK;
     }
-    error = copy_frame(fault->old.physical, &physical);
+    error = copy_frame(fault->old.physical, HAL_PAGE_SIZE, &physical);
     if (error == HX_OK) {
         store_own(fault, physical);
         drop_old(fault);
@@ -228,7 +233,7 @@ static hx_err open_objects(const struct page_fault *fault)
         store_objects(fault->mapping, fault->entry, fault->old.physical);
         return HX_OK;
     }
-    error = add_copy(fault, fault->old.physical);
+    error = add_copy(fault, fault->old.physical, HAL_PAGE_SIZE);
     if (error == HX_OK) {
         fault->space->object_pages--;
         drop_old(fault);
@@ -336,6 +341,45 @@ hx_err address_space_fault(struct address_space *space, uintptr_t address, unsig
 
     mutex_lock(&space->lock);
     error = fault_locked(space, address, access);
+    mutex_unlock(&space->lock);
+    return error;
+}
+
+/* --- for loading ------------------------------------------------------------------------------ */
+
+static hx_err load_tail_locked(struct address_space *space, uintptr_t address)
+{
+    struct page_fault fault = {.space = space,
+                               .mapping = mapping_at(space, address),
+                               .address = address & ~(uintptr_t)(HAL_PAGE_SIZE - 1)};
+    uint64_t physical;
+    hx_err error;
+
+    if (fault.mapping == NULL || fault.mapping->object == NULL) {
+        return HX_EFAULT;
+    }
+    if (mapping_is_shared(fault.mapping) || (fault.mapping->flags & MAPPING_WRITE) == 0) {
+        return HX_EACCES;
+    }
+    fault.entry = hal_space_entry(space->hal, fault.address);
+    if (fault.entry == NULL || !hal_entry_is_empty(fault.entry)) {
+        return fault.entry == NULL ? HX_ENOMEM : HX_EEXIST;
+    }
+    error = memory_object_page(fault.mapping->object, mapping_index(fault.mapping, fault.address),
+                               &physical);
+    if (error == HX_OK) {
+        error = add_copy(&fault, physical, address - fault.address);
+        shared_frame_put(physical);
+    }
+    return error;
+}
+
+hx_err address_space_load_tail(struct address_space *space, uintptr_t address)
+{
+    hx_err error;
+
+    mutex_lock(&space->lock);
+    error = load_tail_locked(space, address);
     mutex_unlock(&space->lock);
     return error;
 }
