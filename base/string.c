@@ -49,14 +49,18 @@ bool string_has_prefix(const char *text, const char *prefix)
 
 bool string_copy(char *to, size_t size, const char *text)
 {
-    for (size_t i = 0; i < size; i++) {
-        to[i] = text[i];
-        if (text[i] == '\0') {
+    char *end = to + size;
+
+    for (; end - to >= 2; to += 2, text += 2) {
+        if ((to[0] = text[0]) == '\0' || (to[1] = text[1]) == '\0') {
             return true;
         }
     }
+    if (to < end && (*to = *text) == '\0') {
+        return true;
+    }
     if (size != 0) {
-        to[size - 1] = '\0';
+        end[-1] = '\0';
     }
     return false;
 }

@@ -12,6 +12,7 @@
 #include <hal/relocate.h>
 #include <hal/user.h>
 #include <kern/heap.h>
+#include <kern/spare.h>
 #include <subsys/vm/memory_object.h>
 
 #define HEAD_SIZE        1024U         /* of the file, looked at to tell what it is */
@@ -33,6 +34,8 @@ struct execution {
     char head[HEAD_SIZE + 1];
     size_t head_size;
 };
+
+static struct spare spare_execution;
 
 /* --- the file ----------------------------------------------------------------------------------
  */
@@ -444,7 +447,7 @@ static void end_execution(struct execution *execution)
     if (execution->space != NULL) {
         address_space_put(execution->space);
     }
-    heap_free(execution);
+    spare_put(&spare_execution, execution);
 }
 
 /* What the program is called: by its path, or by the descriptor that it is found from. */
@@ -472,7 +475,7 @@ static hx_err find_program(struct linux_path *path, uint64_t at_flags, struct lo
 
 hx_err linux_exec(struct linux_path *path, uint64_t at_flags, struct exec_strings *strings)
 {
-    struct execution *execution = heap_allocate(sizeof(*execution), OWNER_CORE);
+    struct execution *execution = spare_take(&spare_execution, sizeof(*execution));
     struct location location;
     hx_err error = HX_ENOMEM;
 

@@ -11,6 +11,7 @@
 #include <hal/user.h>
 #include <kern/cpu.h>
 #include <kern/heap.h>
+#include <kern/spare.h>
 #include <subsys/process/futex.h>
 #include <subsys/process/priority.h>
 
@@ -117,10 +118,12 @@ static hx_err exec_with(struct linux_path *path, uint64_t at_flags, uint64_t arg
     return error;
 }
 
+static struct spare spare_path;
+
 static int64_t exec_at(int64_t base, uint64_t address, uint64_t arguments, uint64_t environment,
                        uint64_t flags)
 {
-    struct linux_path *path = heap_allocate(sizeof(*path), OWNER_CORE);
+    struct linux_path *path = spare_take(&spare_path, sizeof(*path));
     hx_err error = HX_ENOMEM;
 
     if (path == NULL) {
@@ -131,7 +134,7 @@ static int64_t exec_at(int64_t base, uint64_t address, uint64_t arguments, uint6
         error = exec_with(path, flags, arguments, environment);
         linux_path_put(path);
     }
-    heap_free(path);
+    spare_put(&spare_path, path);
     return linux_result(error);
 }
 

@@ -195,6 +195,7 @@ static hx_err enter_first_locked(struct process *process)
     }
     if (error == HX_OK) {
         memset(process->signals.actions, 0, sizeof(process->signals.actions));
+        process->signals.has_actions = false;
         group_enter_locked(process, group);
         id_find(process->id)->process = process;
         atomic_fetch_add_explicit(&alive_count, 1, memory_order_relaxed);

@@ -354,6 +354,7 @@ hx_err signal_act(unsigned number, const struct signal_action *action, struct si
     if (action != NULL) {
         process->signals.actions[number - 1] = *action;
         process->signals.actions[number - 1].mask &= ~SIGNAL_UNBLOCKABLE;
+        process->signals.has_actions = true;
         if (signal_is_ignored_locked(process, number)) {
             drop_everywhere_locked(process, signal_bit(number), &dropped);
         }
@@ -421,6 +422,7 @@ void signal_fork(struct process *child, struct process *parent)
 {
     hal_interrupt_state state = spinlock_acquire(&parent->lock);
 
+    child->signals.has_actions = parent->signals.has_actions;
     memcpy(child->signals.actions, parent->signals.actions, sizeof(child->signals.actions));
     spinlock_release(&parent->lock, state);
 }
@@ -429,13 +431,11 @@ void signal_exec(struct process *process)
 {
     hal_interrupt_state state = spinlock_acquire(&process->lock);
 
-    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+    for (unsigned i = 0; i < SIGNAL_COUNT && process->signals.has_actions; i++) {
         struct signal_action *action = &process->signals.actions[i];
 
-        if ((action->handler | action->flags | action->restorer | action->mask) != 0) {
-            *action = (struct signal_action){
-                .handler = action->handler == SIGNAL_IGNORE ? SIGNAL_IGNORE : SIGNAL_DEFAULT};
-        }
+        *action = (struct signal_action){
+            .handler = action->handler == SIGNAL_IGNORE ? SIGNAL_IGNORE : SIGNAL_DEFAULT};
     }
     spinlock_release(&process->lock, state);
 }

@@ -110,6 +110,7 @@ struct signal_action {
 
 /* A process's part. */
 struct signal_state {
+    bool has_actions; /* else all of these are the default */
     struct signal_action actions[SIGNAL_COUNT];
     struct signal_pending pending;
 };

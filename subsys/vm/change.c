@@ -84,21 +84,65 @@ hx_err address_space_unmap(struct address_space *space, uintptr_t address, size_
 
 /* --- mapping ---------------------------------------------------------------------------------- */
 
-/* Where a request goes; what is there already (is_taken) is removed if it says so. */
-static hx_err choose_place(struct address_space *space, const struct mapping_request *request,
-                           size_t size, bool is_taken, struct list *gone, uintptr_t *address)
+/* Whether something is mapped in a range, given the neighbours of its start. */
+static bool is_taken(struct neighbours beside, uintptr_t start, uintptr_t end)
 {
-    *address = request->address;
+    return (beside.previous != NULL && beside.previous->end > start) ||
+           (beside.next != NULL && mapping_start(beside.next) < end);
+}
+
+/* Make the place of a request that names one free.  *beside: its neighbours, also afterwards. */
+static hx_err clear_place(struct address_space *space, const struct mapping_request *request,
+                          size_t size, struct list *gone, struct neighbours *beside)
+{
+    uintptr_t start = request->address;
+    hx_err error;
+
+    if (!is_taken(*beside, start, start + size)) {
+        return HX_OK;
+    }
+    if (request->is_exclusive) {
+        return HX_EEXIST;
+    }
+    error = range_unmap(space, start, start + size, gone);
+    *beside = neighbours_of(space, start);
+    return error;
+}
+
+/* Where a request goes that names no place, or only wishes one; 0: there is no room. */
+static uintptr_t find_place(const struct address_space *space,
+                            const struct mapping_request *request, size_t size)
+{
+    uintptr_t wish = request->address;
+
+    return range_is_valid(wish, size) && range_is_free(space, wish, wish + size)
+               ? wish
+               : range_find(space, size);
+}
+
+/* Where a request goes.  *beside: the neighbours there; for a fixed one they are known before. */
+static hx_err choose_place(struct address_space *space, const struct mapping_request *request,
+                           size_t size, struct list *gone, uintptr_t *address,
+                           struct neighbours *beside)
+{
     if (request->is_fixed) {
-        if (is_taken && request->is_exclusive) {
-            return HX_EEXIST;
-        }
-        return is_taken ? range_unmap(space, *address, *address + size, gone) : HX_OK;
+        *address = request->address;
+        return clear_place(space, request, size, gone, beside);
     }
-    if (!range_is_valid(*address, size) || !range_is_free(space, *address, *address + size)) {
-        *address = range_find(space, size);
-    }
+    *address = find_place(space, request, size);
+    *beside = neighbours_of(space, *address);
     return *address != 0 ? HX_OK : HX_ENOMEM;
+}
+
+/* Bytes of a request's place that it replaces. */
+static size_t replaced_by(const struct address_space *space, const struct mapping_request *request,
+                          size_t size, struct neighbours beside)
+{
+    uintptr_t start = request->address;
+
+    return request->is_fixed && !request->is_exclusive && is_taken(beside, start, start + size)
+               ? mapped_within(space, start, start + size)
+               : 0;
 }
 
 /* A request's flags, as the mapping keeps them. */
@@ -117,11 +161,13 @@ static hx_err map_locked(struct address_space *space, const struct mapping_reque
                          size_t size, struct list *gone, uintptr_t *address)
 {
     struct mapping *mapping;
-    size_t taken =
-        request->is_fixed ? mapped_within(space, request->address, request->address + size) : 0;
+    struct neighbours beside = {NULL, NULL};
     hx_err error;
 
-    if (!has_room_for(space, request->is_exclusive ? size : size - taken)) {
+    if (request->is_fixed) {
+        beside = neighbours_of(space, request->address);
+    }
+    if (!has_room_for(space, size - replaced_by(space, request, size, beside))) {
         return HX_ENOMEM;
     }
     /* Made first: after the old is removed, nothing fails any more. */
@@ -132,14 +178,14 @@ static hx_err map_locked(struct address_space *space, const struct mapping_reque
     if (mapping == NULL) {
         return HX_ENOMEM;
     }
-    error = choose_place(space, request, size, taken != 0, gone, address);
+    error = choose_place(space, request, size, gone, address, &beside);
     if (error != HX_OK) {
         list_push_back(gone, &mapping->link);
         return error;
     }
     mapping->node.key = *address;
     mapping->end = *address + size;
-    mapping_insert_joined(mapping, gone);
+    mapping_insert_joined(mapping, beside, gone);
     return HX_OK;
 }
 

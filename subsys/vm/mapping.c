@@ -11,13 +11,7 @@ struct mapping *mapping_at(const struct address_space *space, uintptr_t address)
     return mapping != NULL && address < mapping->end ? mapping : NULL;
 }
 
-/* The last mapping that begins at or before an address, and the next one; NULL: there is none. */
-struct neighbours {
-    struct mapping *previous;
-    struct mapping *next;
-};
-
-static struct neighbours neighbours_of(const struct address_space *space, uintptr_t address)
+struct neighbours neighbours_of(const struct address_space *space, uintptr_t address)
 {
     struct tree_node *previous = tree_floor(&space->mappings, address);
 
@@ -267,10 +261,8 @@ void mapping_join_around(struct address_space *space, uintptr_t start, uintptr_t
     }
 }
 
-void mapping_insert_joined(struct mapping *mapping, struct list *gone)
+void mapping_insert_joined(struct mapping *mapping, struct neighbours beside, struct list *gone)
 {
-    struct neighbours beside = neighbours_of(mapping->space, mapping_start(mapping));
-
     insert_between(mapping, beside);
     if ((beside.previous != NULL && do_fit(beside.previous, mapping)) ||
         (beside.next != NULL && do_fit(mapping, beside.next))) {

@@ -91,6 +91,13 @@ struct mapping *mapping_at(const struct address_space *space, uintptr_t address)
 struct mapping *mapping_from(const struct address_space *space, uintptr_t address);
 struct mapping *mapping_next(const struct mapping *mapping);
 
+/* The last mapping that begins at or before an address, and the next one; NULL: there is none. */
+struct neighbours {
+    struct mapping *previous;
+    struct mapping *next;
+};
+struct neighbours neighbours_of(const struct address_space *space, uintptr_t address);
+
 /* The end of what is mapped from a mapping on without a gap; *mapping is the next behind it, or
  * NULL. */
 uintptr_t mapping_run_end(struct mapping **mapping);
@@ -109,8 +116,8 @@ struct mapping_source mapping_source_at(const struct mapping *mapping, uintptr_t
 
 /* Put it in where nothing is mapped; and take it out, onto a list of those that are gone. */
 void mapping_insert(struct mapping *mapping);
-/* The same, and make one of it and neighbours that fit. */
-void mapping_insert_joined(struct mapping *mapping, struct list *gone);
+/* The same between its neighbours, and make one of it and those that fit. */
+void mapping_insert_joined(struct mapping *mapping, struct neighbours beside, struct list *gone);
 void mapping_remove(struct mapping *mapping, struct list *gone);
 
 /* For spaces as a whole: put in the copy of another space's mapping, in the order of
