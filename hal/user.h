@@ -41,6 +41,8 @@ HX_MUST_USE size_t hal_user_copy_out_partly(uintptr_t to, const void *from, size
 
 /* Store size zero bytes.  Context: thread, may block.  Errors: HX_EFAULT. */
 HX_MUST_USE hx_err hal_user_clear(uintptr_t to, size_t size);
+/* The same, but says how many bytes at least were stored before a fault (size: all of them). */
+HX_MUST_USE size_t hal_user_clear_partly(uintptr_t to, size_t size);
 
 /*
  * Copy a text with its NUL, at most size bytes; *length is without the NUL.

@@ -1,6 +1,4 @@
-#include <base/assert.h>
 #include <kern/mutex.h>
-#include <kern/thread.h>
 
 struct mutex_waiter {
     struct list link; /* under the mutex's lock */
@@ -21,20 +19,10 @@ bool mutex_is_mine(const struct mutex *mutex)
     return (word & ~MUTEX_HAS_WAITERS) == (uintptr_t)thread_current();
 }
 
-/* Take it if nobody has it. Acquire pairs with the release in mutex_unlock. */
-static HX_ALWAYS_INLINE bool take(struct mutex *mutex)
-{
-    uintptr_t nobody = 0;
-
-    return atomic_compare_exchange_strong_explicit(&mutex->word, &nobody,
-                                                   (uintptr_t)thread_current(),
-                                                   memory_order_acquire, memory_order_relaxed);
-}
-
 bool mutex_try_lock(struct mutex *mutex)
 {
     HX_DEBUG_ASSERT(!context_is_interrupt(), "a mutex belongs to a thread");
-    return take(mutex);
+    return mutex_take(mutex);
 }
 
 /* Have who owns it look at the waiters when it unlocks; or, if nobody does, take it. */
@@ -100,19 +88,24 @@ static HX_NOINLINE hx_err wait_for(struct mutex *mutex, uint64_t deadline_ns)
 
 hx_err mutex_lock_until(struct mutex *mutex, uint64_t deadline_ns)
 {
-    HX_ASSERT(context_can_block(), "a mutex is locked where blocking is allowed");
-    return HX_LIKELY(take(mutex)) ? HX_OK : wait_for(mutex, deadline_ns);
+    HX_DEBUG_ASSERT(context_can_block(), "a mutex is locked where blocking is allowed");
+    return HX_LIKELY(mutex_take(mutex)) ? HX_OK : wait_for(mutex, deadline_ns);
 }
 
-void mutex_lock(struct mutex *mutex)
+HX_PRESERVE_REGISTERS void mutex_wait(struct mutex *mutex)
 {
-    hx_err error = mutex_lock_until(mutex, THREAD_NO_DEADLINE);
+    hx_err error = wait_for(mutex, THREAD_NO_DEADLINE);
 
     HX_ASSERT(error == HX_OK, "a wait without a deadline does not time out");
 }
 
+void mutex_lock(struct mutex *mutex)
+{
+    mutex_lock_inline(mutex);
+}
+
 /* Hand it to the longest waiter. */
-static HX_NOINLINE void hand_over(struct mutex *mutex)
+HX_PRESERVE_REGISTERS void mutex_hand_over(struct mutex *mutex)
 {
     HX_ASSERT(mutex_is_mine(mutex), "a mutex is unlocked by the thread that locked it");
 
@@ -121,7 +114,7 @@ static HX_NOINLINE void hand_over(struct mutex *mutex)
     struct thread *heir = node != NULL ? LIST_ENTRY(node, struct mutex_waiter, link)->thread : NULL;
     uintptr_t mark = list_is_empty(&mutex->waiters) ? 0 : MUTEX_HAS_WAITERS;
 
-    /* Release pairs with the acquire in take; an heir takes the lock to look. */
+    /* Release pairs with the acquire in mutex_take; an heir takes the lock to look. */
     atomic_store_explicit(&mutex->word, (uintptr_t)heir | mark, memory_order_release);
     if (heir != NULL) {
         thread_unpark(heir); /* under the lock: it cannot exit before */
@@ -131,11 +124,5 @@ static HX_NOINLINE void hand_over(struct mutex *mutex)
 
 void mutex_unlock(struct mutex *mutex)
 {
-    uintptr_t self = (uintptr_t)thread_current();
-
-    /* Release pairs with the acquire in take. */
-    if (HX_UNLIKELY(!atomic_compare_exchange_strong_explicit(
-            &mutex->word, &self, 0, memory_order_release, memory_order_relaxed))) {
-        hand_over(mutex);
-    }
+    mutex_unlock_inline(mutex);
 }

@@ -59,6 +59,20 @@ hx_err wait_queue_wait_interruptible(struct wait_queue *queue, struct waiter *wa
     return thread_is_interrupted() ? HX_EINTR : wait_queue_wait(queue, waiter, deadline_ns);
 }
 
+hx_err wait_queue_park(struct wait_queue *queue, struct waiter *waiter)
+{
+    hx_err error = thread_is_interrupted() ? HX_EINTR : thread_park(THREAD_NO_DEADLINE);
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+
+    if (HX_LIKELY(!is_queued_locked(waiter))) {
+        error = HX_OK;
+    } else {
+        list_remove(&waiter->link);
+    }
+    spinlock_release(&queue->lock, state);
+    return error;
+}
+
 static bool wake_first_locked(struct list *waiters)
 {
     struct list *node = list_pop_front(waiters);
@@ -115,19 +129,24 @@ static unsigned wake_rest(struct wait_queue *queue, struct list *taken)
     return woken;
 }
 
-unsigned wait_queue_wake_all(struct wait_queue *queue)
+static HX_NOINLINE unsigned wake_several(struct wait_queue *queue, hal_interrupt_state state)
 {
     struct list taken;
-    bool more;
-    hal_interrupt_state state = spinlock_acquire(&queue->lock);
 
-    if (list_is_empty(&queue->waiters)) {
-        spinlock_release(&queue->lock, state);
-        return 0;
-    }
     take_all_locked(queue, &taken);
-    (void)wake_first_locked(&taken);
-    more = !list_is_empty(&taken);
     spinlock_release(&queue->lock, state);
-    return more ? 1 + wake_rest(queue, &taken) : 1;
+    return wake_rest(queue, &taken);
+}
+
+unsigned wait_queue_wake_all(struct wait_queue *queue)
+{
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+    bool woke;
+
+    if (HX_UNLIKELY(queue->waiters.next != queue->waiters.prev)) {
+        return wake_several(queue, state);
+    }
+    woke = wake_first_locked(&queue->waiters);
+    spinlock_release(&queue->lock, state);
+    return woke ? 1 : 0;
 }

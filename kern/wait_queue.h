@@ -58,6 +58,14 @@ HX_MUST_USE hx_err wait_queue_wait_interruptible(struct wait_queue *queue, struc
                                                  uint64_t deadline_ns);
 void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter);
 
+/*
+ * Park once, interruptibly and without a deadline, and leave the queue: for who joins under the
+ * mutex that guards the condition, and does nothing that parks between that and this call.
+ * HX_OK: the condition is to be looked at again, whether it was woken or not.  Errors: HX_EINTR it
+ * was not woken.
+ */
+HX_MUST_USE hx_err wait_queue_park(struct wait_queue *queue, struct waiter *waiter);
+
 /* Whether a wake-up has come since the waiter joined: for who waits on several queues and parks by
  * itself, to ask before each park, as looking at conditions may have used the token up. */
 bool wait_queue_was_woken(struct wait_queue *queue, const struct waiter *waiter);

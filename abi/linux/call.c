@@ -3,11 +3,6 @@
 #include <hal/user.h>
 #include <kern/thread.h>
 
-int64_t linux_restartable(hx_err error, size_t count)
-{
-    return error == HX_EINTR ? SYSCALL_RESTART : linux_count(error, count);
-}
-
 /* --- descriptors ------------------------------------------------------------------------------ */
 
 struct file *linux_file(uint64_t descriptor)

@@ -31,7 +31,7 @@ enum linux_at_flags {
 /* The negative errno of an error, 0 for success. */
 static inline int64_t linux_result(hx_err error)
 {
-    return -(int64_t)hx_error_errno(error);
+    return HX_LIKELY(error == HX_OK) ? 0 : -(int64_t)hx_error_errno(error);
 }
 
 /* A count, or the error's errno. */
@@ -44,7 +44,13 @@ static inline int64_t linux_count(hx_err error, size_t count)
  * A call that a signal ended early: done again after handlers that want it.  HX_EINTR only; all
  * else as linux_count.
  */
-int64_t linux_restartable(hx_err error, size_t count);
+static inline int64_t linux_restartable(hx_err error, size_t count)
+{
+    if (HX_LIKELY(error == HX_OK)) {
+        return (int64_t)count;
+    }
+    return error == HX_EINTR ? SYSCALL_RESTART : linux_result(error);
+}
 
 /* Whether a call may be asked about that thread; 0: the caller.  Errors: HX_EINVAL, HX_ESRCH. */
 HX_MUST_USE hx_err linux_check_thread(uint64_t id);
@@ -53,6 +59,15 @@ HX_MUST_USE hx_err linux_check_thread(uint64_t id);
 
 /* The calling process's open file, with a reference; NULL: EBADF. */
 struct file *linux_file(uint64_t descriptor);
+
+/*
+ * The same for the length of the call, without a reference where none is needed; to be given to
+ * file_use_end. Not for calls that close descriptors meanwhile.
+ */
+static inline struct file_use linux_use_file(uint64_t descriptor)
+{
+    return file_table_use(process_current()->files, process_is_alone(), (int)descriptor);
+}
 
 /* What a mapping of a file is called; no reference is taken. */
 struct mapping_name *linux_mapping_name(struct file *file);

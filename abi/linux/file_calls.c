@@ -18,14 +18,14 @@ static size_t at_most(uint64_t size)
 }
 
 /* Who writes to a pipe that nobody reads gets a signal, too. */
-static int64_t written(hx_err error, size_t done)
+static HX_NOINLINE int64_t not_written(hx_err error)
 {
     if (error == HX_ECLOSED) {
         const struct hal_signal_info info = signal_info_kernel(SIGNAL_PIPE);
 
         (void)!signal_send_thread(user_thread_current(), &info);
     }
-    return linux_restartable(error, done);
+    return linux_restartable(error, 0);
 }
 
 enum direction { TO_PROGRAM, FROM_PROGRAM };
@@ -41,14 +41,18 @@ static hx_err refusal_of_range(const struct file *file, enum direction direction
                                                                                   : HX_EBADF;
 }
 
-int64_t linux_read(uint64_t descriptor, uint64_t buffer, uint64_t size)
+static int64_t written(hx_err error, size_t done)
 {
-    struct file *file = linux_file(descriptor);
+    return HX_LIKELY(error == HX_OK) ? (int64_t)done : not_written(error);
+}
+
+static HX_ALWAYS_INLINE int64_t read_from(struct file *file, uint64_t buffer, uint64_t size)
+{
     struct transfer transfer;
     size_t done = 0;
     hx_err error;
 
-    if (file == NULL) {
+    if (HX_UNLIKELY(file == NULL)) {
         return linux_result(HX_EBADF);
     }
     if (HX_LIKELY(hal_user_is_range(buffer, size))) {
@@ -57,18 +61,16 @@ int64_t linux_read(uint64_t descriptor, uint64_t buffer, uint64_t size)
     } else {
         error = refusal_of_range(file, TO_PROGRAM, false);
     }
-    file_put(file);
     return linux_restartable(error, done);
 }
 
-int64_t linux_write(uint64_t descriptor, uint64_t buffer, uint64_t size)
+static HX_ALWAYS_INLINE int64_t write_to(struct file *file, uint64_t buffer, uint64_t size)
 {
-    struct file *file = linux_file(descriptor);
     struct transfer transfer;
     size_t done = 0;
     hx_err error;
 
-    if (file == NULL) {
+    if (HX_UNLIKELY(file == NULL)) {
         return linux_result(HX_EBADF);
     }
     if (HX_LIKELY(hal_user_is_range(buffer, size))) {
@@ -77,47 +79,93 @@ int64_t linux_write(uint64_t descriptor, uint64_t buffer, uint64_t size)
     } else {
         error = refusal_of_range(file, FROM_PROGRAM, false);
     }
-    file_put(file);
     return written(error, done);
+}
+
+/* With others who may close the file meanwhile. */
+static HX_NOINLINE int64_t read_shared(uint64_t descriptor, uint64_t buffer, uint64_t size)
+{
+    struct file *file = linux_file(descriptor);
+    int64_t result = read_from(file, buffer, size);
+
+    file_put(file);
+    return result;
+}
+
+static HX_NOINLINE int64_t write_shared(uint64_t descriptor, uint64_t buffer, uint64_t size)
+{
+    struct file *file = linux_file(descriptor);
+    int64_t result = write_to(file, buffer, size);
+
+    file_put(file);
+    return result;
+}
+
+int64_t linux_read(uint64_t descriptor, uint64_t buffer, uint64_t size)
+{
+    const struct file_table *files = process_current()->files;
+
+    if (HX_UNLIKELY(!file_table_is_alone(files, process_is_alone()))) {
+        return read_shared(descriptor, buffer, size);
+    }
+    return read_from(file_table_peek(files, (int)descriptor), buffer, size);
+}
+
+int64_t linux_write(uint64_t descriptor, uint64_t buffer, uint64_t size)
+{
+    const struct file_table *files = process_current()->files;
+
+    if (HX_UNLIKELY(!file_table_is_alone(files, process_is_alone()))) {
+        return write_shared(descriptor, buffer, size);
+    }
+    return write_to(file_table_peek(files, (int)descriptor), buffer, size);
 }
 
 int64_t linux_pread64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint64_t offset)
 {
-    struct file *file = (int64_t)offset >= 0 ? linux_file(descriptor) : NULL;
+    struct file_use use;
     struct transfer transfer;
     size_t done = 0;
     hx_err error;
 
-    if (file == NULL) {
-        return linux_result((int64_t)offset >= 0 ? HX_EBADF : HX_EINVAL);
+    if ((int64_t)offset < 0) {
+        return linux_result(HX_EINVAL);
+    }
+    use = linux_use_file(descriptor);
+    if (use.file == NULL) {
+        return linux_result(HX_EBADF);
     }
     if (HX_LIKELY(hal_user_is_range(buffer, size))) {
         transfer_init_user(&transfer, buffer, at_most(size));
-        error = file_read_at(file, &transfer, offset, &done);
+        error = file_read_at(use.file, &transfer, offset, &done);
     } else {
-        error = refusal_of_range(file, TO_PROGRAM, true);
+        error = refusal_of_range(use.file, TO_PROGRAM, true);
     }
-    file_put(file);
+    file_use_end(use);
     return linux_restartable(error, done);
 }
 
 int64_t linux_pwrite64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint64_t offset)
 {
-    struct file *file = (int64_t)offset >= 0 ? linux_file(descriptor) : NULL;
+    struct file_use use;
     struct transfer transfer;
     size_t done = 0;
     hx_err error;
 
-    if (file == NULL) {
-        return linux_result((int64_t)offset >= 0 ? HX_EBADF : HX_EINVAL);
+    if ((int64_t)offset < 0) {
+        return linux_result(HX_EINVAL);
+    }
+    use = linux_use_file(descriptor);
+    if (use.file == NULL) {
+        return linux_result(HX_EBADF);
     }
     if (HX_LIKELY(hal_user_is_range(buffer, size))) {
         transfer_init_user(&transfer, buffer, at_most(size));
-        error = file_write_at(file, &transfer, offset, &done);
+        error = file_write_at(use.file, &transfer, offset, &done);
     } else {
-        error = refusal_of_range(file, FROM_PROGRAM, true);
+        error = refusal_of_range(use.file, FROM_PROGRAM, true);
     }
-    file_put(file);
+    file_use_end(use);
     return written(error, done);
 }
 
@@ -180,8 +228,7 @@ static hx_err vector_get(struct vector *vector, uint64_t address, uint64_t count
         vector_put(vector);
         return error;
     }
-    transfer_init_parts(&vector->transfer, vector->parts, count > 0 ? (size_t)count : 1,
-                        at_most(total));
+    transfer_init_parts(&vector->transfer, vector->parts, at_most(total));
     return HX_OK;
 }
 
@@ -189,28 +236,28 @@ static hx_err vector_get(struct vector *vector, uint64_t address, uint64_t count
 static int64_t move_vector(uint64_t descriptor, uint64_t address, uint64_t count, uint64_t offset,
                            bool is_write)
 {
-    struct file *file = linux_file(descriptor);
+    struct file_use use = linux_use_file(descriptor);
     struct vector vector;
     size_t done = 0;
     hx_err error;
 
-    if (file == NULL) {
+    if (use.file == NULL) {
         return linux_result(HX_EBADF);
     }
     error = vector_get(&vector, address, count);
     if (error != HX_OK) {
-        file_put(file);
+        file_use_end(use);
         return linux_result(error);
     }
     if (offset == UINT64_MAX) {
-        error = is_write ? file_write(file, &vector.transfer, &done)
-                         : file_read(file, &vector.transfer, &done);
+        error = is_write ? file_write(use.file, &vector.transfer, &done)
+                         : file_read(use.file, &vector.transfer, &done);
     } else {
-        error = is_write ? file_write_at(file, &vector.transfer, offset, &done)
-                         : file_read_at(file, &vector.transfer, offset, &done);
+        error = is_write ? file_write_at(use.file, &vector.transfer, offset, &done)
+                         : file_read_at(use.file, &vector.transfer, offset, &done);
     }
     vector_put(&vector);
-    file_put(file);
+    file_use_end(use);
     return is_write ? written(error, done) : linux_restartable(error, done);
 }
 
@@ -349,15 +396,15 @@ int64_t linux_sendfile(uint64_t out_descriptor, uint64_t in_descriptor, uint64_t
 
 int64_t linux_lseek(uint64_t descriptor, uint64_t offset, uint64_t origin)
 {
-    struct file *file = linux_file(descriptor);
+    struct file_use use = linux_use_file(descriptor);
     uint64_t position = 0;
     hx_err error;
 
-    if (file == NULL) {
+    if (use.file == NULL) {
         return linux_result(HX_EBADF);
     }
-    error = file_seek(file, (int64_t)offset, (unsigned)origin, &position);
-    file_put(file);
+    error = file_seek(use.file, (int64_t)offset, (unsigned)origin, &position);
+    file_use_end(use);
     return linux_count(error, position);
 }
 

@@ -845,13 +845,8 @@ static hx_err futex_deadline(uint64_t operation, uint64_t address, uint64_t *dea
 {
     struct linux_timespec time;
     uint64_t ns;
-    hx_err error;
+    hx_err error = hal_user_copy_in(&time, address, sizeof(time));
 
-    *deadline_ns = THREAD_NO_DEADLINE;
-    if (address == 0) {
-        return HX_OK;
-    }
-    error = hal_user_copy_in(&time, address, sizeof(time));
     if (error == HX_OK) {
         error = linux_timespec_to_ns(time, &ns);
     }
@@ -866,8 +861,8 @@ static hx_err futex_deadline(uint64_t operation, uint64_t address, uint64_t *dea
     return HX_OK;
 }
 
-static int64_t wait_at(struct futex_word word, uint64_t operation, uint32_t value, uint64_t time,
-                       uint32_t bits)
+static HX_NOINLINE int64_t wait_until(struct futex_word word, uint64_t operation, uint32_t value,
+                                      uint64_t time, uint32_t bits)
 {
     uint64_t deadline;
     hx_err error = futex_deadline(operation, time, &deadline);
@@ -875,10 +870,17 @@ static int64_t wait_at(struct futex_word word, uint64_t operation, uint32_t valu
     if (error == HX_OK) {
         error = futex_wait(word, value, bits, deadline);
     }
-    if (error == HX_EINTR && (time == 0 || (operation & 127) == FUTEX_WAIT_BITSET)) {
-        return time == 0 ? SYSCALL_RESTART : SYSCALL_RESTART_NO_HANDLER; /* absolute, if at all */
+    if (error == HX_EINTR && (operation & 127) == FUTEX_WAIT_BITSET) {
+        return SYSCALL_RESTART_NO_HANDLER; /* absolute, if at all */
     }
     return linux_result(error);
+}
+
+static int64_t wait_at(struct futex_word word, uint64_t operation, uint32_t value, uint64_t time,
+                       uint32_t bits)
+{
+    return time != 0 ? wait_until(word, operation, value, time, bits)
+                     : linux_restartable(futex_wait(word, value, bits, THREAD_NO_DEADLINE), 0);
 }
 
 int64_t linux_futex(uint64_t address, uint64_t operation, uint64_t value, uint64_t time,

@@ -86,15 +86,15 @@ static int64_t tell_nameless(const struct file *file, uint64_t address)
 
 int64_t linux_fstat(uint64_t descriptor, uint64_t address)
 {
-    struct file *file = linux_file(descriptor);
+    struct file_use use = linux_use_file(descriptor);
     int64_t result;
 
-    if (file == NULL) {
+    if (use.file == NULL) {
         return linux_result(HX_EBADF);
     }
-    result = file->location.vnode != NULL ? tell(&file->location, address)
-                                          : tell_nameless(file, address);
-    file_put(file);
+    result = use.file->location.vnode != NULL ? tell(&use.file->location, address)
+                                              : tell_nameless(use.file, address);
+    file_use_end(use);
     return result;
 }
 

@@ -122,17 +122,27 @@ size_t hal_user_copy_out_partly(uintptr_t to, const void *from, size_t size)
     return copy_partly((char *)from, to, user_part(to, size), HAL_WRITE | HAL_USER, true);
 }
 
-hx_err hal_user_clear(uintptr_t to, size_t size)
+size_t hal_user_clear_partly(uintptr_t to, size_t size)
 {
     static const char zeros[HAL_PAGE_SIZE];
-    hx_err error = is_in_user_window(to, size) ? HX_OK : HX_EFAULT;
+    size_t part = user_part(to, size);
+    size_t done = 0;
+    size_t moved = 1;
 
-    for (size_t done = 0; done < size && error == HX_OK; done += sizeof(zeros)) {
-        size_t part = size - done < sizeof(zeros) ? size - done : sizeof(zeros);
+    while (done < part && moved > 0) {
+        size_t rest = part - done;
 
-        error = hal_user_copy_out(to + done, zeros, part);
+        moved =
+            hal_user_copy_out_partly(to + done, zeros, rest < sizeof(zeros) ? rest : sizeof(zeros));
+        done += moved;
     }
-    return error;
+    return done;
+}
+
+hx_err hal_user_clear(uintptr_t to, size_t size)
+{
+    return is_in_user_window(to, size) && hal_user_clear_partly(to, size) == size ? HX_OK
+                                                                                  : HX_EFAULT;
 }
 
 hx_err hal_user_copy_text(char *to, uintptr_t from, size_t size, size_t *length)

@@ -633,11 +633,12 @@ thread_first_entry:
     .endm
 
 /*
- * size_t x86_copy_checked(void *to rdi, const void *from rsi, size_t size rdx): bytes not copied.
+ * size_t x86_copy_checked(uintptr_t to rdi, uintptr_t from rsi, size_t size rdx): bytes copied.
  * A word that faults is tried again byte by byte, so that every byte before the fault is copied.
  */
     .globl x86_copy_checked
 x86_copy_checked:
+    movq %rdx, %rax
     movq %rdx, %rcx
     shrq $3, %rcx
     andl $7, %edx
@@ -646,7 +647,7 @@ x86_copy_checked:
     movl %edx, %ecx
 11: rep movsb
 12: CLEAR_AC
-    movq %rcx, %rax
+    subq %rcx, %rax
     ret
 13: leaq (%rdx, %rcx, 8), %rcx
 14: rep movsb
@@ -655,7 +656,7 @@ x86_copy_checked:
     FIXUP 11b, 12b
     FIXUP 14b, 12b
 
-/* size_t x86_clear_checked(void *to rdi, size_t size rsi): bytes not cleared, at least. */
+/* size_t x86_clear_checked(uintptr_t to rdi, size_t size rsi): bytes cleared, at least. */
     .globl x86_clear_checked
 x86_clear_checked:
     movq %rsi, %rcx
@@ -668,9 +669,12 @@ x86_clear_checked:
     movl %edx, %ecx
 21: rep stosb
 22: CLEAR_AC
-    movq %rcx, %rax
+    movq %rsi, %rax
+    subq %rcx, %rax
     ret
-    FIXUP 20b, 22b
+23: leaq (%rdx, %rcx, 8), %rcx
+    jmp 22b
+    FIXUP 20b, 23b
     FIXUP 21b, 22b
 
 /*

@@ -102,7 +102,7 @@ uint64_t hal_space_cpus(const struct hal_space *space)
 /* --- user memory ------------------------------------------------------------------------------ */
 
 /* entry.S says what they return. */
-size_t x86_copy_checked(void *to, const void *from, size_t size);
+size_t x86_copy_checked(uintptr_t to, uintptr_t from, size_t size);
 size_t x86_clear_checked(uintptr_t to, size_t size);
 size_t x86_copy_text_checked(char *to, uintptr_t from, size_t size);
 bool x86_load_checked(uintptr_t address, uint32_t *value);
@@ -126,7 +126,10 @@ void x86_user_init(bool smap)
 
 static bool is_user_range(uintptr_t address, size_t size)
 {
-    return address >= USER_BASE && size <= USER_SIZE && address - USER_BASE <= USER_SIZE - size;
+    uintptr_t end;
+
+    return !__builtin_add_overflow(address, size, &end) && end <= USER_BASE + USER_SIZE &&
+           address >= USER_BASE;
 }
 
 hx_err hal_user_copy_in(void *to, uintptr_t from, size_t size)
@@ -141,12 +144,12 @@ hx_err hal_user_copy_out(uintptr_t to, const void *from, size_t size)
 
 hx_err hal_user_copy_in_unchecked(void *to, uintptr_t from, size_t size)
 {
-    return x86_copy_checked(to, (const void *)from, size) == 0 ? HX_OK : HX_EFAULT;
+    return x86_copy_checked((uintptr_t)to, from, size) == size ? HX_OK : HX_EFAULT;
 }
 
 hx_err hal_user_copy_out_unchecked(uintptr_t to, const void *from, size_t size)
 {
-    return x86_copy_checked((void *)to, from, size) == 0 ? HX_OK : HX_EFAULT;
+    return x86_copy_checked(to, (uintptr_t)from, size) == size ? HX_OK : HX_EFAULT;
 }
 
 /* How many of size bytes from address on are the user's. */
@@ -162,21 +165,27 @@ static size_t user_part(uintptr_t address, size_t size)
 
 size_t hal_user_copy_in_partly(void *to, uintptr_t from, size_t size)
 {
-    size_t part = user_part(from, size);
-
-    return part - x86_copy_checked(to, (const void *)from, part);
+    return HX_LIKELY(is_user_range(from, size))
+               ? x86_copy_checked((uintptr_t)to, from, size)
+               : x86_copy_checked((uintptr_t)to, from, user_part(from, size));
 }
 
 size_t hal_user_copy_out_partly(uintptr_t to, const void *from, size_t size)
 {
-    size_t part = user_part(to, size);
+    return HX_LIKELY(is_user_range(to, size))
+               ? x86_copy_checked(to, (uintptr_t)from, size)
+               : x86_copy_checked(to, (uintptr_t)from, user_part(to, size));
+}
 
-    return part - x86_copy_checked((void *)to, from, part);
+size_t hal_user_clear_partly(uintptr_t to, size_t size)
+{
+    return HX_LIKELY(is_user_range(to, size)) ? x86_clear_checked(to, size)
+                                              : x86_clear_checked(to, user_part(to, size));
 }
 
 hx_err hal_user_clear(uintptr_t to, size_t size)
 {
-    return is_user_range(to, size) && x86_clear_checked(to, size) == 0 ? HX_OK : HX_EFAULT;
+    return is_user_range(to, size) && x86_clear_checked(to, size) == size ? HX_OK : HX_EFAULT;
 }
 
 hx_err hal_user_copy_text(char *to, uintptr_t from, size_t size, size_t *length)
@@ -201,9 +210,10 @@ static hx_err check_word(uintptr_t address)
 
 hx_err hal_user_load_u32(uintptr_t address, uint32_t *value)
 {
-    hx_err error = check_word(address);
-
-    return error == HX_OK && !x86_load_checked(address, value) ? HX_EFAULT : error;
+    if (HX_UNLIKELY(check_word(address) != HX_OK)) {
+        return check_word(address);
+    }
+    return HX_LIKELY(x86_load_checked(address, value)) ? HX_OK : HX_EFAULT;
 }
 
 hx_err hal_user_compare_exchange_u32(uintptr_t address, uint32_t *expected, uint32_t desired)

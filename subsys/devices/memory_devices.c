@@ -24,20 +24,28 @@ static hx_err read_nothing(struct file *file, struct transfer *transfer, uint64_
 
 #define ZEROS_AT_ONCE 65536U /* then it is looked for signals */
 
+static HX_NOINLINE hx_err read_many_zeros(struct transfer *transfer, size_t *done)
+{
+    hx_err error = HX_OK;
+
+    do {
+        size_t rest = transfer->left < ZEROS_AT_ONCE ? transfer->left : ZEROS_AT_ONCE;
+        size_t moved;
+
+        error = transfer_zeros(transfer, rest, &moved);
+        *done += moved;
+    } while (transfer->left > 0 && error == HX_OK && !thread_is_interrupted());
+    return error;
+}
+
 static hx_err read_zeros(struct file *file, struct transfer *transfer, uint64_t offset,
                          size_t *done)
 {
-    hx_err error = transfer_zeros(transfer, ZEROS_AT_ONCE, done);
-
     (void)file;
     (void)offset;
-    while (transfer->left > 0 && error == HX_OK && !thread_is_interrupted()) {
-        size_t moved;
-
-        error = transfer_zeros(transfer, ZEROS_AT_ONCE, &moved);
-        *done += moved;
-    }
-    return error;
+    return HX_LIKELY(transfer->left <= ZEROS_AT_ONCE)
+               ? transfer_zeros(transfer, transfer->left, done)
+               : read_many_zeros(transfer, done);
 }
 
 static hx_err write_away(struct file *file, struct transfer *transfer, uint64_t offset,

@@ -9,11 +9,8 @@
 
 static uint32_t threads_of(struct process *process)
 {
-    hal_interrupt_state state = spinlock_acquire(&process->lock);
-    uint32_t count = process->thread_count;
-
-    spinlock_release(&process->lock, state);
-    return count;
+    /* acquire: pairs with the release of a thread that leaves */
+    return atomic_load_explicit(&process->thread_count, memory_order_acquire);
 }
 
 /* Have the others end; false: the process is ending, or another thread is doing the same. */

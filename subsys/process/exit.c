@@ -35,7 +35,8 @@ static bool leave_process(struct user_thread *self, int status)
     hal_interrupt_state state = spinlock_acquire(&process->lock);
 
     list_remove(&self->link);
-    is_last = --process->thread_count == 0;
+    /* release: pairs with the acquire in process_is_alone */
+    is_last = atomic_fetch_sub_explicit(&process->thread_count, 1, memory_order_release) == 1;
     signal_pass_on_locked(process, UINT64_MAX); /* what it was woken for and has not taken */
     process->usage.user_ns += thread_run_time(self->thread);
     limits_count_time(self);

@@ -1,6 +1,5 @@
-/*
- * Futexes. A waiter queues first and looks at the word afterwards: who changes the word after that
- * look wakes later still, and finds the waiter; who changed it before is seen.
+/* Futexes: waiters queue in buckets by the word's place, and look at the word with the bucket
+ * locked.
  */
 #include <base/list.h>
 #include <hal/user.h>
@@ -68,14 +67,41 @@ static hx_err find_place(struct futex_word word, struct memory_place *place)
 /* --- waiting ------------------------------------------------------------------------------------
  */
 
-static void join(struct futex_waiter *waiter)
+/*
+ * Look at the word and join, with the bucket locked: who changes the word after that look finds the
+ * waiter when it wakes; who changed it before is seen. Nothing parks between joining and waiting,
+ * so no wake-up is used up.  Errors: HX_EAGAIN it is not what was expected; HX_EFAULT it could not
+ * be read with the lock held.
+ */
+static hx_err try_join(struct futex_waiter *waiter, uintptr_t address, uint32_t expected)
 {
     struct bucket *bucket = bucket_of(&waiter->place);
+    uint32_t value;
+    hx_err error;
     hal_interrupt_state state = spinlock_acquire(&bucket->lock);
 
-    atomic_store_explicit(&waiter->bucket, bucket, memory_order_relaxed);
-    list_push_back(&bucket->waiters, &waiter->link);
+    error = hal_user_load_u32(address, &value);
+    if (HX_LIKELY(error == HX_OK) && value != expected) {
+        error = HX_EAGAIN;
+    }
+    if (HX_LIKELY(error == HX_OK)) {
+        atomic_store_explicit(&waiter->bucket, bucket, memory_order_relaxed);
+        list_push_back(&bucket->waiters, &waiter->link);
+    }
     spinlock_release(&bucket->lock, state);
+    return error;
+}
+
+/* A page that is missing is brought in without the lock; then the word can be read with it. */
+static hx_err join(struct futex_waiter *waiter, uintptr_t address, uint32_t expected)
+{
+    uint32_t value;
+    hx_err error;
+
+    do {
+        error = try_join(waiter, address, expected);
+    } while (HX_UNLIKELY(error == HX_EFAULT) && hal_user_load_u32(address, &value) == HX_OK);
+    return error;
 }
 
 /* Take the lock of the bucket a waiter is in now; a requeue may move it until the lock is held. */
@@ -92,60 +118,48 @@ static struct bucket *lock_bucket_of(struct futex_waiter *waiter, hal_interrupt_
     }
 }
 
-/* Leave the queue; answers whether it was woken before that. */
-static bool leave(struct futex_waiter *waiter)
-{
-    hal_interrupt_state state;
-    struct bucket *bucket = lock_bucket_of(waiter, &state);
-    bool was_woken = list_is_empty(&waiter->link);
-
-    list_remove(&waiter->link);
-    spinlock_release(&bucket->lock, state);
-    return was_woken;
-}
-
-static bool is_woken(struct futex_waiter *waiter)
+/* After a park: whether the waiter has been woken; if not, and it has an error, it leaves. */
+static bool was_woken(struct futex_waiter *waiter, hx_err error)
 {
     hal_interrupt_state state;
     struct bucket *bucket = lock_bucket_of(waiter, &state);
     bool answer = list_is_empty(&waiter->link);
 
+    if (error != HX_OK) {
+        list_remove(&waiter->link);
+    }
     spinlock_release(&bucket->lock, state);
     return answer;
 }
 
 static hx_err wait_woken(struct futex_waiter *waiter, uint64_t deadline_ns)
 {
-    hx_err error = HX_OK;
+    hx_err error;
 
-    while (error == HX_OK && !is_woken(waiter)) {
+    do {
         error = thread_is_interrupted() ? HX_EINTR : thread_park(deadline_ns);
-    }
+        if (HX_LIKELY(was_woken(waiter, error))) {
+            return HX_OK;
+        }
+    } while (error == HX_OK);
     return error;
 }
 
 hx_err futex_wait(struct futex_word word, uint32_t expected, uint32_t bits, uint64_t deadline_ns)
 {
-    struct futex_waiter waiter = {.bits = bits, .thread = thread_current()};
-    uint32_t value;
+    struct futex_waiter waiter;
     hx_err error;
 
     if (bits == 0) {
         return HX_EINVAL;
     }
+    waiter.bits = bits;
+    waiter.thread = thread_current();
     error = find_place(word, &waiter.place);
-    if (error != HX_OK) {
-        return error;
-    }
-    join(&waiter);
-    error = hal_user_load_u32(word.address, &value);
-    if (error == HX_OK && value != expected) {
-        error = HX_EAGAIN;
-    }
     if (error == HX_OK) {
-        error = wait_woken(&waiter, deadline_ns);
+        error = join(&waiter, word.address, expected);
     }
-    return leave(&waiter) ? HX_OK : error;
+    return error == HX_OK ? wait_woken(&waiter, deadline_ns) : error;
 }
 
 /* --- waking -------------------------------------------------------------------------------------
@@ -176,7 +190,8 @@ static uint32_t wake_some_locked(struct bucket *bucket, const struct memory_plac
     return woken;
 }
 
-static uint32_t wake_place(const struct memory_place *place, uint32_t most, uint32_t bits)
+static HX_ALWAYS_INLINE uint32_t wake_place(const struct memory_place *place, uint32_t most,
+                                            uint32_t bits)
 {
     struct bucket *bucket = bucket_of(place);
     hal_interrupt_state state = spinlock_acquire(&bucket->lock);

@@ -75,12 +75,10 @@ struct crowd {
 static bool add_to_crowd(struct process *process, void *argument)
 {
     struct crowd *crowd = argument;
-    hal_interrupt_state state;
+    uint32_t threads = atomic_load_explicit(&process->thread_count, memory_order_relaxed);
 
     if (process->credentials.user == crowd->user) {
-        state = spinlock_acquire(&process->lock);
-        crowd->threads += process->thread_count > 0 ? process->thread_count : 1;
-        spinlock_release(&process->lock, state);
+        crowd->threads += threads > 0 ? threads : 1;
     }
     return true;
 }

@@ -152,7 +152,7 @@ hx_err user_thread_join_locked(struct user_thread *thread, uint32_t id)
 
     if (error == HX_OK) {
         list_push_back(&process->threads, &thread->link);
-        process->thread_count++;
+        atomic_fetch_add_explicit(&process->thread_count, 1, memory_order_relaxed);
     }
     if (error == HX_OK && process->is_stopped) { /* it stops where the others do */
         atomic_fetch_or_explicit(&thread->thread->user_work, THREAD_WORK_SIGNAL,

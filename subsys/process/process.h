@@ -110,14 +110,14 @@ struct process {
     uint64_t started_ns;                          /* I  hal_clock_now() */
 
     struct spinlock lock;
-    struct list threads;   /* L  by user_thread.link */
-    uint32_t thread_count; /* L */
-    bool is_ending;        /* L  no thread may be added; all are told to end */
-    bool is_executing;     /* L  a thread runs exec, the others end */
-    bool is_stopped;       /* L  by SIGSTOP and its like */
-    bool has_exec;         /* M  has run exec since fork (setpgid) */
-    int exit_status;       /* L  as wait4 tells it, once is_ending */
-    uint32_t exit_signal;  /* I  what the parent gets; 0: none */
+    struct list threads;           /* L  by user_thread.link */
+    _Atomic uint32_t thread_count; /* L to write; the calling process's: process_is_alone */
+    bool is_ending;                /* L  no thread may be added; all are told to end */
+    bool is_executing;             /* L  a thread runs exec, the others end */
+    bool is_stopped;               /* L  by SIGSTOP and its like */
+    bool has_exec;                 /* M  has run exec since fork (setpgid) */
+    int exit_status;               /* L  as wait4 tells it, once is_ending */
+    uint32_t exit_signal;          /* I  what the parent gets; 0: none */
 
     struct wait_queue child_changed;     /* woken when a child ends, stops or continues */
     struct wait_queue stopped;           /* its stopped threads wait here */
@@ -172,6 +172,13 @@ extern struct mutex process_mutex;
 static inline struct process *process_current(void)
 {
     return thread_current()->process;
+}
+
+/* Whether the calling thread is its process's only one; it stays so while it adds none. */
+static inline bool process_is_alone(void)
+{
+    /* acquire: pairs with the release of a thread that leaves; what it did has been done */
+    return atomic_load_explicit(&process_current()->thread_count, memory_order_acquire) == 1;
 }
 
 static inline struct user_thread *user_thread_current(void)

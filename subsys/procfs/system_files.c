@@ -64,10 +64,7 @@ hx_err procfs_show_uptime(const struct pseudo_node *node, struct text *text)
 
 static bool count_threads(struct process *process, void *argument)
 {
-    hal_interrupt_state state = spinlock_acquire(&process->lock);
-
-    *(uint32_t *)argument += process->thread_count;
-    spinlock_release(&process->lock, state);
+    *(uint32_t *)argument += atomic_load_explicit(&process->thread_count, memory_order_relaxed);
     return true;
 }
 

@@ -88,7 +88,7 @@ static hx_err view_inside(struct process *process, uint32_t thread_id, struct pr
     const struct user_thread *thread =
         find_thread_locked(process, thread_id != 0 ? thread_id : process->id);
 
-    view->thread_count = process->thread_count;
+    view->thread_count = atomic_load_explicit(&process->thread_count, memory_order_relaxed);
     view->exit_status = process->exit_status;
     view_signals_locked(process, view);
     if (thread != NULL) {

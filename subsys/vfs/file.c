@@ -63,6 +63,8 @@ hx_err file_create(const struct file_ops *ops, uint32_t flags, void *context, ow
     (*file)->mapping = (struct mapping_name){get_mapping, put_mapping, mapping_text};
     atomic_init(&(*file)->references, 1);
     atomic_init(&(*file)->flags, flags);
+    (*file)->can_read = (flags & FILE_ACCESS_MASK) != FILE_WRITE_ONLY && (flags & FILE_PATH) == 0;
+    (*file)->can_write = (flags & FILE_ACCESS_MASK) != FILE_READ_ONLY && (flags & FILE_PATH) == 0;
     mutex_init(&(*file)->mutex, "file");
     atomic_fetch_add_explicit(&opened, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
@@ -105,77 +107,30 @@ void file_put(struct file *file)
 
 /* --- reading and writing ---------------------------------------------------------------------- */
 
-/* Something moved is a success, whatever stopped it. */
-static hx_err partly(hx_err error, size_t done)
-{
-    return done > 0 ? HX_OK : error;
-}
-
-static hx_err read_raw(struct file *file, struct transfer *transfer, uint64_t offset, size_t *done)
-{
-    *done = 0;
-    return file->ops->read != NULL ? partly(file->ops->read(file, transfer, offset, done), *done)
-                                   : HX_EINVAL;
-}
-
-static hx_err write_raw(struct file *file, struct transfer *transfer, uint64_t offset, size_t *done)
-{
-    *done = 0;
-    return file->ops->write != NULL ? partly(file->ops->write(file, transfer, offset, done), *done)
-                                    : HX_EINVAL;
-}
-
-static bool has_position(const struct file *file)
-{
-    return file->ops->can_seek && !file->ops->ignores_position;
-}
-
-hx_err file_read(struct file *file, struct transfer *transfer, size_t *done)
+hx_err file_read_on(struct file *file, struct transfer *transfer, size_t *done)
 {
     hx_err error;
 
-    *done = 0;
-    if (!file_can_read(file)) {
-        return HX_EBADF;
-    }
-    if (!has_position(file)) {
-        return read_raw(file, transfer, 0, done);
-    }
     mutex_lock(&file->mutex);
-    error = read_raw(file, transfer, file->offset, done);
+    error = file_read_raw(file, transfer, file->offset, done);
     file->offset += *done;
     mutex_unlock(&file->mutex);
     return error;
 }
 
-/* With the file's mutex: at its end for FILE_APPEND, which the object's own write then makes sure
- * of. */
-static hx_err write_at_offset(struct file *file, struct transfer *transfer, size_t *done)
+/* At its end for FILE_APPEND, which the object's own write then makes sure of. */
+hx_err file_write_on(struct file *file, struct transfer *transfer, size_t *done)
 {
     bool appends = (atomic_load_explicit(&file->flags, memory_order_relaxed) & FILE_APPEND) != 0;
-    hx_err error = write_raw(file, transfer, file->offset, done);
+    hx_err error;
 
+    mutex_lock(&file->mutex);
+    error = file_write_raw(file, transfer, file->offset, done);
     if (appends && *done > 0 && file->location.vnode != NULL) {
         file->offset = atomic_load_explicit(&file->location.vnode->size, memory_order_relaxed);
     } else {
         file->offset += *done;
     }
-    return error;
-}
-
-hx_err file_write(struct file *file, struct transfer *transfer, size_t *done)
-{
-    hx_err error;
-
-    *done = 0;
-    if (!file_can_write(file)) {
-        return HX_EBADF;
-    }
-    if (!has_position(file)) {
-        return write_raw(file, transfer, 0, done);
-    }
-    mutex_lock(&file->mutex);
-    error = write_at_offset(file, transfer, done);
     mutex_unlock(&file->mutex);
     return error;
 }
@@ -189,7 +144,7 @@ hx_err file_read_at(struct file *file, struct transfer *transfer, uint64_t offse
     if (!file_can_read(file)) {
         return HX_EBADF;
     }
-    return offset <= INT64_MAX ? read_raw(file, transfer, offset, done) : HX_EINVAL;
+    return offset <= INT64_MAX ? file_read_raw(file, transfer, offset, done) : HX_EINVAL;
 }
 
 hx_err file_write_at(struct file *file, struct transfer *transfer, uint64_t offset, size_t *done)
@@ -201,7 +156,7 @@ hx_err file_write_at(struct file *file, struct transfer *transfer, uint64_t offs
     if (!file_can_write(file)) {
         return HX_EBADF;
     }
-    return offset <= INT64_MAX ? write_raw(file, transfer, offset, done) : HX_EINVAL;
+    return offset <= INT64_MAX ? file_write_raw(file, transfer, offset, done) : HX_EINVAL;
 }
 
 /* --- the caller's limit ----------------------------------------------------------------------- */

@@ -78,6 +78,8 @@ struct file {
     const struct file_ops *ops;  /* I */
     _Atomic uint32_t references; /* A */
     _Atomic uint32_t flags;      /* A  enum file_flags, without those that only open looks at */
+    bool can_read;               /* I  by the flags it was opened with */
+    bool can_write;              /* I */
     struct location location;    /* I  empty for pipes and the like */
     struct mutex mutex;
     uint64_t offset; /* M  also the position in a directory */
@@ -122,16 +124,12 @@ void file_put(struct file *file); /* NULL is allowed */
 
 static inline bool file_can_read(const struct file *file)
 {
-    uint32_t flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
-
-    return (flags & FILE_ACCESS_MASK) != FILE_WRITE_ONLY && (flags & FILE_PATH) == 0;
+    return file->can_read;
 }
 
 static inline bool file_can_write(const struct file *file)
 {
-    uint32_t flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
-
-    return (flags & FILE_ACCESS_MASK) != FILE_READ_ONLY && (flags & FILE_PATH) == 0;
+    return file->can_write;
 }
 
 static inline bool file_does_not_block(const struct file *file)
@@ -141,13 +139,65 @@ static inline bool file_does_not_block(const struct file *file)
 
 /* At the file's offset, moving it. Something moved before an error is no error.  Errors: HX_EBADF
  * not open for that, HX_EISDIR, HX_EFAULT, HX_EAGAIN, HX_EINTR, HX_ECLOSED (EPIPE), HX_EFBIG, … */
-HX_MUST_USE hx_err file_read(struct file *file, struct transfer *transfer, size_t *done);
-HX_MUST_USE hx_err file_write(struct file *file, struct transfer *transfer, size_t *done);
+HX_MUST_USE static inline hx_err file_read(struct file *file, struct transfer *transfer,
+                                           size_t *done);
+HX_MUST_USE static inline hx_err file_write(struct file *file, struct transfer *transfer,
+                                            size_t *done);
 /* At an offset.  Errors: HX_ESPIPE it cannot seek, HX_EINVAL below 0, and those above. */
 HX_MUST_USE hx_err file_read_at(struct file *file, struct transfer *transfer, uint64_t offset,
                                 size_t *done);
 HX_MUST_USE hx_err file_write_at(struct file *file, struct transfer *transfer, uint64_t offset,
                                  size_t *done);
+
+/* The rest of them: of a file with a position, whose users take turns. */
+HX_MUST_USE hx_err file_read_on(struct file *file, struct transfer *transfer, size_t *done);
+HX_MUST_USE hx_err file_write_on(struct file *file, struct transfer *transfer, size_t *done);
+
+static inline bool file_has_position(const struct file *file)
+{
+    return file->ops->can_seek && !file->ops->ignores_position;
+}
+
+/* The operation alone: something moved is a success, whatever stopped it. */
+static inline hx_err file_read_raw(struct file *file, struct transfer *transfer, uint64_t offset,
+                                   size_t *done)
+{
+    hx_err error = HX_LIKELY(file->ops->read != NULL)
+                       ? file->ops->read(file, transfer, offset, done)
+                       : HX_EINVAL;
+
+    return HX_LIKELY(error == HX_OK) || *done > 0 ? HX_OK : error;
+}
+
+static inline hx_err file_write_raw(struct file *file, struct transfer *transfer, uint64_t offset,
+                                    size_t *done)
+{
+    hx_err error = HX_LIKELY(file->ops->write != NULL)
+                       ? file->ops->write(file, transfer, offset, done)
+                       : HX_EINVAL;
+
+    return HX_LIKELY(error == HX_OK) || *done > 0 ? HX_OK : error;
+}
+
+static inline hx_err file_read(struct file *file, struct transfer *transfer, size_t *done)
+{
+    *done = 0;
+    if (HX_UNLIKELY(!file_can_read(file))) {
+        return HX_EBADF;
+    }
+    return file_has_position(file) ? file_read_on(file, transfer, done)
+                                   : file_read_raw(file, transfer, 0, done);
+}
+
+static inline hx_err file_write(struct file *file, struct transfer *transfer, size_t *done)
+{
+    *done = 0;
+    if (HX_UNLIKELY(!file_can_write(file))) {
+        return HX_EBADF;
+    }
+    return file_has_position(file) ? file_write_on(file, transfer, done)
+                                   : file_write_raw(file, transfer, 0, done);
+}
 
 enum seek_origin { SEEK_FROM_START, SEEK_FROM_HERE, SEEK_FROM_END, SEEK_DATA, SEEK_HOLE };
 HX_MUST_USE hx_err file_seek(struct file *file, int64_t offset, unsigned origin,
@@ -195,7 +245,26 @@ struct file_statistics file_statistics(void);
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
-struct file_table;
+struct descriptor {
+    struct file *file;
+    uint64_t charge; /* a resource_handle */
+    bool close_on_exec;
+};
+
+/*
+ * For file_table.c and file_table_use alone.
+ * Keys: A = atomic, L = lock, I = immutable
+ */
+struct file_table {
+    _Atomic uint32_t references; /* A */
+    uint32_t capacity;           /* L */
+    struct descriptor *entries;  /* L */
+    struct spinlock lock;        /*    held for a few instructions: no call out */
+    uint32_t limit;              /* L */
+    uint32_t lowest_free;        /* L  no free one below */
+    uint32_t used_end;           /* L  places from here on were never used */
+    owner_tag owner;             /* I */
+};
 
 /* limit: descriptors at most (RLIMIT_NOFILE can be set later). Open files are charged to owner. */
 HX_MUST_USE hx_err file_table_create(uint32_t limit, owner_tag owner, struct file_table **table);
@@ -208,6 +277,56 @@ void file_table_set_limit(struct file_table *table, uint32_t limit);
 
 /* The file of a descriptor, with a reference; NULL: there is none.  Context: thread. */
 struct file *file_table_find(struct file_table *table, int descriptor);
+
+/* A file as one call uses it, between file_table_use and file_use_end. */
+struct file_use {
+    struct file *file; /* NULL: there is none */
+    bool is_counted;   /* it holds a reference */
+};
+
+/*
+ * The file of a descriptor for the length of a call. A table that nobody but the calling thread can
+ * change, as it has one reference and is_alone says that the thread's process has no other, keeps
+ * the file meanwhile: then no reference is taken. The thread closes nothing before file_use_end.
+ * Context: thread, the table's user.
+ */
+HX_MUST_USE static inline struct file_use file_table_use(struct file_table *table, bool is_alone,
+                                                         int descriptor);
+
+/* The rest of file_table_use: with a reference. */
+HX_MUST_USE struct file_use file_table_use_counted(struct file_table *table, int descriptor);
+
+/* Whether nobody but the calling thread can change the table, or close what is in it. */
+static inline bool file_table_is_alone(const struct file_table *table, bool is_alone)
+{
+    /* acquire: pairs with the release of who shared it and has put it, after its changes */
+    return HX_LIKELY(is_alone) &&
+           HX_LIKELY(atomic_load_explicit(&table->references, memory_order_acquire) == 1);
+}
+
+/* With file_table_is_alone: the file without a reference, and without the lock, as others only read
+ * the table now. */
+static inline struct file *file_table_peek(const struct file_table *table, int descriptor)
+{
+    return HX_LIKELY((uint32_t)descriptor < table->capacity)
+               ? table->entries[(uint32_t)descriptor].file
+               : NULL;
+}
+
+static inline struct file_use file_table_use(struct file_table *table, bool is_alone,
+                                             int descriptor)
+{
+    return file_table_is_alone(table, is_alone)
+               ? (struct file_use){file_table_peek(table, descriptor), false}
+               : file_table_use_counted(table, descriptor);
+}
+
+static inline void file_use_end(struct file_use use)
+{
+    if (HX_UNLIKELY(use.is_counted)) {
+        file_put(use.file);
+    }
+}
 
 /* Put a file under the lowest free descriptor at or above `from`; the caller's reference moves in.
  * Errors: HX_EMFILE, HX_ENOMEM, HX_ELIMIT; the reference is then still the caller's. */

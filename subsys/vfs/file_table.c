@@ -9,24 +9,6 @@
 #define FIRST_CAPACITY 32U
 #define LEAST_ROOM     64U
 
-struct descriptor {
-    struct file *file;
-    resource_handle charge;
-    bool close_on_exec;
-};
-
-/* Keys: A = atomic, L = lock, I = immutable */
-struct file_table {
-    _Atomic uint32_t references; /* A */
-    owner_tag owner;             /* I */
-    struct spinlock lock;        /*    held for a few instructions: no call out */
-    struct descriptor *entries;  /* L */
-    uint32_t capacity;           /* L */
-    uint32_t limit;              /* L */
-    uint32_t lowest_free;        /* L  no free one below */
-    uint32_t used_end;           /* L  places from here on were never used */
-};
-
 /* A place is filled. */
 static void note_used_locked(struct file_table *table, uint32_t at)
 {
@@ -121,6 +103,13 @@ struct file *file_table_find(struct file_table *table, int descriptor)
     }
     spinlock_release(&table->lock, state);
     return file;
+}
+
+struct file_use file_table_use_counted(struct file_table *table, int descriptor)
+{
+    struct file *file = file_table_find(table, descriptor);
+
+    return (struct file_use){file, file != NULL};
 }
 
 int file_table_next(struct file_table *table, int from)

@@ -13,6 +13,13 @@
 #define FIONREAD 0x541bU
 
 /* Keys: M = mutex, W = mutex to write, read by anyone, A = atomic */
+
+/* Who waits for bytes, or for room. */
+struct side {
+    struct wait_queue queue;
+    bool is_awaited; /* M  somebody may wait for a change, and is to be woken */
+};
+
 struct pipe {
     struct mutex mutex;
     uint64_t pages[PAGES];       /* M  frames, FRAME_NONE: not taken yet */
@@ -22,12 +29,11 @@ struct pipe {
     _Atomic uint32_t writers;    /* W */
     uint32_t reader_openings;    /* M  how often a reader has come, for who waits to open */
     uint32_t writer_openings;    /* M */
-    bool has_waiters;            /* M  somebody may wait for a change, and is to be woken */
     _Atomic uint32_t references; /* A  open ends; of a FIFO's written under the vnode's mutex */
     owner_tag owner;
     struct vnode *vnode; /* of a FIFO, NULL */
-    struct wait_queue readable;
-    struct wait_queue writable;
+    struct side readable;
+    struct side writable;
 };
 
 static uint64_t used(const struct pipe *pipe)
@@ -41,190 +47,250 @@ static uint32_t count(const _Atomic uint32_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* --- waking ----------------------------------------------------------------------------------- */
+/* --- waiting and waking ----------------------------------------------------------------------- */
 
 /*
- * Who is about to wait says so under the mutex, after it has joined a queue and looked in vain; who
- * changes something under the mutex takes the note away and wakes all, and those that wait on make
- * a new one.
+ * Who is about to wait joins the side's queue and makes a note, under the mutex, after it has
+ * looked in vain; who changes something under the mutex takes the note away and wakes all, and
+ * those that wait on make a new one. Who finds no note has nobody to wake.
  */
-static bool take_note_locked(struct pipe *pipe, bool has_changed)
+static HX_NOINLINE void unlock_and_wake_noted(struct pipe *pipe, struct side *side)
 {
-    bool wakes = has_changed && pipe->has_waiters;
-
-    pipe->has_waiters &= !wakes;
-    return wakes;
+    side->is_awaited = false;
+    mutex_unlock(&pipe->mutex);
+    wait_queue_wake_all(&side->queue);
 }
 
-static void wake(struct pipe *pipe)
+static HX_ALWAYS_INLINE void unlock_and_wake(struct pipe *pipe, struct side *side, bool has_changed)
 {
-    wait_queue_wake_all(&pipe->readable);
-    wait_queue_wake_all(&pipe->writable);
+    if (HX_UNLIKELY(side->is_awaited) && has_changed) {
+        unlock_and_wake_noted(pipe, side);
+    } else {
+        mutex_unlock_inline(&pipe->mutex);
+    }
+}
+
+/* Wait for a change on one side, with the mutex given up meanwhile. */
+static hx_err await_locked(struct pipe *pipe, struct side *side)
+{
+    struct waiter waiter;
+    hx_err error;
+
+    wait_queue_prepare(&side->queue, &waiter);
+    side->is_awaited = true;
+    mutex_unlock_inline(&pipe->mutex);
+    error = wait_queue_park(&side->queue, &waiter);
+    mutex_lock_inline(&pipe->mutex);
+    return error;
+}
+
+/* Somebody has come or gone: not under the mutex. */
+static void wake_both(struct pipe *pipe)
+{
+    wait_queue_wake_all(&pipe->readable.queue);
+    wait_queue_wake_all(&pipe->writable.queue);
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
-/* A piece of the ring that lies in one page. */
-static size_t piece_at(uint64_t position, size_t size, uint32_t *page, size_t *offset)
+/* A piece of the ring from a position on that lies in one page. */
+static size_t piece_at(uint64_t position, size_t size)
 {
-    size_t rest;
+    size_t rest = HAL_PAGE_SIZE - (size_t)(position % HAL_PAGE_SIZE);
 
-    *page = (uint32_t)(position / HAL_PAGE_SIZE % PAGES);
-    *offset = (size_t)(position % HAL_PAGE_SIZE);
-    rest = HAL_PAGE_SIZE - *offset;
     return size < rest ? size : rest;
 }
 
+static uint64_t *page_of(struct pipe *pipe, uint64_t position)
+{
+    return &pipe->pages[position / HAL_PAGE_SIZE % PAGES];
+}
+
+static char *bytes_at(uint64_t page, uint64_t position)
+{
+    return (char *)hal_direct_map(page) + position % HAL_PAGE_SIZE;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* There are some. */
 static hx_err take_out_locked(struct pipe *pipe, struct transfer *transfer, size_t *done)
 {
-    hx_err error = HX_OK;
+    uint64_t head = atomic_load_explicit(&pipe->head, memory_order_relaxed);
+    size_t rest = least(transfer->left, (size_t)used(pipe));
+    hx_err error;
 
-    while (transfer->left > 0 && used(pipe) > 0 && error == HX_OK) {
-        uint64_t head = atomic_load_explicit(&pipe->head, memory_order_relaxed);
-        size_t available = (size_t)used(pipe);
-        size_t wanted = transfer->left < available ? transfer->left : available;
-        size_t offset;
-        size_t moved = 0;
-        uint32_t page;
-        size_t piece = piece_at(head, wanted, &page, &offset);
+    do {
+        size_t moved;
 
-        error = transfer_out(transfer, (char *)hal_direct_map(pipe->pages[page]) + offset, piece,
+        error = transfer_out(transfer, bytes_at(*page_of(pipe, head), head), piece_at(head, rest),
                              &moved);
-        atomic_store_explicit(&pipe->head, head + moved, memory_order_relaxed);
+        head += moved;
+        rest -= moved;
         *done += moved;
-    }
+    } while (rest > 0 && error == HX_OK);
+    atomic_store_explicit(&pipe->head, head, memory_order_relaxed);
     return error;
 }
 
-static hx_err have_page_locked(struct pipe *pipe, uint32_t page)
+static hx_err have_page_locked(const struct pipe *pipe, uint64_t *page)
 {
-    return pipe->pages[page] != FRAME_NONE ? HX_OK
-                                           : frames_allocate(0, pipe->owner, &pipe->pages[page]);
+    return HX_LIKELY(*page != FRAME_NONE) ? HX_OK : frames_allocate(0, pipe->owner, page);
 }
 
+/* There is room for some. */
 static hx_err put_in_locked(struct pipe *pipe, struct transfer *transfer, size_t *done)
 {
-    hx_err error = HX_OK;
+    uint64_t tail = atomic_load_explicit(&pipe->tail, memory_order_relaxed);
+    size_t rest = least(transfer->left, (size_t)(PIPE_SIZE - used(pipe)));
+    hx_err error;
 
-    while (transfer->left > 0 && used(pipe) < PIPE_SIZE && error == HX_OK) {
-        uint64_t tail = atomic_load_explicit(&pipe->tail, memory_order_relaxed);
-        size_t room = (size_t)(PIPE_SIZE - used(pipe));
-        size_t wanted = transfer->left < room ? transfer->left : room;
-        size_t offset;
+    do {
+        uint64_t *page = page_of(pipe, tail);
         size_t moved = 0;
-        uint32_t page;
-        size_t piece = piece_at(tail, wanted, &page, &offset);
 
         error = have_page_locked(pipe, page);
-        if (error == HX_OK) {
-            error = transfer_in(transfer, (char *)hal_direct_map(pipe->pages[page]) + offset, piece,
-                                &moved);
+        if (HX_LIKELY(error == HX_OK)) {
+            error = transfer_in(transfer, bytes_at(*page, tail), piece_at(tail, rest), &moved);
         }
-        atomic_store_explicit(&pipe->tail, tail + moved, memory_order_relaxed);
+        tail += moved;
+        rest -= moved;
         *done += moved;
-    }
+    } while (rest > 0 && error == HX_OK);
+    atomic_store_explicit(&pipe->tail, tail, memory_order_relaxed);
     return error;
+}
+
+/* Whether size bytes from a position on are of one page, and of one piece of the program's. */
+static bool is_simple(const struct transfer *transfer, uint64_t position, size_t size)
+{
+    return transfer_is_simple(transfer, size) && position % HAL_PAGE_SIZE + size <= HAL_PAGE_SIZE;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* HX_EAGAIN: nothing there yet. */
-static hx_err try_read(struct pipe *pipe, struct transfer *transfer, size_t *done)
+/*
+ * There are no bytes. HX_OK: look again.  Errors: HX_ECLOSED there will be none, or none are
+ * wanted; HX_EAGAIN, HX_EINTR.
+ */
+static HX_NOINLINE hx_err await_bytes_locked(struct pipe *pipe, const struct file *file,
+                                             const struct transfer *transfer)
 {
-    hx_err error = HX_OK;
-    bool wakes;
+    if (transfer->left == 0 || count(&pipe->writers) == 0) {
+        return HX_ECLOSED;
+    }
+    return file_does_not_block(file) ? HX_EAGAIN : await_locked(pipe, &pipe->readable);
+}
 
-    mutex_lock(&pipe->mutex);
-    if (used(pipe) > 0) {
-        error = take_out_locked(pipe, transfer, done);
-    } else if (count(&pipe->writers) > 0) {
-        pipe->has_waiters = true;
-        error = HX_EAGAIN;
-    }
-    wakes = take_note_locked(pipe, *done > 0);
-    mutex_unlock(&pipe->mutex);
-    if (wakes) {
-        wake(pipe);
-    }
+/* Gives the mutex up. */
+static HX_NOINLINE hx_err read_pieces(struct pipe *pipe, struct transfer *transfer, size_t *done)
+{
+    hx_err error = transfer->left > 0 ? take_out_locked(pipe, transfer, done) : HX_OK;
+
+    unlock_and_wake(pipe, &pipe->writable, *done > 0);
     return error;
 }
 
+/* Most often what there is lies in one piece. */
 static hx_err pipe_read(struct file *file, struct transfer *transfer, uint64_t offset, size_t *done)
 {
     struct pipe *pipe = file->context;
-    struct waiter waiter;
+    size_t size;
+    uint64_t head;
     hx_err error;
 
     (void)offset;
-    if (transfer->left == 0) {
-        return HX_OK;
-    }
-    error = try_read(pipe, transfer, done);
-    if (error != HX_EAGAIN || file_does_not_block(file)) {
-        return error;
-    }
-    wait_queue_prepare(&pipe->readable, &waiter);
-    while ((error = try_read(pipe, transfer, done)) == HX_EAGAIN) {
-        error = wait_queue_wait_interruptible(&pipe->readable, &waiter, THREAD_NO_DEADLINE);
+    mutex_lock_inline(&pipe->mutex);
+    while (HX_UNLIKELY(used(pipe) == 0)) {
+        error = await_bytes_locked(pipe, file, transfer);
         if (error != HX_OK) {
-            break;
+            mutex_unlock(&pipe->mutex);
+            return error == HX_ECLOSED ? HX_OK : error;
         }
     }
-    wait_queue_finish(&pipe->readable, &waiter);
+    head = atomic_load_explicit(&pipe->head, memory_order_relaxed);
+    size = least(transfer->left, (size_t)used(pipe));
+    if (HX_UNLIKELY(!is_simple(transfer, head, size))) {
+        return read_pieces(pipe, transfer, done);
+    }
+    error = transfer_out_simple(transfer, bytes_at(*page_of(pipe, head), head), size, done);
+    atomic_store_explicit(&pipe->head, head + *done, memory_order_relaxed);
+    unlock_and_wake(pipe, &pipe->writable, true);
     return error;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
 /* HX_EAGAIN: (more) room is needed; small writes are done whole or not at all. */
-static hx_err try_write(struct pipe *pipe, struct transfer *transfer, size_t *done)
+static hx_err try_write_locked(struct pipe *pipe, struct transfer *transfer, size_t *done)
 {
-    size_t before = *done;
+    uint64_t room = PIPE_SIZE - used(pipe);
     bool is_small = *done == 0 && transfer->left <= PIPE_ATOMIC;
-    bool wakes;
-    hx_err error = HX_EAGAIN;
+    hx_err error;
 
-    mutex_lock(&pipe->mutex);
     if (count(&pipe->readers) == 0) {
-        error = HX_ECLOSED;
-    } else if (!is_small || PIPE_SIZE - used(pipe) >= transfer->left) {
-        error = put_in_locked(pipe, transfer, done);
-        if (error == HX_OK && transfer->left > 0) {
-            error = HX_EAGAIN;
+        return HX_ECLOSED;
+    }
+    if (room < (is_small ? transfer->left : 1)) {
+        return HX_EAGAIN;
+    }
+    error = put_in_locked(pipe, transfer, done);
+    return error == HX_OK && transfer->left > 0 ? HX_EAGAIN : error;
+}
+
+/* Who reads what has been written makes the room. */
+static hx_err await_room_locked(struct pipe *pipe, bool has_changed)
+{
+    if (has_changed && pipe->readable.is_awaited) {
+        pipe->readable.is_awaited = false;
+        wait_queue_wake_all(&pipe->readable.queue);
+    }
+    return await_locked(pipe, &pipe->writable);
+}
+
+/* Gives the mutex up. */
+static HX_NOINLINE hx_err write_locked(struct pipe *pipe, struct transfer *transfer, bool blocks,
+                                       size_t *done)
+{
+    hx_err error = HX_OK;
+    bool goes_on = transfer->left > 0;
+
+    while (goes_on) {
+        error = try_write_locked(pipe, transfer, done);
+        goes_on = error == HX_EAGAIN && blocks;
+        if (goes_on) {
+            error = await_room_locked(pipe, *done > 0);
+            goes_on = error == HX_OK;
         }
     }
-    wakes = take_note_locked(pipe, *done > before);
-    pipe->has_waiters |= error == HX_EAGAIN;
-    mutex_unlock(&pipe->mutex);
-    if (wakes) {
-        wake(pipe);
-    }
+    unlock_and_wake(pipe, &pipe->readable, *done > 0);
     return error;
 }
 
+/* Most often there is room for all, in one page that is there already. */
 static hx_err pipe_write(struct file *file, struct transfer *transfer, uint64_t offset,
                          size_t *done)
 {
     struct pipe *pipe = file->context;
-    struct waiter waiter;
+    size_t size = transfer->left;
+    uint64_t tail;
+    uint64_t page;
     hx_err error;
 
     (void)offset;
-    if (transfer->left == 0) {
-        return HX_OK;
+    mutex_lock_inline(&pipe->mutex);
+    tail = atomic_load_explicit(&pipe->tail, memory_order_relaxed);
+    page = *page_of(pipe, tail);
+    if (HX_UNLIKELY(count(&pipe->readers) == 0 || page == FRAME_NONE ||
+                    PIPE_SIZE - used(pipe) < size || !is_simple(transfer, tail, size))) {
+        return write_locked(pipe, transfer, !file_does_not_block(file), done);
     }
-    error = try_write(pipe, transfer, done);
-    if (error != HX_EAGAIN || file_does_not_block(file)) {
-        return error;
-    }
-    wait_queue_prepare(&pipe->writable, &waiter);
-    while ((error = try_write(pipe, transfer, done)) == HX_EAGAIN) {
-        error = wait_queue_wait_interruptible(&pipe->writable, &waiter, THREAD_NO_DEADLINE);
-        if (error != HX_OK) {
-            break;
-        }
-    }
-    wait_queue_finish(&pipe->writable, &waiter);
+    error = transfer_in_simple(transfer, bytes_at(page, tail), size, done);
+    atomic_store_explicit(&pipe->tail, tail + *done, memory_order_relaxed);
+    unlock_and_wake(pipe, &pipe->readable, true);
     return error;
 }
 
@@ -251,15 +317,16 @@ static unsigned pipe_poll(struct file *file, struct poll_table *table)
     unsigned ready = 0;
 
     if (file_can_read(file)) {
-        poll_add(table, &pipe->readable);
+        poll_add(table, &pipe->readable.queue);
     }
     if (file_can_write(file)) {
-        poll_add(table, &pipe->writable);
+        poll_add(table, &pipe->writable.queue);
     }
     mutex_lock(&pipe->mutex);
     ready |= file_can_read(file) ? readable_locked(pipe, file) : 0U;
     ready |= file_can_write(file) ? writable_locked(pipe) : 0U;
-    pipe->has_waiters |= table != NULL;
+    pipe->readable.is_awaited |= table != NULL;
+    pipe->writable.is_awaited |= table != NULL;
     mutex_unlock(&pipe->mutex);
     return ready;
 }
@@ -293,8 +360,8 @@ static struct pipe *make(owner_tag owner)
     }
     pipe->owner = owner;
     mutex_init(&pipe->mutex, "pipe");
-    wait_queue_init(&pipe->readable, "pipe readers");
-    wait_queue_init(&pipe->writable, "pipe writers");
+    wait_queue_init(&pipe->readable.queue, "pipe readers");
+    wait_queue_init(&pipe->writable.queue, "pipe writers");
     return pipe;
 }
 
@@ -354,9 +421,10 @@ static void leave(struct pipe *pipe, const struct file *file)
     if (file_can_write(file)) {
         atomic_fetch_sub_explicit(&pipe->writers, 1, memory_order_relaxed);
     }
-    pipe->has_waiters = false;
+    pipe->readable.is_awaited = false;
+    pipe->writable.is_awaited = false;
     mutex_unlock(&pipe->mutex);
-    wake(pipe);
+    wake_both(pipe);
 }
 
 static void pipe_release(struct file *file)
@@ -442,7 +510,7 @@ static bool has_partner(struct pipe *pipe, const struct file *file, uint32_t ope
 
 static hx_err await_partner(struct pipe *pipe, const struct file *file, uint32_t openings)
 {
-    struct wait_queue *queue = file_can_write(file) ? &pipe->writable : &pipe->readable;
+    struct wait_queue *queue = file_can_write(file) ? &pipe->writable.queue : &pipe->readable.queue;
     struct waiter waiter;
     hx_err error = HX_OK;
 
@@ -472,7 +540,7 @@ static hx_err join_fifo(struct pipe *pipe, struct file *file)
     if (is_refused) {
         return HX_ENXIO;
     }
-    wake(pipe);
+    wake_both(pipe);
     return !waits || is_both || file_does_not_block(file) ? HX_OK
                                                           : await_partner(pipe, file, openings);
 }

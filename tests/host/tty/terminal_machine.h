@@ -180,10 +180,10 @@ size_t hal_user_copy_out_partly(uintptr_t to, const void *from, size_t size)
     return hal_user_copy_out(to, from, size) == HX_OK ? size : 0;
 }
 
-hx_err hal_user_clear(uintptr_t to, size_t size)
+size_t hal_user_clear_partly(uintptr_t to, size_t size)
 {
     memset((void *)to, 0, size);
-    return HX_OK;
+    return size;
 }
 
 static unsigned queues_polled;
