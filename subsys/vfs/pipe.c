@@ -57,7 +57,7 @@ static uint32_t count(const _Atomic uint32_t *counter)
 static HX_NOINLINE void unlock_and_wake_noted(struct pipe *pipe, struct side *side)
 {
     side->is_awaited = false;
-    mutex_unlock(&pipe->mutex);
+    mutex_unlock_inline(&pipe->mutex);
     wait_queue_wake_all(&side->queue);
 }
 
@@ -496,14 +496,18 @@ static uint32_t partner_openings(const struct pipe *pipe, const struct file *fil
     return file_can_write(file) ? pipe->reader_openings : pipe->writer_openings;
 }
 
+static bool is_partner_there(struct pipe *pipe, const struct file *file)
+{
+    return count(file_can_write(file) ? &pipe->readers : &pipe->writers) > 0;
+}
+
 /* Whether the other side is there, or has been since the opener came. */
 static bool has_partner(struct pipe *pipe, const struct file *file, uint32_t openings)
 {
     bool answer;
 
     mutex_lock(&pipe->mutex);
-    answer = count(file_can_write(file) ? &pipe->readers : &pipe->writers) > 0 ||
-             partner_openings(pipe, file) != openings;
+    answer = is_partner_there(pipe, file) || partner_openings(pipe, file) != openings;
     mutex_unlock(&pipe->mutex);
     return answer;
 }
@@ -526,6 +530,7 @@ static hx_err join_fifo(struct pipe *pipe, struct file *file)
 {
     bool waits = pipe->vnode != NULL; /* a pipe without a name has both sides from the start */
     bool is_both = file_can_read(file) && file_can_write(file);
+    bool is_met;
     bool is_refused;
     uint32_t openings;
 
@@ -533,6 +538,7 @@ static hx_err join_fifo(struct pipe *pipe, struct file *file)
     is_refused =
         waits && file_does_not_block(file) && !file_can_read(file) && count(&pipe->readers) == 0;
     openings = partner_openings(pipe, file);
+    is_met = is_partner_there(pipe, file); /* it may be gone again at once */
     if (!is_refused) {
         join_locked(pipe, file);
     }
@@ -541,8 +547,9 @@ static hx_err join_fifo(struct pipe *pipe, struct file *file)
         return HX_ENXIO;
     }
     wake_both(pipe);
-    return !waits || is_both || file_does_not_block(file) ? HX_OK
-                                                          : await_partner(pipe, file, openings);
+    return !waits || is_both || is_met || file_does_not_block(file)
+               ? HX_OK
+               : await_partner(pipe, file, openings);
 }
 
 hx_err pipe_open_fifo(struct vnode *vnode, struct file *file)
