@@ -5,12 +5,12 @@
 
 size_t string_length(const char *text)
 {
-    size_t length = 0;
+    const char *end = text;
 
-    while (text[length] != '\0') {
-        length++;
+    while (*end != '\0') {
+        end++;
     }
-    return length;
+    return (size_t)(end - text);
 }
 
 size_t string_length_max(const char *text, size_t max)

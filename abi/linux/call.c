@@ -66,11 +66,6 @@ hx_err linux_path_get(struct linux_path *path, int64_t base, uint64_t address)
     return find_base(path, (int32_t)base);
 }
 
-void linux_path_put(struct linux_path *path)
-{
-    file_put(path->base_file);
-}
-
 hx_err linux_path_find(struct linux_path *path, uint64_t at_flags, bool follows,
                        struct location *found)
 {

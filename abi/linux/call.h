@@ -96,7 +96,12 @@ struct linux_path {
  * Errors: HX_EFAULT, HX_ENAMETOOLONG, HX_EBADF, HX_ENOTDIR.
  */
 HX_MUST_USE hx_err linux_path_get(struct linux_path *path, int64_t base, uint64_t address);
-void linux_path_put(struct linux_path *path);
+static inline void linux_path_put(struct linux_path *path)
+{
+    if (HX_UNLIKELY(path->base_file != NULL)) {
+        file_put(path->base_file);
+    }
+}
 
 /* Find what it names; with LINUX_AT_EMPTY_PATH and an empty text the base itself.  Errors: as
  * path_find, HX_ENOTDIR the base has no place (a pipe). */

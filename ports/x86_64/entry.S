@@ -679,9 +679,11 @@ x86_clear_checked:
 
 /*
  * size_t x86_copy_text_checked(char *to rdi, const char *from rsi, size_t size rdx): bytes before the
- * NUL, size when there is none, SIZE_MAX after a fault. Whole words first: (w - 0x01…) & ~w & 0x80…
- * has its lowest bit in the first byte that is zero. A word that faults may lie across the end of
- * what is mapped, so its bytes are tried one by one.
+ * NUL, size when there is none, SIZE_MAX after a fault. Up to 7 bytes behind the NUL are stored too,
+ * within size. Words are loaded from aligned addresses, so none lies across the end of what is
+ * mapped: (w - 0x01…) & ~w & 0x80… has its lowest bit in the first byte that is zero. The first word
+ * is shifted down to where the text begins, and what comes in at its top made no zeros. Fewer than
+ * 8 bytes, and a word that faults, are tried byte by byte.
  */
     .globl x86_copy_text_checked
 x86_copy_text_checked:
@@ -690,8 +692,35 @@ x86_copy_text_checked:
     movq %r9, %r10
     shlq $7, %r10
     SET_AC
+    movl %esi, %ecx
+    andl $7, %ecx
+    jz 31f
+    cmpq $8, %rdx
+    jb 33f
+    negq %rcx
+30: movq (%rsi, %rcx), %rax     /* rcx: from the text back to the aligned word */
+    leaq 8(%rcx), %r11          /* bytes of the text in it */
+    negl %ecx
+    shll $3, %ecx
+    shrq %cl, %rax
+    negl %ecx                   /* 64 - rcx, as far as shifts go */
+    pushq %rdi
+    movq $-1, %rdi
+    shlq %cl, %rdi
+    orq %rax, %rdi
+    movq %rdi, %rcx
+    notq %rdi
+    subq %r9, %rcx
+    andq %rdi, %rcx
+    popq %rdi
+    movq %rax, (%rdi)
+    andq %r10, %rcx
+    jnz 35f
+    addq %r11, %rsi
+    addq %r11, %rdi
+    subq %r11, %rdx
     jmp 31f
-30: movq %rax, (%rdi)
+29: movq %rax, (%rdi)
     addq $8, %rsi
     addq $8, %rdi
     subq $8, %rdx
@@ -699,14 +728,14 @@ x86_copy_text_checked:
     jb 33f
 32: movq (%rsi), %rax
     movq %rax, %rcx
-    subq %r9, %rcx
     movq %rax, %r11
+    subq %r9, %rcx
     notq %r11
     andq %r11, %rcx
     andq %r10, %rcx
-    jz 30b
+    jz 29b
     movq %rax, (%rdi)
-    bsfq %rcx, %rcx
+35: bsfq %rcx, %rcx
     shrl $3, %ecx
     addq %rcx, %rsi
     jmp 36f
@@ -726,6 +755,7 @@ x86_copy_text_checked:
     ret
 38: movq $-1, %rax
     jmp 37b
+    FIXUP 30b, 34b
     FIXUP 32b, 34b
     FIXUP 34b, 38b
 

@@ -190,14 +190,15 @@ hx_err hal_user_clear(uintptr_t to, size_t size)
 
 hx_err hal_user_copy_text(char *to, uintptr_t from, size_t size, size_t *length)
 {
-    size_t part = user_part(from, size);
+    size_t part = HX_LIKELY(is_user_range(from, size)) ? size : user_part(from, size);
     size_t found = x86_copy_text_checked(to, from, part);
 
-    if (found == SIZE_MAX || (found == part && part < size)) {
-        return HX_EFAULT;
+    if (HX_LIKELY(found < part)) {
+        *length = found;
+        return HX_OK;
     }
-    *length = found;
-    return found < size ? HX_OK : HX_ERANGE;
+    *length = size;
+    return found == size ? HX_ERANGE : HX_EFAULT;
 }
 
 static hx_err check_word(uintptr_t address)

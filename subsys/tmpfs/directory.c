@@ -2,67 +2,141 @@
 #include <base/memory.h>
 #include <kern/heap.h>
 #include <subsys/tmpfs/tmpfs_private.h>
+#include <subsys/vfs/name.h>
 
 #define FIRST_BUCKETS  8U
 #define FIRST_CAPACITY 8U
 
-/* FNV-1a (Fowler, Noll, Vo), 32 bits. */
-static uint32_t hash_of(const char *name, size_t length)
+static struct tmpfs_buckets *buckets_of(const struct tmpfs_directory *directory)
 {
-    uint32_t hash = 2166136261U;
+    /* acquire: pairs with the release in rehash */
+    return atomic_load_explicit(&directory->buckets, memory_order_acquire);
+}
 
-    for (const char *end = name + length; name != end; name++) {
-        hash = (hash ^ (uint8_t)*name) * 16777619U;
+static struct tmpfs_entry *load(const _Atomic(struct tmpfs_entry *) *link)
+{
+    /* acquire: pairs with the release in store */
+    return atomic_load_explicit(link, memory_order_acquire);
+}
+
+static void store(_Atomic(struct tmpfs_entry *) *link, struct tmpfs_entry *entry)
+{
+    /* release: who finds the entry sees its name */
+    atomic_store_explicit(link, entry, memory_order_release);
+}
+
+/* Words at any address. */
+typedef uint64_t __attribute__((aligned(1), may_alias)) unaligned_8;
+typedef uint32_t __attribute__((aligned(1), may_alias)) unaligned_4;
+
+static HX_ALWAYS_INLINE bool is_same_8(const char *a, const char *b)
+{
+    return *(const unaligned_8 *)a == *(const unaligned_8 *)b;
+}
+
+static HX_ALWAYS_INLINE bool is_same_4(const char *a, const char *b)
+{
+    return *(const unaligned_4 *)a == *(const unaligned_4 *)b;
+}
+
+/* By words; the last one overlaps the one before it. Names of fewer than four bytes: the first, the
+ * middle and the last, of which some may be the same. */
+static HX_ALWAYS_INLINE bool is_same(const char *a, const char *b, size_t length)
+{
+    if (length >= 8) {
+        for (size_t i = 0; i + 8 < length; i += 8) {
+            if (!is_same_8(a + i, b + i)) {
+                return false;
+            }
+        }
+        return is_same_8(a + length - 8, b + length - 8);
     }
-    return hash;
+    if (length >= 4) {
+        return is_same_4(a, b) && is_same_4(a + length - 4, b + length - 4);
+    }
+    return a[0] == b[0] && a[length / 2] == b[length / 2] && a[length - 1] == b[length - 1];
+}
+
+/* Chains are changed under who reads them: a reader may be led into another chain, and miss what it
+ * looks for, but comes to an end, as entries are only put before those that are there. */
+static HX_ALWAYS_INLINE struct tmpfs_entry *find(const struct tmpfs_directory *directory,
+                                                 const char *name, size_t length, uint32_t hash)
+{
+    const struct tmpfs_buckets *buckets = buckets_of(directory);
+    struct tmpfs_entry *entry =
+        HX_LIKELY(buckets != NULL) ? load(&buckets->first[hash & buckets->mask]) : NULL;
+
+    while (entry != NULL && (entry->hash != hash || entry->length != length ||
+                             !is_same(entry->name, name, length))) {
+        entry = load(&entry->next);
+    }
+    return entry;
 }
 
 struct tmpfs_entry *tmpfs_directory_find(const struct tmpfs_directory *directory, const char *name,
                                          size_t length)
 {
-    uint32_t hash = hash_of(name, length);
-    struct tmpfs_entry *entry = directory->buckets != NULL
-                                    ? directory->buckets[hash & (directory->bucket_count - 1)]
-                                    : NULL;
+    return find(directory, name, length, name_hash(name, length));
+}
 
-    while (entry != NULL && (entry->hash != hash || entry->length != length ||
-                             memcmp(entry->name, name, length) != 0)) {
-        entry = entry->next;
-    }
-    return entry;
+struct vnode *tmpfs_directory_peek(const struct vnode *vnode, const char *name, size_t length,
+                                   uint32_t hash)
+{
+    const struct tmpfs_node *node = HX_CONTAINER_OF(vnode, const struct tmpfs_node, vnode);
+    const struct tmpfs_entry *entry = find(&node->directory, name, length, hash);
+
+    /* acquire: pairs with the release in tmpfs_entry_set */
+    return entry != NULL ? atomic_load_explicit(&entry->vnode, memory_order_acquire) : NULL;
 }
 
 /* --- growing ---------------------------------------------------------------------------------- */
 
-static void rehash(struct tmpfs_directory *directory, struct tmpfs_entry **buckets, uint32_t count)
+static void free_buckets(struct retired *retired)
 {
-    for (uint32_t i = 0; i < directory->end; i++) {
-        struct tmpfs_entry *entry = directory->entries[i];
+    heap_free(HX_CONTAINER_OF(retired, struct tmpfs_buckets, retired));
+}
 
-        if (entry != NULL) {
-            entry->next = buckets[entry->hash & (count - 1)];
-            buckets[entry->hash & (count - 1)] = entry;
+static void push(struct tmpfs_buckets *buckets, struct tmpfs_entry *entry)
+{
+    _Atomic(struct tmpfs_entry *) *first = &buckets->first[entry->hash & buckets->mask];
+
+    store(&entry->next, load(first));
+    store(first, entry);
+}
+
+static void rehash(struct tmpfs_directory *directory, struct tmpfs_buckets *buckets)
+{
+    struct tmpfs_buckets *old = buckets_of(directory);
+
+    for (uint32_t i = 0; i < directory->end; i++) {
+        if (directory->entries[i] != NULL) {
+            push(buckets, directory->entries[i]);
         }
     }
-    heap_free(directory->buckets);
-    directory->buckets = buckets;
-    directory->bucket_count = count;
+    /* release: pairs with the acquire in buckets_of */
+    atomic_store_explicit(&directory->buckets, buckets, memory_order_release);
+    if (old != NULL) {
+        retire(&old->retired, free_buckets);
+    }
 }
 
 /* Longer chains are no error, no chains at all is one. */
 static hx_err grow_buckets(struct tmpfs_directory *directory)
 {
-    uint32_t count = directory->bucket_count > 0 ? 2 * directory->bucket_count : FIRST_BUCKETS;
-    struct tmpfs_entry **buckets;
+    const struct tmpfs_buckets *old = buckets_of(directory);
+    uint32_t count = old != NULL ? 2 * (old->mask + 1) : FIRST_BUCKETS;
+    struct tmpfs_buckets *buckets;
 
-    if (directory->count < directory->bucket_count) {
+    if (old != NULL && directory->count <= old->mask) {
         return HX_OK;
     }
-    buckets = heap_allocate_zeroed(count * sizeof(struct tmpfs_entry *), OWNER_CORE);
+    buckets =
+        heap_allocate_zeroed(sizeof(*buckets) + count * sizeof(buckets->first[0]), OWNER_CORE);
     if (buckets != NULL) {
-        rehash(directory, buckets, count);
+        buckets->mask = count - 1;
+        rehash(directory, buckets);
     }
-    return directory->buckets != NULL ? HX_OK : HX_ENOMEM;
+    return buckets_of(directory) != NULL ? HX_OK : HX_ENOMEM;
 }
 
 static hx_err grow_positions(struct tmpfs_directory *directory)
@@ -96,13 +170,10 @@ static hx_err grow_positions(struct tmpfs_directory *directory)
 
 static void enter(struct tmpfs_directory *directory, struct tmpfs_entry *entry)
 {
-    struct tmpfs_entry **bucket = &directory->buckets[entry->hash & (directory->bucket_count - 1)];
-
     entry->position =
         directory->hole_count > 0 ? directory->holes[--directory->hole_count] : directory->end++;
     directory->entries[entry->position] = entry;
-    entry->next = *bucket;
-    *bucket = entry;
+    push(buckets_of(directory), entry);
     directory->count++;
 }
 
@@ -119,8 +190,8 @@ hx_err tmpfs_directory_add(struct tmpfs_directory *directory, const char *name, 
         heap_free(entry);
         return error;
     }
-    entry->vnode = vnode_get(vnode);
-    entry->hash = hash_of(name, length);
+    tmpfs_entry_set(entry, vnode_get(vnode));
+    entry->hash = name_hash(name, length);
     entry->length = (uint8_t)length;
     memcpy(entry->name, name, length);
     entry->name[length] = '\0';
@@ -128,14 +199,20 @@ hx_err tmpfs_directory_add(struct tmpfs_directory *directory, const char *name, 
     return HX_OK;
 }
 
+static void free_entry(struct retired *retired)
+{
+    heap_free(HX_CONTAINER_OF(retired, struct tmpfs_entry, retired));
+}
+
 void tmpfs_directory_remove(struct tmpfs_directory *directory, struct tmpfs_entry *entry)
 {
-    struct tmpfs_entry **link = &directory->buckets[entry->hash & (directory->bucket_count - 1)];
+    struct tmpfs_buckets *buckets = buckets_of(directory);
+    _Atomic(struct tmpfs_entry *) *link = &buckets->first[entry->hash & buckets->mask];
 
-    while (*link != entry) {
-        link = &(*link)->next;
+    while (load(link) != entry) {
+        link = &load(link)->next;
     }
-    *link = entry->next;
+    store(link, load(&entry->next));
     directory->entries[entry->position] = NULL;
     directory->holes[directory->hole_count++] = entry->position;
     directory->count--;
@@ -143,7 +220,7 @@ void tmpfs_directory_remove(struct tmpfs_directory *directory, struct tmpfs_entr
         directory->end = 0;
         directory->hole_count = 0;
     }
-    heap_free(entry);
+    retire(&entry->retired, free_entry);
 }
 
 void tmpfs_directory_fini(struct tmpfs_directory *directory)
@@ -151,7 +228,7 @@ void tmpfs_directory_fini(struct tmpfs_directory *directory)
     for (uint32_t i = 0; i < directory->end; i++) {
         heap_free(directory->entries[i]);
     }
-    heap_free(directory->buckets);
+    heap_free(buckets_of(directory));
     heap_free(directory->entries);
     heap_free(directory->holes);
 }

@@ -68,19 +68,28 @@ void tmpfs_node_set_backing(struct vnode *vnode, const void *bytes, uint64_t siz
 
 /* --- making and ending ------------------------------------------------------------------------ */
 
+/* What walks without locks may still read. */
+static void free_retired(struct retired *retired)
+{
+    struct tmpfs_node *node = HX_CONTAINER_OF(retired, struct tmpfs_node, retired);
+
+    if (node->vnode.type == VNODE_DIRECTORY) {
+        tmpfs_directory_fini(&node->directory);
+    }
+    heap_free(node);
+}
+
 static void free_node(struct tmpfs_node *node)
 {
     struct vnode *vnode = &node->vnode;
 
-    if (vnode->type == VNODE_DIRECTORY) {
-        tmpfs_directory_fini(&node->directory);
-    } else if (vnode->type == VNODE_SYMLINK) {
+    if (vnode->type == VNODE_SYMLINK) {
         heap_free(node->target);
     } else if (vnode->contents != NULL) {
         memory_object_put(vnode->contents);
     }
     atomic_fetch_sub_explicit(&tmpfs_of(vnode)->nodes, 1, memory_order_relaxed);
-    heap_free(node);
+    retire(&node->retired, free_retired);
 }
 
 /* An entry's object: what nobody else holds joins the list of what is to be freed. */
@@ -121,7 +130,7 @@ static void release(struct vnode *vnode)
         dead = node->directory.parent;
         for (uint32_t i = 0; i < node->directory.end; i++) {
             if (node->directory.entries[i] != NULL) {
-                give_up_entry(node->directory.entries[i]->vnode, &dead);
+                give_up_entry(tmpfs_entry_vnode(node->directory.entries[i]), &dead);
             }
         }
         free_node(node);
@@ -214,7 +223,7 @@ static hx_err lookup(struct vnode *vnode, const char *name, size_t length, struc
     if (entry == NULL) {
         return HX_ENOENT;
     }
-    *found = vnode_get(entry->vnode);
+    *found = vnode_get(tmpfs_entry_vnode(entry));
     return HX_OK;
 }
 
@@ -304,7 +313,7 @@ static hx_err may_go(struct vnode *target)
 
 static hx_err unlink_locked(struct vnode *vnode, struct tmpfs_entry *entry)
 {
-    struct vnode *target = entry->vnode;
+    struct vnode *target = tmpfs_entry_vnode(entry);
     hx_err error = may_go(target);
 
     if (error == HX_OK) {
@@ -319,7 +328,7 @@ static hx_err unlink(struct vnode *vnode, const char *name, size_t length, struc
     struct tmpfs_entry *entry = tmpfs_directory_find(directory_of(vnode), name, length);
     hx_err error;
 
-    if (entry == NULL || entry->vnode != target) {
+    if (entry == NULL || tmpfs_entry_vnode(entry) != target) {
         return HX_ENOENT;
     }
     lock_directory(target);
@@ -348,12 +357,13 @@ static void move_parent(struct vnode *from, struct vnode *to, struct vnode *move
 static void exchange(struct vnode *from, struct tmpfs_entry *a, struct vnode *to,
                      struct tmpfs_entry *b)
 {
-    struct vnode *moved = a->vnode;
+    struct vnode *moved = tmpfs_entry_vnode(a);
+    struct vnode *other = tmpfs_entry_vnode(b);
 
-    a->vnode = b->vnode;
-    b->vnode = moved;
+    tmpfs_entry_set(a, other);
+    tmpfs_entry_set(b, moved);
     move_parent(from, to, moved);
-    move_parent(to, from, a->vnode);
+    move_parent(to, from, other);
 }
 
 /* The new name was there: the entry changes hands; nothing can fail any more once the old object
@@ -361,8 +371,8 @@ static void exchange(struct vnode *from, struct tmpfs_entry *a, struct vnode *to
 static hx_err replace(struct vnode *from, struct tmpfs_entry *source, struct vnode *to,
                       struct tmpfs_entry *target)
 {
-    struct vnode *moved = source->vnode;
-    struct vnode *replaced = target->vnode;
+    struct vnode *moved = tmpfs_entry_vnode(source);
+    struct vnode *replaced = tmpfs_entry_vnode(target);
     hx_err error;
 
     lock_directory(replaced);
@@ -372,7 +382,7 @@ static hx_err replace(struct vnode *from, struct tmpfs_entry *source, struct vno
     }
     unlock_directory(replaced);
     if (error == HX_OK) {
-        target->vnode = moved; /* with the reference of the old entry */
+        tmpfs_entry_set(target, moved); /* with the reference of the old entry */
         tmpfs_directory_remove(directory_of(from), source);
         move_parent(from, to, moved);
         vnode_put(replaced);
@@ -383,7 +393,7 @@ static hx_err replace(struct vnode *from, struct tmpfs_entry *source, struct vno
 static hx_err move(struct vnode *from, struct tmpfs_entry *source, struct vnode *to,
                    const char *name, size_t length)
 {
-    struct vnode *moved = source->vnode;
+    struct vnode *moved = tmpfs_entry_vnode(source);
     hx_err error = add(to, name, length, moved);
 
     if (error == HX_OK) {
@@ -435,8 +445,9 @@ static hx_err read_directory(struct vnode *vnode, uint64_t position, directory_e
 
         if (entry != NULL) {
             goes_on =
-                emit(&(struct directory_entry){entry->name, entry->length, entry->vnode->number,
-                                               entry->vnode->type, at + FIRST_POSITION},
+                emit(&(struct directory_entry){entry->name, entry->length,
+                                               tmpfs_entry_vnode(entry)->number,
+                                               tmpfs_entry_vnode(entry)->type, at + FIRST_POSITION},
                      argument);
         }
     }
@@ -461,6 +472,7 @@ static hx_err read_link(struct vnode *vnode, char *target, size_t size, size_t *
 
 const struct vnode_ops tmpfs_directory_ops = {
     .lookup = lookup,
+    .peek = tmpfs_directory_peek,
     .make = make,
     .link = link,
     .unlink = unlink,

@@ -8,28 +8,41 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <subsys/vfs/mount.h>
+#include <subsys/vfs/retire.h>
 #include <subsys/vfs/vnode.h>
 
 #define TMPFS_MAGIC 0x01021994U
 
-/* One name in a directory; the directory's mutex guards it. */
+/*
+ * One name in a directory. Walks without locks read it too (tmpfs_directory_peek), in read
+ * sections: so it is retired, not freed. Keys: I = immutable, W = the directory's mutex to write, D
+ * = the directory's mutex
+ */
 struct tmpfs_entry {
-    struct tmpfs_entry *next; /* in its bucket */
-    struct vnode *vnode;      /* a reference */
-    uint32_t hash;
-    uint32_t position; /* in the directory's entries */
-    uint8_t length;
-    char name[]; /* with a NUL */
+    _Atomic(struct tmpfs_entry *) next; /* W  in its bucket */
+    _Atomic(struct vnode *) vnode;      /* W  a reference */
+    uint32_t hash;                      /* I */
+    uint32_t position;                  /* D  in the directory's entries */
+    struct retired retired;
+    uint8_t length; /* I */
+    char name[];    /* I  with a NUL */
 };
 
+/* The heads of the chains of entries by hash. */
+struct tmpfs_buckets {
+    struct retired retired;
+    uint32_t mask;                         /* I  a power of two, less 1 */
+    _Atomic(struct tmpfs_entry *) first[]; /* W */
+};
+
+/* Keys as above. */
 struct tmpfs_directory {
-    struct vnode *parent;         /* not counted; itself for the root, NULL once removed */
-    struct tmpfs_entry **buckets; /* bucket_count of them, a power of two; NULL while empty */
-    struct tmpfs_entry **entries; /* by position; NULL: a hole */
-    uint32_t *holes;              /* positions that are free, hole_count of them */
-    uint32_t bucket_count;
-    uint32_t capacity; /* of entries and holes */
-    uint32_t end;      /* positions in use, holes included */
+    struct vnode *parent; /* not counted; itself for the root, NULL once removed */
+    _Atomic(struct tmpfs_buckets *) buckets; /* W  NULL while there has been no name */
+    struct tmpfs_entry **entries;            /* D  by position; NULL: a hole */
+    uint32_t *holes;                         /* D  positions that are free, hole_count of them */
+    uint32_t capacity;                       /* D  of entries and holes */
+    uint32_t end;                            /* positions in use, holes included */
     uint32_t hole_count;
     uint32_t count;
 };
@@ -42,6 +55,7 @@ struct tmpfs_backing {
 
 struct tmpfs_node {
     struct vnode vnode;
+    struct retired retired;
     union {
         struct tmpfs_directory directory;
         struct tmpfs_backing backing; /* of a file */
@@ -86,6 +100,23 @@ void tmpfs_node_set_backing(struct vnode *vnode, const void *bytes, uint64_t siz
 
 struct tmpfs_entry *tmpfs_directory_find(const struct tmpfs_directory *directory, const char *name,
                                          size_t length);
+/*
+ * The same without the mutex, in a read section: what the name was at some time since the call, or
+ * NULL, also when the name is there but has been moved meanwhile.
+ */
+struct vnode *tmpfs_directory_peek(const struct vnode *directory, const char *name, size_t length,
+                                   uint32_t hash);
+/* The object of an entry. */
+static inline struct vnode *tmpfs_entry_vnode(const struct tmpfs_entry *entry)
+{
+    return atomic_load_explicit(&entry->vnode, memory_order_relaxed);
+}
+/* Have an entry name another object. */
+static inline void tmpfs_entry_set(struct tmpfs_entry *entry, struct vnode *vnode)
+{
+    /* release: pairs with the acquire in tmpfs_directory_peek */
+    atomic_store_explicit(&entry->vnode, vnode, memory_order_release);
+}
 /* Add a name that is not there; the entry takes a reference of the vnode.  Errors: HX_ENOMEM. */
 HX_MUST_USE hx_err tmpfs_directory_add(struct tmpfs_directory *directory, const char *name,
                                        size_t length, struct vnode *vnode);

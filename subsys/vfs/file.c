@@ -1,4 +1,5 @@
 /* Open files: life, reading and writing, positions. */
+#include <base/memory.h>
 #include <hal/memory.h>
 #include <kern/heap.h>
 #include <subsys/time/wall_clock.h>
@@ -50,24 +51,53 @@ struct file_statistics file_statistics(void)
     };
 }
 
+static struct file *make(size_t length)
+{
+    return heap_allocate(sizeof(struct file) + length, OWNER_CORE);
+}
+
+static void init(struct file *file, const struct file_ops *ops, uint32_t flags, owner_tag owner)
+{
+    uint32_t access = flags & FILE_ACCESS_MASK;
+    bool is_path = (flags & FILE_PATH) != 0;
+
+    *file = (struct file){
+        .ops = ops,
+        .references = 1,
+        .flags = flags,
+        .can_read = access != FILE_WRITE_ONLY && !is_path,
+        .can_write = access != FILE_READ_ONLY && !is_path,
+        .owner = owner,
+        .mapping = {get_mapping, put_mapping, mapping_text},
+    };
+    mutex_init(&file->mutex, "file");
+    atomic_fetch_add_explicit(&opened, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
+}
+
 hx_err file_create(const struct file_ops *ops, uint32_t flags, void *context, owner_tag owner,
                    struct file **file)
 {
-    *file = heap_allocate_zeroed(sizeof(**file), OWNER_CORE);
+    *file = make(0);
     if (*file == NULL) {
         return HX_ENOMEM;
     }
-    (*file)->ops = ops;
+    init(*file, ops, flags, owner);
     (*file)->context = context;
-    (*file)->owner = owner;
-    (*file)->mapping = (struct mapping_name){get_mapping, put_mapping, mapping_text};
-    atomic_init(&(*file)->references, 1);
-    atomic_init(&(*file)->flags, flags);
-    (*file)->can_read = (flags & FILE_ACCESS_MASK) != FILE_WRITE_ONLY && (flags & FILE_PATH) == 0;
-    (*file)->can_write = (flags & FILE_ACCESS_MASK) != FILE_READ_ONLY && (flags & FILE_PATH) == 0;
-    mutex_init(&(*file)->mutex, "file");
-    atomic_fetch_add_explicit(&opened, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
+    return HX_OK;
+}
+
+hx_err file_create_named(const struct file_ops *ops, uint32_t flags, const char *path,
+                         size_t length, owner_tag owner, struct file **file)
+{
+    *file = make(path != NULL ? length + 1 : 0);
+    if (*file == NULL) {
+        return HX_ENOMEM;
+    }
+    init(*file, ops, flags, owner);
+    if (path != NULL) {
+        (*file)->path = memcpy(*file + 1, path, length + 1);
+    }
     return HX_OK;
 }
 
@@ -91,7 +121,9 @@ static void release(struct file *file)
     }
     end_writing(file);
     location_put(&file->location);
-    heap_free(file->path);
+    if (file->has_own_path) {
+        heap_free(file->path);
+    }
     heap_free(file);
     atomic_fetch_sub_explicit(&alive, 1, memory_order_relaxed);
 }

@@ -85,7 +85,8 @@ struct file {
     uint64_t offset; /* M  also the position in a directory */
     void *context;   /* I  the ops' */
     char *path;      /* I  what it was opened as, absolute; NULL: "pipe:[N]" and the like by ops */
-    owner_tag owner; /* I  who is charged for it */
+    bool has_own_path;           /* I  path is from the heap, not behind the structure */
+    owner_tag owner;             /* I  who is charged for it */
     _Atomic bool has_lock;       /* A  of file_lock.h */
     struct mapping_name mapping; /* I  the file as the name of its mappings */
 };
@@ -95,6 +96,10 @@ struct file {
  */
 HX_MUST_USE hx_err file_create(const struct file_ops *ops, uint32_t flags, void *context,
                                owner_tag owner, struct file **file);
+
+/* The same for what was opened by its path, absolute, of so many bytes; NULL: there is none yet. */
+HX_MUST_USE hx_err file_create_named(const struct file_ops *ops, uint32_t flags, const char *path,
+                                     size_t length, owner_tag owner, struct file **file);
 
 /* Open what a location names (its references are taken in addition).  Errors: HX_EISDIR for
  * writing, HX_EACCES, HX_EROFS, HX_ETXTBSY, HX_ENXIO no such device, HX_ENOMEM, … */

@@ -90,41 +90,42 @@ static hx_err check_open(const struct location *location, uint32_t flags,
 
 /* --- opening what was found ------------------------------------------------------------------- */
 
-static hx_err prepare(struct file *file, struct location *location, uint32_t flags)
+static hx_err prepare(struct file *file, uint32_t flags)
 {
+    struct vnode *vnode = file->location.vnode;
     hx_err error = HX_OK;
 
     if ((flags & FILE_PATH) != 0) {
         return HX_OK;
     }
-    if (location->vnode->type == VNODE_FILE && file_can_write(file)) {
-        error = vnode_begin_writing(location->vnode);
+    if (vnode->type == VNODE_FILE && file_can_write(file)) {
+        error = vnode_begin_writing(vnode);
     }
     if (error != HX_OK) {
-        file->location = (struct location){0};
+        location_put(&file->location);
         return error;
     }
-    return set_ops(location->vnode, file);
+    return set_ops(vnode, file);
 }
 
-static hx_err open_checked(struct location *location, uint32_t flags, owner_tag owner,
-                           struct file **file)
+/* The references of the location move in, or are given up. path: absolute, or NULL. */
+static hx_err open_checked(struct location *location, uint32_t flags, const char *path,
+                           owner_tag owner, struct file **file)
 {
     uint32_t kept = flags & ~(uint32_t)FILE_ONLY_AT_OPEN;
+    size_t length = path != NULL ? string_length(path) : 0;
     /* Devices' hooks look at FILE_NO_TERMINAL. */
-    hx_err error =
-        file_create(&file_path_ops, kept | (flags & FILE_NO_TERMINAL), NULL, owner, file);
+    hx_err error = file_create_named(&file_path_ops, kept | (flags & FILE_NO_TERMINAL), path,
+                                     length, owner, file);
 
     if (error != HX_OK) {
+        location_put(location);
         return error;
     }
     (*file)->location = *location;
-    error = prepare(*file, location, flags);
+    error = prepare(*file, flags);
     atomic_store_explicit(&(*file)->flags, kept, memory_order_relaxed);
-    if ((*file)->location.mount != NULL) {
-        location_get(&(*file)->location);
-    }
-    if (error != HX_OK) {
+    if (HX_UNLIKELY(error != HX_OK)) {
         (*file)->ops = &file_path_ops; /* nothing to release but the file itself */
         file_put(*file);
     }
@@ -134,9 +135,14 @@ static hx_err open_checked(struct location *location, uint32_t flags, owner_tag 
 hx_err file_open_location(struct location *location, uint32_t flags, const struct credentials *who,
                           owner_tag owner, struct file **file)
 {
+    struct location opened = *location;
     hx_err error = check_open(location, flags, who, false);
 
-    return error == HX_OK ? open_checked(location, flags, owner, file) : error;
+    if (error != HX_OK) {
+        return error;
+    }
+    location_get(&opened);
+    return open_checked(&opened, flags, NULL, owner, file);
 }
 
 /* --- finding or making ------------------------------------------------------------------------ */
@@ -222,12 +228,12 @@ static hx_err find_or_make(struct opening *opening, const char *path, struct loc
 
 /* --- open(2) ---------------------------------------------------------------------------------- */
 
-static hx_err truncate_opened(struct file *file, uint32_t flags, bool is_new)
+static hx_err truncate_opened(struct file *file, bool is_new)
 {
     struct vnode *vnode = file->location.vnode;
     hx_err error;
 
-    if ((flags & FILE_TRUNCATE) == 0 || is_new || vnode->type != VNODE_FILE) {
+    if (is_new || vnode->type != VNODE_FILE) {
         return HX_OK;
     }
     error = vnode_begin_writing(vnode); /* it may be open for reading only */
@@ -280,8 +286,11 @@ static char *copy_of(const char *path)
 
 void file_set_path(struct file *file, const char *path)
 {
-    heap_free(file->path);
+    if (file->has_own_path) {
+        heap_free(file->path);
+    }
     file->path = copy_of(path);
+    file->has_own_path = true;
 }
 
 void file_keep_path(struct file *file, const struct path_walk *walk, const char *path)
@@ -290,22 +299,30 @@ void file_keep_path(struct file *file, const struct path_walk *walk, const char 
         return; /* in no tree: a pipe that was opened once more */
     }
     file->path = *path == '/' ? copy_of(path) : absolute(walk, path);
+    file->has_own_path = true;
 }
 
-static hx_err open_found(struct opening *opening, struct location *found, owner_tag owner,
-                         struct file **file)
+/* Takes the references of what was found over. */
+static hx_err open_found(struct opening *opening, struct location *found, const char *path,
+                         owner_tag owner, struct file **file)
 {
     uint32_t flags = opening->flags;
+    bool is_absolute = *path == '/';
     hx_err error = check_open(found, flags, opening->walk->who, opening->is_new);
 
-    if (error == HX_OK) {
-        error = open_checked(found, flags, owner, file);
+    if (error != HX_OK) {
+        location_put(found);
+        return error;
     }
-    if (error == HX_OK) {
-        error = truncate_opened(*file, flags, opening->is_new);
+    error = open_checked(found, flags, is_absolute ? path : NULL, owner, file);
+    if (error == HX_OK && (flags & FILE_TRUNCATE) != 0) {
+        error = truncate_opened(*file, opening->is_new);
         if (error != HX_OK) {
             file_put(*file);
         }
+    }
+    if (error == HX_OK && !is_absolute) {
+        file_keep_path(*file, opening->walk, path);
     }
     return error;
 }
@@ -324,12 +341,5 @@ hx_err file_open(const struct path_walk *walk, const char *path, uint32_t flags,
         return HX_EOPNOTSUPP; /* files without a name: programs fall back to one with */
     }
     error = find_or_make(&opening, path, &found);
-    if (error == HX_OK) {
-        error = open_found(&opening, &found, owner, file);
-        location_put(&found);
-    }
-    if (error == HX_OK) {
-        file_keep_path(*file, walk, path);
-    }
-    return error;
+    return error == HX_OK ? open_found(&opening, &found, path, owner, file) : error;
 }

@@ -189,17 +189,35 @@ static hx_err find_free_locked(struct file_table *table, uint32_t from, uint32_t
 }
 
 /* HX_EAGAIN: the array must grow to hold *descriptor first. */
-static hx_err try_add(struct file_table *table, struct descriptor entry, uint32_t from,
-                      uint32_t *descriptor)
+static HX_ALWAYS_INLINE hx_err try_add(struct file_table *table, const struct descriptor *entry,
+                                       uint32_t from, uint32_t *descriptor)
 {
     hal_interrupt_state state = spinlock_acquire(&table->lock);
     hx_err error = find_free_locked(table, from, descriptor);
 
-    if (error == HX_OK) {
-        table->entries[*descriptor] = entry;
+    if (HX_LIKELY(error == HX_OK)) {
+        table->entries[*descriptor] = *entry;
         note_used_locked(table, *descriptor);
     }
     spinlock_release(&table->lock, state);
+    return error;
+}
+
+/* Make room and try again; the charge is given up if there is none. */
+static HX_NOINLINE hx_err add_growing(struct file_table *table, const struct descriptor *entry,
+                                      uint32_t from, uint32_t *descriptor)
+{
+    hx_err error;
+
+    while ((error = try_add(table, entry, from, descriptor)) == HX_EAGAIN) {
+        error = grow_to(table, *descriptor);
+        if (error != HX_OK) {
+            break;
+        }
+    }
+    if (error != HX_OK) {
+        (void)!resource_release(entry->charge, table->owner);
+    }
     return error;
 }
 
@@ -211,21 +229,15 @@ hx_err file_table_add(struct file_table *table, struct file *file, int from, boo
     hx_err error;
 
     error = resource_allocate(table->owner, RESOURCE_FILE_HANDLES, 1, &entry.charge);
-    if (error != HX_OK) {
+    if (HX_UNLIKELY(error != HX_OK)) {
         return error == HX_ELIMIT ? HX_EMFILE : error;
     }
-    while ((error = try_add(table, entry, (uint32_t)from, &at)) == HX_EAGAIN) {
-        error = grow_to(table, at);
-        if (error != HX_OK) {
-            break;
-        }
-    }
-    if (error != HX_OK) {
-        (void)!resource_release(entry.charge, table->owner);
-        return error;
+    error = try_add(table, &entry, (uint32_t)from, &at);
+    if (HX_UNLIKELY(error != HX_OK)) {
+        error = add_growing(table, &entry, (uint32_t)from, &at);
     }
     *descriptor = (int)at;
-    return HX_OK;
+    return error;
 }
 
 /* Exchange what stands at a place; *old is what stood there.  Errors: HX_EBADF outside the array.

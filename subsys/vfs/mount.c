@@ -1,6 +1,7 @@
 #include <base/assert.h>
 #include <base/string.h>
 #include <kern/heap.h>
+#include <kern/read_section.h>
 #include <kern/spinlock.h>
 #include <stddef.h>
 #include <subsys/vfs/mount.h>
@@ -70,6 +71,8 @@ void location_get(struct location *location)
     vnode_get(location->vnode);
 }
 
+_Atomic uint32_t mounts_sequence;
+
 static void put_file_system(struct file_system *file_system)
 {
     /* acq_rel: the last one sees what all others did */
@@ -84,6 +87,7 @@ static void put_file_system(struct file_system *file_system)
 /* Of a mount that is not in the tree any more, with its last user. */
 static void destroy(struct mount *mount)
 {
+    read_synchronize(); /* walks without locks may be in it */
     vnode_put(mount->root);
     put_file_system(mount->file_system);
     heap_free(mount);
@@ -104,7 +108,9 @@ void location_put(struct location *location)
     if (mount == NULL) {
         return;
     }
-    vnode_put(location->vnode);
+    if (location->vnode != NULL && HX_UNLIKELY(vnode_drop(location->vnode))) {
+        vnode_end(location->vnode);
+    }
     *location = (struct location){0};
     put_mount(mount);
 }
@@ -190,7 +196,8 @@ static void cover(struct mount *mount, struct location *target)
     mount->parent = target->mount;
     mount->covered = target->vnode;
     mount->below = atomic_load_explicit(&target->vnode->mounted, memory_order_relaxed);
-    atomic_store_explicit(&target->vnode->mounted, mount, memory_order_relaxed);
+    /* release: pairs with the acquire in vnode_mounted */
+    atomic_store_explicit(&target->vnode->mounted, mount, memory_order_release);
     spinlock_release(&crossing, state);
 }
 
@@ -307,15 +314,18 @@ static hx_err uncover(struct mount *mount, bool is_detached, struct location *co
     hx_err error = HX_EBUSY;
     hal_interrupt_state state = spinlock_acquire(&crossing);
 
+    atomic_fetch_add_explicit(&mounts_sequence, 1, memory_order_seq_cst);
     /* Two users: the tree, and the caller's own location. */
-    if (is_detached || atomic_load_explicit(&mount->users, memory_order_acquire) == 2) {
+    if (is_detached || atomic_load_explicit(&mount->users, memory_order_seq_cst) == 2) {
         *covered = (struct location){mount->parent, mount->covered};
-        atomic_store_explicit(&mount->covered->mounted, mount->below, memory_order_relaxed);
+        atomic_store_explicit(&mount->covered->mounted, mount->below, memory_order_release);
         mount->parent = NULL;
         mount->covered = NULL;
         mount->below = NULL;
         error = HX_OK;
     }
+    /* release: a walk that begins now sees that the mount has left */
+    atomic_fetch_add_explicit(&mounts_sequence, 1, memory_order_release);
     spinlock_release(&crossing, state);
     return error;
 }

@@ -84,6 +84,27 @@ struct mount {
     struct list link;
 };
 
+/*
+ * Walks without locks. A walk that begins in a read section with mounts_begin, and whose last place
+ * has been counted by location_try_get when mounts_changed says no, has met no mount that was on
+ * its way out of the tree. What it has seen of mounts stays in memory as long as the section.
+ */
+extern _Atomic uint32_t mounts_sequence; /* odd while a mount leaves */
+
+static inline uint32_t mounts_begin(void)
+{
+    /* acquire: what it then sees of mounts is not older */
+    return atomic_load_explicit(&mounts_sequence, memory_order_acquire);
+}
+
+static inline bool mounts_changed(uint32_t begun)
+{
+    /* seq_cst: pairs with uncover in mount.c; either that sees the walk's count of the mount,
+     * or this sees that it has begun */
+    return (begun & 1) != 0 ||
+           atomic_load_explicit(&mounts_sequence, memory_order_seq_cst) != begun;
+}
+
 /* A place in the tree of files. */
 struct location {
     struct mount *mount;

@@ -2,6 +2,8 @@
 #include <base/memory.h>
 #include <base/string.h>
 #include <kern/heap.h>
+#include <kern/read_section.h>
+#include <subsys/vfs/name.h>
 #include <subsys/vfs/path.h>
 
 /* One walk under way. */
@@ -23,24 +25,27 @@ struct part {
     bool is_with_slash; /* a slash follows */
 };
 
+static const char *behind_slashes(const char *text)
+{
+    while (*text == '/') {
+        text++;
+    }
+    return text;
+}
+
 static void skip_slashes(struct walker *walker)
 {
-    while (*walker->rest == '/') {
-        walker->rest++;
-    }
+    walker->rest = behind_slashes(walker->rest);
 }
 
 static void take_part(struct walker *walker, struct part *part)
 {
-    const char *at = walker->rest;
+    struct name_scan scan = name_scan(walker->rest);
 
-    part->name = at;
-    while (*at != '\0' && *at != '/') {
-        at++;
-    }
-    walker->rest = at;
-    part->length = (size_t)(at - part->name);
-    part->is_with_slash = *at == '/';
+    part->name = walker->rest;
+    part->length = scan.length;
+    walker->rest += scan.length;
+    part->is_with_slash = *walker->rest == '/';
     skip_slashes(walker);
     part->is_last = *walker->rest == '\0';
     walker->must_be_directory |= part->is_last && part->is_with_slash;
@@ -71,16 +76,125 @@ static struct location start_of(const struct path_walk *walk, bool is_absolute)
     return location;
 }
 
-static void begin(struct walker *walker, const struct path_walk *walk, const char *path)
+/* --- without locks -----------------------------------------------------------------------------
+ */
+
+/* How far a walk has come so: here is empty, or has references. */
+struct reached {
+    struct location here;
+    const char *rest; /* of the path */
+};
+
+/* Where the walk starts, in a read section and without a reference.  See path_context_borrow. */
+static HX_ALWAYS_INLINE bool borrow_start(const struct path_walk *walk, bool is_absolute,
+                                          struct location *here)
 {
-    *walker = (struct walker){.walk = walk, .rest = path, .here = start_of(walk, *path == '/')};
-    skip_slashes(walker);
+    if (is_absolute || walk->base == NULL) {
+        return path_context_borrow(walk->context, is_absolute, here);
+    }
+    *here = *walk->base;
+    return true;
+}
+
+/* The superuser searches any directory. */
+static HX_ALWAYS_INLINE bool may_peek(const struct vnode *directory, const struct credentials *who)
+{
+    return HX_LIKELY(directory->type == VNODE_DIRECTORY && directory->ops->peek != NULL) &&
+           (credentials_are_root(who) || vnode_may(directory, who, ACCESS_EXECUTE) == HX_OK);
+}
+
+/* From a directory to an object in it, and down into what is mounted on that. Symbolic links are
+ * left to others. */
+static HX_ALWAYS_INLINE bool step_unlocked(struct location *here, const char *name,
+                                           struct name_scan scan)
+{
+    struct vnode *found = here->vnode->ops->peek(here->vnode, name, scan.length, scan.hash);
+    struct mount *mount;
+
+    if (HX_UNLIKELY(found == NULL) || HX_UNLIKELY(found->type == VNODE_SYMLINK)) {
+        return scan.length == 1 && *name == '.';
+    }
+    here->vnode = found;
+    while (HX_UNLIKELY((mount = vnode_mounted(here->vnode)) != NULL)) {
+        *here = (struct location){mount, mount->root};
+    }
+    return true;
+}
+
+/*
+ * Plain steps as far as they lead; answers the rest. Without a reference, a lock or an error: what
+ * is left is for who has them. With keeps_last the last part is left, whatever it is.
+ */
+static HX_NOINLINE const char *walk_unlocked(const struct credentials *who, const char *rest,
+                                             bool keeps_last, struct location *here)
+{
+    while (*rest != '\0' && may_peek(here->vnode, who)) {
+        struct name_scan scan = name_scan(rest);
+        const char *next = behind_slashes(rest + scan.length);
+
+        if ((keeps_last && *next == '\0') || !step_unlocked(here, rest, scan)) {
+            break;
+        }
+        rest = next;
+    }
+    return rest;
+}
+
+/* The first part of a walk, in a read section: with no locks, and no references but those of where
+ * it has led. */
+static HX_ALWAYS_INLINE void reach(const struct path_walk *walk, const char *path, bool keeps_last,
+                                   struct reached *reached)
+{
+    bool is_counted = false;
+    uint32_t mounts;
+
+    reached->here = (struct location){0};
+    reached->rest = behind_slashes(path);
+    read_enter();
+    mounts = mounts_begin();
+    if (HX_LIKELY(borrow_start(walk, *path == '/', &reached->here))) {
+        reached->rest = walk_unlocked(walk->who, reached->rest, keeps_last, &reached->here);
+        is_counted = location_try_get(&reached->here);
+    }
+    read_leave();
+    if (HX_UNLIKELY(!is_counted || mounts_changed(mounts))) {
+        location_put(&reached->here); /* something has gone meanwhile */
+    }
+}
+
+/* Whether a walk has been done by then, but for a slash behind something else than a directory. */
+static HX_ALWAYS_INLINE bool has_arrived(const struct reached *reached, unsigned flags)
+{
+    return reached->here.mount != NULL && *reached->rest == '\0' &&
+           (reached->here.vnode->type == VNODE_DIRECTORY ||
+            ((flags & PATH_DIRECTORY) == 0 && reached->rest[-1] != '/'));
+}
+
+/* Go on from there; from the start if nowhere was reached. */
+static void begin(struct walker *walker, const struct path_walk *walk, const char *path,
+                  const struct reached *reached, unsigned flags)
+{
+    *walker = (struct walker){.walk = walk,
+                              .here = reached->here,
+                              .rest = reached->rest,
+                              .must_be_directory = (flags & PATH_DIRECTORY) != 0};
+    if (reached->here.mount == NULL) {
+        walker->here = start_of(walk, *path == '/');
+        walker->rest = behind_slashes(path);
+    } else if (*walker->rest == '\0' && walker->rest != path) {
+        walker->must_be_directory |=
+            walker->rest[-1] == '/' && walker->rest != behind_slashes(path);
+    }
 }
 
 static void end(struct walker *walker)
 {
-    location_put(&walker->here);
-    heap_free(walker->text);
+    if (walker->here.mount != NULL) {
+        location_put(&walker->here);
+    }
+    if (walker->text != NULL) {
+        heap_free(walker->text);
+    }
 }
 
 static bool is_root(struct walker *walker)
@@ -265,7 +379,6 @@ static hx_err walk_all(struct walker *walker, unsigned flags)
     struct part part;
     hx_err error = HX_OK;
 
-    walker->must_be_directory = (flags & PATH_DIRECTORY) != 0;
     while (*walker->rest != '\0' && error == HX_OK) {
         take_part(walker, &part);
         error = step(walker, &part, flags);
@@ -277,16 +390,14 @@ static hx_err walk_all(struct walker *walker, unsigned flags)
     return error;
 }
 
-static hx_err find(const struct path_walk *walk, const char *path, unsigned flags,
-                   struct location *found, struct path_leaf *leaf)
+static HX_NOINLINE hx_err find_on(const struct path_walk *walk, const char *path,
+                                  const struct reached *reached, unsigned flags,
+                                  struct location *found, struct path_leaf *leaf)
 {
     struct walker walker;
     hx_err error;
 
-    if (*path == '\0') {
-        return HX_ENOENT;
-    }
-    begin(&walker, walk, path);
+    begin(&walker, walk, path, reached, flags);
     walker.leaf = leaf;
     error = walk_all(&walker, flags);
     if (error == HX_OK) {
@@ -295,6 +406,22 @@ static hx_err find(const struct path_walk *walk, const char *path, unsigned flag
     }
     end(&walker);
     return error;
+}
+
+static hx_err find(const struct path_walk *walk, const char *path, unsigned flags,
+                   struct location *found, struct path_leaf *leaf)
+{
+    struct reached reached;
+
+    if (HX_UNLIKELY(*path == '\0')) {
+        return HX_ENOENT;
+    }
+    reach(walk, path, false, &reached);
+    if (HX_UNLIKELY(!has_arrived(&reached, flags))) {
+        return find_on(walk, path, &reached, flags, found, leaf);
+    }
+    *found = reached.here;
+    return HX_OK;
 }
 
 hx_err path_find(const struct path_walk *walk, const char *path, unsigned flags,
@@ -338,13 +465,15 @@ static hx_err walk_to_leaf(struct walker *walker, struct path_leaf *leaf)
 
 hx_err path_find_leaf(const struct path_walk *walk, const char *path, struct path_leaf *leaf)
 {
+    struct reached reached;
     struct walker walker;
     hx_err error;
 
     if (*path == '\0') {
         return HX_ENOENT;
     }
-    begin(&walker, walk, path);
+    reach(walk, path, true, &reached);
+    begin(&walker, walk, path, &reached, 0);
     error = walk_to_leaf(&walker, leaf);
     end(&walker);
     return error;

@@ -42,6 +42,22 @@ void path_context_set_current(struct path_context *context, struct location loca
 struct location path_context_root(struct path_context *context);    /* a reference */
 struct location path_context_current(struct path_context *context); /* a reference */
 
+/*
+ * In a read section: root or current directory without a reference, as long as the section. false:
+ * its file system does not keep vnodes so long (vnode_ops.peek), so it cannot be had so.
+ */
+HX_MUST_USE static inline bool path_context_borrow(struct path_context *context, bool is_root,
+                                                   struct location *location)
+{
+    hal_interrupt_state state = spinlock_acquire(&context->lock);
+    bool is_kept;
+
+    *location = is_root ? context->root : context->current;
+    is_kept = location->vnode->ops->peek != NULL; /* with the lock it has a reference */
+    spinlock_release(&context->lock, state);
+    return is_kept;
+}
+
 /* Who walks. */
 struct path_walk {
     struct path_context *context;

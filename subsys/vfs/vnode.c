@@ -1,4 +1,3 @@
-#include <base/assert.h>
 #include <subsys/time/wall_clock.h>
 #include <subsys/vfs/credentials.h>
 #include <subsys/vfs/file_private.h>
@@ -25,19 +24,17 @@ void vnode_init(struct vnode *vnode, const struct vnode_ops *ops, struct file_sy
     mutex_init(&vnode->mutex, "vnode");
 }
 
-bool vnode_drop(struct vnode *vnode)
+void vnode_end(struct vnode *vnode)
 {
-    /* acq_rel: what other holders did comes before the release of the object */
-    uint32_t before = atomic_fetch_sub_explicit(&vnode->references, 1, memory_order_acq_rel);
-
-    HX_DEBUG_ASSERT(before > 0, "a vnode is put as often as it was taken");
-    return before == 1;
+    if (vnode->ops->release != NULL) {
+        vnode->ops->release(vnode);
+    }
 }
 
 void vnode_put(struct vnode *vnode)
 {
-    if (vnode != NULL && vnode_drop(vnode) && vnode->ops->release != NULL) {
-        vnode->ops->release(vnode);
+    if (vnode != NULL && vnode_drop(vnode)) {
+        vnode_end(vnode);
     }
 }
 

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <subsys/vfs/mount.h>
 
 struct file;
 struct file_system;
@@ -80,6 +81,14 @@ struct vnode_ops {
     /* Find a name; a reference.  Errors: HX_ENOENT, HX_ENOMEM. */
     hx_err (*lookup)(struct vnode *directory, const char *name, size_t length,
                      struct vnode **found);
+    /*
+     * The same for a walk without locks: in a read section, without the directory's mutex, not
+     * blocking, and without a reference. NULL: it is not there, or lookup is to be asked. A file
+     * system that has this frees vnodes only when read sections that could know them have ended.
+     * No operation: lookup is to be asked. hash: name_hash (name.h).
+     */
+    struct vnode *(*peek)(const struct vnode *directory, const char *name, size_t length,
+                          uint32_t hash);
     /* Make an object under a free name.  Errors: HX_EEXIST, HX_ENOSPC, HX_ENOMEM. */
     hx_err (*make)(struct vnode *directory, const char *name, size_t length,
                    const struct vnode_making *making, struct vnode **made);
@@ -156,10 +165,57 @@ static inline struct vnode *vnode_get(struct vnode *vnode)
     return vnode;
 }
 
+/* What is mounted on a directory, NULL. */
+static inline struct mount *vnode_mounted(const struct vnode *directory)
+{
+    /* acquire: pairs with the release in mount.c */
+    return atomic_load_explicit(&directory->mounted, memory_order_acquire);
+}
+
+/* In a read section, of a vnode that peek has found: false when its last reference has gone. */
+HX_MUST_USE static inline bool vnode_try_get(struct vnode *vnode)
+{
+    uint32_t count = atomic_load_explicit(&vnode->references, memory_order_relaxed);
+
+    while (count != 0 &&
+           !atomic_compare_exchange_weak_explicit(&vnode->references, &count, count + 1,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+    return count != 0;
+}
+
+/* In a read section, of a place found without references. false: one of the two has gone, and what
+ * is left of the location is to be put after the section. */
+HX_MUST_USE static inline bool location_try_get(struct location *location)
+{
+    uint32_t users = atomic_load_explicit(&location->mount->users, memory_order_relaxed);
+
+    /* seq_cst: see mounts_changed */
+    while (HX_LIKELY(users != 0) &&
+           !atomic_compare_exchange_weak_explicit(&location->mount->users, &users, users + 1,
+                                                  memory_order_seq_cst, memory_order_relaxed)) {
+    }
+    if (HX_UNLIKELY(users == 0)) {
+        *location = (struct location){0};
+        return false;
+    }
+    if (HX_UNLIKELY(!vnode_try_get(location->vnode))) {
+        location->vnode = NULL;
+        return false;
+    }
+    return true;
+}
+
 /* NULL is allowed. */
 void vnode_put(struct vnode *vnode);
-/* Give a reference up; whether it was the last, and ops->release is left to the caller. */
-bool vnode_drop(struct vnode *vnode);
+/* Give a reference up; whether it was the last, and vnode_end is left to the caller. */
+static inline bool vnode_drop(struct vnode *vnode)
+{
+    /* acq_rel: what other holders did comes before the release of the object */
+    return atomic_fetch_sub_explicit(&vnode->references, 1, memory_order_acq_rel) == 1;
+}
+/* ops->release. */
+void vnode_end(struct vnode *vnode);
 
 /*
  * The parent of a directory, a reference; the root of a file system answers itself.

@@ -43,6 +43,34 @@ VFS_TEST(the_lowest_free_descriptor_is_taken)
     vfs_check_balance(before);
 }
 
+VFS_TEST(a_call_counts_a_file_that_others_could_close)
+{
+    struct file_table *shared;
+    struct file_use use;
+    int descriptor;
+
+    CHECK(file_table_create(200, vfs_owner, &table) == HX_OK);
+    descriptor = added(0);
+    use = file_table_use(table, true, descriptor);
+    CHECK(use.file != NULL && !use.is_counted);
+    file_use_end(use);
+    CHECK(file_table_use(table, true, 77).file == NULL);
+    CHECK(file_table_use(table, true, -1).file == NULL);
+
+    use = file_table_use(table, false, descriptor); /* another thread of the process */
+    CHECK(use.file != NULL && use.is_counted && file_table_close(table, descriptor) == HX_OK);
+    file_use_end(use);
+
+    descriptor = added(0);
+    shared = file_table_get(table); /* another process */
+    use = file_table_use(table, true, descriptor);
+    CHECK(use.is_counted && file_table_close(shared, descriptor) == HX_OK);
+    file_use_end(use);
+    CHECK(!file_table_use(table, true, descriptor).is_counted);
+    file_table_put(shared);
+    file_table_put(table);
+}
+
 VFS_TEST(the_limit_is_kept)
 {
     struct file *file = any_file();
@@ -141,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_lowest_free_descriptor_is_taken),
+        cmocka_unit_test(a_call_counts_a_file_that_others_could_close),
         cmocka_unit_test(the_limit_is_kept),
         cmocka_unit_test(what_replaces_an_open_file_takes_its_charge_over),
         cmocka_unit_test(exec_closes_what_is_marked),

@@ -350,6 +350,56 @@ VFS_TEST(renaming_removing_and_walking_agree)
     CHECK(path_remove_directory(&walk, "/a") == HX_OK && links_of("/") == 2);
 }
 
+static void make_and_remove(const char *directory)
+{
+    char path[64];
+
+    CHECK(make_directory(directory) == HX_OK);
+    for (char name = 'a'; name <= 'z'; name++) {
+        (void)snprintf(path, sizeof(path), "%s/%c", directory, name);
+        CHECK(make_node(path, VNODE_FILE, 0644) == HX_OK);
+    }
+    for (char name = 'a'; name <= 'z'; name++) {
+        (void)snprintf(path, sizeof(path), "%s/%c", directory, name);
+        CHECK(path_unlink(&walk, path) == HX_OK);
+    }
+    CHECK(path_remove_directory(&walk, directory) == HX_OK);
+}
+
+/* One directory grows from nothing and goes again and again, and another name always changes hands:
+ * it is found all the time. */
+static void change_names(uint32_t number)
+{
+    for (uint32_t i = 0; i < rounds() / 20; i++) {
+        switch (number) {
+        case 0:
+            make_and_remove("/d/grows");
+            break;
+        case 1:
+            CHECK(make_node("/d/new", VNODE_FILE, 0644) == HX_OK);
+            CHECK(rename_to("/d/new", "/d/kept", 0) == HX_OK);
+            break;
+        default:
+            for (unsigned look = 0; look < 20; look++) {
+                CHECK(find("/d/./kept", 0) == HX_OK && find("/d/kept/", 0) == HX_ENOTDIR);
+                (void)!find("/d/grows/m", 0);
+            }
+            break;
+        }
+    }
+}
+
+VFS_TEST(a_name_that_is_always_there_is_always_found)
+{
+    struct vfs_balance before;
+
+    CHECK(make_directory("/d") == HX_OK && make_node("/d/kept", VNODE_FILE, 0644) == HX_OK);
+    make_and_remove("/d/grows");
+    before = vfs_balance();
+    on_threads(4, change_names);
+    vfs_check_balance(before);
+}
+
 static void mount_around(uint32_t number)
 {
     for (uint32_t i = 0; i < rounds(); i++) {
@@ -397,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_moved_directory_has_its_new_parent),
         cmocka_unit_test(a_directory_that_moves_needs_write_permission),
         cmocka_unit_test(renaming_removing_and_walking_agree),
+        cmocka_unit_test(a_name_that_is_always_there_is_always_found),
         cmocka_unit_test(mounts_come_and_go_while_others_cross_them),
     };
 

@@ -20,6 +20,7 @@
 #include <subsys/vfs/file.h>
 #include <subsys/vfs/path.h>
 #include <subsys/vfs/pipe.h>
+#include <subsys/vfs/retire.h>
 #include <tests/host/core/machine.h>
 
 #define PAGE ((uint64_t)HAL_PAGE_SIZE)
@@ -88,6 +89,7 @@ static struct vfs_balance vfs_balance(void)
     struct heap_statistics heap;
 
     (void)stack_free_kept();
+    retire_flush();
     heap_statistics(&heap);
     CHECK(resource_get_usage(vfs_owner, RESOURCE_FILE_HANDLES, &usage) == HX_OK);
     /* The heap keeps empty slabs: its frames are not of interest. */
