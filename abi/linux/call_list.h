@@ -149,7 +149,7 @@
     X(146, sched_get_priority_max, 1, "")                                                          \
     X(147, sched_get_priority_min, 1, "")                                                          \
     X(148, sched_rr_get_interval, 2, "")                                                           \
-    X(157, prctl, 2, "names, dumpable")                                                            \
+    X(157, prctl, 5, "names, dumpable, death signal, subreaper, no_new_privs")                     \
     X(158, arch_prctl, 2, "FS only")                                                               \
     X(160, setrlimit, 2, "")                                                                       \
     X(186, gettid, 0, "")                                                                          \

@@ -367,10 +367,11 @@ static void take_identity(const struct vnode *vnode)
     struct process *self = process_current();
 
     mutex_lock(&process_mutex);
-    if ((vnode->mode & MODE_SET_USER) != 0) {
+    if ((vnode->mode & MODE_SET_USER) != 0 && !self->gains_no_rights) {
         self->credentials.effective_user = vnode->user;
     }
-    if ((vnode->mode & (MODE_SET_GROUP | 010)) == (MODE_SET_GROUP | 010)) {
+    if ((vnode->mode & (MODE_SET_GROUP | 010)) == (MODE_SET_GROUP | 010) &&
+        !self->gains_no_rights) {
         self->credentials.effective_group = vnode->group;
     }
     self->credentials.saved_user = self->credentials.effective_user;

@@ -49,7 +49,7 @@ static int64_t written(hx_err error, size_t done)
 static HX_ALWAYS_INLINE int64_t read_from(struct file *file, uint64_t buffer, uint64_t size)
 {
     struct transfer transfer;
-    size_t done = 0;
+    size_t done;
     hx_err error;
 
     if (HX_UNLIKELY(file == NULL)) {
@@ -59,6 +59,7 @@ static HX_ALWAYS_INLINE int64_t read_from(struct file *file, uint64_t buffer, ui
         transfer_init_user(&transfer, buffer, at_most(size));
         error = file_read(file, &transfer, &done);
     } else {
+        done = 0;
         error = refusal_of_range(file, TO_PROGRAM, false);
     }
     return linux_restartable(error, done);
@@ -67,7 +68,7 @@ static HX_ALWAYS_INLINE int64_t read_from(struct file *file, uint64_t buffer, ui
 static HX_ALWAYS_INLINE int64_t write_to(struct file *file, uint64_t buffer, uint64_t size)
 {
     struct transfer transfer;
-    size_t done = 0;
+    size_t done;
     hx_err error;
 
     if (HX_UNLIKELY(file == NULL)) {
@@ -77,6 +78,7 @@ static HX_ALWAYS_INLINE int64_t write_to(struct file *file, uint64_t buffer, uin
         transfer_init_user(&transfer, buffer, at_most(size));
         error = file_write(file, &transfer, &done);
     } else {
+        done = 0;
         error = refusal_of_range(file, FROM_PROGRAM, false);
     }
     return written(error, done);
@@ -125,7 +127,7 @@ int64_t linux_pread64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint6
 {
     struct file_use use;
     struct transfer transfer;
-    size_t done = 0;
+    size_t done;
     hx_err error;
 
     if ((int64_t)offset < 0) {
@@ -139,6 +141,7 @@ int64_t linux_pread64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint6
         transfer_init_user(&transfer, buffer, at_most(size));
         error = file_read_at(use.file, &transfer, offset, &done);
     } else {
+        done = 0;
         error = refusal_of_range(use.file, TO_PROGRAM, true);
     }
     file_use_end(use);
@@ -149,7 +152,7 @@ int64_t linux_pwrite64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint
 {
     struct file_use use;
     struct transfer transfer;
-    size_t done = 0;
+    size_t done;
     hx_err error;
 
     if ((int64_t)offset < 0) {
@@ -163,6 +166,7 @@ int64_t linux_pwrite64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint
         transfer_init_user(&transfer, buffer, at_most(size));
         error = file_write_at(use.file, &transfer, offset, &done);
     } else {
+        done = 0;
         error = refusal_of_range(use.file, FROM_PROGRAM, true);
     }
     file_use_end(use);

@@ -756,11 +756,15 @@ int64_t linux_setpriority(uint64_t which, uint64_t who, uint64_t nice)
 
 enum linux_prctl {
     PR_SET_PDEATHSIG = 1,
+    PR_GET_PDEATHSIG = 2,
     PR_GET_DUMPABLE = 3,
     PR_SET_DUMPABLE = 4,
     PR_SET_NAME = 15,
     PR_GET_NAME = 16,
+    PR_SET_CHILD_SUBREAPER = 36,
+    PR_GET_CHILD_SUBREAPER = 37,
     PR_SET_NO_NEW_PRIVS = 38,
+    PR_GET_NO_NEW_PRIVS = 39,
 };
 
 static int64_t set_name(uint64_t address)
@@ -783,21 +787,80 @@ static int64_t set_name(uint64_t address)
     return linux_result(error);
 }
 
-int64_t linux_prctl(uint64_t option, uint64_t argument)
+static int64_t set_death_signal(uint64_t number)
+{
+    if (number > SIGNAL_COUNT) {
+        return linux_result(HX_EINVAL);
+    }
+    mutex_lock(&process_mutex);
+    process_current()->death_signal = (uint32_t)number;
+    mutex_unlock(&process_mutex);
+    return 0;
+}
+
+static int64_t set_dumpable(uint64_t value)
+{
+    if (value > 1) {
+        return linux_result(HX_EINVAL);
+    }
+    process_current()->is_dumpable = value == 1;
+    return 0;
+}
+
+/* Once and for all. */
+static int64_t set_no_new_rights(uint64_t value, bool has_more)
+{
+    if (value != 1 || has_more) {
+        return linux_result(HX_EINVAL);
+    }
+    mutex_lock(&process_mutex);
+    process_current()->gains_no_rights = true;
+    mutex_unlock(&process_mutex);
+    return 0;
+}
+
+static int64_t set_subreaper(uint64_t value)
+{
+    mutex_lock(&process_mutex);
+    process_current()->is_subreaper = value != 0;
+    mutex_unlock(&process_mutex);
+    return 0;
+}
+
+static int64_t tell_word(uint64_t address, uint32_t value)
+{
+    return linux_result(hal_user_copy_out(address, &value, sizeof(value)));
+}
+
+int64_t linux_prctl(uint64_t option, uint64_t argument, uint64_t argument3, uint64_t argument4,
+                    uint64_t argument5)
 {
     struct process *self = process_current();
+    bool has_more = argument3 != 0 || argument4 != 0 || argument5 != 0;
 
-    switch (option) {
+    switch ((uint32_t)option) {
     case PR_SET_NAME:
         return set_name(argument);
     case PR_GET_NAME:
         return linux_result(
             hal_user_copy_out(argument, user_thread_current()->name, PROCESS_NAME_MAX));
+    case PR_SET_PDEATHSIG:
+        return set_death_signal(argument);
+    case PR_GET_PDEATHSIG:
+        return tell_word(argument, self->death_signal);
     case PR_GET_DUMPABLE:
         return self->is_dumpable ? 1 : 0;
     case PR_SET_DUMPABLE:
-        self->is_dumpable = argument == 1;
-        return 0;
+        return set_dumpable(argument);
+    case PR_SET_NO_NEW_PRIVS:
+        return set_no_new_rights(argument, has_more);
+    case PR_GET_NO_NEW_PRIVS:
+        return argument == 0 && !has_more ? (int64_t)self->gains_no_rights
+                                          : linux_result(HX_EINVAL);
+    case PR_SET_CHILD_SUBREAPER:
+        return set_subreaper(argument);
+    case PR_GET_CHILD_SUBREAPER:
+        return tell_word(argument, self->is_subreaper ? 1 : 0);
     default:
         return linux_result(HX_EINVAL);
     }

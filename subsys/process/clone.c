@@ -193,6 +193,7 @@ static void inherit_rest(struct process *child, const struct clone_request *requ
     child->environment_end = self->environment_end;
     child->exit_signal = request->exit_signal;
     child->is_dumpable = self->is_dumpable;
+    child->gains_no_rights = self->gains_no_rights;
     signal_fork(child, self);
 }
 

@@ -178,6 +178,11 @@ static void give_child_locked(struct process *child, struct process *heir, struc
     atomic_store_explicit(&child->parent_id, heir->id, memory_order_relaxed);
     list_push_back(&heir->children, &child->sibling);
     child->exit_signal = SIGNAL_CHILD;
+    if (child->death_signal != 0) {
+        const struct hal_signal_info info = signal_info_kernel(child->death_signal);
+
+        (void)!signal_send(child, &info);
+    }
     if (child->state != PROCESS_ZOMBIE) {
         return;
     }
@@ -188,12 +193,25 @@ static void give_child_locked(struct process *child, struct process *heir, struc
     }
 }
 
+/* The nearest ancestor that wants orphans (PR_SET_CHILD_SUBREAPER), or process 1. */
+static struct process *heir_of_locked(const struct process *process)
+{
+    struct process *first = process_first();
+    struct process *heir = process->parent;
+
+    while (heir != NULL && heir != first && !(heir->is_subreaper && heir->state == PROCESS_ALIVE)) {
+        heir = heir->parent;
+    }
+    return heir != NULL ? heir : first;
+}
+
 /*
- * Children that outlive it are process 1's; dead ones it will wait for. Those of process 1 itself
+ * Children that outlive it are its heir's; dead ones it will wait for. Those of process 1 itself
  * keep it as their parent, and nobody waits for them any more.
  */
 static void give_children_locked(struct process *process, struct list *freed)
 {
+    struct process *heir = heir_of_locked(process);
     struct list children = LIST_INIT(children);
     struct list *node;
 
@@ -201,7 +219,7 @@ static void give_children_locked(struct process *process, struct list *freed)
         list_push_back(&children, node);
     }
     while ((node = list_pop_front(&children)) != NULL) {
-        give_child_locked(LIST_ENTRY(node, struct process, sibling), process_first(), freed);
+        give_child_locked(LIST_ENTRY(node, struct process, sibling), heir, freed);
     }
 }
 

@@ -135,6 +135,9 @@ struct process {
     struct interval_timers *intervals;   /* M  NULL: never set */
     struct wait_queue *vfork_done;       /* M  its parent waits for exec or end; NULL */
     bool is_dumpable;                    /* A */
+    bool gains_no_rights;                /* M  exec does not look at set-user bits; inherited */
+    bool is_subreaper;                   /* M  orphans among its descendants become its children */
+    uint32_t death_signal;               /* M  what it gets when its parent ends; 0: none */
     struct signal_state signals;         /* L  last: made in parts, so that most is written once */
 };
 

@@ -114,8 +114,8 @@ static void release(struct file *file)
 {
     if (atomic_load_explicit(&file->has_lock, memory_order_relaxed)) {
         file_unlock(file);
+        record_lock_close(file, file);
     }
-    record_lock_close(file, file);
     if (file->ops->release != NULL) {
         file->ops->release(file);
     }

@@ -85,9 +85,10 @@ struct file {
     uint64_t offset; /* M  also the position in a directory */
     void *context;   /* I  the ops' */
     char *path;      /* I  what it was opened as, absolute; NULL: "pipe:[N]" and the like by ops */
-    bool has_own_path;           /* I  path is from the heap, not behind the structure */
-    owner_tag owner;             /* I  who is charged for it */
-    _Atomic bool has_lock;       /* A  of file_lock.h */
+    bool has_own_path; /* I  path is from the heap, not behind the structure */
+    owner_tag owner;   /* I  who is charged for it */
+    _Atomic bool
+        has_lock; /* A  it has had a lock: of file_lock.h, or one that it owns of record_lock.h */
     struct mapping_name mapping; /* I  the file as the name of its mappings */
 };
 

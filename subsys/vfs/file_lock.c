@@ -56,10 +56,9 @@ static struct file_lock *find_locked(const struct file *file)
     return NULL;
 }
 
-static void drop_locked(struct file *file, struct file_lock *present)
+static void drop_locked(struct file_lock *present)
 {
     list_remove(&present->link);
-    atomic_store_explicit(&file->has_lock, false, memory_order_relaxed);
 }
 
 static void take_locked(struct file *file, struct file_lock *wanted)
@@ -91,7 +90,7 @@ static hx_err try_take(struct file *file, struct file_lock *wanted)
         error = HX_EEXIST;
         present = NULL; /* it stays */
     } else if (present != NULL) {
-        drop_locked(file, present);
+        drop_locked(present);
     }
     if (error == HX_OK && is_refused_locked(wanted)) {
         error = HX_EAGAIN;
@@ -142,7 +141,7 @@ void file_unlock(struct file *file)
     struct file_lock *present = find_locked(file);
 
     if (present != NULL) {
-        drop_locked(file, present);
+        drop_locked(present);
     }
     spinlock_release(&lock, state);
     dispose(present);

@@ -252,11 +252,14 @@ static void free_unused(struct change *change)
 
 /* --- the calls -------------------------------------------------------------------------------- */
 
-hx_err record_lock_set(const struct file *file, const struct record_lock *wanted, bool waits)
+hx_err record_lock_set(struct file *file, const struct record_lock *wanted, bool waits)
 {
     struct change change = {.object = object_of(file), .wanted = *wanted};
     hx_err error = HX_ENOMEM;
 
+    if (wanted->owner == file) {
+        atomic_store_explicit(&file->has_lock, true, memory_order_relaxed);
+    }
     list_init(&change.unused);
     change.spare[0] = heap_allocate(sizeof(struct record), OWNER_CORE);
     change.spare[1] = heap_allocate(sizeof(struct record), OWNER_CORE);

@@ -34,8 +34,7 @@ struct record_lock {
  * Context: thread, may block.  Errors: HX_EAGAIN, HX_EINTR, HX_EDEADLOCK each waits for the other,
  * HX_ENOMEM.
  */
-HX_MUST_USE hx_err record_lock_set(const struct file *file, const struct record_lock *wanted,
-                                   bool waits);
+HX_MUST_USE hx_err record_lock_set(struct file *file, const struct record_lock *wanted, bool waits);
 
 /* The first lock that is in the way of one; its kind is RECORD_LOCK_NONE if there is none. */
 void record_lock_find(const struct file *file, const struct record_lock *wanted,
