@@ -80,7 +80,9 @@
     X(271, ppoll, 5, "")                                                                           \
     X(277, sync_file_range, 4, "")                                                                 \
     X(280, utimensat, 4, "")                                                                       \
+    X(284, eventfd, 1, "")                                                                         \
     X(285, fallocate, 4, "mode 0 only")                                                            \
+    X(290, eventfd2, 2, "")                                                                        \
     X(292, dup3, 3, "")                                                                            \
     X(293, pipe2, 2, "")                                                                           \
     X(295, preadv, 4, "")                                                                          \

@@ -70,6 +70,12 @@ static int64_t tell(const struct location *location, uint64_t address)
     return linux_result(hal_user_copy_out(address, &stat, sizeof(stat)));
 }
 
+/* Of what is no pipe there is no type. */
+static uint32_t nameless_mode(const struct file *file)
+{
+    return (file->ops->name != NULL ? (uint32_t)VNODE_FIFO << 12 : 0U) | 0600;
+}
+
 /* A pipe or its like has no place in a file system. */
 static int64_t tell_nameless(const struct file *file, uint64_t address)
 {
@@ -77,7 +83,7 @@ static int64_t tell_nameless(const struct file *file, uint64_t address)
         .device = FILE_NAMELESS_DEVICE,
         .number = file_number(file),
         .links = 1,
-        .mode = (uint32_t)VNODE_FIFO << 12 | 0600,
+        .mode = nameless_mode(file),
         .block_size = HAL_PAGE_SIZE,
     };
 
@@ -219,7 +225,7 @@ static int64_t tell_nameless_extended(uint64_t descriptor, uint64_t address)
         .mask = STATX_BASIC,
         .block_size = HAL_PAGE_SIZE,
         .links = 1,
-        .mode = (uint16_t)((uint32_t)VNODE_FIFO << 12 | 0600),
+        .mode = (uint16_t)nameless_mode(file),
         .number = file_number(file),
         .system_minor = 1,
     };

@@ -1,0 +1,151 @@
+#include <kern/heap.h>
+#include <kern/thread.h>
+#include <kern/wait_queue.h>
+#include <subsys/vfs/event_counter.h>
+#include <subsys/vfs/file.h>
+
+#define COUNT_MOST (UINT64_MAX - 1)
+
+/* Keys: I = immutable, L = lock */
+struct event_counter {
+    struct spinlock lock;
+    uint64_t count;    /* L */
+    bool is_semaphore; /* I */
+    struct wait_queue readable;
+    struct wait_queue writable;
+};
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+/* Errors: HX_EAGAIN there is nothing to take, no room. */
+static hx_err try_take(struct event_counter *counter, uint64_t *value)
+{
+    hal_interrupt_state state = spinlock_acquire(&counter->lock);
+    hx_err error = counter->count > 0 ? HX_OK : HX_EAGAIN;
+
+    *value = counter->is_semaphore && error == HX_OK ? 1 : counter->count;
+    counter->count -= *value;
+    spinlock_release(&counter->lock, state);
+    return error;
+}
+
+static hx_err try_add(struct event_counter *counter, uint64_t *value)
+{
+    hal_interrupt_state state = spinlock_acquire(&counter->lock);
+    hx_err error = *value <= COUNT_MOST - counter->count ? HX_OK : HX_EAGAIN;
+
+    counter->count += error == HX_OK ? *value : 0;
+    spinlock_release(&counter->lock, state);
+    return error;
+}
+
+static hx_err wait_for(struct event_counter *counter, struct wait_queue *queue, uint64_t *value,
+                       hx_err (*step)(struct event_counter *counter, uint64_t *value))
+{
+    struct waiter waiter;
+    hx_err refusal;
+    hx_err error = HX_OK;
+
+    wait_queue_prepare(queue, &waiter);
+    while ((refusal = step(counter, value)) == HX_EAGAIN && error == HX_OK) {
+        error = wait_queue_wait_interruptible(queue, &waiter, THREAD_NO_DEADLINE);
+    }
+    wait_queue_finish(queue, &waiter);
+    return refusal == HX_EAGAIN ? error : refusal;
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+static hx_err read_counter(struct file *file, struct transfer *transfer, uint64_t offset,
+                           size_t *done)
+{
+    struct event_counter *counter = file->context;
+    uint64_t value;
+    hx_err error;
+
+    (void)offset;
+    if (transfer->left < sizeof(value)) {
+        return HX_EINVAL;
+    }
+    error = file_does_not_block(file) ? try_take(counter, &value)
+                                      : wait_for(counter, &counter->readable, &value, try_take);
+    if (error != HX_OK) {
+        return error;
+    }
+    wait_queue_wake_all(&counter->writable);
+    return transfer_out(transfer, &value, sizeof(value), done);
+}
+
+static hx_err write_counter(struct file *file, struct transfer *transfer, uint64_t offset,
+                            size_t *done)
+{
+    struct event_counter *counter = file->context;
+    uint64_t value;
+    hx_err error;
+
+    (void)offset;
+    if (transfer->left != sizeof(value)) {
+        return HX_EINVAL;
+    }
+    error = transfer_in(transfer, &value, sizeof(value), done);
+    if (error == HX_OK && value == UINT64_MAX) {
+        error = HX_EINVAL;
+    }
+    if (error == HX_OK) {
+        error = file_does_not_block(file) ? try_add(counter, &value)
+                                          : wait_for(counter, &counter->writable, &value, try_add);
+    }
+    if (error != HX_OK) {
+        *done = 0;
+        return error;
+    }
+    wait_queue_wake_all(&counter->readable);
+    return HX_OK;
+}
+
+static unsigned poll_counter(struct file *file, struct poll_table *table)
+{
+    struct event_counter *counter = file->context;
+    hal_interrupt_state state;
+    uint64_t count;
+
+    poll_add(table, &counter->readable);
+    poll_add(table, &counter->writable);
+    state = spinlock_acquire(&counter->lock);
+    count = counter->count;
+    spinlock_release(&counter->lock, state);
+    return (count > 0 ? (unsigned)POLL_IN : 0U) | (count < COUNT_MOST ? (unsigned)POLL_OUT : 0U);
+}
+
+static void release_counter(struct file *file)
+{
+    heap_free(file->context);
+}
+
+static const struct file_ops counter_ops = {
+    .read = read_counter,
+    .write = write_counter,
+    .poll = poll_counter,
+    .release = release_counter,
+};
+
+hx_err event_counter_create(uint32_t first, bool is_semaphore, uint32_t flags, owner_tag owner,
+                            struct file **file)
+{
+    struct event_counter *counter = heap_allocate_zeroed(sizeof(*counter), OWNER_CORE);
+    hx_err error;
+
+    if (counter == NULL) {
+        return HX_ENOMEM;
+    }
+    spinlock_init(&counter->lock, LOCK_RANK_CORE, "event counter");
+    counter->count = first;
+    counter->is_semaphore = is_semaphore;
+    wait_queue_init(&counter->readable, "event counter readable");
+    wait_queue_init(&counter->writable, "event counter writable");
+    error = file_create(&counter_ops, flags | FILE_READ_WRITE, counter, owner, file);
+    if (error != HX_OK) {
+        heap_free(counter);
+    }
+    return error;
+}
