@@ -117,7 +117,7 @@
     X(56, clone, 5, "no namespaces, CLONE_PIDFD, CLONE_PTRACE")                                    \
     X(57, fork, 0, "")                                                                             \
     X(58, vfork, 0, "")                                                                            \
-    X(59, execve, 3, "")                                                                           \
+    X(59, execve, 3, "2 MiB of arguments at most")                                                 \
     X(60, exit, 1, "")                                                                             \
     X(61, wait4, 4, "")                                                                            \
     X(97, getrlimit, 2, "")                                                                        \
@@ -165,7 +165,7 @@
     X(274, get_robust_list, 3, "the caller's own")                                                 \
     X(302, prlimit64, 4, "")                                                                       \
     X(309, getcpu, 2, "")                                                                          \
-    X(322, execveat, 5, "")                                                                        \
+    X(322, execveat, 5, "2 MiB of arguments at most")                                              \
     X(435, clone3, 2, "no namespaces, CLONE_PIDFD, set_tid")
 
 #define LINUX_SIGNAL_CALL_LIST(X)                                                                  \
