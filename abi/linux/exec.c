@@ -278,11 +278,15 @@ static hx_err map_zero_part(struct execution *execution, const struct elf_progra
     uintptr_t start = segment->file_size > 0 ? page_after(segment->address + segment->file_size)
                                              : page_of(segment->address);
     uintptr_t end = page_after(segment->address + segment->memory_size);
-    const struct mapping_request request = {
-        .address = start, .size = end - start, .flags = access_of(segment), .is_fixed = true};
+    struct mapping_request request;
     uintptr_t address;
 
-    return end > start ? address_space_map(execution->space, &request, &address) : HX_OK;
+    if (end <= start) {
+        return HX_OK;
+    }
+    request = (struct mapping_request){
+        .address = start, .size = end - start, .flags = access_of(segment), .is_fixed = true};
+    return address_space_map(execution->space, &request, &address);
 }
 
 static hx_err map_segments(struct execution *execution)

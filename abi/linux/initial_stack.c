@@ -130,10 +130,13 @@ static size_t table_size(const struct exec_strings *strings, const struct vector
 static void build(struct image *image, const struct exec_strings *strings, const char *name,
                   struct vector *vector, struct initial_stack *stack)
 {
+    const uint64_t end = 0;
     uint8_t seed[RANDOM_BYTES];
     uintptr_t text;
 
     random_fill(seed, sizeof(seed));
+    /* As Linux does; and who reads the last string by words does not leave the stack. */
+    (void)push(image, &end, sizeof(end));
     add(vector, AT_EXECFN, push(image, name, string_length(name) + 1));
     text = push(image, strings->bytes, strings->used);
     stack->arguments_start = text;

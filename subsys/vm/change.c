@@ -157,8 +157,9 @@ static unsigned flags_for(const struct mapping_request *request)
     return flags;
 }
 
-static hx_err map_locked(struct address_space *space, const struct mapping_request *request,
-                         size_t size, struct list *gone, uintptr_t *address)
+static HX_ALWAYS_INLINE hx_err map_locked(struct address_space *space,
+                                          const struct mapping_request *request, size_t size,
+                                          struct list *gone, uintptr_t *address)
 {
     struct mapping *mapping;
     struct neighbours beside = {NULL, NULL};
@@ -216,8 +217,9 @@ static hx_err check_request(const struct mapping_request *request)
     return is_write_and_execute(request->flags) ? HX_EACCES : HX_OK;
 }
 
-static hx_err map_checked(struct address_space *space, const struct mapping_request *request,
-                          uintptr_t *address)
+static HX_ALWAYS_INLINE hx_err map_checked(struct address_space *space,
+                                           const struct mapping_request *request,
+                                           uintptr_t *address)
 {
     struct list gone = LIST_INIT(gone);
     size_t size = round_up(request->size);
