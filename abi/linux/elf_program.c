@@ -221,7 +221,7 @@ hx_err elf_program_read(const struct elf_program_file *file, struct elf_program 
     hx_err error;
 
     *why = NULL;
-    memset(program, 0, sizeof(*program));
+    memset(program, 0, offsetof(struct elf_program, segments));
     if (file->head_size < sizeof(header) || file->head_size > file->file_size) {
         return refuse(&reading, HX_EFORMAT, "the file is too short for a program");
     }

@@ -44,7 +44,6 @@ struct elf_program_segment {
 };
 
 struct elf_program {
-    struct elf_program_segment segments[ELF_PROGRAM_SEGMENT_MAX];
     uint32_t segment_count; /* at least 1 */
     bool is_dynamic;        /* position independent */
     uint64_t bias;          /* what was added to the file's addresses; 0 unless is_dynamic */
@@ -53,6 +52,7 @@ struct elf_program {
     uint64_t headers;       /* address of the program headers (AT_PHDR), 0: not in memory */
     uint32_t header_count;  /* AT_PHNUM; each is 56 bytes (AT_PHENT) */
     bool wants_executable_stack;
+    struct elf_program_segment segments[ELF_PROGRAM_SEGMENT_MAX]; /* those there are */
 };
 
 /*

@@ -58,18 +58,15 @@ static uint64_t *take_table(void)
     return table != NULL ? table : x86_table_allocate();
 }
 
-static void put_table(uint64_t *table)
+/* Keep the table that an entry leads to, and clear the entry; false: there are enough. */
+static bool keep_table_locked(uint64_t *entry)
 {
-    hal_interrupt_state state = port_lock_acquire(&spare.lock);
-    bool has_room = spare.table_count < SPARE_TABLES;
-
-    if (has_room) {
-        spare.tables[spare.table_count++] = table;
+    if (spare.table_count == SPARE_TABLES) {
+        return false;
     }
-    port_lock_release(&spare.lock, state);
-    if (!has_room) {
-        x86_table_release(hal_direct_physical(table));
-    }
+    spare.tables[spare.table_count++] = entry_table(*entry);
+    *entry = 0;
+    return true;
 }
 
 static struct hal_space *take_space(void)
@@ -134,12 +131,18 @@ static void release_below(uint64_t *entries, unsigned count, unsigned level)
 /* The last one noted has none below it. */
 static void put_noted(struct directory *directory)
 {
-    for (uint64_t i = directory->noted / 2; i-- > 0;) {
-        uint64_t *entry = (uint64_t *)directory->notes[i];
-        uint64_t *table = entry_table(*entry);
+    uint64_t left = directory->noted / 2;
+    hal_interrupt_state state = port_lock_acquire(&spare.lock);
 
+    while (left > 0 && keep_table_locked((uint64_t *)directory->notes[left - 1])) {
+        left--;
+    }
+    port_lock_release(&spare.lock, state);
+    while (left > 0) {
+        uint64_t *entry = (uint64_t *)directory->notes[--left];
+
+        x86_table_release(*entry & PTE_ADDRESS);
         *entry = 0;
-        put_table(table);
     }
 }
 

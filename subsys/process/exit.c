@@ -121,10 +121,10 @@ static void give_back(struct process *process)
 /* Process 1 waits for nobody any more once it has ended. */
 static bool wants_no_zombie(const struct process *parent)
 {
-    const struct signal_action *action = &parent->signals.actions[SIGNAL_CHILD - 1];
+    const struct signal_action action = signal_action_of(&parent->signals, SIGNAL_CHILD);
 
-    return parent->state != PROCESS_ALIVE || action->handler == SIGNAL_IGNORE ||
-           (action->flags & SIGNAL_NO_CHILD_WAIT) != 0;
+    return parent->state != PROCESS_ALIVE || action.handler == SIGNAL_IGNORE ||
+           (action.flags & SIGNAL_NO_CHILD_WAIT) != 0;
 }
 
 /* si_status of a status as wait4 tells it: an exit code, or the number of a signal. */

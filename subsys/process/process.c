@@ -194,7 +194,6 @@ static hx_err enter_first_locked(struct process *process)
         error = group_create_locked(process->id, session, &group);
     }
     if (error == HX_OK) {
-        memset(process->signals.actions, 0, sizeof(process->signals.actions));
         process->signals.has_actions = false;
         group_enter_locked(process, group);
         id_find(process->id)->process = process;

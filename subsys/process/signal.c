@@ -17,9 +17,18 @@ enum signal_default signal_default_of(unsigned number)
     return (enum signal_default)defaults[number];
 }
 
+struct signal_action *signal_own_action(struct signal_state *signals, unsigned number)
+{
+    if (!signals->has_actions) {
+        memset(signals->actions, 0, sizeof(signals->actions));
+        signals->has_actions = true;
+    }
+    return &signals->actions[number - 1];
+}
+
 bool signal_is_ignored_locked(const struct process *process, unsigned number)
 {
-    uintptr_t handler = process->signals.actions[number - 1].handler;
+    uintptr_t handler = signal_action_of(&process->signals, number).handler;
 
     return handler == SIGNAL_IGNORE ||
            (handler == SIGNAL_DEFAULT && signal_default_of(number) == SIGNAL_NOTHING);
@@ -163,7 +172,7 @@ static bool is_blocked_by_all_locked(const struct process *process, unsigned num
  * has handlers for. */
 static bool is_dropped_locked(const struct process *process, unsigned number)
 {
-    bool is_without_handler = process->signals.actions[number - 1].handler <= SIGNAL_IGNORE;
+    bool is_without_handler = signal_action_of(&process->signals, number).handler <= SIGNAL_IGNORE;
     bool is_for_nobody = is_without_handler && process->parent == NULL;
 
     if ((signal_bit(number) & SIGNAL_UNBLOCKABLE) != 0) {
@@ -349,12 +358,13 @@ hx_err signal_act(unsigned number, const struct signal_action *action, struct si
     }
     state = spinlock_acquire(&process->lock);
     if (old != NULL) {
-        *old = process->signals.actions[number - 1];
+        *old = signal_action_of(&process->signals, number);
     }
     if (action != NULL) {
-        process->signals.actions[number - 1] = *action;
-        process->signals.actions[number - 1].mask &= ~SIGNAL_UNBLOCKABLE;
-        process->signals.has_actions = true;
+        struct signal_action *own = signal_own_action(&process->signals, number);
+
+        *own = *action;
+        own->mask &= ~SIGNAL_UNBLOCKABLE;
         if (signal_is_ignored_locked(process, number)) {
             drop_everywhere_locked(process, signal_bit(number), &dropped);
         }
@@ -423,19 +433,32 @@ void signal_fork(struct process *child, struct process *parent)
     hal_interrupt_state state = spinlock_acquire(&parent->lock);
 
     child->signals.has_actions = parent->signals.has_actions;
-    memcpy(child->signals.actions, parent->signals.actions, sizeof(child->signals.actions));
+    if (parent->signals.has_actions) {
+        memcpy(child->signals.actions, parent->signals.actions, sizeof(child->signals.actions));
+    }
     spinlock_release(&parent->lock, state);
+}
+
+/* Handlers are the old program's.  Returns whether any signal is ignored. */
+static bool keep_ignored(struct signal_action actions[SIGNAL_COUNT])
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        bool is_ignored = actions[i].handler == SIGNAL_IGNORE;
+
+        actions[i] = (struct signal_action){.handler = is_ignored ? SIGNAL_IGNORE : SIGNAL_DEFAULT};
+        any |= is_ignored;
+    }
+    return any;
 }
 
 void signal_exec(struct process *process)
 {
     hal_interrupt_state state = spinlock_acquire(&process->lock);
 
-    for (unsigned i = 0; i < SIGNAL_COUNT && process->signals.has_actions; i++) {
-        struct signal_action *action = &process->signals.actions[i];
-
-        *action = (struct signal_action){
-            .handler = action->handler == SIGNAL_IGNORE ? SIGNAL_IGNORE : SIGNAL_DEFAULT};
+    if (process->signals.has_actions) {
+        process->signals.has_actions = keep_ignored(process->signals.actions);
     }
     spinlock_release(&process->lock, state);
 }

@@ -110,10 +110,19 @@ struct signal_action {
 
 /* A process's part. */
 struct signal_state {
-    bool has_actions; /* else all of these are the default */
+    bool has_actions; /* else all actions are the default, and these unspecified */
     struct signal_action actions[SIGNAL_COUNT];
     struct signal_pending pending;
 };
+
+static inline struct signal_action signal_action_of(const struct signal_state *signals,
+                                                    unsigned number)
+{
+    return signals->has_actions ? signals->actions[number - 1] : (struct signal_action){0};
+}
+
+/* An action to be changed. */
+struct signal_action *signal_own_action(struct signal_state *signals, unsigned number);
 
 /* --- sending ---------------------------------------------------------------------------------- */
 

@@ -75,8 +75,8 @@ enum child_code { CLD_STOPPED = 5, CLD_CONTINUED = 6 };
 static void tell_parent_locked(struct process *process, int status, int32_t code)
 {
     const struct process *parent = process->parent;
-    bool wants_none = parent != NULL &&
-                      (parent->signals.actions[SIGNAL_CHILD - 1].flags & SIGNAL_NO_CHILD_STOP) != 0;
+    bool wants_none = parent != NULL && (signal_action_of(&parent->signals, SIGNAL_CHILD).flags &
+                                         SIGNAL_NO_CHILD_STOP) != 0;
 
     process_notify_parent_locked(process, wants_none ? 0 : SIGNAL_CHILD, status, code);
 }
@@ -230,10 +230,10 @@ static void act_by_default(struct process *process, unsigned number)
 static struct signal_action action_for(struct process *process, unsigned number)
 {
     hal_interrupt_state state = spinlock_acquire(&process->lock);
-    struct signal_action action = process->signals.actions[number - 1];
+    struct signal_action action = signal_action_of(&process->signals, number);
 
     if ((action.flags & (uint32_t)SIGNAL_RESET_HANDLER) != 0 && action.handler > SIGNAL_IGNORE) {
-        process->signals.actions[number - 1].handler = SIGNAL_DEFAULT;
+        signal_own_action(&process->signals, number)->handler = SIGNAL_DEFAULT;
     }
     spinlock_release(&process->lock, state);
     return action;
@@ -326,12 +326,12 @@ void signal_force(unsigned number, int32_t code, uintptr_t address)
     struct hal_signal_info info = {.number = (int32_t)number, .code = code};
     struct signal_entry *entry = NULL;
     hal_interrupt_state state = spinlock_acquire(&process->lock);
-    struct signal_action *action = &process->signals.actions[number - 1];
+    uintptr_t handler = signal_action_of(&process->signals, number).handler;
 
     info.fields[0] = address;
     self->fault_address = address;
-    if ((self->blocked & signal_bit(number)) != 0 || action->handler == SIGNAL_IGNORE) {
-        action->handler = SIGNAL_DEFAULT;
+    if ((self->blocked & signal_bit(number)) != 0 || handler == SIGNAL_IGNORE) {
+        signal_own_action(&process->signals, number)->handler = SIGNAL_DEFAULT;
         self->blocked &= ~signal_bit(number);
     }
     signal_pending_add_locked(&self->pending, &info, &entry);
@@ -368,7 +368,7 @@ static void note_fault(const struct hal_frame *frame, unsigned number, uintptr_t
     const char *what = exception_name((unsigned)hal_frame_exception(frame));
     enum log_level level = process->id == 1 ? LOG_WARN : LOG_INFO;
 
-    if (process->signals.actions[number - 1].handler <= SIGNAL_IGNORE) {
+    if (signal_action_of(&process->signals, number).handler <= SIGNAL_IGNORE) {
         (void)log_write(level, "process %s (%u): %s at 0x%llx, instruction 0x%llx", process->name,
                         process->id, what, (unsigned long long)address,
                         (unsigned long long)hal_frame_pc(frame));

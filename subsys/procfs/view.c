@@ -38,7 +38,7 @@ static void view_signals_locked(const struct process *process, struct process_vi
 {
     view->shared_pending = process->signals.pending.mask;
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
-        uintptr_t handler = process->signals.actions[i].handler;
+        uintptr_t handler = signal_action_of(&process->signals, i + 1).handler;
 
         view->ignored |= handler == SIGNAL_IGNORE ? 1ULL << i : 0;
         view->caught |= handler != SIGNAL_IGNORE && handler != SIGNAL_DEFAULT ? 1ULL << i : 0;

@@ -73,7 +73,7 @@ static bool does_not_hear(unsigned number)
 {
     struct process *process = process_current();
     hal_interrupt_state state = spinlock_acquire(&process->lock);
-    bool answer = process->signals.actions[number - 1].handler == SIGNAL_IGNORE ||
+    bool answer = signal_action_of(&process->signals, number).handler == SIGNAL_IGNORE ||
                   (user_thread_current()->blocked >> (number - 1) & 1) != 0;
 
     spinlock_release(&process->lock, state);
