@@ -85,6 +85,11 @@ static struct {
 
 static struct frame_cache caches[HAL_CPU_MAX];
 
+struct frame_words frame_words;
+_Static_assert(offsetof(struct frame, private_word) == 0 &&
+                   sizeof(struct frame) == sizeof(frame_words.words[0]),
+               "a frame's word is the first of its metadata");
+
 /* Stands for every frame that is not managed. */
 static struct frame no_frame = {.state = FRAME_UNUSED};
 
@@ -170,6 +175,8 @@ static inline void set_owner(struct frame *frame, owner_tag owner)
 /* --- debug: freed frames hold a pattern ------------------------------------------------------- */
 
 #ifdef HX_DEBUG
+#define QUICK_WORDS(count) 0U /* each is found, and so checked */
+
 #define POISON      0xfdU
 #define POISON_WORD 0xfdfdfdfdfdfdfdfdULL
 
@@ -193,6 +200,8 @@ static void check_poison(struct frame *frame, uint64_t physical, unsigned order)
     }
 }
 #else
+#define QUICK_WORDS(count) (count)
+
 static inline void poison_block(struct frame *frame, uint64_t physical, unsigned order)
 {
     (void)frame;
@@ -628,7 +637,7 @@ uint64_t frames_private(uint64_t physical)
                : 0;
 }
 
-_Atomic uint64_t *frames_private_word(uint64_t physical)
+_Atomic uint64_t *frames_find_private_word(uint64_t physical)
 {
     struct frame *frame = frame_around(physical);
 
@@ -748,6 +757,8 @@ static void pool_reset(const struct zone *zones, uint32_t zone_count, struct fra
         pool.zones[i].frames = frames;
         frames += zones[i].count;
     }
+    frame_words =
+        (struct frame_words){zones[0].first, QUICK_WORDS(zones[0].count), (void *)pool.frames};
     pool.orders = 0;
     pool.total = 0;
     for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {

@@ -11,6 +11,7 @@
 #ifndef KERN_FRAMES_H
 #define KERN_FRAMES_H
 
+#include <hal/memory.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
 #include <kern/owner.h>
@@ -83,7 +84,7 @@ uint64_t frames_private(uint64_t physical);
 /* The same word, for atomic operations of the block's owner; of an allocated block only. The lowest
  * two bits are to stay 0 where the heap must not take the frame for its own (kern/slab.h).
  * Context: any. */
-_Atomic uint64_t *frames_private_word(uint64_t physical);
+static inline _Atomic uint64_t *frames_private_word(uint64_t physical);
 
 struct frame_statistics {
     uint64_t total;  /* frames under management */
@@ -105,5 +106,26 @@ uint64_t frames_owned(owner_tag owner);
  * frames_allocate calls.
  */
 void frames_fail_nth(uint64_t n);
+
+/* --- for frames_private_word ---------------------------------------------------------------------
+ */
+
+/* Where the words of most frames are: numbers [first, first + count). Immutable after frames_init.
+ */
+struct frame_words {
+    uint64_t first;
+    uint64_t count;
+    _Atomic uint64_t (*words)[2]; /* a frame's metadata; the first is its word */
+};
+extern struct frame_words frame_words;
+_Atomic uint64_t *frames_find_private_word(uint64_t physical);
+
+static inline _Atomic uint64_t *frames_private_word(uint64_t physical)
+{
+    uint64_t index = (physical >> HAL_PAGE_SHIFT) - frame_words.first;
+
+    return HX_LIKELY(index < frame_words.count) ? &frame_words.words[index][0]
+                                                : frames_find_private_word(physical);
+}
 
 #endif

@@ -28,7 +28,11 @@ static inline void *spare_take(struct spare *spare, size_t size)
 /* Context: as heap_free. */
 static inline void spare_put(struct spare *spare, void *object)
 {
-    heap_free(atomic_exchange_explicit(&spare->object, object, memory_order_acq_rel));
+    void *other = atomic_exchange_explicit(&spare->object, object, memory_order_acq_rel);
+
+    if (other != NULL) {
+        heap_free(other);
+    }
 }
 
 #endif

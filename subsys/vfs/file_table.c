@@ -334,17 +334,20 @@ hx_err file_table_close(struct file_table *table, int descriptor)
     return error == HX_OK && old.file != NULL ? HX_OK : HX_EBADF;
 }
 
-/* Take what is closed by exec out of a place.  Errors: HX_ENOENT there is no such place. */
-static hx_err take_marked(struct file_table *table, uint32_t at, struct descriptor *old)
+/* Take the next that is closed by exec out, from a place on.  Errors: HX_ENOENT there is none. */
+static hx_err take_marked(struct file_table *table, uint32_t *at, struct descriptor *old)
 {
+    hx_err error = HX_ENOENT;
     hal_interrupt_state state = spinlock_acquire(&table->lock);
-    hx_err error = at < table->used_end ? HX_OK : HX_ENOENT;
 
-    *old = (struct descriptor){0};
-    if (error == HX_OK && table->entries[at].close_on_exec) {
-        *old = table->entries[at];
-        table->entries[at] = (struct descriptor){0};
-        table->lowest_free = at < table->lowest_free ? at : table->lowest_free;
+    while (*at < table->used_end && !table->entries[*at].close_on_exec) {
+        (*at)++;
+    }
+    if (*at < table->used_end) {
+        *old = table->entries[*at];
+        table->entries[*at] = (struct descriptor){0};
+        table->lowest_free = *at < table->lowest_free ? *at : table->lowest_free;
+        error = HX_OK;
     }
     spinlock_release(&table->lock, state);
     return error;
@@ -353,8 +356,9 @@ static hx_err take_marked(struct file_table *table, uint32_t at, struct descript
 void file_table_exec(struct file_table *table)
 {
     struct descriptor old;
+    uint32_t at = 0;
 
-    for (uint32_t at = 0; take_marked(table, at, &old) == HX_OK; at++) {
+    while (take_marked(table, &at, &old) == HX_OK) {
         give_up(table, old);
     }
 }
