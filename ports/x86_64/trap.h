@@ -7,7 +7,6 @@
 
 struct hal_frame;
 
-
 /* NMI, debug, double fault, machine check. Returns whether the frame now leads from user mode into
  * the kernel. */
 bool x86_paranoid(struct hal_frame *frame);

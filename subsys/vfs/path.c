@@ -155,6 +155,8 @@ static HX_ALWAYS_INLINE void reach(const struct path_walk *walk, const char *pat
     if (HX_LIKELY(borrow_start(walk, *path == '/', &reached->here))) {
         reached->rest = walk_unlocked(walk->who, reached->rest, keeps_last, &reached->here);
         is_counted = location_try_get(&reached->here);
+    } else {
+        reached->here = (struct location){0}; /* not ours to put */
     }
     read_leave();
     if (HX_UNLIKELY(!is_counted || mounts_changed(mounts))) {
