@@ -312,6 +312,8 @@ static void open_file(struct file *opened, uint32_t flags, enum terminal_opening
 {
     memset(opened, 0, sizeof *opened);
     atomic_init(&opened->flags, flags);
+    opened->can_read = (flags & FILE_ACCESS_MASK) != FILE_WRITE_ONLY;
+    opened->can_write = (flags & FILE_ACCESS_MASK) != FILE_READ_ONLY;
     assert_int_equal(terminal_open(terminal, kind, opened), HX_OK);
 }
 
