@@ -447,6 +447,7 @@ static void background_readers_are_stopped(void **state)
     threads[MEMBER].blocked = 1ULL << (SIGNAL_TERMINAL_IN - 1);
     assert_read_error(HX_EIO);
     threads[MEMBER].blocked = 0;
+    processes[MEMBER].signals.has_actions = true;
     processes[MEMBER].signals.actions[SIGNAL_TERMINAL_IN - 1].handler = SIGNAL_IGNORE;
     assert_read_error(HX_EIO);
     processes[MEMBER].signals.actions[SIGNAL_TERMINAL_IN - 1].handler = SIGNAL_DEFAULT;
