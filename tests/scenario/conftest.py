@@ -18,11 +18,13 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 
 import pexpect
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))  # helixtools
 RUN = ROOT / "tools/run"
 # Seconds; a mutant, which may well hang, is given less.
 PATIENCE = int(os.environ.get("HELIX_PATIENCE", "120"))
