@@ -35,8 +35,8 @@ enum hal_protection {
 static inline void *hal_direct_map(uint64_t physical);
 static inline uint64_t hal_direct_physical(const void *pointer);
 
-/* Whether a range that a program named ends in the user window; nothing else is known of it.
- * Context: any.  (inline in the port) */
+/* Whether a range that a program named neither wraps nor reaches addresses that can never be a
+ * program's; nothing else is known of it.  Context: any.  (inline in the port) */
 static inline bool hal_user_is_range(uintptr_t address, size_t size);
 
 /* Fill a page, through its address in the direct map, with zeros.  (inline in the port) */

@@ -14,7 +14,7 @@
 
 #define MSR_FS_BASE 0xc0000100U
 
-_Static_assert(X86_USER_END == USER_BASE + USER_SIZE, "hal_user_is_range looks at the window");
+_Static_assert(USER_BASE + USER_SIZE <= 1UL << X86_USER_BITS, "hal_user_is_range knows the window");
 
 /* struct hal_thread is the first member of struct thread (hal/thread.h). */
 static struct hal_thread *machine_half(struct thread *thread)

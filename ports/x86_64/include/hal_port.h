@@ -45,7 +45,7 @@ struct x86_fpu;
 
 #define X86_USER_BASE   0x10000UL
 #define X86_USER_SIZE   0x7ffffffe0000UL
-#define X86_USER_END    (X86_USER_BASE + X86_USER_SIZE)
+#define X86_USER_BITS   47
 #define X86_DIRECT_MAP  0xffff800000000000UL
 #define X86_KERNEL_BASE 0xffffffff80000000UL
 
@@ -178,7 +178,9 @@ static inline uint64_t hal_direct_physical(const void *pointer)
 
 static inline bool hal_user_is_range(uintptr_t address, size_t size)
 {
-    return size <= X86_USER_END && address <= X86_USER_END - size;
+    /* No bit from 47 on in either, and none in the sum: it neither wraps nor leaves the lower half.
+     * The pages between the window's end and that half's are never mapped. */
+    return (address | size | (address + size)) >> X86_USER_BITS == 0;
 }
 
 static inline void hal_page_clear(void *page)
