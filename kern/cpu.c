@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-static _Atomic uint64_t online;
+_Atomic uint64_t cpu_online_bits;
 
 /*
  * What a CPU asks of others: one call at a time, since it asks with preemption off. The targets
@@ -25,15 +25,10 @@ static struct cpu_call_slot slots[HAL_CPU_MAX];
 
 void cpu_init(void)
 {
-    atomic_store_explicit(&online, 0, memory_order_relaxed);
+    atomic_store_explicit(&cpu_online_bits, 0, memory_order_relaxed);
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
         atomic_store_explicit(&slots[cpu].callers, 0, memory_order_relaxed);
     }
-}
-
-uint64_t cpu_online_mask(void)
-{
-    return atomic_load_explicit(&online, memory_order_acquire);
 }
 
 uint32_t cpu_online_count(void)
@@ -45,7 +40,7 @@ void cpu_set_online(void)
 {
     read_section_join();
     /* Release pairs with cpu_online_mask: what the CPU has set up is visible. */
-    atomic_fetch_or_explicit(&online, 1ULL << hal_cpu_id(), memory_order_release);
+    atomic_fetch_or_explicit(&cpu_online_bits, 1ULL << hal_cpu_id(), memory_order_release);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */

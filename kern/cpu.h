@@ -8,11 +8,18 @@
 #define KERN_CPU_H
 
 #include <hal/cpu.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
+extern _Atomic uint64_t cpu_online_bits; /* read through cpu_online_mask */
+
 /* Context: any. */
-uint64_t cpu_online_mask(void);
+static inline uint64_t cpu_online_mask(void)
+{
+    /* Acquire pairs with cpu_set_online. */
+    return atomic_load_explicit(&cpu_online_bits, memory_order_acquire);
+}
 uint32_t cpu_online_count(void);
 
 /* The first CPU of a mask (not empty) at or after number from, going round. */

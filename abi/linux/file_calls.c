@@ -14,7 +14,7 @@
 
 static size_t at_most(uint64_t size)
 {
-    return size < LINUX_TRANSFER_MAX ? (size_t)size : LINUX_TRANSFER_MAX;
+    return HX_UNLIKELY(size > LINUX_TRANSFER_MAX) ? LINUX_TRANSFER_MAX : (size_t)size;
 }
 
 /* Who writes to a pipe that nobody reads gets a signal, too. */

@@ -65,7 +65,7 @@ uintptr_t hosted_direct_base;
 static _Thread_local uint32_t fake_cpu;
 static _Thread_local bool fake_interrupts_off;
 static _Thread_local struct thread fake_thread;
-static uint64_t fake_online = 1;
+_Atomic uint64_t cpu_online_bits = 1;
 static uint32_t fake_cpu_calls;
 static uint32_t fake_preemptions;
 
@@ -111,14 +111,9 @@ void thread_preempt(void)
     fake_preemptions++;
 }
 
-uint64_t cpu_online_mask(void)
-{
-    return fake_online;
-}
-
 uint32_t cpu_online_count(void)
 {
-    return (uint32_t)__builtin_popcountll(fake_online);
+    return (uint32_t)__builtin_popcountll(cpu_online_mask());
 }
 
 void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)
@@ -158,7 +153,7 @@ HX_UNUSED static void fake_memory_start(size_t size)
     fake_memory_size = size;
     hosted_direct_base = (uintptr_t)memory;
     fake_cpu = 0;
-    fake_online = 1;
+    cpu_online_bits = 1;
     fake_interrupts_off = false;
     memset(&fake_thread, 0, sizeof(fake_thread));
 }

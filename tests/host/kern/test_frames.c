@@ -305,7 +305,7 @@ static void frames_in_other_cpus_caches_are_found_before_memory_is_out(void **st
 
     (void)state;
     start_with(0, 8 * MIB);
-    fake_online = 0x6;
+    cpu_online_bits = 0x6;
     total = statistics_now().total;
     for (size_t i = 0; i < 20; i++) {
         fake_cpu = 1;
@@ -431,7 +431,7 @@ static void random_blocks_never_overlap_and_all_memory_merges_again(void **state
     print_message("# seed %llu\n", (unsigned long long)seed);
     memset(&model, 0, sizeof(model));
     start_with(0, 32 * MIB);
-    fake_online = 0xf;
+    cpu_online_bits = 0xf;
     initial = statistics_now();
     for (uint64_t step = 0; step < 30000; step++) {
         fake_cpu = (uint32_t)random_below(4);
@@ -546,7 +546,7 @@ static void cpus_at_once_share_memory_and_lose_none(void **state)
         pthread_join(threads[i], NULL);
     }
     assert_int_equal(frames_owned(OWNER), 0);
-    fake_online = 0xf;
+    cpu_online_bits = 0xf;
     free_blocks_are(&initial);
 }
 
