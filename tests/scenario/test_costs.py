@@ -1,4 +1,7 @@
 """What calls cost on silicon: which instructions are on their way, counted by the emulator's plug-in."""
+import re
+import subprocess
+
 import pytest
 
 from helixtools import build, tree, userbench
@@ -22,3 +25,12 @@ def test_the_null_call_has_no_dear_instruction_on_its_way(figures):
 def test_a_page_fault_loads_no_page_table_and_flushes_nothing(figures):
     cost = figures["page_fault"].cost
     assert "cr3=0 wrmsr=0 invlpg=0" in cost and "ipi=0" in cost
+
+
+def test_the_tool_prints_a_figure_of_the_kernel_with_its_cost(figures):
+    assert figures  # what the tool needs is built
+    done = subprocess.run([tree.ROOT / "tools/bench", "--match", "kmalloc_free_64"], text=True,
+                          capture_output=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^bench: kmalloc_free_64 \d+ instructions \d+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^cost: kmalloc_free_64 cr3=0 ", done.stdout, re.MULTILINE)
