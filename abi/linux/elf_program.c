@@ -129,13 +129,30 @@ static hx_err add_segment(const struct reading *reading, const struct elf64_segm
 
 /* --- the program ------------------------------------------------------------------------------ */
 
+/* The first one counts. Its bytes are looked at by who reads them. */
+static hx_err take_interpreter(const struct reading *reading, const struct elf64_segment *header)
+{
+    struct elf_program *program = reading->program;
+
+    if (program->interpreter_size != 0) {
+        return HX_OK;
+    }
+    if (header->file_size < 2 || header->file_size > ELF_PROGRAM_PATH_MAX ||
+        !elf64_range_fits(header->offset, header->file_size, reading->file->file_size)) {
+        return refuse(reading, HX_EFORMAT, "the interpreter's path is not in the file");
+    }
+    program->interpreter_offset = header->offset;
+    program->interpreter_size = (uint32_t)header->file_size;
+    return HX_OK;
+}
+
 static hx_err take_header(const struct reading *reading, const struct elf64_segment *header)
 {
     switch (header->type) {
     case ELF64_SEGMENT_LOAD:
         return header->memory_size == 0 ? HX_OK : add_segment(reading, header);
     case ELF64_SEGMENT_INTERPRETER:
-        return refuse(reading, HX_ENOSYS, "the program is not static: it names an interpreter");
+        return take_interpreter(reading, header);
     case ELF64_SEGMENT_STACK:
         reading->program->wants_executable_stack = (header->flags & ELF64_SEGMENT_EXECUTE) != 0;
         return HX_OK;
@@ -145,8 +162,8 @@ static hx_err take_header(const struct reading *reading, const struct elf64_segm
 }
 
 /*
- * A position-independent program goes to dynamic_base, rounded up to the greatest alignment that
- * one of its segments asks for. A bad alignment is refused later, with its segment.
+ * A position-independent program goes to the base for its kind, rounded up to the greatest
+ * alignment that one of its segments asks for. A bad alignment is refused later, with its segment.
  */
 static hx_err choose_bias(const struct reading *reading)
 {
@@ -160,10 +177,14 @@ static hx_err choose_bias(const struct reading *reading)
             elf64_is_alignment(header.alignment, ALIGNMENT_MAX) && header.alignment > greatest) {
             greatest = header.alignment;
         }
+        if (header.type == ELF64_SEGMENT_INTERPRETER) {
+            base = reading->file->interpreted_base;
+        }
     }
     if (base > UINT64_MAX - greatest) {
         return refuse(reading, HX_EFAULT, "there is no place for the program");
     }
+    reading->program->alignment = greatest;
     reading->program->bias = elf64_round_up(base, greatest);
     return HX_OK;
 }

@@ -15,9 +15,11 @@
 #include <kern/spare.h>
 #include <subsys/vm/memory_object.h>
 
-#define HEAD_SIZE        1024U         /* of the file, looked at to tell what it is */
-#define SCRIPTS_MAX      4U            /* interpreters that are scripts themselves */
-#define DYNAMIC_BASE     0x400000000UL /* where a position-independent program goes */
+#define HEAD_SIZE        1024U            /* of the file, looked at to tell what it is */
+#define ELF_HEADER_SIZE  64U              /* less than that is no interpreter at all */
+#define SCRIPTS_MAX      4U               /* interpreters that are scripts themselves */
+#define DYNAMIC_BASE     0x400000000UL    /* where a static position-independent program goes */
+#define INTERPRETED_BASE 0x555555554000UL /* one with an interpreter: there, as on Linux */
 #define STACK_FIRST_SIZE (128UL * 1024UL)
 #define STACK_GAP        (HAL_PAGE_SIZE) /* never mapped, behind the stack */
 
@@ -26,13 +28,16 @@ struct execution {
     struct exec_strings *strings;
     struct file *file;
     struct elf_program program;
+    struct file *interpreter_file; /* NULL: the program needs none */
+    struct elf_program interpreter;
     struct address_space *space;
     uintptr_t stack_top;
     uintptr_t vdso;
     /* Not cleared when it is made. */
     char name[PATH_SIZE_MAX]; /* AT_EXECFN */
+    char interpreter_name[ELF_PROGRAM_PATH_MAX];
     char head[HEAD_SIZE + 1];
-    size_t head_size;
+    size_t head_size; /* of the program, then of its interpreter */
 };
 
 static struct spare spare_execution;
@@ -68,24 +73,30 @@ static void unclaim(struct vnode *vnode)
     atomic_fetch_sub_explicit(&vnode->executors, 1, memory_order_release);
 }
 
-static hx_err read_head(struct execution *execution)
+/* Where position-independent programs go: static ones, those with an interpreter. */
+struct elf_bases {
+    uintptr_t dynamic;
+    uintptr_t interpreted;
+};
+
+static hx_err read_head(struct execution *execution, struct file *file)
 {
     struct transfer transfer;
     hx_err error;
 
     transfer_init_kernel(&transfer, execution->head, HEAD_SIZE);
-    error = file_read_at(execution->file, &transfer, 0, &execution->head_size);
+    error = file_read_at(file, &transfer, 0, &execution->head_size);
     execution->head[execution->head_size] = '\0';
     return error;
 }
 
 /* What /proc shows as the program. One that has no name any more has none there. */
-static void keep_path(struct execution *execution, const struct path_walk *walk, const char *path)
+static void keep_path(struct file *file, const struct path_walk *walk, const char *path)
 {
     char *text = heap_allocate(PATH_SIZE_MAX, OWNER_CORE);
 
     if (text != NULL && path_resolve(walk, path, text, PATH_SIZE_MAX) == HX_OK) {
-        file_set_path(execution->file, text);
+        file_set_path(file, text);
     }
     heap_free(text);
 }
@@ -94,23 +105,24 @@ static void keep_path(struct execution *execution, const struct path_walk *walk,
 static void keep_path_of(struct execution *execution, const struct linux_path *path)
 {
     if (path->text[0] != '\0' || path->base_file == NULL) {
-        keep_path(execution, &path->walk, path->text);
+        keep_path(execution->file, &path->walk, path->text);
     } else if (path->base_file->path != NULL) {
-        keep_path(execution, &path->walk, path->base_file->path);
+        keep_path(execution->file, &path->walk, path->base_file->path);
     }
 }
 
-static hx_err open_program(struct execution *execution, struct location *location)
+/* And read its head. */
+static hx_err open_executable(struct execution *execution, struct location *location,
+                              struct file **file)
 {
     struct process *self = process_current();
     static const struct credentials superuser; /* execute permission is enough to run a file */
     hx_err error = check_executable(location);
 
     if (error == HX_OK) {
-        error =
-            file_open_location(location, FILE_READ_ONLY, &superuser, self->owner, &execution->file);
+        error = file_open_location(location, FILE_READ_ONLY, &superuser, self->owner, file);
     }
-    return error == HX_OK ? read_head(execution) : error;
+    return error == HX_OK ? read_head(execution, *file) : error;
 }
 
 /* --- scripts -----------------------------------------------------------------------------------
@@ -171,10 +183,10 @@ static hx_err follow_script(struct execution *execution)
     }
     file_put(execution->file);
     execution->file = NULL;
-    error = open_program(execution, &location);
+    error = open_executable(execution, &location, &execution->file);
     location_put(&location);
     if (error == HX_OK) {
-        keep_path(execution, &walk, execution->name);
+        keep_path(execution->file, &walk, execution->name);
     }
     return error;
 }
@@ -197,27 +209,36 @@ static hx_err follow_scripts(struct execution *execution)
 /* --- memory ------------------------------------------------------------------------------------
  */
 
-static hx_err read_program(struct execution *execution)
+/* What the head that was read last says; of opened, which is called name. */
+static hx_err read_elf(const struct execution *execution, const struct file *opened,
+                       const char *name, struct elf_bases bases, struct elf_program *program)
 {
     struct hal_range window = hal_user_window();
     const struct elf_program_file file = {
         .head = execution->head,
         .head_size = execution->head_size,
-        .file_size =
-            atomic_load_explicit(&execution->file->location.vnode->size, memory_order_relaxed),
+        .file_size = atomic_load_explicit(&opened->location.vnode->size, memory_order_relaxed),
         .machine = hal_relocation_machine(),
         .window_base = window.base,
         .window_size = window.size - LINUX_VDSO_SIZE - STACK_FIRST_SIZE - STACK_GAP,
-        .dynamic_base = DYNAMIC_BASE,
+        .dynamic_base = bases.dynamic,
+        .interpreted_base = bases.interpreted,
     };
     const char *why;
-    hx_err error = elf_program_read(&file, &execution->program, &why);
+    hx_err error = elf_program_read(&file, program, &why);
 
     if (error == HX_OK || error == HX_ENOMEM) {
         return error;
     }
-    kdebug("exec: %s: %s", execution->name, why != NULL ? why : hx_error_text(error));
+    kdebug("exec: %s: %s", name, why != NULL ? why : hx_error_text(error));
     return HX_EFORMAT;
+}
+
+static hx_err read_program(struct execution *execution)
+{
+    const struct elf_bases bases = {DYNAMIC_BASE, INTERPRETED_BASE};
+
+    return read_elf(execution, execution->file, execution->name, bases, &execution->program);
 }
 
 static unsigned access_of(const struct elf_program_segment *segment)
@@ -248,16 +269,18 @@ static bool has_tail(const struct elf_program_segment *segment)
 }
 
 /* The pages of a segment that hold bytes of the file. */
-static hx_err map_file_part(struct execution *execution, const struct elf_program_segment *segment)
+static hx_err map_file_part(struct execution *execution, struct file *file,
+                            const struct elf_program_segment *segment)
 {
     const struct mapping_request request = {
         .address = page_of(segment->address),
         .size = page_after(segment->address + segment->file_size) - page_of(segment->address),
         .flags = access_of(segment),
         .is_fixed = true,
-        .object = execution->file->location.vnode->contents,
+        .is_exclusive = true, /* the interpreter does not replace the program */
+        .object = file->location.vnode->contents,
         .offset = page_of(segment->offset),
-        .name = linux_mapping_name(execution->file),
+        .name = linux_mapping_name(file),
     };
     uintptr_t address;
     hx_err error = HX_OK;
@@ -284,19 +307,23 @@ static hx_err map_zero_part(struct execution *execution, const struct elf_progra
     if (end <= start) {
         return HX_OK;
     }
-    request = (struct mapping_request){
-        .address = start, .size = end - start, .flags = access_of(segment), .is_fixed = true};
+    request = (struct mapping_request){.address = start,
+                                       .size = end - start,
+                                       .flags = access_of(segment),
+                                       .is_fixed = true,
+                                       .is_exclusive = true};
     return address_space_map(execution->space, &request, &address);
 }
 
-static hx_err map_segments(struct execution *execution)
+static hx_err map_segments(struct execution *execution, struct file *file,
+                           const struct elf_program *program)
 {
     hx_err error = HX_OK;
 
-    for (uint32_t i = 0; i < execution->program.segment_count && error == HX_OK; i++) {
-        error = map_file_part(execution, &execution->program.segments[i]);
+    for (uint32_t i = 0; i < program->segment_count && error == HX_OK; i++) {
+        error = map_file_part(execution, file, &program->segments[i]);
         if (error == HX_OK) {
-            error = map_zero_part(execution, &execution->program.segments[i]);
+            error = map_zero_part(execution, &program->segments[i]);
         }
     }
     return error;
@@ -325,6 +352,121 @@ static hx_err map_stack(struct execution *execution)
                           : error;
 }
 
+/* --- the interpreter --------------------------------------------------------------------------
+ */
+
+static hx_err read_interpreter_name(struct execution *execution)
+{
+    size_t size = execution->program.interpreter_size;
+    struct transfer transfer;
+    size_t done;
+    hx_err error;
+
+    transfer_init_kernel(&transfer, execution->interpreter_name, size);
+    error = file_read_at(execution->file, &transfer, execution->program.interpreter_offset, &done);
+    if (error == HX_OK && (done != size || execution->interpreter_name[size - 1] != '\0')) {
+        error = HX_EFORMAT;
+    }
+    return error;
+}
+
+/* Nobody may be writing it now; unlike a program it can be written while it runs. */
+static hx_err check_not_written(struct vnode *vnode)
+{
+    hx_err error = claim(vnode);
+
+    if (error == HX_OK) {
+        unclaim(vnode);
+    }
+    return error;
+}
+
+static hx_err open_interpreter(struct execution *execution)
+{
+    struct process *self = process_current();
+    const struct path_walk walk = {self->paths, &self->credentials, NULL};
+    struct location location;
+    hx_err error = path_find(&walk, execution->interpreter_name, PATH_FOLLOW, &location);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    error = open_executable(execution, &location, &execution->interpreter_file);
+    if (error == HX_OK) {
+        keep_path(execution->interpreter_file, &walk, execution->interpreter_name);
+        error = check_not_written(location.vnode);
+    }
+    location_put(&location);
+    return error;
+}
+
+/* base: where it goes if it can go anywhere. */
+static hx_err read_interpreter(struct execution *execution, uintptr_t base)
+{
+    const struct elf_bases bases = {base, base};
+    hx_err error;
+
+    if (execution->head_size < ELF_HEADER_SIZE) {
+        return HX_EIO;
+    }
+    error = read_elf(execution, execution->interpreter_file, execution->interpreter_name, bases,
+                     &execution->interpreter);
+    return error == HX_EFORMAT ? HX_ELIBBAD : error;
+}
+
+/* What a program needs beside itself; nothing is mapped yet. */
+static hx_err find_interpreter(struct execution *execution)
+{
+    hx_err error = HX_OK;
+
+    if (execution->program.interpreter_size != 0) {
+        error = read_interpreter_name(execution);
+        if (error == HX_OK) {
+            error = open_interpreter(execution);
+        }
+        if (error == HX_OK) {
+            error = read_interpreter(execution, DYNAMIC_BASE);
+        }
+    }
+    return error;
+}
+
+/* The highest gap that holds a position-independent interpreter, with room to align it. */
+static hx_err find_gap(struct execution *execution, uintptr_t *base)
+{
+    const struct elf_program *interpreter = &execution->interpreter;
+    const struct mapping_request request = {
+        .size = page_after(interpreter->end) - interpreter->bias + interpreter->alignment -
+                HAL_PAGE_SIZE,
+    };
+    hx_err error = address_space_map(execution->space, &request, base);
+
+    return error == HX_OK ? address_space_unmap(execution->space, *base, request.size) : error;
+}
+
+static hx_err map_interpreter(struct execution *execution)
+{
+    uintptr_t base = 0;
+    hx_err error = HX_OK;
+
+    if (execution->interpreter_file == NULL) {
+        return HX_OK;
+    }
+    if (execution->interpreter.is_dynamic) {
+        error = find_gap(execution, &base);
+        if (error == HX_OK) {
+            error = read_interpreter(execution, base);
+        }
+    }
+    if (error == HX_OK) {
+        error = map_segments(execution, execution->interpreter_file, &execution->interpreter);
+    }
+    return error == HX_EEXIST ? HX_ELIBBAD : error;
+}
+
+/* --- the address space --------------------------------------------------------------------------
+ */
+
 static hx_err build_space(struct execution *execution)
 {
     hx_err error = address_space_create(process_current()->owner, &execution->space);
@@ -332,12 +474,15 @@ static hx_err build_space(struct execution *execution)
     if (error != HX_OK) {
         return error;
     }
-    error = map_segments(execution);
+    error = map_segments(execution, execution->file, &execution->program);
     if (error == HX_OK) {
         error = map_stack(execution);
     }
     if (error == HX_OK) {
         error = linux_vdso_map(execution->space, &execution->vdso);
+    }
+    if (error == HX_OK) {
+        error = map_interpreter(execution);
     }
     address_space_set_break_start(execution->space, page_after(execution->program.end));
     return error;
@@ -349,10 +494,12 @@ static hx_err build_space(struct execution *execution)
 static hx_err fill_memory(struct execution *execution)
 {
     struct process *self = process_current();
+    const struct elf_program *first =
+        execution->interpreter_file != NULL ? &execution->interpreter : &execution->program;
     struct initial_stack stack;
-    hx_err error =
-        initial_stack_write(execution->stack_top, execution->strings, execution->name,
-                            &execution->program, &self->credentials, execution->vdso, &stack);
+    hx_err error = initial_stack_write(execution->stack_top, execution->strings, execution->name,
+                                       &execution->program, &self->credentials, execution->vdso,
+                                       first == &execution->interpreter ? first->bias : 0, &stack);
 
     if (error != HX_OK) {
         return error;
@@ -361,7 +508,7 @@ static hx_err fill_memory(struct execution *execution)
     self->arguments_end = stack.arguments_end;
     self->environment_start = stack.environment_start;
     self->environment_end = stack.environment_end;
-    hal_user_frame_init(hal_user_frame(), execution->program.entry, stack.pointer);
+    hal_user_frame_init(hal_user_frame(), first->entry, stack.pointer);
     return HX_OK;
 }
 
@@ -420,7 +567,7 @@ static hx_err run(struct execution *execution, const struct linux_path *path,
                   struct location *location)
 {
     struct vnode *claimed = NULL;
-    hx_err error = open_program(execution, location);
+    hx_err error = open_executable(execution, location, &execution->file);
 
     if (error == HX_OK) {
         keep_path_of(execution, path);
@@ -434,6 +581,9 @@ static hx_err run(struct execution *execution, const struct linux_path *path,
         return error;
     }
     error = read_program(execution);
+    if (error == HX_OK) {
+        error = find_interpreter(execution);
+    }
     if (error == HX_OK) {
         error = build_space(execution);
     }
@@ -449,6 +599,7 @@ static hx_err run(struct execution *execution, const struct linux_path *path,
 static void end_execution(struct execution *execution)
 {
     file_put(execution->file);
+    file_put(execution->interpreter_file);
     if (execution->space != NULL) {
         address_space_put(execution->space);
     }
@@ -489,6 +640,7 @@ hx_err linux_exec(struct linux_path *path, uint64_t at_flags, struct exec_string
     }
     execution->strings = strings;
     execution->file = NULL;
+    execution->interpreter_file = NULL;
     execution->space = NULL;
     name_execution(execution, path);
     error = find_program(path, at_flags, &location);

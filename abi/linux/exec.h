@@ -14,7 +14,7 @@ struct linux_path;
  * what it starts from; LINUX_AT_SYMLINK_NOFOLLOW); scripts that begin with #! run their
  * interpreter. On success hal_user_frame() is the new program's, and the strings have been used.
  * Context: thread of a process.  Errors: those of path_find; HX_EACCES not executable; HX_EFORMAT
- * no program; HX_ENOSYS it needs an interpreter of its own; HX_ETXTBSY it is being written;
+ * no program; HX_ELIBBAD, HX_EIO its interpreter is none; HX_ETXTBSY it or that is being written;
  * HX_E2BIG, HX_ENOMEM. After the old program is gone an error ends the process instead.
  */
 HX_MUST_USE hx_err linux_exec(struct linux_path *path, uint64_t at_flags,

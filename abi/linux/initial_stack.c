@@ -67,13 +67,14 @@ static void add(struct vector *vector, enum auxiliary type, uint64_t value)
     vector->words[vector->count++] = value;
 }
 
-static void add_program(struct vector *vector, const struct elf_program *program)
+static void add_program(struct vector *vector, const struct elf_program *program,
+                        uintptr_t interpreter)
 {
     add(vector, AT_PHDR, program->headers);
     add(vector, AT_PHENT, ELF_PROGRAM_HEADER_SIZE);
     add(vector, AT_PHNUM, program->header_count);
     add(vector, AT_PAGESZ, HAL_PAGE_SIZE);
-    add(vector, AT_BASE, 0);
+    add(vector, AT_BASE, interpreter);
     add(vector, AT_FLAGS, 0);
     add(vector, AT_ENTRY, program->entry);
     add(vector, AT_CLKTCK, CLOCK_TICKS);
@@ -154,7 +155,7 @@ static void build(struct image *image, const struct exec_strings *strings, const
 
 hx_err initial_stack_write(uintptr_t top, const struct exec_strings *strings, const char *name,
                            const struct elf_program *program, const struct credentials *who,
-                           uintptr_t vdso, struct initial_stack *stack)
+                           uintptr_t vdso, uintptr_t interpreter, struct initial_stack *stack)
 {
     struct vector vector = {.count = 0};
     struct image image = {.size =
@@ -169,7 +170,7 @@ hx_err initial_stack_write(uintptr_t top, const struct exec_strings *strings, co
     }
     image.start = image.size;
     image.base = top - image.size;
-    add_program(&vector, program);
+    add_program(&vector, program, interpreter);
     add_credentials(&vector, who);
     if (vdso != 0) {
         add(&vector, AT_SYSINFO_EHDR, vdso);

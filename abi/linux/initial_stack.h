@@ -23,12 +23,13 @@ struct initial_stack {
 
 /*
  * Write it to the current address space, below top. name is the path of the program (AT_EXECFN),
- * vdso the address of the vDSO's image (0: none). Context: thread of the process.  Errors:
+ * vdso the address of the vDSO's image (0: none), interpreter where the program's interpreter was
+ * placed (AT_BASE; 0: none, or at fixed addresses). Context: thread of the process.  Errors:
  * HX_EFAULT, HX_ENOMEM.
  */
 HX_MUST_USE hx_err initial_stack_write(uintptr_t top, const struct exec_strings *strings,
                                        const char *name, const struct elf_program *program,
                                        const struct credentials *who, uintptr_t vdso,
-                                       struct initial_stack *stack);
+                                       uintptr_t interpreter, struct initial_stack *stack);
 
 #endif

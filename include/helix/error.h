@@ -63,7 +63,8 @@
     X(HX_ETXTBSY, 45, 26, "the program is being run or written")                                   \
     X(HX_EMLINK, 46, 31, "too many links")                                                         \
     X(HX_EDEADLOCK, 47, 35, "waiting would never end")                                             \
-    X(HX_EOPNOTSUPP, 48, 95, "this object cannot do that")
+    X(HX_EOPNOTSUPP, 48, 95, "this object cannot do that")                                         \
+    X(HX_ELIBBAD, 49, 80, "the program's interpreter is damaged")
 
 #define HX_ERROR_ENUM(name, number, posix, text) name = (number),
 typedef enum hx_err { HX_ERROR_LIST(HX_ERROR_ENUM) } hx_err;

@@ -144,6 +144,11 @@ static inline void check_program(const struct elf_program_file *file,
         must(program->end >= end, "the end is behind every segment");
     }
     must(entry_is_executable, "the entry is in executable memory");
+    must(program->interpreter_size == 0 ||
+             (program->interpreter_size >= 2 && program->interpreter_size <= ELF_PROGRAM_PATH_MAX &&
+              elf64_range_fits(program->interpreter_offset, program->interpreter_size,
+                               file->file_size)),
+         "an interpreter's path is in the file, and not too long");
     must(program->is_dynamic || program->bias == 0, "a program at fixed addresses is not moved");
 }
 

@@ -46,6 +46,15 @@ static inline void sample_program_init(struct sample_program *sample)
     memcpy(sample->segments, segments, sizeof(segments));
 }
 
+/* In place of the thread-local storage. */
+static inline void sample_program_name_interpreter(struct sample_program *sample, uint64_t offset,
+                                                   uint64_t size)
+{
+    sample->segments[TLS].type = ELF64_SEGMENT_INTERPRETER;
+    sample->segments[TLS].offset = offset;
+    sample->segments[TLS].file_size = size;
+}
+
 static inline void sample_program_write(const struct sample_program *sample, uint8_t head[0x1000])
 {
     memset(head, 0, 0x1000);

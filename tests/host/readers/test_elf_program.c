@@ -8,9 +8,10 @@
 
 #include <cmocka.h>
 
-#define WINDOW_BASE  0x1000U
-#define WINDOW_SIZE  0x7fffffffd000U
-#define DYNAMIC_BASE 0x555555554000U
+#define WINDOW_BASE      0x1000U
+#define WINDOW_SIZE      0x7fffffffd000U
+#define DYNAMIC_BASE     0x400000000U
+#define INTERPRETED_BASE 0x555555554000U
 
 struct program {
     struct sample_program sample;
@@ -31,7 +32,8 @@ static int set_up(void **state)
                                               .machine = MACHINE,
                                               .window_base = WINDOW_BASE,
                                               .window_size = WINDOW_SIZE,
-                                              .dynamic_base = DYNAMIC_BASE};
+                                              .dynamic_base = DYNAMIC_BASE,
+                                              .interpreted_base = INTERPRETED_BASE};
     *state = program;
     return 0;
 }
@@ -127,7 +129,11 @@ static void a_position_independent_program_gets_the_alignment_it_asks_for(void *
     make_dynamic(program);
     program->sample.segments[TEXT].alignment = 0x200000;
     assert_int_equal(read_program(program), HX_OK);
-    assert_int_equal(program->found.bias, 0x555555600000);
+    assert_int_equal(program->found.alignment, 0x200000);
+    assert_int_equal(program->found.bias, DYNAMIC_BASE);
+    program->file.dynamic_base = DYNAMIC_BASE + 0x1000;
+    assert_int_equal(read_program(program), HX_OK);
+    assert_int_equal(program->found.bias, DYNAMIC_BASE + 0x200000);
     program->file.dynamic_base = UINT64_MAX & ~0xfffULL;
     assert_int_equal(read_program(program), HX_EFAULT);
 }
@@ -178,7 +184,6 @@ static void a_segment_that_makes_no_sense_is_refused(void **state)
     struct program *program = *state;
 
     REFUSED_WITH(program, segments[TEXT].flags, R | W | X, HX_EPERM);
-    REFUSED_WITH(program, segments[TLS].type, ELF64_SEGMENT_INTERPRETER, HX_ENOSYS);
     REFUSED_WITH(program, segments[TEXT].file_size, 0x1801, HX_EFORMAT);
     REFUSED_WITH(program, segments[DATA].file_size, UINT64_MAX, HX_EFORMAT);
     REFUSED_WITH(program, segments[DATA].offset, FILE_SIZE - 0x7ff, HX_EFORMAT);
@@ -187,6 +192,58 @@ static void a_segment_that_makes_no_sense_is_refused(void **state)
     REFUSED_WITH(program, segments[DATA].alignment, 0x1001, HX_EFORMAT);
     REFUSED_WITH(program, segments[DATA].alignment, 0x4000, HX_EFORMAT); /* not congruent to it */
     REFUSED_WITH(program, segments[DATA].alignment, 1ULL << 63, HX_EFORMAT);
+}
+
+static void an_interpreter_is_told_by_where_its_path_is(void **state)
+{
+    struct program *program = *state;
+
+    assert_int_equal(read_program(program), HX_OK);
+    assert_int_equal(program->found.interpreter_size, 0);
+    sample_program_name_interpreter(&program->sample, 0x1234, 28);
+    assert_int_equal(read_program(program), HX_OK);
+    check_program(&program->file, &program->found);
+    assert_int_equal(program->found.interpreter_offset, 0x1234);
+    assert_int_equal(program->found.interpreter_size, 28);
+    assert_int_equal(program->found.bias, 0);
+}
+
+static void a_position_independent_program_with_an_interpreter_has_a_place_of_its_own(void **state)
+{
+    struct program *program = *state;
+
+    make_dynamic(program);
+    sample_program_name_interpreter(&program->sample, 0x1234, 28);
+    assert_int_equal(read_program(program), HX_OK);
+    check_program(&program->file, &program->found);
+    assert_int_equal(program->found.bias, INTERPRETED_BASE);
+    assert_int_equal(program->found.entry, INTERPRETED_BASE + 0x1000);
+}
+
+static void the_first_of_two_interpreters_counts(void **state)
+{
+    struct program *program = *state;
+
+    sample_program_name_interpreter(&program->sample, 0x1234, 28);
+    program->sample.segments[STACK] = program->sample.segments[TLS];
+    program->sample.segments[TLS].offset = UINT64_MAX;
+    assert_int_equal(read_program(program), HX_OK);
+    assert_int_equal(program->found.interpreter_offset, 0x1234);
+}
+
+static void an_interpreters_path_that_is_not_in_the_file_is_refused(void **state)
+{
+    struct program *program = *state;
+
+    sample_program_name_interpreter(&program->sample, FILE_SIZE - 28, 28);
+    REFUSED_WITH(program, segments[TLS].file_size, 29, HX_EFORMAT);
+    REFUSED_WITH(program, segments[TLS].file_size, 0, HX_EFORMAT);
+    REFUSED_WITH(program, segments[TLS].file_size, 1, HX_EFORMAT);
+    REFUSED_WITH(program, segments[TLS].file_size, UINT64_MAX, HX_EFORMAT);
+    REFUSED_WITH(program, segments[TLS].offset, FILE_SIZE, HX_EFORMAT);
+    REFUSED_WITH(program, segments[TLS].offset, UINT64_MAX - 26, HX_EFORMAT);
+    sample_program_name_interpreter(&program->sample, 0, ELF_PROGRAM_PATH_MAX);
+    REFUSED_WITH(program, segments[TLS].file_size, ELF_PROGRAM_PATH_MAX + 1, HX_EFORMAT);
 }
 
 static void a_segment_that_pages_cannot_map_is_refused_whatever_it_says(void **state)
@@ -299,7 +356,8 @@ static bool compile(const char *options, char name[])
     assert_true(descriptor >= 0);
     close(descriptor);
     snprintf(command, sizeof(command),
-             "clang -nostdlib -static -fuse-ld=lld %s -x c - -o %s 2>/dev/null", options, name);
+             "clang -nostdlib %s -fuse-ld=lld %s -x c - -o %s 2>/dev/null",
+             strstr(options, "linker=") == NULL ? "-static" : "", options, name);
     pipe = popen(command, "w");
     assert_non_null(pipe);
     fputs("int data = 1, zeros[5000]; void _start(void) { data += zeros[7]; }\n", pipe);
@@ -335,6 +393,17 @@ static void a_real_static_program_is_accepted(void **state)
     assert_false(program->found.is_dynamic);
 }
 
+static void a_real_dynamic_program_names_its_interpreter(void **state)
+{
+    struct program *program = *state;
+
+    read_compiled(program, "-fpie -Wl,-pie,--dynamic-linker=/lib/loader");
+    assert_true(program->found.is_dynamic);
+    assert_int_equal(program->found.bias, INTERPRETED_BASE);
+    assert_int_equal(program->found.interpreter_size, sizeof("/lib/loader"));
+    assert_string_equal(program->bytes + program->found.interpreter_offset, "/lib/loader");
+}
+
 static void a_real_static_position_independent_program_is_accepted(void **state)
 {
     struct program *program = *state;
@@ -355,6 +424,10 @@ int main(void)
         TEST(headers_that_are_not_loaded_have_no_address),
         TEST(a_header_with_a_wrong_field_is_refused),
         TEST(a_segment_that_makes_no_sense_is_refused),
+        TEST(an_interpreter_is_told_by_where_its_path_is),
+        TEST(a_position_independent_program_with_an_interpreter_has_a_place_of_its_own),
+        TEST(the_first_of_two_interpreters_counts),
+        TEST(an_interpreters_path_that_is_not_in_the_file_is_refused),
         TEST(a_segment_that_pages_cannot_map_is_refused_whatever_it_says),
         TEST(a_segment_that_overlaps_or_shares_a_page_is_refused),
         TEST(a_segment_outside_the_window_is_refused),
@@ -363,6 +436,7 @@ int main(void)
         TEST(a_program_cut_anywhere_is_refused),
         TEST(a_program_with_any_byte_changed_is_refused_or_harmless),
         TEST(a_real_static_program_is_accepted),
+        TEST(a_real_dynamic_program_names_its_interpreter),
         TEST(a_real_static_position_independent_program_is_accepted),
     };
 
