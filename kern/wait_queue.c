@@ -11,6 +11,7 @@ void wait_queue_init(struct wait_queue *queue, const char *name)
 {
     spinlock_init(&queue->lock, LOCK_RANK_WAIT_QUEUE, name);
     list_init(&queue->waiters);
+    queue->wakes = 0;
 }
 
 void wait_queue_prepare(struct wait_queue *queue, struct waiter *waiter)
@@ -97,11 +98,21 @@ void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter)
     spinlock_release(&queue->lock, state);
 }
 
+uint32_t wait_queue_wakes(struct wait_queue *queue)
+{
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+    uint32_t wakes = queue->wakes;
+
+    spinlock_release(&queue->lock, state);
+    return wakes;
+}
+
 unsigned wait_queue_wake_one(struct wait_queue *queue)
 {
     hal_interrupt_state state = spinlock_acquire(&queue->lock);
     bool woke = wake_first_locked(&queue->waiters);
 
+    queue->wakes++;
     spinlock_release(&queue->lock, state);
     return woke ? 1 : 0;
 }
@@ -143,6 +154,7 @@ unsigned wait_queue_wake_all(struct wait_queue *queue)
     hal_interrupt_state state = spinlock_acquire(&queue->lock);
     bool woke;
 
+    queue->wakes++;
     if (HX_UNLIKELY(queue->waiters.next != queue->waiters.prev)) {
         return wake_several(queue, state);
     }

@@ -26,6 +26,7 @@ struct thread;
 struct wait_queue {
     struct spinlock lock;
     struct list waiters; /* under lock */
+    uint32_t wakes;      /* under lock  how often it has been woken, whoever was waiting */
 };
 
 struct waiter {
@@ -69,6 +70,9 @@ HX_MUST_USE hx_err wait_queue_park(struct wait_queue *queue, struct waiter *wait
 /* Whether a wake-up has come since the waiter joined: for who waits on several queues and parks by
  * itself, to ask before each park, as looking at conditions may have used the token up. */
 bool wait_queue_was_woken(struct wait_queue *queue, const struct waiter *waiter);
+
+/* How often the queue has been woken: for who has to know whether something has happened since. */
+uint32_t wait_queue_wakes(struct wait_queue *queue);
 
 /* Wake the longest waiting (returns how many: 0 or 1), or all.  Context: any but nmi. */
 unsigned wait_queue_wake_one(struct wait_queue *queue);

@@ -87,7 +87,6 @@
     X(210, io_cancel)                                                                              \
     X(211, get_thread_area)                                                                        \
     X(212, lookup_dcookie)                                                                         \
-    X(213, epoll_create)                                                                           \
     X(214, epoll_ctl_old)                                                                          \
     X(215, epoll_wait_old)                                                                         \
     X(216, remap_file_pages)                                                                       \
@@ -97,8 +96,6 @@
     X(224, timer_gettime)                                                                          \
     X(225, timer_getoverrun)                                                                       \
     X(226, timer_delete)                                                                           \
-    X(232, epoll_wait)                                                                             \
-    X(233, epoll_ctl)                                                                              \
     X(236, vserver)                                                                                \
     X(237, mbind)                                                                                  \
     X(238, set_mempolicy)                                                                          \
@@ -124,14 +121,12 @@
     X(276, tee)                                                                                    \
     X(278, vmsplice)                                                                               \
     X(279, move_pages)                                                                             \
-    X(281, epoll_pwait)                                                                            \
     X(282, signalfd)                                                                               \
     X(283, timerfd_create)                                                                         \
     X(286, timerfd_settime)                                                                        \
     X(287, timerfd_gettime)                                                                        \
     X(288, accept4)                                                                                \
     X(289, signalfd4)                                                                              \
-    X(291, epoll_create1)                                                                          \
     X(294, inotify_init1)                                                                          \
     X(298, perf_event_open)                                                                        \
     X(299, recvmmsg)                                                                               \
@@ -173,7 +168,6 @@
     X(437, openat2)                                                                                \
     X(438, pidfd_getfd)                                                                            \
     X(440, process_madvise)                                                                        \
-    X(441, epoll_pwait2)                                                                           \
     X(442, mount_setattr)                                                                          \
     X(443, quotactl_fd)                                                                            \
     X(444, landlock_create_ruleset)                                                                \

@@ -60,8 +60,11 @@
     X(165, mount, 5, "no MS_MOVE, no propagation")                                                 \
     X(166, umount2, 2, "")                                                                         \
     X(187, readahead, 3, "")                                                                       \
+    X(213, epoll_create, 1, "")                                                                    \
     X(217, getdents64, 3, "")                                                                      \
     X(221, fadvise64, 4, "")                                                                       \
+    X(232, epoll_wait, 4, "")                                                                      \
+    X(233, epoll_ctl, 4, "no sets in sets")                                                        \
     X(235, utimes, 2, "")                                                                          \
     X(257, openat, 4, "no O_TMPFILE")                                                              \
     X(258, mkdirat, 3, "")                                                                         \
@@ -80,9 +83,11 @@
     X(271, ppoll, 5, "")                                                                           \
     X(277, sync_file_range, 4, "")                                                                 \
     X(280, utimensat, 4, "")                                                                       \
+    X(281, epoll_pwait, 6, "")                                                                     \
     X(284, eventfd, 1, "")                                                                         \
     X(285, fallocate, 4, "mode 0 only")                                                            \
     X(290, eventfd2, 2, "")                                                                        \
+    X(291, epoll_create1, 1, "")                                                                   \
     X(292, dup3, 3, "")                                                                            \
     X(293, pipe2, 2, "")                                                                           \
     X(295, preadv, 4, "")                                                                          \
@@ -94,7 +99,8 @@
     X(328, pwritev2, 6, "no RWF_NOWAIT, RWF_APPEND")                                               \
     X(332, statx, 5, "")                                                                           \
     X(436, close_range, 3, "")                                                                     \
-    X(439, faccessat2, 4, "")
+    X(439, faccessat2, 4, "")                                                                      \
+    X(441, epoll_pwait2, 6, "")
 
 #define LINUX_MEMORY_CALL_LIST(X)                                                                  \
     X(9, mmap, 6, "never writable and executable at once; no huge pages, locking")                 \

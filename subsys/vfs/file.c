@@ -3,6 +3,7 @@
 #include <hal/memory.h>
 #include <kern/heap.h>
 #include <subsys/time/wall_clock.h>
+#include <subsys/vfs/event_set.h>
 #include <subsys/vfs/file.h>
 #include <subsys/vfs/file_lock.h>
 #include <subsys/vfs/file_private.h>
@@ -115,6 +116,9 @@ static void release(struct file *file)
     if (atomic_load_explicit(&file->has_lock, memory_order_relaxed)) {
         file_unlock(file);
         record_lock_close(file, file);
+    }
+    if (HX_UNLIKELY(atomic_load_explicit(&file->is_watched, memory_order_relaxed))) {
+        event_sets_forget(file);
     }
     if (file->ops->release != NULL) {
         file->ops->release(file);

@@ -89,6 +89,7 @@ struct file {
     owner_tag owner;   /* I  who is charged for it */
     _Atomic bool
         has_lock; /* A  it has had a lock: of file_lock.h, or one that it owns of record_lock.h */
+    _Atomic bool is_watched;     /* A  it has been in an event set (event_set.h) */
     struct mapping_name mapping; /* I  the file as the name of its mappings */
 };
 

@@ -1,4 +1,3 @@
-#include <base/assert.h>
 #include <kern/heap.h>
 #include <kern/thread.h>
 #include <subsys/vfs/file.h>
@@ -12,24 +11,65 @@ struct poll_place {
     struct waiter waiter;
 };
 
+struct poll_extra {
+    struct poll_place place;
+    struct poll_extra *next;
+};
+
 struct poll_table {
+    bool only_listens; /* nothing is joined: the sum alone is wanted */
+    uint32_t wakes;
     struct poll_place few[FEW_QUEUES];
     struct poll_place *places; /* few, or from the heap */
     size_t capacity;
     size_t count;
+    struct poll_extra *extras; /* what has found no room there */
+    bool is_out_of_memory;
 };
+
+static void join(struct poll_place *place, struct wait_queue *queue)
+{
+    place->queue = queue;
+    wait_queue_prepare(queue, &place->waiter);
+}
+
+static HX_NOINLINE void add_extra(struct poll_table *table, struct wait_queue *queue)
+{
+    struct poll_extra *extra = heap_allocate(sizeof(*extra), OWNER_CORE);
+
+    if (extra == NULL) {
+        table->is_out_of_memory = true;
+        return;
+    }
+    extra->next = table->extras;
+    table->extras = extra;
+    join(&extra->place, queue);
+}
 
 void poll_add(struct poll_table *table, struct wait_queue *queue)
 {
-    struct poll_place *place;
-
     if (table == NULL) {
         return;
     }
-    HX_ASSERT(table->count < table->capacity, "a file has at most POLL_QUEUES_MAX wait queues");
-    place = &table->places[table->count++];
-    place->queue = queue;
-    wait_queue_prepare(queue, &place->waiter);
+    if (table->only_listens) {
+        table->wakes += wait_queue_wakes(queue);
+    } else if (HX_LIKELY(table->count < table->capacity)) {
+        join(&table->places[table->count++], queue);
+    } else {
+        add_extra(table, queue);
+    }
+}
+
+unsigned poll_listen(struct file *file, uint32_t *wakes)
+{
+    struct poll_table table;
+    unsigned ready;
+
+    table.only_listens = true;
+    table.wakes = 0;
+    ready = file_poll(file, &table);
+    *wakes = table.wakes;
+    return ready;
 }
 
 static void leave_queues(struct poll_table *table)
@@ -38,6 +78,13 @@ static void leave_queues(struct poll_table *table)
         wait_queue_finish(table->places[i].queue, &table->places[i].waiter);
     }
     table->count = 0;
+    while (table->extras != NULL) {
+        struct poll_extra *extra = table->extras;
+
+        table->extras = extra->next;
+        wait_queue_finish(extra->place.queue, &extra->place.waiter);
+        heap_free(extra);
+    }
 }
 
 static size_t ask(struct poll_entry *entries, size_t entry_count, struct poll_table *table)
@@ -59,9 +106,12 @@ static size_t ask(struct poll_entry *entries, size_t entry_count, struct poll_ta
 
 static hx_err make_room(struct poll_table *table, size_t entry_count)
 {
-    size_t wanted = POLL_QUEUES_MAX * entry_count;
+    size_t wanted = POLL_QUEUES_USUAL * entry_count;
 
+    table->only_listens = false;
     table->count = 0;
+    table->extras = NULL;
+    table->is_out_of_memory = false;
     table->places = table->few;
     table->capacity = FEW_QUEUES;
     if (wanted <= FEW_QUEUES) {
@@ -80,6 +130,9 @@ static bool was_woken(struct poll_table *table)
     for (size_t i = 0; i < table->count && !answer; i++) {
         answer = wait_queue_was_woken(table->places[i].queue, &table->places[i].waiter);
     }
+    for (struct poll_extra *at = table->extras; at != NULL && !answer; at = at->next) {
+        answer = wait_queue_was_woken(at->place.queue, &at->place.waiter);
+    }
     return answer;
 }
 
@@ -97,7 +150,7 @@ static hx_err wait(struct poll_table *table, struct poll_entry *entries, size_t 
     hx_err error = HX_OK;
 
     while ((*count = ask(entries, entry_count, table)) == 0 && error == HX_OK) {
-        error = park(table, deadline_ns);
+        error = table->is_out_of_memory ? HX_ENOMEM : park(table, deadline_ns);
         leave_queues(table);
     }
     leave_queues(table);

@@ -30,11 +30,17 @@ enum poll_events {
 
 struct poll_table;
 
-/* How many queues one file may add. */
-#define POLL_QUEUES_MAX 2U
+/* How many queues most files add at most; room for more is taken from the heap. */
+#define POLL_QUEUES_USUAL 2U
 
 /* Wait on the queue too. NULL table: the caller does not want to wait.  Context: thread. */
 void poll_add(struct poll_table *table, struct wait_queue *queue);
+
+/*
+ * What is ready now, and a number that is another one as soon as one of the file's queues has been
+ * woken: a sum of counts, taken before the look.  Context: thread.
+ */
+unsigned poll_listen(struct file *file, uint32_t *wakes);
 
 struct poll_entry {
     struct file *file; /* NULL: the entry is left out */
