@@ -122,9 +122,6 @@
     X(278, vmsplice)                                                                               \
     X(279, move_pages)                                                                             \
     X(282, signalfd)                                                                               \
-    X(283, timerfd_create)                                                                         \
-    X(286, timerfd_settime)                                                                        \
-    X(287, timerfd_gettime)                                                                        \
     X(288, accept4)                                                                                \
     X(289, signalfd4)                                                                              \
     X(294, inotify_init1)                                                                          \
@@ -144,7 +141,6 @@
     X(314, sched_setattr)                                                                          \
     X(315, sched_getattr)                                                                          \
     X(317, seccomp)                                                                                \
-    X(319, memfd_create)                                                                           \
     X(320, kexec_file_load)                                                                        \
     X(321, bpf)                                                                                    \
     X(323, userfaultfd)                                                                            \

@@ -94,6 +94,7 @@
     X(296, pwritev, 4, "")                                                                         \
     X(306, syncfs, 1, "")                                                                          \
     X(316, renameat2, 5, "")                                                                       \
+    X(319, memfd_create, 2, "no seals, no huge pages; ETXTBSY for who runs it while it is open")   \
     X(326, copy_file_range, 6, "")                                                                 \
     X(327, preadv2, 6, "no RWF_NOWAIT, RWF_APPEND")                                                \
     X(328, pwritev2, 6, "no RWF_NOWAIT, RWF_APPEND")                                               \
@@ -202,7 +203,10 @@
     X(227, clock_settime, 2, "")                                                                   \
     X(228, clock_gettime, 2, "")                                                                   \
     X(229, clock_getres, 2, "")                                                                    \
-    X(230, clock_nanosleep, 4, "")
+    X(230, clock_nanosleep, 4, "")                                                                 \
+    X(283, timerfd_create, 2, "no alarm clocks")                                                   \
+    X(286, timerfd_settime, 4, "TFD_TIMER_CANCEL_ON_SET changes nothing")                          \
+    X(287, timerfd_gettime, 2, "")
 
 #define LINUX_SYSTEM_CALL_LIST(X)                                                                  \
     X(63, uname, 1, "")                                                                            \
