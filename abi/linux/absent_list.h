@@ -121,9 +121,7 @@
     X(276, tee)                                                                                    \
     X(278, vmsplice)                                                                               \
     X(279, move_pages)                                                                             \
-    X(282, signalfd)                                                                               \
     X(288, accept4)                                                                                \
-    X(289, signalfd4)                                                                              \
     X(294, inotify_init1)                                                                          \
     X(298, perf_event_open)                                                                        \
     X(299, recvmmsg)                                                                               \

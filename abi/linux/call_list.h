@@ -188,6 +188,8 @@
     X(131, sigaltstack, 2, "")                                                                     \
     X(200, tkill, 2, "")                                                                           \
     X(234, tgkill, 3, "")                                                                          \
+    X(282, signalfd, 3, "")                                                                        \
+    X(289, signalfd4, 4, "")                                                                       \
     X(297, rt_tgsigqueueinfo, 4, "")
 
 #define LINUX_TIME_CALL_LIST(X)                                                                    \

@@ -3,6 +3,7 @@
 #include <kern/heap.h>
 #include <subsys/process/id_table.h>
 #include <subsys/process/process_private.h>
+#include <subsys/process/signal_file.h>
 #include <subsys/process/signal_private.h>
 
 /* --- what is known of a signal ------------------------------------------------------------------
@@ -248,6 +249,7 @@ static hx_err send_to(struct process *process, struct user_thread *target,
     if (wakes) {
         wait_queue_wake_all(&process->stopped);
     }
+    signal_files_wake();
     heap_free(entry);
     return HX_OK;
 }
