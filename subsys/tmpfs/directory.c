@@ -7,114 +7,63 @@
 #define FIRST_BUCKETS  8U
 #define FIRST_CAPACITY 8U
 
-static struct tmpfs_buckets *buckets_of(const struct tmpfs_directory *directory)
+/* The table is the vnode's: walks without locks know where. */
+static _Atomic(struct name_table *) *table_of(const struct tmpfs_directory *directory)
 {
-    /* acquire: pairs with the release in rehash */
-    return atomic_load_explicit(&directory->buckets, memory_order_acquire);
+    return &HX_CONTAINER_OF(directory, struct tmpfs_node, directory)->vnode.names;
 }
 
-static struct tmpfs_entry *load(const _Atomic(struct tmpfs_entry *) *link)
+static struct name_table *buckets_of(const struct tmpfs_directory *directory)
 {
-    /* acquire: pairs with the release in store */
-    return atomic_load_explicit(link, memory_order_acquire);
+    return atomic_load_explicit(table_of(directory), memory_order_relaxed); /* under the mutex */
 }
 
-static void store(_Atomic(struct tmpfs_entry *) *link, struct tmpfs_entry *entry)
+static struct name_entry *load(const _Atomic(struct name_entry *) *link)
+{
+    return atomic_load_explicit(link, memory_order_relaxed); /* under the mutex */
+}
+
+static void store(_Atomic(struct name_entry *) *link, struct name_entry *entry)
 {
     /* release: who finds the entry sees its name */
     atomic_store_explicit(link, entry, memory_order_release);
 }
 
-/* Words at any address. */
-typedef uint64_t __attribute__((aligned(1), may_alias)) unaligned_8;
-typedef uint32_t __attribute__((aligned(1), may_alias)) unaligned_4;
-
-static HX_ALWAYS_INLINE bool is_same_8(const char *a, const char *b)
+struct name_entry *tmpfs_directory_find(const struct tmpfs_directory *directory, const char *name,
+                                        size_t length)
 {
-    return *(const unaligned_8 *)a == *(const unaligned_8 *)b;
-}
+    const struct name_table *table = buckets_of(directory);
+    struct name_scan scan = name_scan_of(name, length);
 
-static HX_ALWAYS_INLINE bool is_same_4(const char *a, const char *b)
-{
-    return *(const unaligned_4 *)a == *(const unaligned_4 *)b;
-}
-
-/* By words; the last one overlaps the one before it. Names of fewer than four bytes: the first, the
- * middle and the last, of which some may be the same. */
-static HX_ALWAYS_INLINE bool is_same(const char *a, const char *b, size_t length)
-{
-    if (length >= 8) {
-        for (size_t i = 0; i + 8 < length; i += 8) {
-            if (!is_same_8(a + i, b + i)) {
-                return false;
-            }
-        }
-        return is_same_8(a + length - 8, b + length - 8);
-    }
-    if (length >= 4) {
-        return is_same_4(a, b) && is_same_4(a + length - 4, b + length - 4);
-    }
-    return a[0] == b[0] && a[length / 2] == b[length / 2] && a[length - 1] == b[length - 1];
-}
-
-/* Chains are changed under who reads them: a reader may be led into another chain, and miss what it
- * looks for, but comes to an end, as entries are only put before those that are there. */
-static HX_ALWAYS_INLINE struct tmpfs_entry *find(const struct tmpfs_directory *directory,
-                                                 const char *name, size_t length, uint32_t hash)
-{
-    const struct tmpfs_buckets *buckets = buckets_of(directory);
-    struct tmpfs_entry *entry =
-        HX_LIKELY(buckets != NULL) ? load(&buckets->first[hash & buckets->mask]) : NULL;
-
-    while (entry != NULL && (entry->hash != hash || entry->length != length ||
-                             !is_same(entry->name, name, length))) {
-        entry = load(&entry->next);
-    }
-    return entry;
-}
-
-struct tmpfs_entry *tmpfs_directory_find(const struct tmpfs_directory *directory, const char *name,
-                                         size_t length)
-{
-    return find(directory, name, length, name_hash(name, length));
-}
-
-struct vnode *tmpfs_directory_peek(const struct vnode *vnode, const char *name, size_t length,
-                                   uint32_t hash)
-{
-    const struct tmpfs_node *node = HX_CONTAINER_OF(vnode, const struct tmpfs_node, vnode);
-    const struct tmpfs_entry *entry = find(&node->directory, name, length, hash);
-
-    /* acquire: pairs with the release in tmpfs_entry_set */
-    return entry != NULL ? atomic_load_explicit(&entry->vnode, memory_order_acquire) : NULL;
+    return table != NULL ? name_find(table, name, &scan) : NULL;
 }
 
 /* --- growing ---------------------------------------------------------------------------------- */
 
 static void free_buckets(struct retired *retired)
 {
-    heap_free(HX_CONTAINER_OF(retired, struct tmpfs_buckets, retired));
+    heap_free(HX_CONTAINER_OF(retired, struct name_table, retired));
 }
 
-static void push(struct tmpfs_buckets *buckets, struct tmpfs_entry *entry)
+static void push(struct name_table *buckets, struct name_entry *entry)
 {
-    _Atomic(struct tmpfs_entry *) *first = &buckets->first[entry->hash & buckets->mask];
+    _Atomic(struct name_entry *) *first = &buckets->first[entry->hash & buckets->mask];
 
     store(&entry->next, load(first));
     store(first, entry);
 }
 
-static void rehash(struct tmpfs_directory *directory, struct tmpfs_buckets *buckets)
+static void rehash(struct tmpfs_directory *directory, struct name_table *buckets)
 {
-    struct tmpfs_buckets *old = buckets_of(directory);
+    struct name_table *old = buckets_of(directory);
 
     for (uint32_t i = 0; i < directory->end; i++) {
         if (directory->entries[i] != NULL) {
             push(buckets, directory->entries[i]);
         }
     }
-    /* release: pairs with the acquire in buckets_of */
-    atomic_store_explicit(&directory->buckets, buckets, memory_order_release);
+    /* release: pairs with the acquire of walks without locks (path.c) */
+    atomic_store_explicit(table_of(directory), buckets, memory_order_release);
     if (old != NULL) {
         retire(&old->retired, free_buckets);
     }
@@ -123,9 +72,9 @@ static void rehash(struct tmpfs_directory *directory, struct tmpfs_buckets *buck
 /* Longer chains are no error, no chains at all is one. */
 static hx_err grow_buckets(struct tmpfs_directory *directory)
 {
-    const struct tmpfs_buckets *old = buckets_of(directory);
+    const struct name_table *old = buckets_of(directory);
     uint32_t count = old != NULL ? 2 * (old->mask + 1) : FIRST_BUCKETS;
-    struct tmpfs_buckets *buckets;
+    struct name_table *buckets;
 
     if (old != NULL && directory->count <= old->mask) {
         return HX_OK;
@@ -142,13 +91,13 @@ static hx_err grow_buckets(struct tmpfs_directory *directory)
 static hx_err grow_positions(struct tmpfs_directory *directory)
 {
     uint32_t capacity = directory->capacity > 0 ? 2 * directory->capacity : FIRST_CAPACITY;
-    struct tmpfs_entry **entries;
+    struct name_entry **entries;
     uint32_t *holes;
 
     if (directory->hole_count > 0 || directory->end < directory->capacity) {
         return HX_OK;
     }
-    entries = heap_allocate(capacity * sizeof(struct tmpfs_entry *), OWNER_CORE);
+    entries = heap_allocate(capacity * sizeof(struct name_entry *), OWNER_CORE);
     holes = heap_allocate(capacity * sizeof(uint32_t), OWNER_CORE);
     if (entries == NULL || holes == NULL) {
         heap_free(entries);
@@ -156,7 +105,7 @@ static hx_err grow_positions(struct tmpfs_directory *directory)
         return HX_ENOMEM;
     }
     if (directory->end > 0) {
-        memcpy(entries, directory->entries, directory->end * sizeof(struct tmpfs_entry *));
+        memcpy(entries, directory->entries, directory->end * sizeof(struct name_entry *));
     }
     heap_free(directory->entries);
     heap_free(directory->holes);
@@ -168,7 +117,7 @@ static hx_err grow_positions(struct tmpfs_directory *directory)
 
 /* --- adding and removing ---------------------------------------------------------------------- */
 
-static void enter(struct tmpfs_directory *directory, struct tmpfs_entry *entry)
+static void enter(struct tmpfs_directory *directory, struct name_entry *entry)
 {
     entry->position =
         directory->hole_count > 0 ? directory->holes[--directory->hole_count] : directory->end++;
@@ -180,7 +129,7 @@ static void enter(struct tmpfs_directory *directory, struct tmpfs_entry *entry)
 hx_err tmpfs_directory_add(struct tmpfs_directory *directory, const char *name, size_t length,
                            struct vnode *vnode)
 {
-    struct tmpfs_entry *entry = heap_allocate(sizeof(*entry) + length + 1, OWNER_CORE);
+    struct name_entry *entry = heap_allocate(name_entry_size(length), OWNER_CORE);
     hx_err error = entry != NULL ? grow_buckets(directory) : HX_ENOMEM;
 
     if (error == HX_OK) {
@@ -190,24 +139,20 @@ hx_err tmpfs_directory_add(struct tmpfs_directory *directory, const char *name, 
         heap_free(entry);
         return error;
     }
-    tmpfs_entry_set(entry, vnode_get(vnode));
-    entry->hash = name_hash(name, length);
-    entry->length = (uint8_t)length;
-    memcpy(entry->name, name, length);
-    entry->name[length] = '\0';
+    name_entry_init(entry, name, length, vnode_get(vnode));
     enter(directory, entry);
     return HX_OK;
 }
 
 static void free_entry(struct retired *retired)
 {
-    heap_free(HX_CONTAINER_OF(retired, struct tmpfs_entry, retired));
+    heap_free(HX_CONTAINER_OF(retired, struct name_entry, retired));
 }
 
-void tmpfs_directory_remove(struct tmpfs_directory *directory, struct tmpfs_entry *entry)
+void tmpfs_directory_remove(struct tmpfs_directory *directory, struct name_entry *entry)
 {
-    struct tmpfs_buckets *buckets = buckets_of(directory);
-    _Atomic(struct tmpfs_entry *) *link = &buckets->first[entry->hash & buckets->mask];
+    struct name_table *buckets = buckets_of(directory);
+    _Atomic(struct name_entry *) *link = &buckets->first[entry->hash & buckets->mask];
 
     while (load(link) != entry) {
         link = &load(link)->next;

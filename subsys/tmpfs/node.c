@@ -218,7 +218,7 @@ static void add_links(struct vnode *vnode, int difference)
 
 static hx_err lookup(struct vnode *vnode, const char *name, size_t length, struct vnode **found)
 {
-    struct tmpfs_entry *entry = tmpfs_directory_find(directory_of(vnode), name, length);
+    struct name_entry *entry = tmpfs_directory_find(directory_of(vnode), name, length);
 
     if (entry == NULL) {
         return HX_ENOENT;
@@ -311,7 +311,7 @@ static hx_err may_go(struct vnode *target)
                                                                                : HX_ENOTEMPTY;
 }
 
-static hx_err unlink_locked(struct vnode *vnode, struct tmpfs_entry *entry)
+static hx_err unlink_locked(struct vnode *vnode, struct name_entry *entry)
 {
     struct vnode *target = tmpfs_entry_vnode(entry);
     hx_err error = may_go(target);
@@ -325,7 +325,7 @@ static hx_err unlink_locked(struct vnode *vnode, struct tmpfs_entry *entry)
 
 static hx_err unlink(struct vnode *vnode, const char *name, size_t length, struct vnode *target)
 {
-    struct tmpfs_entry *entry = tmpfs_directory_find(directory_of(vnode), name, length);
+    struct name_entry *entry = tmpfs_directory_find(directory_of(vnode), name, length);
     hx_err error;
 
     if (entry == NULL || tmpfs_entry_vnode(entry) != target) {
@@ -354,8 +354,8 @@ static void move_parent(struct vnode *from, struct vnode *to, struct vnode *move
     vnode_touch(moved, VNODE_CHANGED);
 }
 
-static void exchange(struct vnode *from, struct tmpfs_entry *a, struct vnode *to,
-                     struct tmpfs_entry *b)
+static void exchange(struct vnode *from, struct name_entry *a, struct vnode *to,
+                     struct name_entry *b)
 {
     struct vnode *moved = tmpfs_entry_vnode(a);
     struct vnode *other = tmpfs_entry_vnode(b);
@@ -368,8 +368,8 @@ static void exchange(struct vnode *from, struct tmpfs_entry *a, struct vnode *to
 
 /* The new name was there: the entry changes hands; nothing can fail any more once the old object
  * may go. */
-static hx_err replace(struct vnode *from, struct tmpfs_entry *source, struct vnode *to,
-                      struct tmpfs_entry *target)
+static hx_err replace(struct vnode *from, struct name_entry *source, struct vnode *to,
+                      struct name_entry *target)
 {
     struct vnode *moved = tmpfs_entry_vnode(source);
     struct vnode *replaced = tmpfs_entry_vnode(target);
@@ -390,7 +390,7 @@ static hx_err replace(struct vnode *from, struct tmpfs_entry *source, struct vno
     return error;
 }
 
-static hx_err move(struct vnode *from, struct tmpfs_entry *source, struct vnode *to,
+static hx_err move(struct vnode *from, struct name_entry *source, struct vnode *to,
                    const char *name, size_t length)
 {
     struct vnode *moved = tmpfs_entry_vnode(source);
@@ -407,8 +407,8 @@ static hx_err move(struct vnode *from, struct tmpfs_entry *source, struct vnode 
 static hx_err rename(struct vnode *from, const char *old_name, size_t old_length, struct vnode *to,
                      const char *new_name, size_t new_length, bool is_exchange)
 {
-    struct tmpfs_entry *source = tmpfs_directory_find(directory_of(from), old_name, old_length);
-    struct tmpfs_entry *target = tmpfs_directory_find(directory_of(to), new_name, new_length);
+    struct name_entry *source = tmpfs_directory_find(directory_of(from), old_name, old_length);
+    struct name_entry *target = tmpfs_directory_find(directory_of(to), new_name, new_length);
     hx_err error = HX_OK;
 
     if (source == NULL) {
@@ -441,11 +441,11 @@ static hx_err read_directory(struct vnode *vnode, uint64_t position, directory_e
     bool goes_on = true;
 
     for (; at < directory->end && goes_on; at++) {
-        const struct tmpfs_entry *entry = directory->entries[at];
+        const struct name_entry *entry = directory->entries[at];
 
         if (entry != NULL) {
             goes_on =
-                emit(&(struct directory_entry){entry->name, entry->length,
+                emit(&(struct directory_entry){name_text(entry), entry->length,
                                                tmpfs_entry_vnode(entry)->number,
                                                tmpfs_entry_vnode(entry)->type, at + FIRST_POSITION},
                      argument);
@@ -472,7 +472,6 @@ static hx_err read_link(struct vnode *vnode, char *target, size_t size, size_t *
 
 const struct vnode_ops tmpfs_directory_ops = {
     .lookup = lookup,
-    .peek = tmpfs_directory_peek,
     .make = make,
     .link = link,
     .unlink = unlink,
@@ -480,6 +479,7 @@ const struct vnode_ops tmpfs_directory_ops = {
     .read_directory = read_directory,
     .parent = parent,
     .release = release,
+    .are_retired = true,
 };
 const struct vnode_ops tmpfs_file_ops = {
     .resize = resize,

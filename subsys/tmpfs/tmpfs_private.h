@@ -8,41 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <subsys/vfs/mount.h>
+#include <subsys/vfs/name.h>
 #include <subsys/vfs/retire.h>
 #include <subsys/vfs/vnode.h>
 
 #define TMPFS_MAGIC 0x01021994U
 
-/*
- * One name in a directory. Walks without locks read it too (tmpfs_directory_peek), in read
- * sections: so it is retired, not freed. Keys: I = immutable, W = the directory's mutex to write, D
- * = the directory's mutex
- */
-struct tmpfs_entry {
-    _Atomic(struct tmpfs_entry *) next; /* W  in its bucket */
-    _Atomic(struct vnode *) vnode;      /* W  a reference */
-    uint32_t hash;                      /* I */
-    uint32_t position;                  /* D  in the directory's entries */
-    struct retired retired;
-    uint8_t length; /* I */
-    char name[];    /* I  with a NUL */
-};
-
-/* The heads of the chains of entries by hash. */
-struct tmpfs_buckets {
-    struct retired retired;
-    uint32_t mask;                         /* I  a power of two, less 1 */
-    _Atomic(struct tmpfs_entry *) first[]; /* W */
-};
-
-/* Keys as above. */
+/* Beside the table of names in the vnode. All under the directory's mutex. */
 struct tmpfs_directory {
-    struct vnode *parent; /* not counted; itself for the root, NULL once removed */
-    _Atomic(struct tmpfs_buckets *) buckets; /* W  NULL while there has been no name */
-    struct tmpfs_entry **entries;            /* D  by position; NULL: a hole */
-    uint32_t *holes;                         /* D  positions that are free, hole_count of them */
-    uint32_t capacity;                       /* D  of entries and holes */
-    uint32_t end;                            /* positions in use, holes included */
+    struct vnode *parent;        /* not counted; itself for the root, NULL once removed */
+    struct name_entry **entries; /* by position; NULL: a hole */
+    uint32_t *holes;             /* positions that are free, hole_count of them */
+    uint32_t capacity;           /* of entries and holes */
+    uint32_t end;                /* positions in use, holes included */
     uint32_t hole_count;
     uint32_t count;
 };
@@ -98,30 +76,24 @@ void tmpfs_node_set_backing(struct vnode *vnode, const void *bytes, uint64_t siz
 /* --- directories; all under the directory's mutex -----------------------------------------------
  */
 
-struct tmpfs_entry *tmpfs_directory_find(const struct tmpfs_directory *directory, const char *name,
-                                         size_t length);
-/*
- * The same without the mutex, in a read section: what the name was at some time since the call, or
- * NULL, also when the name is there but has been moved meanwhile.
- */
-struct vnode *tmpfs_directory_peek(const struct vnode *directory, const char *name, size_t length,
-                                   uint32_t hash);
+struct name_entry *tmpfs_directory_find(const struct tmpfs_directory *directory, const char *name,
+                                        size_t length);
 /* The object of an entry. */
-static inline struct vnode *tmpfs_entry_vnode(const struct tmpfs_entry *entry)
+static inline struct vnode *tmpfs_entry_vnode(const struct name_entry *entry)
 {
     return atomic_load_explicit(&entry->vnode, memory_order_relaxed);
 }
 /* Have an entry name another object. */
-static inline void tmpfs_entry_set(struct tmpfs_entry *entry, struct vnode *vnode)
+static inline void tmpfs_entry_set(struct name_entry *entry, struct vnode *vnode)
 {
-    /* release: pairs with the acquire in tmpfs_directory_peek */
+    /* release: pairs with the acquire of walks without locks (path.c) */
     atomic_store_explicit(&entry->vnode, vnode, memory_order_release);
 }
 /* Add a name that is not there; the entry takes a reference of the vnode.  Errors: HX_ENOMEM. */
 HX_MUST_USE hx_err tmpfs_directory_add(struct tmpfs_directory *directory, const char *name,
                                        size_t length, struct vnode *vnode);
 /* Remove an entry; its reference becomes the caller's. */
-void tmpfs_directory_remove(struct tmpfs_directory *directory, struct tmpfs_entry *entry);
+void tmpfs_directory_remove(struct tmpfs_directory *directory, struct name_entry *entry);
 /* Give up the memory of a directory whose entries' references have been given up. */
 void tmpfs_directory_fini(struct tmpfs_directory *directory);
 

@@ -25,7 +25,7 @@ struct part {
     bool is_with_slash; /* a slash follows */
 };
 
-static const char *behind_slashes(const char *text)
+static HX_ALWAYS_INLINE const char *behind_slashes(const char *text)
 {
     while (*text == '/') {
         text++;
@@ -96,47 +96,77 @@ static HX_ALWAYS_INLINE bool borrow_start(const struct path_walk *walk, bool is_
     return true;
 }
 
-/* The superuser searches any directory. */
-static HX_ALWAYS_INLINE bool may_peek(const struct vnode *directory, const struct credentials *who)
+/* Down into what is mounted on a directory. */
+static HX_NOINLINE struct location descend_unlocked(struct location here)
 {
-    return HX_LIKELY(directory->type == VNODE_DIRECTORY && directory->ops->peek != NULL) &&
-           (credentials_are_root(who) || vnode_may(directory, who, ACCESS_EXECUTE) == HX_OK);
-}
-
-/* From a directory to an object in it, and down into what is mounted on that. Symbolic links are
- * left to others. */
-static HX_ALWAYS_INLINE bool step_unlocked(struct location *here, const char *name,
-                                           struct name_scan scan)
-{
-    struct vnode *found = here->vnode->ops->peek(here->vnode, name, scan.length, scan.hash);
     struct mount *mount;
 
-    if (HX_UNLIKELY(found == NULL) || HX_UNLIKELY(found->type == VNODE_SYMLINK)) {
-        return scan.length == 1 && *name == '.';
+    while ((mount = vnode_mounted(here.vnode)) != NULL) {
+        here = (struct location){mount, mount->root};
     }
-    here->vnode = found;
-    while (HX_UNLIKELY((mount = vnode_mounted(here->vnode)) != NULL)) {
-        *here = (struct location){mount, mount->root};
+    return here;
+}
+
+/* The names of a directory that may be searched; NULL: others know. */
+static HX_ALWAYS_INLINE const struct name_table *names_of(const struct vnode *directory,
+                                                          const struct credentials *who)
+{
+    /* acquire: pairs with the release of who makes or enlarges the table */
+    const struct name_table *names = atomic_load_explicit(&directory->names, memory_order_acquire);
+
+    /* The superuser searches any directory. */
+    return HX_LIKELY(credentials_are_root(who)) ||
+                   vnode_may(directory, who, ACCESS_EXECUTE) == HX_OK
+               ? names
+               : NULL;
+}
+
+/* What a name stands for if it is no symbolic link: those are left to others.  NULL: others know.
+ */
+static HX_ALWAYS_INLINE struct vnode *find_unlocked(const struct name_table *names,
+                                                    const char *name, const struct name_scan *scan)
+{
+    const struct name_entry *entry = name_find(names, name, scan);
+    struct vnode *found;
+
+    if (HX_UNLIKELY(entry == NULL)) {
+        return NULL;
     }
-    return true;
+    /* acquire: pairs with the release of who changes what an entry stands for */
+    found = atomic_load_explicit(&entry->vnode, memory_order_acquire);
+    return HX_LIKELY(found->type != VNODE_SYMLINK) ? found : NULL;
 }
 
 /*
  * Plain steps as far as they lead; answers the rest. Without a reference, a lock or an error: what
  * is left is for who has them. With keeps_last the last part is left, whatever it is.
  */
-static HX_NOINLINE const char *walk_unlocked(const struct credentials *who, const char *rest,
-                                             bool keeps_last, struct location *here)
+static HX_ALWAYS_INLINE const char *walk_unlocked(const struct credentials *who, const char *rest,
+                                                  bool keeps_last, struct location *here)
 {
-    while (*rest != '\0' && may_peek(here->vnode, who)) {
+    struct location at = *here;
+
+    while (*rest != '\0') {
+        const struct name_table *names = names_of(at.vnode, who);
         struct name_scan scan = name_scan(rest);
         const char *next = behind_slashes(rest + scan.length);
+        struct vnode *found;
 
-        if ((keeps_last && *next == '\0') || !step_unlocked(here, rest, scan)) {
+        if (HX_UNLIKELY(names == NULL) || (keeps_last && *next == '\0')) {
             break;
+        }
+        found = find_unlocked(names, rest, &scan);
+        if (HX_LIKELY(found != NULL)) {
+            at.vnode = found;
+        } else if (scan.length != 1 || *rest != '.') {
+            break;
+        }
+        if (HX_UNLIKELY(vnode_mounted(at.vnode) != NULL)) {
+            at = descend_unlocked(at);
         }
         rest = next;
     }
+    *here = at;
     return rest;
 }
 
@@ -148,7 +178,6 @@ static HX_ALWAYS_INLINE void reach(const struct path_walk *walk, const char *pat
     bool is_counted = false;
     uint32_t mounts;
 
-    reached->here = (struct location){0};
     reached->rest = behind_slashes(path);
     read_enter();
     mounts = mounts_begin();
@@ -410,8 +439,8 @@ static HX_NOINLINE hx_err find_on(const struct path_walk *walk, const char *path
     return error;
 }
 
-static hx_err find(const struct path_walk *walk, const char *path, unsigned flags,
-                   struct location *found, struct path_leaf *leaf)
+static HX_ALWAYS_INLINE hx_err find(const struct path_walk *walk, const char *path, unsigned flags,
+                                    struct location *found, struct path_leaf *leaf)
 {
     struct reached reached;
 

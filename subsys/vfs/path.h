@@ -23,6 +23,13 @@
 #define PATH_SIZE_MAX  4096U /* with the NUL */
 #define PATH_LINKS_MAX 40U
 
+/* A place that is read without its lock. A NULL mount: it is not lent, as its file system may free
+ * vnodes that are still being looked at (vnode_ops.are_retired). */
+struct lent_location {
+    _Atomic(struct mount *) mount;
+    _Atomic(struct vnode *) vnode;
+};
+
 /* What a process's paths depend on; shared by threads, and by processes with CLONE_FS. */
 struct path_context {
     _Atomic uint32_t references;
@@ -30,6 +37,9 @@ struct path_context {
     struct location root;
     struct location current;
     _Atomic uint32_t umask;
+    /* The same two places for walks without locks. */
+    _Atomic uint32_t sequence; /* changes, by two, with each of them; odd meanwhile */
+    struct lent_location lent_root, lent_current;
 };
 
 HX_MUST_USE hx_err path_context_create(struct path_context **context); /* root of everything */
@@ -44,18 +54,20 @@ struct location path_context_current(struct path_context *context); /* a referen
 
 /*
  * In a read section: root or current directory without a reference, as long as the section. false:
- * its file system does not keep vnodes so long (vnode_ops.peek), so it cannot be had so.
+ * it is not lent, or just being changed.
  */
-HX_MUST_USE static inline bool path_context_borrow(struct path_context *context, bool is_root,
-                                                   struct location *location)
+HX_MUST_USE static HX_ALWAYS_INLINE bool
+path_context_borrow(struct path_context *context, bool is_root, struct location *location)
 {
-    hal_interrupt_state state = spinlock_acquire(&context->lock);
-    bool is_kept;
+    const struct lent_location *place = is_root ? &context->lent_root : &context->lent_current;
+    /* acquire, all: pair with the releases in path_context.c. Who sees something of a change sees
+     * that the sequence has changed. */
+    uint32_t sequence = atomic_load_explicit(&context->sequence, memory_order_acquire);
 
-    *location = is_root ? context->root : context->current;
-    is_kept = location->vnode->ops->peek != NULL; /* with the lock it has a reference */
-    spinlock_release(&context->lock, state);
-    return is_kept;
+    location->mount = atomic_load_explicit(&place->mount, memory_order_acquire);
+    location->vnode = atomic_load_explicit(&place->vnode, memory_order_acquire);
+    return HX_LIKELY(location->mount != NULL) && HX_LIKELY((sequence & 1) == 0) &&
+           HX_LIKELY(atomic_load_explicit(&context->sequence, memory_order_relaxed) == sequence);
 }
 
 /* Who walks. */

@@ -3,6 +3,15 @@
 
 #define STANDARD_UMASK 022U
 
+static void lend(struct lent_location *lent, const struct location *location)
+{
+    bool is_kept = location->vnode->ops->are_retired;
+
+    /* release, both: pair with path_context_borrow */
+    atomic_store_explicit(&lent->mount, is_kept ? location->mount : NULL, memory_order_release);
+    atomic_store_explicit(&lent->vnode, location->vnode, memory_order_release);
+}
+
 static struct path_context *make(struct location root, struct location current, uint32_t umask)
 {
     struct path_context *context = heap_allocate_zeroed(sizeof(*context), OWNER_CORE);
@@ -16,6 +25,8 @@ static struct path_context *make(struct location root, struct location current, 
     spinlock_init(&context->lock, LOCK_RANK_PROCESS, "paths");
     context->root = root;
     context->current = current;
+    lend(&context->lent_root, &root);
+    lend(&context->lent_current, &current);
     atomic_init(&context->umask, umask);
     return context;
 }
@@ -50,25 +61,31 @@ void path_context_put(struct path_context *context)
     }
 }
 
-static void set(struct path_context *context, struct location *place, struct location location)
+static void set(struct path_context *context, struct location *place, struct lent_location *lent,
+                struct location location)
 {
     struct location old;
     hal_interrupt_state state = spinlock_acquire(&context->lock);
+    uint32_t sequence = atomic_load_explicit(&context->sequence, memory_order_relaxed);
 
     old = *place;
     *place = location;
+    atomic_store_explicit(&context->sequence, sequence + 1, memory_order_relaxed);
+    lend(lent, &location);
+    /* release: pairs with path_context_borrow */
+    atomic_store_explicit(&context->sequence, sequence + 2, memory_order_release);
     spinlock_release(&context->lock, state);
     location_put(&old);
 }
 
 void path_context_set_root(struct path_context *context, struct location location)
 {
-    set(context, &context->root, location);
+    set(context, &context->root, &context->lent_root, location);
 }
 
 void path_context_set_current(struct path_context *context, struct location location)
 {
-    set(context, &context->current, location);
+    set(context, &context->current, &context->lent_current, location);
 }
 
 static struct location copy(struct path_context *context, const struct location *place)

@@ -28,6 +28,7 @@ struct file;
 struct file_system;
 struct memory_object;
 struct mount;
+struct name_table;
 struct vnode;
 
 #define VNODE_NAME_MAX 255U
@@ -81,14 +82,6 @@ struct vnode_ops {
     /* Find a name; a reference.  Errors: HX_ENOENT, HX_ENOMEM. */
     hx_err (*lookup)(struct vnode *directory, const char *name, size_t length,
                      struct vnode **found);
-    /*
-     * The same for a walk without locks: in a read section, without the directory's mutex, not
-     * blocking, and without a reference. NULL: it is not there, or lookup is to be asked. A file
-     * system that has this frees vnodes only when read sections that could know them have ended.
-     * No operation: lookup is to be asked. hash: name_hash (name.h).
-     */
-    struct vnode *(*peek)(const struct vnode *directory, const char *name, size_t length,
-                          uint32_t hash);
     /* Make an object under a free name.  Errors: HX_EEXIST, HX_ENOSPC, HX_ENOMEM. */
     hx_err (*make)(struct vnode *directory, const char *name, size_t length,
                    const struct vnode_making *making, struct vnode **made);
@@ -131,6 +124,9 @@ struct vnode_ops {
     /* A name that a directory does not have is not to be had: who wants to make it hears HX_ENOENT,
      * whatever else is wrong (/proc). */
     bool has_fixed_names;
+    /* Vnodes of this file system, and tables of names, are freed only when read sections that could
+     * know them have ended. */
+    bool are_retired;
 };
 
 /* Keys: I = immutable, A = atomic, M = the vnode's mutex, V = mounting (mount.c) */
@@ -150,9 +146,12 @@ struct vnode {
     struct memory_object *contents;  /* I  of a file whose bytes can be mapped; NULL */
     struct mutex mutex;
     _Atomic(struct mount *) mounted; /* V  what is mounted on this directory, NULL */
-    _Atomic uint32_t writers;        /* A  open for writing */
-    _Atomic uint32_t executors;      /* A  programs that run it */
-    void *context;                   /* the file system's */
+    /* M  to write; of a directory that has all its names in memory, for walks without locks, which
+     * then have the vnode's memory as ops->are_retired says. NULL: lookup is to be asked */
+    _Atomic(struct name_table *) names;
+    _Atomic uint32_t writers;   /* A  open for writing */
+    _Atomic uint32_t executors; /* A  programs that run it */
+    void *context;              /* the file system's */
 };
 
 /* Fill in a vnode with one reference; times are now. */
@@ -172,7 +171,7 @@ static inline struct mount *vnode_mounted(const struct vnode *directory)
     return atomic_load_explicit(&directory->mounted, memory_order_acquire);
 }
 
-/* In a read section, of a vnode that peek has found: false when its last reference has gone. */
+/* In a read section, of a vnode that a walk has found: false when its last reference has gone. */
 HX_MUST_USE static inline bool vnode_try_get(struct vnode *vnode)
 {
     uint32_t count = atomic_load_explicit(&vnode->references, memory_order_relaxed);

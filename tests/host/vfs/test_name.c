@@ -45,7 +45,8 @@ static void check(char *memory_end, const char *name, size_t length, const char 
     memcpy(text + length, rest, size);
     scan = name_scan(text);
     assert_int_equal(scan.length, length);
-    assert_int_equal(scan.hash, name_hash(name, length));
+    assert_int_equal(scan.hash, name_scan_of(name, length).hash);
+    assert_int_equal(scan.last, name_scan_of(name, length).last);
 }
 
 static void a_name_ends_at_a_slash_or_the_end(void **state)
@@ -75,14 +76,14 @@ static void another_name_has_another_hash(void **state)
     (void)state;
     fill(name, sizeof(name));
     for (size_t length = 1; length <= LENGTH_MAX; length++) {
-        uint32_t hash = name_hash(name, length);
+        uint32_t hash = name_scan_of(name, length).hash;
 
         for (size_t i = 0; i < length; i++) {
             name[i] ^= 1;
-            same += name_hash(name, length) == hash ? 1U : 0U;
+            same += name_scan_of(name, length).hash == hash ? 1U : 0U;
             name[i] ^= 1;
         }
-        same += name_hash(name, length - 1) == hash ? 1U : 0U;
+        same += name_scan_of(name, length - 1).hash == hash ? 1U : 0U;
     }
     assert_true(same < 2);
 }
