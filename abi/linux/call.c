@@ -1,6 +1,5 @@
 #include <abi/linux/call.h>
 #include <hal/clock.h>
-#include <hal/user.h>
 #include <kern/thread.h>
 
 /* --- descriptors ------------------------------------------------------------------------------ */
@@ -30,16 +29,13 @@ int64_t linux_add_file(struct file *file, uint32_t flags)
 
 /* --- paths ------------------------------------------------------------------------------------ */
 
-static hx_err find_base(struct linux_path *path, int64_t base)
+hx_err linux_path_get_base(struct linux_path *path, int descriptor)
 {
-    if (base == LINUX_AT_FDCWD || path->text[0] == '/') {
-        return HX_OK;
-    }
-    path->base_file = linux_file((uint64_t)base);
+    path->base_file = linux_file((uint64_t)descriptor);
     if (path->base_file == NULL) {
         return HX_EBADF;
     }
-    path->base_descriptor = (int)base;
+    path->base_descriptor = descriptor;
     path->base = path->base_file->location;
     /* An empty path may be about a file that has no place, like a pipe. */
     if (path->text[0] != '\0' &&
@@ -53,17 +49,7 @@ static hx_err find_base(struct linux_path *path, int64_t base)
 
 hx_err linux_path_get(struct linux_path *path, int64_t base, uint64_t address)
 {
-    struct process *self = process_current();
-    size_t length;
-    hx_err error = hal_user_copy_text(path->text, address, sizeof(path->text), &length);
-
-    if (error != HX_OK) {
-        return error == HX_ERANGE ? HX_ENAMETOOLONG : error;
-    }
-    path->walk = (struct path_walk){self->paths, &self->credentials, NULL};
-    path->base_file = NULL;
-    /* AT_FDCWD is an int: the upper half of the register means nothing */
-    return find_base(path, (int32_t)base);
+    return linux_path_get_inline(path, base, address);
 }
 
 hx_err linux_path_find(struct linux_path *path, uint64_t at_flags, bool follows,

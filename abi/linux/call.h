@@ -9,6 +9,7 @@
 #ifndef ABI_LINUX_CALL_H
 #define ABI_LINUX_CALL_H
 
+#include <hal/user.h>
 #include <helix/error.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -88,6 +89,7 @@ struct linux_path {
     struct file *base_file; /* a reference; NULL: the current directory */
     int base_descriptor;    /* its descriptor */
     struct location base;
+    size_t length; /* of the text */
     char text[PATH_SIZE_MAX];
 };
 
@@ -96,6 +98,27 @@ struct linux_path {
  * Errors: HX_EFAULT, HX_ENAMETOOLONG, HX_EBADF, HX_ENOTDIR.
  */
 HX_MUST_USE hx_err linux_path_get(struct linux_path *path, int64_t base, uint64_t address);
+/* The rest of it: the text is there, and begins at a descriptor's directory. */
+HX_MUST_USE hx_err linux_path_get_base(struct linux_path *path, int descriptor);
+/* The same, written out in the caller: for the few hottest paths. */
+HX_MUST_USE static HX_ALWAYS_INLINE hx_err linux_path_get_inline(struct linux_path *path,
+                                                                 int64_t base, uint64_t address)
+{
+    struct process *self = process_current();
+    hx_err error = hal_user_copy_text(path->text, address, sizeof(path->text), &path->length);
+
+    if (HX_UNLIKELY(error != HX_OK)) {
+        return error == HX_ERANGE ? HX_ENAMETOOLONG : error;
+    }
+    path->walk = (struct path_walk){self->paths, &self->credentials, NULL};
+    path->base_file = NULL;
+    if (HX_LIKELY(path->text[0] == '/') || (int32_t)base == LINUX_AT_FDCWD) {
+        return HX_OK;
+    }
+    /* AT_FDCWD is an int: the upper half of the register means nothing */
+    return linux_path_get_base(path, (int32_t)base);
+}
+
 static inline void linux_path_put(struct linux_path *path)
 {
     if (HX_UNLIKELY(path->base_file != NULL)) {
@@ -153,6 +176,9 @@ static inline uint64_t linux_device(uint64_t device)
     uint64_t major = device >> 32;
     uint64_t minor = device & 0xffffffff;
 
+    if (HX_LIKELY(device <= 0xff)) {
+        return device;
+    }
     return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffULL) << 12 |
            (major & ~0xfffULL) << 32;
 }

@@ -633,12 +633,10 @@ thread_first_entry:
     .endm
 
 /*
- * size_t x86_copy_checked(uintptr_t to rdi, uintptr_t from rsi, size_t size rdx): bytes copied.
- * A word that faults is tried again byte by byte, so that every byte before the fault is copied.
+ * Copy from rsi to rdi, size rdx; rcx: bytes not copied. A word that faults is tried again byte by
+ * byte, so that every byte before the fault is copied.
  */
-    .globl x86_copy_checked
-x86_copy_checked:
-    movq %rdx, %rax
+    .macro COPY_CHECKED
     movq %rdx, %rcx
     shrq $3, %rcx
     andl $7, %edx
@@ -647,14 +645,34 @@ x86_copy_checked:
     movl %edx, %ecx
 11: rep movsb
 12: CLEAR_AC
-    subq %rcx, %rax
-    ret
+    FIXUP 10b, 13f
+    FIXUP 11b, 12b
+    FIXUP 14f, 12b
+    .endm
+
+/* Behind its return: a word has faulted. */
+    .macro COPY_BYTES
 13: leaq (%rdx, %rcx, 8), %rcx
 14: rep movsb
     jmp 12b
-    FIXUP 10b, 13b
-    FIXUP 11b, 12b
-    FIXUP 14b, 12b
+    .endm
+
+/* size_t x86_copy_checked(uintptr_t to rdi, uintptr_t from rsi, size_t size rdx): bytes copied. */
+    .globl x86_copy_checked
+x86_copy_checked:
+    movq %rdx, %rax
+    COPY_CHECKED
+    subq %rcx, %rax
+    ret
+    COPY_BYTES
+
+/* The same: bytes not copied. */
+    .globl x86_copy_all_checked
+x86_copy_all_checked:
+    COPY_CHECKED
+    movq %rcx, %rax
+    ret
+    COPY_BYTES
 
 /* size_t x86_clear_checked(uintptr_t to rdi, size_t size rsi): bytes cleared, at least. */
     .globl x86_clear_checked
@@ -678,86 +696,69 @@ x86_clear_checked:
     FIXUP 21b, 22b
 
 /*
- * size_t x86_copy_text_checked(char *to rdi, const char *from rsi, size_t size rdx): bytes before the
- * NUL, size when there is none, SIZE_MAX after a fault. Up to 7 bytes behind the NUL are stored too,
- * within size. Words are loaded from aligned addresses, so none lies across the end of what is
- * mapped: (w - 0x01…) & ~w & 0x80… has its lowest bit in the first byte that is zero. The first word
- * is shifted down to where the text begins, and what comes in at its top made no zeros. Fewer than
- * 8 bytes, and a word that faults, are tried byte by byte.
+ * unsigned x86_copy_text_checked(char *to rdi, const char *from rsi, size_t size rdx,
+ *                                size_t *length rcx)
+ * 0: copied with its NUL, 1: there is none within size bytes, 2: a fault; *length: bytes before
+ * that. Up to 7 bytes behind the NUL are stored too, within size. Words that lie in one page are
+ * loaded whole, what lies across its end, and a word that faults, byte by byte.
+ * (w - 0x01...) & ~w & 0x80... has its lowest bit in the first byte that is zero; without ~w it has
+ * bits of bytes above 0x80, too, so that is looked at only when there is one.
  */
     .globl x86_copy_text_checked
 x86_copy_text_checked:
-    movq %rsi, %r8
-    movabsq $0x0101010101010101, %r9
-    movq %r9, %r10
-    shlq $7, %r10
+    pushq %rcx
+    movq %rsi, %r8              /* where the text begins */
+    addq %rsi, %rdx             /* where it may not go on */
+    subq %rsi, %rdi             /* from there to where it is stored */
+    movabsq $0x8080808080808080, %r9
+    movabsq $0xfefefefefefefeff, %r10
     SET_AC
-    movl %esi, %ecx
-    andl $7, %ecx
-    jz 31f
-    cmpq $8, %rdx
-    jb 33f
-    negq %rcx
-30: movq (%rsi, %rcx), %rax     /* rcx: from the text back to the aligned word */
-    leaq 8(%rcx), %r11          /* bytes of the text in it */
-    negl %ecx
-    shll $3, %ecx
-    shrq %cl, %rax
-    negl %ecx                   /* 64 - rcx, as far as shifts go */
-    pushq %rdi
-    movq $-1, %rdi
-    shlq %cl, %rdi
-    orq %rax, %rdi
-    movq %rdi, %rcx
-    notq %rdi
-    subq %r9, %rcx
-    andq %rdi, %rcx
-    popq %rdi
-    movq %rax, (%rdi)
-    andq %r10, %rcx
-    jnz 35f
-    addq %r11, %rsi
-    addq %r11, %rdi
-    subq %r11, %rdx
-    jmp 31f
-29: movq %rax, (%rdi)
-    addq $8, %rsi
-    addq $8, %rdi
-    subq $8, %rdx
-31: cmpq $8, %rdx
-    jb 33f
-32: movq (%rsi), %rax
-    movq %rax, %rcx
-    movq %rax, %r11
-    subq %r9, %rcx
-    notq %r11
-    andq %r11, %rcx
-    andq %r10, %rcx
-    jz 29b
-    movq %rax, (%rdi)
-35: bsfq %rcx, %rcx
+30: movq %rsi, %r11
+    orq $4095, %r11
+    subq $7, %r11               /* the last whole word of the page, or of the text */
+    leaq -8(%rdx), %rax
+    cmpq %rax, %r11
+    cmovaq %rax, %r11
+    cmpq %r11, %rsi
+    ja 34f
+31: movq (%rsi), %rax
+    movq %rax, (%rdi, %rsi)
+    leaq (%rax, %r10), %rcx
+    testq %r9, %rcx
+    jnz 33f
+32: addq $8, %rsi
+    cmpq %r11, %rsi
+    jbe 31b
+    jmp 34f
+33: notq %rax
+    andq %r9, %rcx
+    andq %rax, %rcx
+    jz 32b
+    bsfq %rcx, %rcx
     shrl $3, %ecx
     addq %rcx, %rsi
-    jmp 36f
-33: testq %rdx, %rdx
-    jz 36f
-34: movzbl (%rsi), %eax
-    movb %al, (%rdi)
+    xorl %eax, %eax
+    jmp 38f
+34: cmpq %rdx, %rsi
+    jae 36f
+35: movzbl (%rsi), %eax
+    movb %al, (%rdi, %rsi)
     testl %eax, %eax
-    jz 36f
+    jz 38f
     incq %rsi
-    incq %rdi
-    decq %rdx
+    testl $4095, %esi
     jnz 34b
-36: movq %rsi, %rax
-    subq %r8, %rax
-37: CLEAR_AC
+    jmp 30b
+36: movl $1, %eax
+    jmp 38f
+37: movl $2, %eax
+38: CLEAR_AC
+    popq %rcx
+    subq %r8, %rsi
+    movq %rsi, (%rcx)
     ret
-38: movq $-1, %rax
-    jmp 37b
-    FIXUP 30b, 34b
-    FIXUP 32b, 34b
-    FIXUP 34b, 38b
+    FIXUP 31b, 34b
+    FIXUP 35b, 37b
 
 /* bool x86_load_checked(const uint32_t *address rdi, uint32_t *value rsi): whether it could be read. */
     .globl x86_load_checked

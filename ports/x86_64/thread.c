@@ -103,8 +103,9 @@ uint64_t hal_space_cpus(const struct hal_space *space)
 
 /* entry.S says what they return. */
 size_t x86_copy_checked(uintptr_t to, uintptr_t from, size_t size);
+size_t x86_copy_all_checked(uintptr_t to, uintptr_t from, size_t size);
 size_t x86_clear_checked(uintptr_t to, size_t size);
-size_t x86_copy_text_checked(char *to, uintptr_t from, size_t size);
+unsigned x86_copy_text_checked(char *to, uintptr_t from, size_t size, size_t *length);
 bool x86_load_checked(uintptr_t address, uint32_t *value);
 bool x86_exchange_checked(uintptr_t address, uint32_t *expected, uint32_t desired);
 
@@ -126,10 +127,9 @@ void x86_user_init(bool smap)
 
 static bool is_user_range(uintptr_t address, size_t size)
 {
-    uintptr_t end;
+    const uintptr_t end = USER_BASE + USER_SIZE;
 
-    return !__builtin_add_overflow(address, size, &end) && end <= USER_BASE + USER_SIZE &&
-           address >= USER_BASE;
+    return address >= USER_BASE && address <= end && size <= end - address;
 }
 
 hx_err hal_user_copy_in(void *to, uintptr_t from, size_t size)
@@ -144,12 +144,12 @@ hx_err hal_user_copy_out(uintptr_t to, const void *from, size_t size)
 
 hx_err hal_user_copy_in_unchecked(void *to, uintptr_t from, size_t size)
 {
-    return x86_copy_checked((uintptr_t)to, from, size) == size ? HX_OK : HX_EFAULT;
+    return x86_copy_all_checked((uintptr_t)to, from, size) == 0 ? HX_OK : HX_EFAULT;
 }
 
 hx_err hal_user_copy_out_unchecked(uintptr_t to, const void *from, size_t size)
 {
-    return x86_copy_checked(to, (uintptr_t)from, size) == size ? HX_OK : HX_EFAULT;
+    return x86_copy_all_checked(to, (uintptr_t)from, size) == 0 ? HX_OK : HX_EFAULT;
 }
 
 /* How many of size bytes from address on are the user's. */
@@ -188,17 +188,26 @@ hx_err hal_user_clear(uintptr_t to, size_t size)
     return is_user_range(to, size) && x86_clear_checked(to, size) == size ? HX_OK : HX_EFAULT;
 }
 
+/* A text that may not be followed to the end of size bytes: they are not all the user's. */
+HX_NOINLINE static hx_err copy_last_text(char *to, uintptr_t from, size_t size, size_t *length)
+{
+    unsigned stop = x86_copy_text_checked(to, from, user_part(from, size), length);
+
+    return stop == 0 ? HX_OK : HX_EFAULT;
+}
+
 hx_err hal_user_copy_text(char *to, uintptr_t from, size_t size, size_t *length)
 {
-    size_t part = HX_LIKELY(is_user_range(from, size)) ? size : user_part(from, size);
-    size_t found = x86_copy_text_checked(to, from, part);
+    unsigned stop;
 
-    if (HX_LIKELY(found < part)) {
-        *length = found;
+    if (HX_UNLIKELY(!is_user_range(from, size))) {
+        return copy_last_text(to, from, size, length);
+    }
+    stop = x86_copy_text_checked(to, from, size, length);
+    if (HX_LIKELY(stop == 0)) {
         return HX_OK;
     }
-    *length = size;
-    return found == size ? HX_ERANGE : HX_EFAULT;
+    return stop == 1 ? HX_ERANGE : HX_EFAULT;
 }
 
 static hx_err check_word(uintptr_t address)

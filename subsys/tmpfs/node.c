@@ -75,6 +75,8 @@ static void free_retired(struct retired *retired)
 
     if (node->vnode.type == VNODE_DIRECTORY) {
         tmpfs_directory_fini(&node->directory);
+    } else if (node->vnode.contents != NULL) {
+        memory_object_put(node->vnode.contents);
     }
     heap_free(node);
 }
@@ -85,8 +87,8 @@ static void free_node(struct tmpfs_node *node)
 
     if (vnode->type == VNODE_SYMLINK) {
         heap_free(node->target);
-    } else if (vnode->contents != NULL) {
-        memory_object_put(vnode->contents);
+    } else if (vnode->contents != NULL && memory_object_resident_pages(vnode->contents) > 0) {
+        memory_object_drop(vnode->contents, 0, UINT64_MAX); /* no page waits */
     }
     atomic_fetch_sub_explicit(&tmpfs_of(vnode)->nodes, 1, memory_order_relaxed);
     retire(&node->retired, free_retired);

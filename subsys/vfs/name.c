@@ -20,7 +20,7 @@ struct name_scan name_scan_of(const char *name, size_t length)
         hash = name_mix(hash, word_of(name, NAME_WORD));
     }
     last = word_of(name, left);
-    return (struct name_scan){length, last, name_fold(name_mix(hash, last))};
+    return (struct name_scan){name + left, last, name_fold(name_mix(hash, last))};
 }
 
 void name_entry_init(struct name_entry *entry, const char *name, size_t length, struct vnode *vnode)

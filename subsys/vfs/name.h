@@ -22,8 +22,8 @@ struct vnode;
 #define NAME_WORD 8U /* bytes */
 
 struct name_scan {
-    size_t length;
-    uint64_t last; /* the bytes behind the last whole word, the first lowest; then zeros */
+    const char *end; /* of the name */
+    uint64_t last;   /* the bytes behind the last whole word, the first lowest; then zeros */
     uint32_t hash;
 };
 
@@ -114,6 +114,12 @@ static HX_COLD uint64_t name_last_word(const char *text)
     return word;
 }
 
+/* The last place in a text's page where a whole word lies. */
+static HX_ALWAYS_INLINE const char *name_last_place(const char *text)
+{
+    return (const char *)(((uintptr_t)text | (HAL_PAGE_SIZE - 1)) - (NAME_WORD - 1));
+}
+
 /*
  * A whole word, which may have bytes behind the text's end: they are of the same page, and left out
  * by who calls. That is why the sanitizers are not to look.
@@ -121,23 +127,29 @@ static HX_COLD uint64_t name_last_word(const char *text)
 __attribute__((no_sanitize_address, no_sanitize_thread)) static inline struct name_scan
 name_scan(const char *text)
 {
+    const char *last_place = name_last_place(text);
     const char *at = text;
     uint64_t hash = 0;
 
-    for (;;) {
-        bool is_last = (uintptr_t)at % HAL_PAGE_SIZE > HAL_PAGE_SIZE - NAME_WORD;
-        uint64_t word = HX_UNLIKELY(is_last) ? name_last_word(at) : *(const name_word *)at;
-        uint64_t ends = (name_zeros(word) | name_zeros(word ^ NAME_SLASHES)) & NAME_HIGHS;
+    for (;; at += NAME_WORD) {
+        uint64_t word;
+        uint64_t ends;
 
+        if (HX_LIKELY(at <= last_place)) {
+            word = *(const name_word *)at;
+        } else {
+            word = name_last_word(at);
+            last_place = name_last_place(at + NAME_WORD);
+        }
+        ends = (name_zeros(word) | name_zeros(word ^ NAME_SLASHES)) & NAME_HIGHS;
         if (ends != 0) {
             /* The lowest bit is that of the first end: what borrows is behind it. */
-            size_t length = (size_t)(at - text) + (unsigned)__builtin_ctzll(ends) / 8;
+            const char *end = at + (unsigned)__builtin_ctzll(ends) / 8;
 
             word &= (ends ^ (ends - 1)) >> 8; /* the bytes before it */
-            return (struct name_scan){length, word, name_fold(name_mix(hash, word))};
+            return (struct name_scan){end, word, name_fold(name_mix(hash, word))};
         }
         hash = name_mix(hash, word);
-        at += NAME_WORD;
     }
 }
 
@@ -147,7 +159,7 @@ static HX_ALWAYS_INLINE bool name_is_same(const struct name_entry *entry, const 
 {
     const uint64_t *word = entry->words;
 
-    for (size_t left = scan->length; left >= NAME_WORD; left -= NAME_WORD, name += NAME_WORD) {
+    for (; scan->end - name >= (ptrdiff_t)NAME_WORD; name += NAME_WORD) {
         if (*word++ != *(const name_word *)name) {
             return false;
         }

@@ -27,8 +27,10 @@ struct part {
 
 static HX_ALWAYS_INLINE const char *behind_slashes(const char *text)
 {
-    while (*text == '/') {
-        text++;
+    if (HX_LIKELY(*text == '/')) {
+        do {
+            text++;
+        } while (HX_UNLIKELY(*text == '/'));
     }
     return text;
 }
@@ -43,8 +45,8 @@ static void take_part(struct walker *walker, struct part *part)
     struct name_scan scan = name_scan(walker->rest);
 
     part->name = walker->rest;
-    part->length = scan.length;
-    walker->rest += scan.length;
+    part->length = (size_t)(scan.end - part->name);
+    walker->rest = scan.end;
     part->is_with_slash = *walker->rest == '/';
     skip_slashes(walker);
     part->is_last = *walker->rest == '\0';
@@ -145,20 +147,20 @@ static HX_ALWAYS_INLINE const char *walk_unlocked(const struct credentials *who,
                                                   bool keeps_last, struct location *here)
 {
     struct location at = *here;
+    const struct name_table *names;
 
-    while (*rest != '\0') {
-        const struct name_table *names = names_of(at.vnode, who);
+    while (*rest != '\0' && HX_LIKELY((names = names_of(at.vnode, who)) != NULL)) {
         struct name_scan scan = name_scan(rest);
-        const char *next = behind_slashes(rest + scan.length);
+        const char *next = behind_slashes(scan.end);
         struct vnode *found;
 
-        if (HX_UNLIKELY(names == NULL) || (keeps_last && *next == '\0')) {
+        if (keeps_last && *next == '\0') {
             break;
         }
         found = find_unlocked(names, rest, &scan);
         if (HX_LIKELY(found != NULL)) {
             at.vnode = found;
-        } else if (scan.length != 1 || *rest != '.') {
+        } else if (*rest != '.' || scan.end - rest != 1) {
             break;
         }
         if (HX_UNLIKELY(vnode_mounted(at.vnode) != NULL)) {
@@ -194,11 +196,25 @@ static HX_ALWAYS_INLINE void reach(const struct path_walk *walk, const char *pat
 }
 
 /* Whether a walk has been done by then, but for a slash behind something else than a directory. */
-static HX_ALWAYS_INLINE bool has_arrived(const struct reached *reached, unsigned flags)
+static HX_ALWAYS_INLINE bool has_arrived(const struct vnode *vnode, const char *rest,
+                                         unsigned flags)
 {
-    return reached->here.mount != NULL && *reached->rest == '\0' &&
-           (reached->here.vnode->type == VNODE_DIRECTORY ||
-            ((flags & PATH_DIRECTORY) == 0 && reached->rest[-1] != '/'));
+    return HX_LIKELY(*rest == '\0') &&
+           (vnode->type == VNODE_DIRECTORY || ((flags & PATH_DIRECTORY) == 0 && rest[-1] != '/'));
+}
+
+/* Nothing but the object itself is looked at, so that a mount it was found in is on its way out
+ * does not matter. */
+const struct vnode *path_peek(const struct path_walk *walk, const char *path, unsigned flags)
+{
+    const char *rest = behind_slashes(path);
+    struct location here;
+
+    if (HX_UNLIKELY(*path == '\0' || !borrow_start(walk, *path == '/', &here))) {
+        return NULL;
+    }
+    rest = walk_unlocked(walk->who, rest, false, &here);
+    return has_arrived(here.vnode, rest, flags) ? here.vnode : NULL;
 }
 
 /* Go on from there; from the start if nowhere was reached. */
@@ -448,7 +464,8 @@ static HX_ALWAYS_INLINE hx_err find(const struct path_walk *walk, const char *pa
         return HX_ENOENT;
     }
     reach(walk, path, false, &reached);
-    if (HX_UNLIKELY(!has_arrived(&reached, flags))) {
+    if (HX_UNLIKELY(reached.here.mount == NULL ||
+                    !has_arrived(reached.here.vnode, reached.rest, flags))) {
         return find_on(walk, path, &reached, flags, found, leaf);
     }
     *found = reached.here;

@@ -44,7 +44,7 @@ static void check(char *memory_end, const char *name, size_t length, const char 
     memcpy(text, name, length);
     memcpy(text + length, rest, size);
     scan = name_scan(text);
-    assert_int_equal(scan.length, length);
+    assert_int_equal(scan.end - text, length);
     assert_int_equal(scan.hash, name_scan_of(name, length).hash);
     assert_int_equal(scan.last, name_scan_of(name, length).last);
 }
