@@ -5,13 +5,6 @@ struct mutex_waiter {
     struct thread *thread;
 };
 
-void mutex_init(struct mutex *mutex, const char *name)
-{
-    atomic_init(&mutex->word, 0);
-    spinlock_init(&mutex->lock, LOCK_RANK_MUTEX, name);
-    list_init(&mutex->waiters);
-}
-
 bool mutex_is_mine(const struct mutex *mutex)
 {
     uintptr_t word = atomic_load_explicit(&mutex->word, memory_order_relaxed);

@@ -18,18 +18,31 @@ static hx_err open_path(struct linux_path *path, uint64_t flags, uint64_t mode, 
     return file_open(&path->walk, path->text, (uint32_t)flags, (uint32_t)mode, self->owner, file);
 }
 
+/* Any file; the path is given back. */
+static HX_NOINLINE int64_t open_any(struct linux_path *path, uint64_t flags, uint64_t mode)
+{
+    struct file *file;
+    hx_err error = open_path(path, flags, mode, &file);
+
+    linux_path_put(path);
+    return error == HX_OK ? linux_add_file(file, (uint32_t)flags) : linux_restartable(error, 0);
+}
+
 int64_t linux_openat(uint64_t base, uint64_t address, uint64_t flags, uint64_t mode)
 {
     struct linux_path path;
     struct file *file;
-    hx_err error = linux_path_get(&path, (int64_t)base, address);
+    hx_err error = linux_path_get_inline(&path, (int64_t)base, address);
 
-    if (error != HX_OK) {
+    if (HX_UNLIKELY(error != HX_OK)) {
         return linux_result(error);
     }
-    error = open_path(&path, flags, mode, &file);
-    linux_path_put(&path);
-    return error == HX_OK ? linux_add_file(file, (uint32_t)flags) : linux_restartable(error, 0);
+    file = file_open_plain(&path.walk, path.text, path.length, (uint32_t)flags,
+                           process_current()->owner);
+    if (HX_UNLIKELY(file == NULL)) {
+        return open_any(&path, flags, mode);
+    }
+    return linux_add_file(file, (uint32_t)flags); /* of an absolute path: it has no base */
 }
 
 int64_t linux_open(uint64_t address, uint64_t flags, uint64_t mode)

@@ -140,14 +140,15 @@ static HX_ALWAYS_INLINE bool look_at(const struct linux_path *path, uint64_t fla
                                      struct linux_stat *stat)
 {
     unsigned follow = (flags & LINUX_AT_SYMLINK_NOFOLLOW) == 0 ? (unsigned)PATH_FOLLOW : 0U;
-    const struct vnode *vnode;
+    struct location found;
     bool is_told;
 
     read_enter();
-    vnode = path_peek(&path->walk, path->text, follow);
-    is_told = vnode != NULL && vnode->ops->refresh == NULL;
+    /* Nothing but the object is looked at: that its mount may be on its way out does not matter. */
+    is_told =
+        path_peek(&path->walk, path->text, follow, &found) && found.vnode->ops->refresh == NULL;
     if (HX_LIKELY(is_told)) {
-        fill(stat, vnode);
+        fill(stat, found.vnode);
     }
     read_leave();
     return is_told;

@@ -52,26 +52,30 @@ struct file_statistics file_statistics(void)
     };
 }
 
-static struct file *make(size_t length)
-{
-    return heap_allocate(sizeof(struct file) + length, OWNER_CORE);
-}
-
-static void init(struct file *file, const struct file_ops *ops, uint32_t flags, owner_tag owner)
+/* One after the other: what is stored at once is made elsewhere first. */
+static HX_ALWAYS_INLINE void init(struct file *file, const struct file_ops *ops, uint32_t flags,
+                                  owner_tag owner)
 {
     uint32_t access = flags & FILE_ACCESS_MASK;
     bool is_path = (flags & FILE_PATH) != 0;
 
-    *file = (struct file){
-        .ops = ops,
-        .references = 1,
-        .flags = flags,
-        .can_read = access != FILE_WRITE_ONLY && !is_path,
-        .can_write = access != FILE_READ_ONLY && !is_path,
-        .owner = owner,
-        .mapping = {get_mapping, put_mapping, mapping_text},
-    };
+    file->ops = ops;
+    atomic_init(&file->references, 1);
+    atomic_init(&file->flags, flags);
+    file->can_read = access != FILE_WRITE_ONLY && !is_path;
+    file->can_write = access != FILE_READ_ONLY && !is_path;
+    file->location.mount = NULL;
+    file->location.vnode = NULL;
     mutex_init(&file->mutex, "file");
+    file->offset = 0;
+    file->context = NULL;
+    file->path = NULL;
+    file->has_own_path = false;
+    file->owner = owner;
+    atomic_init(&file->has_lock, false);
+    file->mapping.get = get_mapping;
+    file->mapping.put = put_mapping;
+    file->mapping.text = mapping_text;
     atomic_fetch_add_explicit(&opened, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
 }
@@ -79,7 +83,7 @@ static void init(struct file *file, const struct file_ops *ops, uint32_t flags, 
 hx_err file_create(const struct file_ops *ops, uint32_t flags, void *context, owner_tag owner,
                    struct file **file)
 {
-    *file = make(0);
+    *file = heap_allocate(sizeof(**file), OWNER_CORE);
     if (*file == NULL) {
         return HX_ENOMEM;
     }
@@ -88,18 +92,20 @@ hx_err file_create(const struct file_ops *ops, uint32_t flags, void *context, ow
     return HX_OK;
 }
 
-hx_err file_create_named(const struct file_ops *ops, uint32_t flags, const char *path,
-                         size_t length, owner_tag owner, struct file **file)
+struct file *file_create_named(const struct file_ops *ops, uint32_t flags, const char *path,
+                               size_t length, owner_tag owner)
 {
-    *file = make(path != NULL ? length + 1 : 0);
-    if (*file == NULL) {
-        return HX_ENOMEM;
+    struct file *file = heap_allocate(sizeof(*file) + (path != NULL ? length + 1 : 0), OWNER_CORE);
+
+    if (HX_LIKELY(file != NULL)) {
+        init(file, ops, flags, owner);
+        if (HX_LIKELY(path != NULL)) {
+            file->path = (char *)(file + 1);
+            memcpy(file->path, path, length);
+            file->path[length] = '\0';
+        }
     }
-    init(*file, ops, flags, owner);
-    if (path != NULL) {
-        (*file)->path = memcpy(*file + 1, path, length + 1);
-    }
-    return HX_OK;
+    return file;
 }
 
 static void end_writing(const struct file *file)

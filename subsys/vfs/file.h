@@ -99,10 +99,6 @@ struct file {
 HX_MUST_USE hx_err file_create(const struct file_ops *ops, uint32_t flags, void *context,
                                owner_tag owner, struct file **file);
 
-/* The same for what was opened by its path, absolute, of so many bytes; NULL: there is none yet. */
-HX_MUST_USE hx_err file_create_named(const struct file_ops *ops, uint32_t flags, const char *path,
-                                     size_t length, owner_tag owner, struct file **file);
-
 /* Open what a location names (its references are taken in addition).  Errors: HX_EISDIR for
  * writing, HX_EACCES, HX_EROFS, HX_ETXTBSY, HX_ENXIO no such device, HX_ENOMEM, … */
 HX_MUST_USE hx_err file_open_location(struct location *location, uint32_t flags,
@@ -117,6 +113,13 @@ void file_set_path(struct file *file, const char *path);
  */
 HX_MUST_USE hx_err file_open(const struct path_walk *walk, const char *path, uint32_t flags,
                              uint32_t mode, owner_tag owner, struct file **file);
+
+/*
+ * The commonest open(2) in one: to read a file with contents, by an absolute path of so many bytes
+ * that leads there plainly.  NULL: file_open says what it is.
+ */
+HX_MUST_USE struct file *file_open_plain(const struct path_walk *walk, const char *path,
+                                         size_t length, uint32_t flags, owner_tag owner);
 
 /* Note for /proc what a file was found as; without memory for it, nothing is noted. Once, by who
  * opened it. */

@@ -2,6 +2,7 @@
 #include <base/memory.h>
 #include <base/string.h>
 #include <kern/heap.h>
+#include <kern/read_section.h>
 #include <subsys/vfs/device.h>
 #include <subsys/vfs/file.h>
 #include <subsys/vfs/file_private.h>
@@ -115,12 +116,13 @@ static hx_err open_checked(struct location *location, uint32_t flags, const char
     uint32_t kept = flags & ~(uint32_t)FILE_ONLY_AT_OPEN;
     size_t length = path != NULL ? string_length(path) : 0;
     /* Devices' hooks look at FILE_NO_TERMINAL. */
-    hx_err error = file_create_named(&file_path_ops, kept | (flags & FILE_NO_TERMINAL), path,
-                                     length, owner, file);
+    hx_err error;
 
-    if (error != HX_OK) {
+    *file =
+        file_create_named(&file_path_ops, kept | (flags & FILE_NO_TERMINAL), path, length, owner);
+    if (*file == NULL) {
         location_put(location);
-        return error;
+        return HX_ENOMEM;
     }
     (*file)->location = *location;
     error = prepare(*file, flags);
@@ -325,6 +327,59 @@ static hx_err open_found(struct opening *opening, struct location *found, const 
         file_keep_path(*file, opening->walk, path);
     }
     return error;
+}
+
+/* What needs no look at more than the object. */
+#define FILE_PLAIN (FILE_CLOSE_ON_EXEC | FILE_NON_BLOCKING | FILE_NO_TERMINAL)
+
+/* Whether it is opened for reading by nothing but noting where it is. */
+static HX_ALWAYS_INLINE bool is_plain(const struct vnode *vnode, const struct credentials *who)
+{
+    return vnode->type == VNODE_FILE && vnode->contents != NULL && vnode->ops->open == NULL &&
+           (HX_LIKELY(credentials_are_root(who)) || vnode_may(vnode, who, ACCESS_READ) == HX_OK);
+}
+
+/* With references. */
+static HX_ALWAYS_INLINE bool find_plain(const struct path_walk *walk, const char *path,
+                                        struct location *found)
+{
+    bool is_counted;
+    uint32_t mounts;
+
+    read_enter();
+    mounts = mounts_begin();
+    is_counted = path_peek(walk, path, PATH_FOLLOW, found) && is_plain(found->vnode, walk->who);
+    if (HX_UNLIKELY(!is_counted)) {
+        read_leave();
+        return false;
+    }
+    is_counted = location_try_get(found);
+    read_leave();
+    if (HX_UNLIKELY(!is_counted || mounts_changed(mounts))) {
+        location_put(found); /* something has gone meanwhile */
+        return false;
+    }
+    return true;
+}
+
+struct file *file_open_plain(const struct path_walk *walk, const char *path, size_t length,
+                             uint32_t flags, owner_tag owner)
+{
+    struct location found;
+    struct file *file;
+
+    if (HX_UNLIKELY((flags & ~(uint32_t)FILE_PLAIN) != 0 || *path != '/') ||
+        HX_UNLIKELY(!find_plain(walk, path, &found))) {
+        return NULL;
+    }
+    file = file_create_named(&file_object_ops, flags & ~(uint32_t)FILE_ONLY_AT_OPEN, path, length,
+                             owner);
+    if (HX_UNLIKELY(file == NULL)) {
+        location_put(&found);
+        return NULL;
+    }
+    file->location = found;
+    return file;
 }
 
 hx_err file_open(const struct path_walk *walk, const char *path, uint32_t flags, uint32_t mode,

@@ -14,6 +14,11 @@ extern const struct file_ops file_object_ops;
 extern const struct file_ops file_directory_ops;
 extern const struct file_ops file_path_ops;
 
+/* An open file of a place, opened by its path, absolute, of so many bytes (NULL: there is none
+ * yet). NULL: no memory. */
+struct file *file_create_named(const struct file_ops *ops, uint32_t flags, const char *path,
+                               size_t length, owner_tag owner);
+
 /* A program that runs is not written, one that is being written not run.  Errors: HX_ETXTBSY. */
 HX_MUST_USE hx_err vnode_begin_writing(struct vnode *vnode);
 void vnode_end_writing(struct vnode *vnode);

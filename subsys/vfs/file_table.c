@@ -9,6 +9,14 @@
 #define FIRST_CAPACITY 32U
 #define LEAST_ROOM     64U
 
+/* Member by member: the bytes between them do not matter. */
+static HX_ALWAYS_INLINE void set_entry(struct descriptor *place, struct descriptor entry)
+{
+    place->file = entry.file;
+    place->charge = entry.charge;
+    place->close_on_exec = entry.close_on_exec;
+}
+
 /* A place is filled. */
 static void note_used_locked(struct file_table *table, uint32_t at)
 {
@@ -189,14 +197,14 @@ static hx_err find_free_locked(struct file_table *table, uint32_t from, uint32_t
 }
 
 /* HX_EAGAIN: the array must grow to hold *descriptor first. */
-static HX_ALWAYS_INLINE hx_err try_add(struct file_table *table, const struct descriptor *entry,
+static HX_ALWAYS_INLINE hx_err try_add(struct file_table *table, struct descriptor entry,
                                        uint32_t from, uint32_t *descriptor)
 {
     hal_interrupt_state state = spinlock_acquire(&table->lock);
     hx_err error = find_free_locked(table, from, descriptor);
 
     if (HX_LIKELY(error == HX_OK)) {
-        table->entries[*descriptor] = *entry;
+        set_entry(&table->entries[*descriptor], entry);
         note_used_locked(table, *descriptor);
     }
     spinlock_release(&table->lock, state);
@@ -204,7 +212,7 @@ static HX_ALWAYS_INLINE hx_err try_add(struct file_table *table, const struct de
 }
 
 /* Make room and try again; the charge is given up if there is none. */
-static HX_NOINLINE hx_err add_growing(struct file_table *table, const struct descriptor *entry,
+static HX_NOINLINE hx_err add_growing(struct file_table *table, struct descriptor entry,
                                       uint32_t from, uint32_t *descriptor)
 {
     hx_err error;
@@ -216,7 +224,7 @@ static HX_NOINLINE hx_err add_growing(struct file_table *table, const struct des
         }
     }
     if (error != HX_OK) {
-        (void)!resource_release(entry->charge, table->owner);
+        (void)!resource_release(entry.charge, table->owner);
     }
     return error;
 }
@@ -225,19 +233,20 @@ hx_err file_table_add(struct file_table *table, struct file *file, int from, boo
                       int *descriptor)
 {
     struct descriptor entry = {.file = file, .close_on_exec = close_on_exec};
-    uint32_t at = 0;
+    resource_handle charge;
+    uint32_t at;
     hx_err error;
 
-    error = resource_allocate(table->owner, RESOURCE_FILE_HANDLES, 1, &entry.charge);
+    error = resource_allocate(table->owner, RESOURCE_FILE_HANDLES, 1, &charge);
     if (HX_UNLIKELY(error != HX_OK)) {
         return error == HX_ELIMIT ? HX_EMFILE : error;
     }
-    error = try_add(table, &entry, (uint32_t)from, &at);
-    if (HX_UNLIKELY(error != HX_OK)) {
-        error = add_growing(table, &entry, (uint32_t)from, &at);
-    }
+    entry.charge = charge;
+    error = try_add(table, entry, (uint32_t)from, &at);
     *descriptor = (int)at;
-    return error;
+    return HX_LIKELY(error == HX_OK)
+               ? HX_OK
+               : add_growing(table, entry, (uint32_t)from, (uint32_t *)descriptor);
 }
 
 /* Exchange what stands at a place; *old is what stood there.  Errors: HX_EBADF outside the array.
@@ -325,13 +334,30 @@ hx_err file_table_set(struct file_table *table, struct file *file, int descripto
 
 /* --- closing ---------------------------------------------------------------------------------- */
 
+/* Empty a place; what stood there. */
+static HX_ALWAYS_INLINE struct descriptor take_locked(struct file_table *table, uint32_t at)
+{
+    struct descriptor old = table->entries[at];
+
+    set_entry(&table->entries[at], (struct descriptor){0});
+    table->lowest_free = at < table->lowest_free ? at : table->lowest_free;
+    return old;
+}
+
 hx_err file_table_close(struct file_table *table, int descriptor)
 {
-    struct descriptor old;
-    hx_err error = exchange(table, (uint32_t)descriptor, (struct descriptor){0}, &old);
+    struct descriptor old = {0};
+    hal_interrupt_state state = spinlock_acquire(&table->lock);
 
+    if (HX_LIKELY((uint32_t)descriptor < table->capacity)) {
+        old = take_locked(table, (uint32_t)descriptor);
+    }
+    spinlock_release(&table->lock, state);
+    if (HX_UNLIKELY(old.file == NULL)) {
+        return HX_EBADF;
+    }
     give_up(table, old);
-    return error == HX_OK && old.file != NULL ? HX_OK : HX_EBADF;
+    return HX_OK;
 }
 
 /* Take the next that is closed by exec out, from a place on.  Errors: HX_ENOENT there is none. */
@@ -344,9 +370,7 @@ static hx_err take_marked(struct file_table *table, uint32_t *at, struct descrip
         (*at)++;
     }
     if (*at < table->used_end) {
-        *old = table->entries[*at];
-        table->entries[*at] = (struct descriptor){0};
-        table->lowest_free = *at < table->lowest_free ? *at : table->lowest_free;
+        *old = take_locked(table, *at);
         error = HX_OK;
     }
     spinlock_release(&table->lock, state);

@@ -203,18 +203,16 @@ static HX_ALWAYS_INLINE bool has_arrived(const struct vnode *vnode, const char *
            (vnode->type == VNODE_DIRECTORY || ((flags & PATH_DIRECTORY) == 0 && rest[-1] != '/'));
 }
 
-/* Nothing but the object itself is looked at, so that a mount it was found in is on its way out
- * does not matter. */
-const struct vnode *path_peek(const struct path_walk *walk, const char *path, unsigned flags)
+bool path_peek(const struct path_walk *walk, const char *path, unsigned flags,
+               struct location *found)
 {
     const char *rest = behind_slashes(path);
-    struct location here;
 
-    if (HX_UNLIKELY(*path == '\0' || !borrow_start(walk, *path == '/', &here))) {
-        return NULL;
+    if (HX_UNLIKELY(*path == '\0' || !borrow_start(walk, *path == '/', found))) {
+        return false;
     }
-    rest = walk_unlocked(walk->who, rest, false, &here);
-    return has_arrived(here.vnode, rest, flags) ? here.vnode : NULL;
+    rest = walk_unlocked(walk->who, rest, false, found);
+    return has_arrived(found->vnode, rest, flags);
 }
 
 /* Go on from there; from the start if nowhere was reached. */

@@ -90,11 +90,12 @@ HX_MUST_USE hx_err path_find(const struct path_walk *walk, const char *path, uns
                              struct location *found);
 
 /*
- * In a read section: what a path names, without a reference, as long as the section; NULL:
- * path_find is to be asked.  Context: thread, does not block.
+ * In a read section: what a path names, without a reference, as long as the section; false:
+ * path_find is to be asked. Who takes references of what was found (location_try_get) also asks
+ * mounts_changed.  Context: thread, does not block.
  */
-HX_MUST_USE const struct vnode *path_peek(const struct path_walk *walk, const char *path,
-                                          unsigned flags);
+HX_MUST_USE bool path_peek(const struct path_walk *walk, const char *path, unsigned flags,
+                           struct location *found);
 
 /* The last part of a path, and the directory it is in. */
 struct path_leaf {
