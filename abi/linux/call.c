@@ -14,19 +14,6 @@ struct mapping_name *linux_mapping_name(struct file *file)
     return &file->mapping;
 }
 
-int64_t linux_add_file(struct file *file, uint32_t flags)
-{
-    int descriptor;
-    hx_err error = file_table_add(process_current()->files, file, 0,
-                                  (flags & FILE_CLOSE_ON_EXEC) != 0, &descriptor);
-
-    if (error != HX_OK) {
-        file_put(file);
-        return linux_result(error);
-    }
-    return descriptor;
-}
-
 /* --- paths ------------------------------------------------------------------------------------ */
 
 hx_err linux_path_get_base(struct linux_path *path, int descriptor)

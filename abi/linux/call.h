@@ -74,7 +74,18 @@ static inline struct file_use linux_use_file(uint64_t descriptor)
 struct mapping_name *linux_mapping_name(struct file *file);
 
 /* Put a new file under the lowest free descriptor; the reference moves in, or is given up. */
-int64_t linux_add_file(struct file *file, uint32_t flags);
+static inline int64_t linux_add_file(struct file *file, uint32_t flags)
+{
+    int descriptor;
+    hx_err error = file_table_add(process_current()->files, file, 0,
+                                  (flags & FILE_CLOSE_ON_EXEC) != 0, &descriptor);
+
+    if (HX_LIKELY(error == HX_OK)) {
+        return descriptor;
+    }
+    file_put(file);
+    return linux_result(error);
+}
 
 /* fcntl's commands about locks of ranges (lock_calls.c): of the process, or of the open file. */
 enum linux_record_command { RECORD_TELL, RECORD_SET, RECORD_WAIT };

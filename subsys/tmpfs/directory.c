@@ -76,7 +76,7 @@ static hx_err grow_buckets(struct tmpfs_directory *directory)
     uint32_t count = old != NULL ? 2 * (old->mask + 1) : FIRST_BUCKETS;
     struct name_table *buckets;
 
-    if (old != NULL && directory->count <= old->mask) {
+    if (old != NULL && 2 * directory->count <= old->mask) {
         return HX_OK;
     }
     buckets =

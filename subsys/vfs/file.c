@@ -21,63 +21,35 @@ static struct file *file_of(const struct mapping_name *name)
     return HX_CONTAINER_OF(name, struct file, mapping);
 }
 
-static void get_mapping(struct mapping_name *name)
+void file_get_mapping(struct mapping_name *name)
 {
     (void)file_get(file_of(name));
 }
 
-static void put_mapping(struct mapping_name *name)
+void file_put_mapping(struct mapping_name *name)
 {
     file_put(file_of(name));
 }
 
-static void mapping_text(const struct mapping_name *name, char *buffer, size_t size)
+void file_mapping_text(const struct mapping_name *name, char *buffer, size_t size)
 {
     file_text(file_of(name), buffer, size);
 }
 
 struct file *file_of_mapping(const struct mapping_name *name)
 {
-    return name != NULL && name->text == mapping_text ? file_of(name) : NULL;
+    return name != NULL && name->text == file_mapping_text ? file_of(name) : NULL;
 }
 
-static _Atomic uint64_t opened; /* relaxed: a count */
-static _Atomic uint64_t alive;
+_Atomic uint64_t files_opened;
+_Atomic uint64_t files_alive;
 
 struct file_statistics file_statistics(void)
 {
     return (struct file_statistics){
-        .opened = atomic_load_explicit(&opened, memory_order_relaxed),
-        .alive = atomic_load_explicit(&alive, memory_order_relaxed),
+        .opened = atomic_load_explicit(&files_opened, memory_order_relaxed),
+        .alive = atomic_load_explicit(&files_alive, memory_order_relaxed),
     };
-}
-
-/* One after the other: what is stored at once is made elsewhere first. */
-static HX_ALWAYS_INLINE void init(struct file *file, const struct file_ops *ops, uint32_t flags,
-                                  owner_tag owner)
-{
-    uint32_t access = flags & FILE_ACCESS_MASK;
-    bool is_path = (flags & FILE_PATH) != 0;
-
-    file->ops = ops;
-    atomic_init(&file->references, 1);
-    atomic_init(&file->flags, flags);
-    file->can_read = access != FILE_WRITE_ONLY && !is_path;
-    file->can_write = access != FILE_READ_ONLY && !is_path;
-    file->location.mount = NULL;
-    file->location.vnode = NULL;
-    mutex_init(&file->mutex, "file");
-    file->offset = 0;
-    file->context = NULL;
-    file->path = NULL;
-    file->has_own_path = false;
-    file->owner = owner;
-    atomic_init(&file->has_lock, false);
-    file->mapping.get = get_mapping;
-    file->mapping.put = put_mapping;
-    file->mapping.text = mapping_text;
-    atomic_fetch_add_explicit(&opened, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
 }
 
 hx_err file_create(const struct file_ops *ops, uint32_t flags, void *context, owner_tag owner,
@@ -87,25 +59,9 @@ hx_err file_create(const struct file_ops *ops, uint32_t flags, void *context, ow
     if (*file == NULL) {
         return HX_ENOMEM;
     }
-    init(*file, ops, flags, owner);
+    file_init(*file, ops, flags, owner);
     (*file)->context = context;
     return HX_OK;
-}
-
-struct file *file_create_named(const struct file_ops *ops, uint32_t flags, const char *path,
-                               size_t length, owner_tag owner)
-{
-    struct file *file = heap_allocate(sizeof(*file) + (path != NULL ? length + 1 : 0), OWNER_CORE);
-
-    if (HX_LIKELY(file != NULL)) {
-        init(file, ops, flags, owner);
-        if (HX_LIKELY(path != NULL)) {
-            file->path = (char *)(file + 1);
-            memcpy(file->path, path, length);
-            file->path[length] = '\0';
-        }
-    }
-    return file;
 }
 
 static void end_writing(const struct file *file)
@@ -135,7 +91,7 @@ static void release(struct file *file)
         heap_free(file->path);
     }
     heap_free(file);
-    atomic_fetch_sub_explicit(&alive, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&files_alive, 1, memory_order_relaxed);
 }
 
 void file_put(struct file *file)

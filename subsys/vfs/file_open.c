@@ -2,7 +2,6 @@
 #include <base/memory.h>
 #include <base/string.h>
 #include <kern/heap.h>
-#include <kern/read_section.h>
 #include <subsys/vfs/device.h>
 #include <subsys/vfs/file.h>
 #include <subsys/vfs/file_private.h>
@@ -89,6 +88,23 @@ static hx_err check_open(const struct location *location, uint32_t flags,
     return is_new ? HX_OK : vnode_may(vnode, who, wanted);
 }
 
+/* An open file that was opened by its path, absolute, of so many bytes (NULL: there is none yet).
+ * NULL: no memory. */
+static HX_ALWAYS_INLINE struct file *create_named(const struct file_ops *ops, uint32_t flags,
+                                                  const char *path, size_t length, owner_tag owner)
+{
+    struct file *file = heap_allocate(sizeof(*file) + (path != NULL ? length + 1 : 0), OWNER_CORE);
+
+    if (HX_LIKELY(file != NULL)) {
+        file_init(file, ops, flags, owner);
+        if (path != NULL) {
+            file->path = (char *)(file + 1);
+            memcpy(file->path, path, length + 1);
+        }
+    }
+    return file;
+}
+
 /* --- opening what was found ------------------------------------------------------------------- */
 
 static hx_err prepare(struct file *file, uint32_t flags)
@@ -118,8 +134,7 @@ static hx_err open_checked(struct location *location, uint32_t flags, const char
     /* Devices' hooks look at FILE_NO_TERMINAL. */
     hx_err error;
 
-    *file =
-        file_create_named(&file_path_ops, kept | (flags & FILE_NO_TERMINAL), path, length, owner);
+    *file = create_named(&file_path_ops, kept | (flags & FILE_NO_TERMINAL), path, length, owner);
     if (*file == NULL) {
         location_put(location);
         return HX_ENOMEM;
@@ -339,29 +354,6 @@ static HX_ALWAYS_INLINE bool is_plain(const struct vnode *vnode, const struct cr
            (HX_LIKELY(credentials_are_root(who)) || vnode_may(vnode, who, ACCESS_READ) == HX_OK);
 }
 
-/* With references. */
-static HX_ALWAYS_INLINE bool find_plain(const struct path_walk *walk, const char *path,
-                                        struct location *found)
-{
-    bool is_counted;
-    uint32_t mounts;
-
-    read_enter();
-    mounts = mounts_begin();
-    is_counted = path_peek(walk, path, PATH_FOLLOW, found) && is_plain(found->vnode, walk->who);
-    if (HX_UNLIKELY(!is_counted)) {
-        read_leave();
-        return false;
-    }
-    is_counted = location_try_get(found);
-    read_leave();
-    if (HX_UNLIKELY(!is_counted || mounts_changed(mounts))) {
-        location_put(found); /* something has gone meanwhile */
-        return false;
-    }
-    return true;
-}
-
 struct file *file_open_plain(const struct path_walk *walk, const char *path, size_t length,
                              uint32_t flags, owner_tag owner)
 {
@@ -369,11 +361,15 @@ struct file *file_open_plain(const struct path_walk *walk, const char *path, siz
     struct file *file;
 
     if (HX_UNLIKELY((flags & ~(uint32_t)FILE_PLAIN) != 0 || *path != '/') ||
-        HX_UNLIKELY(!find_plain(walk, path, &found))) {
+        HX_UNLIKELY(!path_find_plainly(walk, path, &found))) {
         return NULL;
     }
-    file = file_create_named(&file_object_ops, flags & ~(uint32_t)FILE_ONLY_AT_OPEN, path, length,
-                             owner);
+    if (HX_UNLIKELY(!is_plain(found.vnode, walk->who))) {
+        location_put(&found);
+        return NULL;
+    }
+    file =
+        create_named(&file_object_ops, flags & ~(uint32_t)FILE_ONLY_AT_OPEN, path, length, owner);
     if (HX_UNLIKELY(file == NULL)) {
         location_put(&found);
         return NULL;

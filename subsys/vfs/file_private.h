@@ -14,10 +14,43 @@ extern const struct file_ops file_object_ops;
 extern const struct file_ops file_directory_ops;
 extern const struct file_ops file_path_ops;
 
-/* An open file of a place, opened by its path, absolute, of so many bytes (NULL: there is none
- * yet). NULL: no memory. */
-struct file *file_create_named(const struct file_ops *ops, uint32_t flags, const char *path,
-                               size_t length, owner_tag owner);
+/* Relaxed: counts. */
+extern _Atomic uint64_t files_opened;
+extern _Atomic uint64_t files_alive;
+
+/* A file as the name of its mappings. */
+void file_get_mapping(struct mapping_name *name);
+void file_put_mapping(struct mapping_name *name);
+void file_mapping_text(const struct mapping_name *name, char *buffer, size_t size);
+
+/* Fill in a file of no place, with one reference. One after the other: what is stored at once is
+ * made elsewhere first. */
+static HX_ALWAYS_INLINE void file_init(struct file *file, const struct file_ops *ops,
+                                       uint32_t flags, owner_tag owner)
+{
+    uint32_t access = flags & FILE_ACCESS_MASK;
+    bool is_path = (flags & FILE_PATH) != 0;
+
+    file->ops = ops;
+    atomic_init(&file->references, 1);
+    atomic_init(&file->flags, flags);
+    file->can_read = access != FILE_WRITE_ONLY && !is_path;
+    file->can_write = access != FILE_READ_ONLY && !is_path;
+    file->location.mount = NULL;
+    file->location.vnode = NULL;
+    mutex_init(&file->mutex, "file");
+    file->offset = 0;
+    file->context = NULL;
+    file->path = NULL;
+    file->has_own_path = false;
+    file->owner = owner;
+    atomic_init(&file->has_lock, false);
+    file->mapping.get = file_get_mapping;
+    file->mapping.put = file_put_mapping;
+    file->mapping.text = file_mapping_text;
+    atomic_fetch_add_explicit(&files_opened, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&files_alive, 1, memory_order_relaxed);
+}
 
 /* A program that runs is not written, one that is being written not run.  Errors: HX_ETXTBSY. */
 HX_MUST_USE hx_err vnode_begin_writing(struct vnode *vnode);

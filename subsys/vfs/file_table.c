@@ -179,7 +179,13 @@ static hx_err grow_to(struct file_table *table, uint32_t descriptor)
 
 /* --- adding ----------------------------------------------------------------------------------- */
 
-static hx_err find_free_locked(struct file_table *table, uint32_t from, uint32_t *descriptor)
+static HX_ALWAYS_INLINE bool is_free_locked(const struct file_table *table, uint32_t at)
+{
+    return at < table->capacity && at < table->limit && table->entries[at].file == NULL;
+}
+
+static HX_NOINLINE hx_err find_free_locked(struct file_table *table, uint32_t from,
+                                           uint32_t *descriptor)
 {
     uint32_t at = from > table->lowest_free ? from : table->lowest_free;
 
@@ -190,9 +196,6 @@ static hx_err find_free_locked(struct file_table *table, uint32_t from, uint32_t
     if (at >= table->limit) {
         return HX_EMFILE;
     }
-    if (from <= table->lowest_free) {
-        table->lowest_free = at;
-    }
     return at < table->capacity ? HX_OK : HX_EAGAIN;
 }
 
@@ -201,11 +204,18 @@ static HX_ALWAYS_INLINE hx_err try_add(struct file_table *table, struct descript
                                        uint32_t from, uint32_t *descriptor)
 {
     hal_interrupt_state state = spinlock_acquire(&table->lock);
-    hx_err error = find_free_locked(table, from, descriptor);
+    hx_err error = HX_OK;
 
+    *descriptor = from > table->lowest_free ? from : table->lowest_free;
+    if (HX_UNLIKELY(!is_free_locked(table, *descriptor))) {
+        error = find_free_locked(table, from, descriptor);
+    }
     if (HX_LIKELY(error == HX_OK)) {
         set_entry(&table->entries[*descriptor], entry);
         note_used_locked(table, *descriptor);
+        if (from <= table->lowest_free) {
+            table->lowest_free = *descriptor + 1;
+        }
     }
     spinlock_release(&table->lock, state);
     return error;

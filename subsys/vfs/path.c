@@ -215,6 +215,30 @@ bool path_peek(const struct path_walk *walk, const char *path, unsigned flags,
     return has_arrived(found->vnode, rest, flags);
 }
 
+bool path_find_plainly(const struct path_walk *walk, const char *path, struct location *found)
+{
+    const char *rest = behind_slashes(path);
+    struct location here;
+    bool is_counted = false;
+    uint32_t mounts;
+
+    read_enter();
+    mounts = mounts_begin();
+    if (HX_LIKELY(*path != '\0') && HX_LIKELY(borrow_start(walk, *path == '/', &here))) {
+        rest = walk_unlocked(walk->who, rest, false, &here);
+        *found = has_arrived(here.vnode, rest, 0) ? here : (struct location){0};
+        is_counted = found->mount != NULL && location_try_get(found);
+    } else {
+        *found = (struct location){0};
+    }
+    read_leave();
+    if (HX_UNLIKELY(!is_counted || mounts_changed(mounts))) {
+        location_put(found); /* something has gone meanwhile, or more is to be done */
+        return false;
+    }
+    return true;
+}
+
 /* Go on from there; from the start if nowhere was reached. */
 static void begin(struct walker *walker, const struct path_walk *walk, const char *path,
                   const struct reached *reached, unsigned flags)

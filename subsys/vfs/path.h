@@ -97,6 +97,13 @@ HX_MUST_USE hx_err path_find(const struct path_walk *walk, const char *path, uns
 HX_MUST_USE bool path_peek(const struct path_walk *walk, const char *path, unsigned flags,
                            struct location *found);
 
+/*
+ * Find what a path names if no more than plain names lead there: with references, but no locks.
+ * false: path_find is to be asked.
+ */
+HX_MUST_USE bool path_find_plainly(const struct path_walk *walk, const char *path,
+                                   struct location *found);
+
 /* The last part of a path, and the directory it is in. */
 struct path_leaf {
     struct location directory;
