@@ -35,7 +35,6 @@
     X(69, msgsnd)                                                                                  \
     X(70, msgrcv)                                                                                  \
     X(71, msgctl)                                                                                  \
-    X(78, getdents)                                                                                \
     X(101, ptrace)                                                                                 \
     X(122, setfsuid)                                                                               \
     X(123, setfsgid)                                                                               \

@@ -34,6 +34,7 @@
     X(75, fdatasync, 1, "")                                                                        \
     X(76, truncate, 2, "")                                                                         \
     X(77, ftruncate, 2, "")                                                                        \
+    X(78, getdents, 3, "")                                                                         \
     X(79, getcwd, 2, "")                                                                           \
     X(80, chdir, 1, "")                                                                            \
     X(81, fchdir, 1, "")                                                                           \

@@ -824,9 +824,38 @@ static bool list_entry(const struct directory_entry *entry, void *argument)
     return true;
 }
 
+/* struct linux_dirent without its name and the type, which is the last byte. */
+struct old_entry_head {
+    uint64_t number;
+    uint64_t position;
+    uint16_t size;
+} HX_PACKED;
+
+#define OLD_ENTRY_NAME_OFFSET 18U
+_Static_assert(sizeof(struct old_entry_head) == OLD_ENTRY_NAME_OFFSET, "the kernel's ABI");
+
+static bool list_old_entry(const struct directory_entry *entry, void *argument)
+{
+    struct listing *listing = argument;
+    size_t size = (OLD_ENTRY_NAME_OFFSET + entry->length + 2 + 7) & ~(size_t)7;
+    const struct old_entry_head head = {entry->number, entry->position, (uint16_t)size};
+    char *to = listing->buffer + listing->used;
+
+    if (size > listing->size - listing->used) {
+        listing->is_too_small = listing->used == 0;
+        return false;
+    }
+    memset(to, 0, size);
+    memcpy(to, &head, sizeof(head));
+    memcpy(to + OLD_ENTRY_NAME_OFFSET, entry->name, entry->length);
+    to[size - 1] = (char)entry->type;
+    listing->used += size;
+    return true;
+}
+
 #define LISTING_MAX 32768U
 
-static int64_t list(struct file *file, uint64_t address, uint64_t size)
+static int64_t list(struct file *file, directory_emit emit, uint64_t address, uint64_t size)
 {
     struct listing listing = {.size = size < LISTING_MAX ? (size_t)size : LISTING_MAX};
     uint64_t before = file->offset;
@@ -836,7 +865,7 @@ static int64_t list(struct file *file, uint64_t address, uint64_t size)
     if (listing.buffer == NULL) {
         return linux_result(size == 0 ? HX_EINVAL : HX_ENOMEM);
     }
-    error = file_read_directory(file, list_entry, &listing);
+    error = file_read_directory(file, emit, &listing);
     if (error == HX_OK && listing.is_too_small) {
         error = HX_EINVAL;
     }
@@ -850,7 +879,8 @@ static int64_t list(struct file *file, uint64_t address, uint64_t size)
     return linux_count(error, listing.used);
 }
 
-int64_t linux_getdents64(uint64_t descriptor, uint64_t address, uint64_t size)
+static int64_t list_descriptor(uint64_t descriptor, directory_emit emit, uint64_t address,
+                               uint64_t size)
 {
     struct file *file = linux_file(descriptor);
     int64_t result;
@@ -858,7 +888,18 @@ int64_t linux_getdents64(uint64_t descriptor, uint64_t address, uint64_t size)
     if (file == NULL) {
         return linux_result(HX_EBADF);
     }
-    result = file_can_read(file) ? list(file, address, (uint32_t)size) : linux_result(HX_EBADF);
+    result =
+        file_can_read(file) ? list(file, emit, address, (uint32_t)size) : linux_result(HX_EBADF);
     file_put(file);
     return result;
+}
+
+int64_t linux_getdents64(uint64_t descriptor, uint64_t address, uint64_t size)
+{
+    return list_descriptor(descriptor, list_entry, address, size);
+}
+
+int64_t linux_getdents(uint64_t descriptor, uint64_t address, uint64_t size)
+{
+    return list_descriptor(descriptor, list_old_entry, address, size);
 }
