@@ -191,9 +191,9 @@ hx_err hal_user_clear(uintptr_t to, size_t size)
 /* A text that may not be followed to the end of size bytes: they are not all the user's. */
 HX_NOINLINE static hx_err copy_last_text(char *to, uintptr_t from, size_t size, size_t *length)
 {
-    unsigned stop = x86_copy_text_checked(to, from, user_part(from, size), length);
+    size_t part = user_part(from, size);
 
-    return stop == 0 ? HX_OK : HX_EFAULT;
+    return part > 0 && x86_copy_text_checked(to, from, part, length) == 0 ? HX_OK : HX_EFAULT;
 }
 
 hx_err hal_user_copy_text(char *to, uintptr_t from, size_t size, size_t *length)
