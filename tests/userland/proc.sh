@@ -5,4 +5,4 @@ cut -d' ' -f2,3 /proc/self/stat; [ "$(readlink /proc/self)" -gt 0 ] && echo self
 exec 3< /dev/null; readlink /proc/$$/fd/3; exec 3<&-; ls /proc/self/fd | head -n 3; [ -n "$(cut -d' ' -f1 /proc/uptime)" ] && echo uptime
 for f in meminfo stat uptime loadavg version cpuinfo mounts filesystems; do [ -s /proc/$f ] || [ -n "$(cat /proc/$f)" ] && echo $f; done
 grep -q MemFree: /proc/meminfo && echo memory; echo x > /proc/version; echo $?; cat /proc/nosuch; echo $?; ps > /dev/null; echo $?; ps | grep -c '[p]s$'
-sleep 5 & pidof sleep | grep -q $! && echo found; tr '\0' ' ' < /proc/$!/cmdline; echo; { kill $!; wait $!; } 2> /dev/null; echo $?; free > /dev/null; echo $?; uptime > /dev/null; echo $?
+sleep 5 & until grep -q sleep /proc/$!/comm; do :; done; pidof sleep | grep -q $! && echo found; tr '\0' ' ' < /proc/$!/cmdline; echo; { kill $!; wait $!; } 2> /dev/null; echo $?; free > /dev/null; echo $?; uptime > /dev/null; echo $?
