@@ -652,6 +652,7 @@ static void charge_body(void)
     CHECK(usage.used == 0);
 }
 
+/* SPEC: Q4 */
 static void the_owners_limit_binds_to_the_page(void **state)
 {
     (void)state;
