@@ -266,10 +266,16 @@ static int64_t tell_extended(const struct location *location, uint64_t address)
     return linux_result(hal_user_copy_out(address, &stat, sizeof(stat)));
 }
 
+/* Another thread may have closed it meanwhile. */
 static int64_t tell_nameless_extended(uint64_t descriptor, uint64_t address)
 {
     struct file *file = linux_file(descriptor);
-    const struct linux_statx stat = {
+    struct linux_statx stat;
+
+    if (file == NULL) {
+        return linux_result(HX_EBADF);
+    }
+    stat = (struct linux_statx){
         .mask = STATX_BASIC,
         .block_size = HAL_PAGE_SIZE,
         .links = 1,
@@ -277,10 +283,6 @@ static int64_t tell_nameless_extended(uint64_t descriptor, uint64_t address)
         .number = file_number(file),
         .system_minor = 1,
     };
-
-    if (file == NULL) {
-        return linux_result(HX_EBADF);
-    }
     file_put(file);
     return linux_result(hal_user_copy_out(address, &stat, sizeof(stat)));
 }
