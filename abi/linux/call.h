@@ -202,4 +202,9 @@ static inline uint64_t linux_device_from(uint64_t number)
     return major << 32 | minor;
 }
 
+struct process_usage;
+
+/* Write a struct rusage to the program; nothing to address 0.  Errors: HX_EFAULT. */
+HX_MUST_USE hx_err linux_tell_usage(uint64_t address, const struct process_usage *usage);
+
 #endif
