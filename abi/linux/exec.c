@@ -488,8 +488,7 @@ static hx_err build_space(struct execution *execution)
     return error;
 }
 
-/* --- past the point of no return
- * ------------------------------------------------------------------ */
+/* --- past the point of no return -------------------------------------------------------------- */
 
 static hx_err fill_memory(struct execution *execution)
 {
@@ -560,8 +559,7 @@ static hx_err commit(struct execution *execution)
     return HX_OK;
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static hx_err run(struct execution *execution, const struct linux_path *path,
                   struct location *location)

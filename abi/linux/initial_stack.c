@@ -53,8 +53,7 @@ static uintptr_t push(struct image *image, const void *from, size_t size)
     return image->base + image->start;
 }
 
-/* --- parts
- * ---------------------------------------------------------------------------------------- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 struct vector {
     uint64_t words[2 * AUXILIARY_MAX];
@@ -117,8 +116,7 @@ static void push_pointers(struct image *image, const struct exec_strings *string
     *to = 0;
 }
 
-/* --- the whole
- * -------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* So that the stack pointer comes out aligned: bytes that pointers and vector take, rounded up. */
 static size_t table_size(const struct exec_strings *strings, const struct vector *vector)

@@ -5,8 +5,7 @@
 #include <kern/cpu.h>
 #include <subsys/process/priority.h>
 
-/* --- limits and usage
- * ------------------------------------------------------------------------------- */
+/* --- limits and usage ------------------------------------------------------------------------- */
 
 /* One that has ended has neither files nor memory. */
 static void apply_limit_locked(struct process *process, unsigned number)
@@ -111,8 +110,7 @@ int64_t linux_getrusage(uint64_t whose, uint64_t address)
     return linux_result(linux_tell_usage(address, &usage));
 }
 
-/* --- scheduling
- * ----------------------------------------------------------------------------------- */
+/* --- scheduling ------------------------------------------------------------------------------- */
 
 int64_t linux_sched_yield(void)
 {

@@ -177,8 +177,7 @@ int64_t linux_mmap(uint64_t address, uint64_t size, uint64_t protection, uint64_
     return linux_count(error, mapped);
 }
 
-/* --- the rest
- * -------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 int64_t linux_munmap(uint64_t address, uint64_t size)
 {

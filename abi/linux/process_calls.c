@@ -8,8 +8,7 @@
 #include <kern/spare.h>
 #include <subsys/process/futex.h>
 
-/* --- new ones
- * -------------------------------------------------------------------------------------- */
+/* --- new ones --------------------------------------------------------------------------------- */
 
 static int64_t clone(const struct clone_request *request)
 {
@@ -85,8 +84,7 @@ int64_t linux_clone3(uint64_t address, uint64_t size)
     });
 }
 
-/* --- exec
- * ------------------------------------------------------------------------------------------ */
+/* --- exec ------------------------------------------------------------------------------------- */
 
 static hx_err exec_with(struct linux_path *path, uint64_t at_flags, uint64_t arguments,
                         uint64_t environment)
@@ -145,8 +143,7 @@ int64_t linux_execveat(uint64_t base, uint64_t address, uint64_t arguments, uint
     return exec_at((int64_t)base, address, arguments, environment, flags);
 }
 
-/* --- the end
- * --------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 int64_t linux_exit(uint64_t code)
 {
@@ -278,8 +275,7 @@ int64_t linux_waitid(uint64_t type, uint64_t id, uint64_t address, uint64_t opti
     return linux_restartable(error, 0);
 }
 
-/* --- names
- * ------------------------------------------------------------------------------------------ */
+/* --- names ------------------------------------------------------------------------------------ */
 
 enum linux_prctl {
     PR_SET_PDEATHSIG = 1,

@@ -6,8 +6,7 @@
 
 #define MASK_SIZE 8U
 
-/* --- sending
- * ----------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* What kill(2) finds on its way through many processes. */
 struct mass_send {
@@ -133,8 +132,7 @@ int64_t linux_tkill(uint64_t id, uint64_t number)
     return send_thread(0, id, number);
 }
 
-/* --- actions
- * ------------------------------------------------------------------------------------------- */
+/* --- actions ---------------------------------------------------------------------------------- */
 
 int64_t linux_rt_sigaction(uint64_t number, uint64_t address, uint64_t old_address, uint64_t size)
 {
@@ -207,8 +205,7 @@ int64_t linux_rt_sigpending(uint64_t address, uint64_t size)
                              : linux_result(hal_user_copy_out(address, &mask, sizeof(mask)));
 }
 
-/* --- waiting
- * ------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static int64_t wait_for_any(void)
 {
@@ -249,8 +246,7 @@ int64_t linux_rt_sigtimedwait(uint64_t address, uint64_t info_address, uint64_t 
     return linux_count(error, (size_t)info.number);
 }
 
-/* --- the alternate stack
- * --------------------------------------------------------------------------------- */
+/* --- the alternate stack ---------------------------------------------------------------------- */
 
 #define STACK_IN_USE   1
 #define STACK_DISABLED 2

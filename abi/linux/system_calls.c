@@ -13,8 +13,7 @@
 #include <subsys/process/system_name.h>
 #include <subsys/random/random.h>
 
-/* --- names
- * ------------------------------------------------------------------------------------------ */
+/* --- names ------------------------------------------------------------------------------------ */
 
 struct linux_uts {
     char system[SYSTEM_NAME_SIZE];
@@ -67,8 +66,7 @@ int64_t linux_setdomainname(uint64_t address, uint64_t size)
     return set_name(SYSTEM_DOMAIN, address, size);
 }
 
-/* --- numbers
- * ------------------------------------------------------------------------------------------ */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 struct linux_sysinfo {
     int64_t uptime;
@@ -105,8 +103,7 @@ int64_t linux_sysinfo(uint64_t address)
     return linux_result(hal_user_copy_out(address, &info, sizeof(info)));
 }
 
-/* --- random
- * -------------------------------------------------------------------------------------------- */
+/* --- random ----------------------------------------------------------------------------------- */
 
 #define RANDOM_FLAGS 7U
 #define CHUNK        256U
@@ -137,9 +134,7 @@ int64_t linux_getrandom(uint64_t address, uint64_t size, uint64_t flags)
     return done > 0 || size == 0 ? (int64_t)done : linux_result(error);
 }
 
-/* --- the log
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 enum linux_syslog { SYSLOG_READ_ALL = 3, SYSLOG_SIZE_BUFFER = 10 };
 
@@ -191,9 +186,7 @@ int64_t linux_syslog(uint64_t type, uint64_t address, uint64_t size)
     }
 }
 
-/* --- the end
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 #define REBOOT_MAGIC1    0xfee1deadU
 #define REBOOT_RESTART   0x01234567U

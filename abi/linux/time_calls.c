@@ -138,8 +138,7 @@ int64_t linux_time(uint64_t address)
     return error == HX_OK ? seconds : linux_result(error);
 }
 
-/* --- sleeping
- * ---------------------------------------------------------------------------------------- */
+/* --- sleeping --------------------------------------------------------------------------------- */
 
 static hx_err sleep_until(uint64_t deadline_ns)
 {

@@ -102,8 +102,7 @@ struct channel_options {
  */
 HX_MUST_USE hx_err channel_create(const struct channel_options *options, struct channel **channel);
 
-/* --- ends
- * ----------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 /* Another sender, for who holds one.  Context: any. */
 void channel_sender_get(struct channel *channel);
@@ -126,8 +125,7 @@ channel_handle channel_get_handle(const struct channel *channel);
  */
 HX_MUST_USE hx_err channel_sender_open(channel_handle handle, struct channel **channel);
 
-/* --- sending: for holders of a sender
- * --------------------------------------------------------------- */
+/* --- sending: for holders of a sender --------------------------------------------------------- */
 
 /* Copy one item in, now.  Context: any but nmi.  Errors: HX_EAGAIN full, HX_ECLOSED. */
 HX_MUST_USE hx_err channel_try_send(struct channel *channel, const void *item);
@@ -171,8 +169,7 @@ HX_MUST_USE hx_err channel_abort(struct channel *channel,
  */
 uint32_t channel_abort_owner(owner_tag owner);
 
-/* --- receiving: for the holder of the receiver, one thread at a time
- * ----------------------------------- */
+/* --- receiving: for the holder of the receiver, one thread at a time -------------------------- */
 
 /* Copy the oldest item out, now.  Context: any but nmi.  Errors: HX_EAGAIN empty, HX_ECLOSED. */
 HX_MUST_USE hx_err channel_try_receive(struct channel *channel, void *item);
@@ -187,16 +184,14 @@ HX_MUST_USE hx_err channel_receive(struct channel *channel, void *item, uint64_t
 /* Copy up to count items out, now; returns how many.  Context: any but nmi. */
 uint32_t channel_drain(struct channel *channel, void *items, uint32_t count);
 
-/* --- looking: a moment's truth for others than the receiver.  Context: any.
- * --------------------------- */
+/* --- looking: a moment's truth for others than the receiver.  Context: any. ------------------- */
 
 uint32_t channel_len(const struct channel *channel); /* with what is claimed */
 bool channel_is_empty(const struct channel *channel);
 uint32_t channel_capacity(const struct channel *channel);
 bool channel_is_closed(const struct channel *channel);
 
-/* --- the fast path
- * ------------------------------------------------------------------------------------ */
+/* --- the fast path ---------------------------------------------------------------------------- */
 
 /* What the first comparison did not settle; they do the whole thing. */
 HX_COLD hx_err channel_try_send_slow(struct channel *channel, const void *item);

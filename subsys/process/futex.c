@@ -427,8 +427,7 @@ hx_err futex_wake_operation(struct futex_word first, struct futex_word second, u
     return HX_OK;
 }
 
-/* --- robust lists (Documentation/locking/robust-futex-ABI in Linux)
- * ------------------------------- */
+/* --- robust lists (Documentation/locking/robust-futex-ABI in Linux) --------------------------- */
 
 #define ROBUST_LENGTH_MAX 2048U
 #define OWNER_MASK        0x3fffffffU

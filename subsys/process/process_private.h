@@ -83,8 +83,7 @@ void group_note_orphans_locked(struct process *process);
 /* The calling process's group; not under process_mutex. */
 bool process_is_in_orphaned_group(const struct process *process);
 
-/* --- ending (exit.c)
- * ------------------------------------------------------------------------------ */
+/* --- ending (exit.c) -------------------------------------------------------------------------- */
 
 /* Tell all other threads of the process to end.  Under process->lock. */
 void process_tell_threads_to_end_locked(struct process *process, const struct user_thread *except);

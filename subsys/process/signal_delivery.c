@@ -256,8 +256,7 @@ static bool act_on(struct hal_frame *frame, const struct hal_signal_info *info)
     return true;
 }
 
-/* --- on the way out
- * -------------------------------------------------------------------------------- */
+/* --- on the way out --------------------------------------------------------------------------- */
 
 /* All that is pending; each handler's frame lies on top of the one before. */
 static void act_on_all(struct hal_frame *frame)

@@ -183,8 +183,7 @@ static hx_err tiocoutq(struct terminal *terminal, const struct file *file, uintp
     return hal_user_copy_out(argument, &count, sizeof(count));
 }
 
-/* --- window, discipline
- * --------------------------------------------------------------------------- */
+/* --- window, discipline ----------------------------------------------------------------------- */
 
 static hx_err tiocgwinsz(struct terminal *terminal, const struct file *file, uintptr_t argument)
 {
@@ -224,8 +223,7 @@ static hx_err tiocgetd(struct terminal *terminal, const struct file *file, uintp
     return hal_user_copy_out(argument, &discipline, sizeof(discipline));
 }
 
-/* --- sessions
- * ------------------------------------------------------------------------------------- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 static hx_err tiocsctty(struct terminal *terminal, const struct file *file, uintptr_t argument)
 {
@@ -266,8 +264,7 @@ static hx_err tiocgsid(struct terminal *terminal, const struct file *file, uintp
     return error == HX_OK ? hal_user_copy_out(argument, &session, sizeof(session)) : error;
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------ */
+/* --- the table -------------------------------------------------------------------------------- */
 
 struct control {
     uint32_t request;

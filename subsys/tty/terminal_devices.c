@@ -31,8 +31,7 @@ static hx_err start(const char *name, void (*entry)(void *argument))
     return error;
 }
 
-/* --- the console
- * ---------------------------------------------------------------------------------- */
+/* --- the console ------------------------------------------------------------------------------ */
 
 static void feed(struct terminal *terminal, char byte)
 {
@@ -67,8 +66,7 @@ static hx_err open_first_line(struct file *file)
     return terminal_open(console_terminal, TERMINAL_ORDINARY, file);
 }
 
-/* --- the second serial line
- * ------------------------------------------------------------------------ */
+/* --- the second serial line ------------------------------------------------------------------- */
 
 static struct wait_queue serial_arrived = WAIT_QUEUE_INIT(serial_arrived, "serial line");
 
@@ -169,8 +167,7 @@ static hx_err init_serial(void)
     return error == HX_OK ? start("serial line", listen_to_serial) : error;
 }
 
-/* --- the table
- * -------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct device devices[] = {
     {.name = "console",

@@ -21,8 +21,7 @@ void terminal_signal_foreground(const struct terminal *terminal, unsigned number
     }
 }
 
-/* --- who is the caller
- * ---------------------------------------------------------------------------- */
+/* --- who is the caller ------------------------------------------------------------------------ */
 
 static struct session *session_of_caller(void)
 {
@@ -51,8 +50,7 @@ struct terminal *terminal_of_caller(void)
     return terminal;
 }
 
-/* --- background
- * ----------------------------------------------------------------------------------- */
+/* --- background ------------------------------------------------------------------------------- */
 
 /* The caller's group, 0 if nothing is to be asked of it: it is in the foreground, or the terminal
  * is not its own. */
@@ -97,8 +95,7 @@ hx_err terminal_check_job(struct terminal *terminal, unsigned number)
     return HX_EINTR;
 }
 
-/* --- getting one
- * ---------------------------------------------------------------------------------- */
+/* --- getting one ------------------------------------------------------------------------------ */
 
 static void take_locked(struct terminal *terminal)
 {
@@ -160,8 +157,7 @@ hx_err terminal_become_controlling(struct terminal *terminal, const struct file 
     return error;
 }
 
-/* --- losing it
- * ------------------------------------------------------------------------------------ */
+/* --- losing it -------------------------------------------------------------------------------- */
 
 /* The terminal that a session had, NULL; *foreground is its group. */
 static struct terminal *part(struct session *session, uint32_t *foreground)
@@ -216,8 +212,7 @@ hx_err terminal_give_up(struct terminal *terminal)
     return HX_OK;
 }
 
-/* --- asking and setting
- * --------------------------------------------------------------------------- */
+/* --- asking and setting ----------------------------------------------------------------------- */
 
 hx_err terminal_get_foreground(const struct terminal *terminal, uint32_t *group)
 {

@@ -18,8 +18,7 @@
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
-/* --- the end, in every context (SPEC X6)
- * ------------------------------------------------------------ */
+/* --- the end, in every context (SPEC X6) ------------------------------------------------------ */
 
 static void in_a_thread(void)
 {

@@ -24,8 +24,7 @@
 
 #include <cmocka.h>
 
-/* --- the processor
- * -------------------------------------------------------------------------------- */
+/* --- the processor ---------------------------------------------------------------------------- */
 
 static struct thread caller;
 static bool interrupts_off;
@@ -85,8 +84,7 @@ void thread_unpark(struct thread *thread)
     has_token = true;
 }
 
-/* --- the schedule
- * ----------------------------------------------------------------------------------- */
+/* --- the schedule ----------------------------------------------------------------------------- */
 
 struct event {
     uint64_t at_ns;
@@ -133,8 +131,7 @@ hx_err thread_park(uint64_t deadline_ns)
     return HX_OK;
 }
 
-/* --- memory
- * ----------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static unsigned allocations;
 static bool memory_is_out;
@@ -195,8 +192,7 @@ void poll_add(struct poll_table *table, struct wait_queue *queue)
     queues_polled++;
 }
 
-/* --- processes
- * -------------------------------------------------------------------------------------- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 /* Session 10: its leader's group 10, and group 11. Session 20: its leader's group 20. */
 static struct session sessions[2] = {{.id = 10}, {.id = 20}};
@@ -263,8 +259,7 @@ static void start_processes(void)
     run_as(LEADER);
 }
 
-/* --- a terminal and its device
- * -------------------------------------------------------------------- */
+/* --- a terminal and its device ---------------------------------------------------------------- */
 
 static char shown[1U << 16];
 static size_t shown_length;
@@ -340,8 +335,7 @@ HX_UNUSED static int destroy_terminal(void **state)
     return 0;
 }
 
-/* --- short words
- * ------------------------------------------------------------------------------------ */
+/* --- short words ------------------------------------------------------------------------------ */
 
 HX_UNUSED static void type(const char *text)
 {
