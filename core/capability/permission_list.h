@@ -22,6 +22,12 @@
 #define RESOURCE_TYPE_LIST(X)                                                                      \
     X(RESOURCE_TYPE_NONE, 0, "none", "no resource")                                                \
     X(RESOURCE_TYPE_MACHINE, 1, "machine", "0: power, reset, panic")                               \
-    X(RESOURCE_TYPE_SLOT, 2, "slot", "the slot's number")
+    X(RESOURCE_TYPE_SLOT, 2, "slot", "the slot's number")                                          \
+    X(RESOURCE_TYPE_PRIVILEGE, 3, "privilege", "an act kept from ordinary users")                  \
+    X(RESOURCE_TYPE_CONTROL, 4, "control", "a file of /helix")                                     \
+    X(RESOURCE_TYPE_DEVICE, 5, "device", "the device's number")                                    \
+    X(RESOURCE_TYPE_CALLS, 6, "calls", "a class of system calls")                                  \
+    X(RESOURCE_TYPE_MAILBOX, 7, "mailbox", "the mailbox's name, 0: every one")                     \
+    X(RESOURCE_TYPE_CHANNEL, 8, "channel", "the channel's name, 0: every one")
 
 #endif
