@@ -38,8 +38,6 @@
     X(101, ptrace)                                                                                 \
     X(122, setfsuid)                                                                               \
     X(123, setfsgid)                                                                               \
-    X(125, capget)                                                                                 \
-    X(126, capset)                                                                                 \
     X(134, uselib)                                                                                 \
     X(135, personality)                                                                            \
     X(136, ustat)                                                                                  \
@@ -52,11 +50,7 @@
     X(163, acct)                                                                                   \
     X(167, swapon)                                                                                 \
     X(168, swapoff)                                                                                \
-    X(172, iopl)                                                                                   \
-    X(173, ioperm)                                                                                 \
     X(174, create_module)                                                                          \
-    X(175, init_module)                                                                            \
-    X(176, delete_module)                                                                          \
     X(177, get_kernel_syms)                                                                        \
     X(178, query_module)                                                                           \
     X(179, quotactl)                                                                               \
@@ -134,7 +128,6 @@
     X(310, process_vm_readv)                                                                       \
     X(311, process_vm_writev)                                                                      \
     X(312, kcmp)                                                                                   \
-    X(313, finit_module)                                                                           \
     X(314, sched_setattr)                                                                          \
     X(315, sched_getattr)                                                                          \
     X(317, seccomp)                                                                                \

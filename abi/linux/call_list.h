@@ -150,6 +150,8 @@
     X(120, getresgid, 3, "")                                                                       \
     X(121, getpgid, 1, "")                                                                         \
     X(124, getsid, 1, "")                                                                          \
+    X(125, capget, 2, "privileges of docs/capabilities.md under Linux's numbers")                  \
+    X(126, capset, 2, "what is given up is gone for good; no ambient or inheritable sets")         \
     X(140, getpriority, 2, "")                                                                     \
     X(141, setpriority, 3, "")                                                                     \
     X(142, sched_setparam, 2, "one policy")                                                        \
@@ -162,6 +164,10 @@
     X(157, prctl, 5, "names, dumpable, death signal, subreaper, no_new_privs")                     \
     X(158, arch_prctl, 2, "FS only")                                                               \
     X(160, setrlimit, 2, "")                                                                       \
+    X(172, iopl, 1, "ENOSYS for who may")                                                          \
+    X(173, ioperm, 3, "ENOSYS for who may")                                                        \
+    X(175, init_module, 3, "ENOSYS for who may")                                                   \
+    X(176, delete_module, 2, "ENOSYS for who may")                                                 \
     X(186, gettid, 0, "")                                                                          \
     X(202, futex, 6, "no priority inheritance")                                                    \
     X(203, sched_setaffinity, 3, "the caller's own")                                               \
@@ -173,6 +179,7 @@
     X(274, get_robust_list, 3, "the caller's own")                                                 \
     X(302, prlimit64, 4, "")                                                                       \
     X(309, getcpu, 2, "")                                                                          \
+    X(313, finit_module, 3, "ENOSYS for who may")                                                  \
     X(322, execveat, 5, "2 MiB of arguments at most")                                              \
     X(435, clone3, 2, "no namespaces, CLONE_PIDFD, set_tid")
 

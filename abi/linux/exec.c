@@ -13,6 +13,7 @@
 #include <hal/user.h>
 #include <kern/heap.h>
 #include <kern/spare.h>
+#include <subsys/process/authority.h>
 #include <subsys/vm/memory_object.h>
 
 #define HEAD_SIZE        1024U            /* of the file, looked at to tell what it is */
@@ -511,22 +512,46 @@ static hx_err fill_memory(struct execution *execution)
     return HX_OK;
 }
 
-/* Set-user and set-group bits of the file. */
-static void take_identity(const struct vnode *vnode)
+/* Who the program will act as. */
+struct new_identity {
+    uint32_t user, group;
+    struct authority *authority; /* a reference; NULL: the same as before */
+};
+
+/* By the file's set-user and set-group bits. */
+static hx_err find_identity(const struct location *executable, struct new_identity *identity)
 {
     struct process *self = process_current();
+    const struct vnode *vnode = executable->vnode;
+    uint32_t mode = (executable->mount->flags & MOUNT_NO_SET_ID) == 0 && !self->gains_no_rights
+                        ? vnode->mode
+                        : 0;
+    bool sets_group = (mode & (MODE_SET_GROUP | 010)) == (MODE_SET_GROUP | 010);
+
+    identity->user = (mode & MODE_SET_USER) != 0 ? vnode->user : self->credentials.effective_user;
+    identity->group = sets_group ? vnode->group : self->credentials.effective_group;
+    identity->authority = NULL;
+    return identity->user != self->credentials.effective_user
+               ? authority_after(self, identity->user, &identity->authority)
+               : HX_OK;
+}
+
+/* What it was told to keep to itself, it may show again, unless it is another's program. */
+static void take_identity(const struct new_identity *identity)
+{
+    struct process *self = process_current();
+    struct credentials *who = &self->credentials;
+    struct authority *old = NULL;
 
     mutex_lock(&process_mutex);
-    if ((vnode->mode & MODE_SET_USER) != 0 && !self->gains_no_rights) {
-        self->credentials.effective_user = vnode->user;
+    who->effective_user = who->saved_user = identity->user;
+    who->effective_group = who->saved_group = identity->group;
+    self->is_dumpable = who->user == identity->user && who->group == identity->group;
+    if (identity->authority != NULL) {
+        old = authority_change_locked(self, identity->authority);
     }
-    if ((vnode->mode & (MODE_SET_GROUP | 010)) == (MODE_SET_GROUP | 010) &&
-        !self->gains_no_rights) {
-        self->credentials.effective_group = vnode->group;
-    }
-    self->credentials.saved_user = self->credentials.effective_user;
-    self->credentials.saved_group = self->credentials.effective_group;
     mutex_unlock(&process_mutex);
+    authority_put(old);
 }
 
 static const char *last_part(const char *path)
@@ -543,16 +568,21 @@ static const char *last_part(const char *path)
 static hx_err commit(struct execution *execution)
 {
     struct location executable = execution->file->location;
-    hx_err error;
+    struct new_identity identity;
+    hx_err error = find_identity(&executable, &identity);
 
+    if (error != HX_OK) {
+        return error;
+    }
     location_get(&executable);
     error = process_exec(execution->space, last_part(execution->name), &executable);
     if (error != HX_OK) {
         location_put(&executable);
+        authority_put(identity.authority);
         return error;
     }
     execution->space = NULL; /* the process's from now on */
-    take_identity(execution->file->location.vnode);
+    take_identity(&identity);
     if (fill_memory(execution) != HX_OK) {
         process_end(process_current()); /* on the way to user mode: what is held here goes first */
     }

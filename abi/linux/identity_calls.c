@@ -7,6 +7,8 @@
 #include <core/lifecycle/lifecycle.h>
 #include <hal/user.h>
 #include <kern/heap.h>
+#include <subsys/access/access.h>
+#include <subsys/process/authority.h>
 
 /* --- who one is ------------------------------------------------------------------------------- */
 
@@ -168,74 +170,110 @@ static bool is_one_of(const struct identities *ids, uint32_t id)
     return id == KEEP || id == *ids->real || id == *ids->effective || id == *ids->saved;
 }
 
-/* As setresuid: root sets anything, others exchange what they have. */
-static hx_err set_identities(struct identities ids, uint32_t real, uint32_t effective,
-                             uint32_t saved)
+/* Who may become anybody sets anything, others exchange what they have. */
+static hx_err change_locked(const struct identities *ids, uint32_t real, uint32_t effective,
+                            uint32_t saved)
 {
-    hx_err error = HX_OK;
+    if ((!is_one_of(ids, real) || !is_one_of(ids, effective) || !is_one_of(ids, saved)) &&
+        access_require_privilege(PRIVILEGE_IDENTITY) != HX_OK) {
+        return HX_EPERM;
+    }
+    if (effective != KEEP && effective != *ids->effective) {
+        process_current()->is_dumpable = false; /* prctl(2), PR_SET_DUMPABLE */
+    }
+    *ids->real = real != KEEP ? real : *ids->real;
+    *ids->effective = effective != KEEP ? effective : *ids->effective;
+    *ids->saved = saved != KEEP ? saved : *ids->saved;
+    return HX_OK;
+}
+
+/* As setresgid. */
+static hx_err set_groups(uint32_t real, uint32_t effective, uint32_t saved)
+{
+    struct identities ids = groups_of(process_current());
+    hx_err error;
 
     mutex_lock(&process_mutex);
-    if (!credentials_are_root(&process_current()->credentials) &&
-        (!is_one_of(&ids, real) || !is_one_of(&ids, effective) || !is_one_of(&ids, saved))) {
-        error = HX_EPERM;
-    } else {
-        *ids.real = real != KEEP ? real : *ids.real;
-        *ids.effective = effective != KEEP ? effective : *ids.effective;
-        *ids.saved = saved != KEEP ? saved : *ids.saved;
-    }
+    error = change_locked(&ids, real, effective, saved);
     mutex_unlock(&process_mutex);
     return error;
 }
 
-static int64_t set_one(struct identities ids, uint32_t id)
+/* As setresuid; the authority follows the effective user. */
+static hx_err set_users(uint32_t real, uint32_t effective, uint32_t saved)
 {
-    bool is_root = credentials_are_root(&process_current()->credentials);
+    struct process *self = process_current();
+    struct identities ids = users_of(self);
+    struct authority *authority;
+    hx_err error =
+        authority_after(self, effective != KEEP ? effective : *ids.effective, &authority);
 
-    if (id == KEEP) {
-        return linux_result(HX_EINVAL);
+    if (error != HX_OK) {
+        return error;
     }
-    return linux_result(set_identities(ids, is_root ? id : KEEP, id, is_root ? id : KEEP));
+    mutex_lock(&process_mutex);
+    error = change_locked(&ids, real, effective, saved);
+    if (error == HX_OK) {
+        authority = authority_change_locked(self, authority);
+    }
+    mutex_unlock(&process_mutex);
+    authority_put(authority);
+    return error;
+}
+
+/* setuid and setgid: who may become anybody sets all three. */
+static uint32_t others_of_one(uint32_t id)
+{
+    return access_has_privilege(PRIVILEGE_IDENTITY) ? id : KEEP;
 }
 
 int64_t linux_setuid(uint64_t user)
 {
-    return set_one(users_of(process_current()), (uint32_t)user);
+    uint32_t others = others_of_one((uint32_t)user);
+
+    return linux_result((uint32_t)user == KEEP ? HX_EINVAL
+                                               : set_users(others, (uint32_t)user, others));
 }
 
 int64_t linux_setgid(uint64_t group)
 {
-    return set_one(groups_of(process_current()), (uint32_t)group);
+    uint32_t others = others_of_one((uint32_t)group);
+
+    return linux_result((uint32_t)group == KEEP ? HX_EINVAL
+                                                : set_groups(others, (uint32_t)group, others));
 }
 
-static int64_t set_two(struct identities ids, uint32_t real, uint32_t effective)
+/* The saved id that setreuid and setregid set. */
+static uint32_t saved_of_two(struct identities ids, uint32_t real, uint32_t effective)
 {
-    uint32_t old_real = *ids.real;
     uint32_t next = effective != KEEP ? effective : *ids.effective;
-    uint32_t saved = real != KEEP || (effective != KEEP && effective != old_real) ? next : KEEP;
 
-    return linux_result(set_identities(ids, real, effective, saved));
+    return real != KEEP || (effective != KEEP && effective != *ids.real) ? next : KEEP;
 }
 
 int64_t linux_setreuid(uint64_t real, uint64_t effective)
 {
-    return set_two(users_of(process_current()), (uint32_t)real, (uint32_t)effective);
+    uint32_t saved = saved_of_two(users_of(process_current()), (uint32_t)real, (uint32_t)effective);
+
+    return linux_result(set_users((uint32_t)real, (uint32_t)effective, saved));
 }
 
 int64_t linux_setregid(uint64_t real, uint64_t effective)
 {
-    return set_two(groups_of(process_current()), (uint32_t)real, (uint32_t)effective);
+    uint32_t saved =
+        saved_of_two(groups_of(process_current()), (uint32_t)real, (uint32_t)effective);
+
+    return linux_result(set_groups((uint32_t)real, (uint32_t)effective, saved));
 }
 
 int64_t linux_setresuid(uint64_t real, uint64_t effective, uint64_t saved)
 {
-    return linux_result(set_identities(users_of(process_current()), (uint32_t)real,
-                                       (uint32_t)effective, (uint32_t)saved));
+    return linux_result(set_users((uint32_t)real, (uint32_t)effective, (uint32_t)saved));
 }
 
 int64_t linux_setresgid(uint64_t real, uint64_t effective, uint64_t saved)
 {
-    return linux_result(set_identities(groups_of(process_current()), (uint32_t)real,
-                                       (uint32_t)effective, (uint32_t)saved));
+    return linux_result(set_groups((uint32_t)real, (uint32_t)effective, (uint32_t)saved));
 }
 
 static int64_t tell_identities(struct identities ids, const uint64_t addresses[3])
@@ -279,10 +317,10 @@ int64_t linux_setgroups(uint64_t count, uint64_t address)
 {
     struct credentials *who = &process_current()->credentials;
     uint32_t groups[CREDENTIALS_GROUPS_MAX];
-    hx_err error;
+    hx_err error = access_require_privilege(PRIVILEGE_IDENTITY);
 
-    if (!credentials_are_root(who)) {
-        return linux_result(HX_EPERM);
+    if (error != HX_OK) {
+        return linux_result(error);
     }
     if (count > CREDENTIALS_GROUPS_MAX) {
         return linux_result(HX_EINVAL);

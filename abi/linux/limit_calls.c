@@ -3,6 +3,7 @@
 #include <abi/linux/calls.h>
 #include <hal/user.h>
 #include <kern/cpu.h>
+#include <subsys/access/access.h>
 #include <subsys/process/priority.h>
 
 /* --- limits and usage ------------------------------------------------------------------------- */
@@ -32,13 +33,28 @@ static hx_err change_limit_locked(struct process *process, unsigned number,
     if (wanted.soft > wanted.hard) {
         return HX_EINVAL;
     }
-    if ((wanted.hard > old->hard && !credentials_are_root(&process_current()->credentials)) ||
-        (number == LIMIT_FILES && wanted.hard > FILES_LIMIT_MAX)) {
+    if (number == LIMIT_FILES && wanted.hard > FILES_LIMIT_MAX) {
+        return HX_EPERM;
+    }
+    if (wanted.hard > old->hard && access_require_privilege(PRIVILEGE_LIMIT) != HX_OK) {
         return HX_EPERM;
     }
     process->limits[number] = wanted;
     apply_limit_locked(process, number);
     return HX_OK;
+}
+
+/* As prlimit(2): one's own, those of processes that are wholly one's own user's and group's. */
+static hx_err may_limit_locked(const struct process *process)
+{
+    const struct credentials *mine = &process_current()->credentials;
+    const struct credentials *its = &process->credentials;
+    bool is_mine = process == process_current() ||
+                   (mine->user == its->user && mine->user == its->effective_user &&
+                    mine->user == its->saved_user && mine->group == its->group &&
+                    mine->group == its->effective_group && mine->group == its->saved_group);
+
+    return is_mine ? HX_OK : access_require_privilege(PRIVILEGE_LIMIT);
 }
 
 /* wanted NULL: only *old is asked for. */
@@ -52,7 +68,7 @@ static hx_err exchange_limit(uint32_t id, uint64_t number, const struct process_
         return HX_ESRCH;
     }
     mutex_lock(&process_mutex);
-    error = process == process_current() ? HX_OK : signal_may_send_locked(process, 0);
+    error = may_limit_locked(process);
     if (error == HX_OK) {
         *old = process->limits[number];
         error = wanted != NULL ? change_limit_locked(process, (unsigned)number, *wanted) : HX_OK;

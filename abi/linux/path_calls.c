@@ -4,6 +4,7 @@
 #include <base/string.h>
 #include <hal/user.h>
 #include <kern/heap.h>
+#include <subsys/access/access.h>
 
 /* --- open ------------------------------------------------------------------------------------- */
 
@@ -98,12 +99,14 @@ int64_t linux_mknodat(uint64_t base, uint64_t address, uint64_t mode, uint64_t d
 {
     unsigned type = (unsigned)(mode >> 12 & 15);
     struct vnode_making making = making_of(type == 0 ? VNODE_FILE : (enum vnode_type)type, mode);
+    hx_err error;
 
     switch (making.type) {
     case VNODE_CHARACTER:
     case VNODE_BLOCK:
-        if (!credentials_are_root(&process_current()->credentials)) {
-            return linux_result(HX_EPERM);
+        error = access_require_privilege(PRIVILEGE_DEVICE);
+        if (error != HX_OK) {
+            return linux_result(error);
         }
         making.device = linux_device_from(device);
         return make_at(base, address, &making);
@@ -396,8 +399,8 @@ int64_t linux_chroot(uint64_t address)
         return linux_result(error);
     }
     error = may_enter(&place);
-    if (error == HX_OK && !credentials_are_root(&process_current()->credentials)) {
-        error = HX_EPERM;
+    if (error == HX_OK) {
+        error = access_require_privilege(PRIVILEGE_CHROOT);
     }
     if (error == HX_OK) {
         path_context_set_root(process_current()->paths, place);
@@ -489,10 +492,10 @@ int64_t linux_mount(uint64_t source, uint64_t target, uint64_t type, uint64_t fl
 {
     struct mounting *mounting;
     int64_t result;
-    hx_err error;
+    hx_err error = access_require_privilege(PRIVILEGE_MOUNT);
 
-    if (!credentials_are_root(&process_current()->credentials)) {
-        return linux_result(HX_EPERM);
+    if (error != HX_OK) {
+        return linux_result(error);
     }
     mounting = heap_allocate(sizeof(*mounting), OWNER_CORE);
     if (mounting == NULL) {
@@ -510,10 +513,10 @@ int64_t linux_umount2(uint64_t address, uint64_t flags)
     const uint64_t no_follow = 8; /* UMOUNT_NOFOLLOW */
     const uint64_t known = 1 | detach | no_follow;
     struct location target;
-    hx_err error;
+    hx_err error = access_require_privilege(PRIVILEGE_MOUNT);
 
-    if (!credentials_are_root(&process_current()->credentials)) {
-        return linux_result(HX_EPERM);
+    if (error != HX_OK) {
+        return linux_result(error);
     }
     if ((flags & ~known) != 0) {
         return linux_result(HX_EINVAL);

@@ -9,6 +9,7 @@
 #include <hal/memory.h>
 #include <hal/user.h>
 #include <kern/frames.h>
+#include <subsys/access/access.h>
 #include <subsys/process/load_average.h>
 #include <subsys/process/system_name.h>
 #include <subsys/random/random.h>
@@ -41,15 +42,14 @@ int64_t linux_uname(uint64_t address)
 static int64_t set_name(enum system_name which, uint64_t address, uint64_t size)
 {
     char text[SYSTEM_NAME_SIZE] = {0};
-    hx_err error;
+    hx_err error = access_require_privilege(PRIVILEGE_NAME);
 
-    if (!credentials_are_root(&process_current()->credentials)) {
-        return linux_result(HX_EPERM);
+    if (error == HX_OK && size >= SYSTEM_NAME_SIZE) {
+        error = HX_EINVAL;
     }
-    if (size >= SYSTEM_NAME_SIZE) {
-        return linux_result(HX_EINVAL);
+    if (error == HX_OK) {
+        error = hal_user_copy_in(text, address, (size_t)size);
     }
-    error = hal_user_copy_in(text, address, (size_t)size);
     if (error == HX_OK) {
         system_name_set(which, text);
     }
@@ -182,7 +182,8 @@ int64_t linux_syslog(uint64_t type, uint64_t address, uint64_t size)
     case SYSLOG_SIZE_BUFFER:
         return (int64_t)LOG_RING_RECORDS * LOG_RECORD_SIZE;
     default:
-        return type <= 9 ? 0 : linux_result(HX_EINVAL);
+        return type <= 9 ? linux_result(access_require_privilege(PRIVILEGE_LOG))
+                         : linux_result(HX_EINVAL);
     }
 }
 
@@ -202,8 +203,10 @@ static bool is_magic(uint32_t magic)
 
 int64_t linux_reboot(uint64_t magic1, uint64_t magic2, uint64_t command)
 {
-    if (!credentials_are_root(&process_current()->credentials)) {
-        return linux_result(HX_EPERM);
+    hx_err error = access_require_privilege(PRIVILEGE_POWER);
+
+    if (error != HX_OK) {
+        return linux_result(error);
     }
     if ((uint32_t)magic1 != REBOOT_MAGIC1 || !is_magic((uint32_t)magic2)) {
         return linux_result(HX_EINVAL);

@@ -3,6 +3,7 @@
 #include <abi/linux/calls.h>
 #include <hal/clock.h>
 #include <hal/user.h>
+#include <subsys/access/access.h>
 #include <subsys/process/interval.h>
 #include <subsys/time/wall_clock.h>
 
@@ -78,11 +79,12 @@ int64_t linux_clock_getres(uint64_t clock, uint64_t address)
 
 static hx_err set_clock(uint64_t ns)
 {
-    if (!credentials_are_root(&process_current()->credentials)) {
-        return HX_EPERM;
+    hx_err error = access_require_privilege(PRIVILEGE_CLOCK);
+
+    if (error == HX_OK) {
+        wall_clock_set(ns);
     }
-    wall_clock_set(ns);
-    return HX_OK;
+    return error;
 }
 
 int64_t linux_clock_settime(uint64_t clock, uint64_t address)

@@ -221,8 +221,12 @@ HX_MUST_USE hx_err capability_describe(capability_handle handle, struct capabili
 HX_MUST_USE hx_err capability_next(uint32_t *position, resource_id resource,
                                    struct capability_record *record);
 
-/* "read control delegate", "bit 40" for others, cut to size; PERMISSION_HELD is left out. */
+/* "read,control,delegate", "bit40" for others, "-" for none, cut to size; PERMISSION_HELD is left
+ * out.  Context: any. */
 void capability_rights_text(uint64_t rights, char *buffer, size_t size);
+
+/* Rights of such a text of so many bytes.  Context: any.  Errors: HX_EINVAL an unknown word. */
+HX_MUST_USE hx_err capability_rights_parse(const char *text, size_t length, uint64_t *rights);
 
 /* "slot", "?" for a type that is not in the list. */
 const char *resource_type_name(enum resource_type type);

@@ -1,5 +1,6 @@
 /* Who holds what, and through whom; and numbers. */
 #include <base/format.h>
+#include <base/memory.h>
 #include <base/string.h>
 #include <core/capability/broker.h>
 #include <core/capability/grant_store.h>
@@ -120,18 +121,59 @@ static const char *right_name(unsigned bit)
 
 void capability_rights_text(uint64_t rights, char *buffer, size_t size)
 {
+    const char *separator = "";
     size_t used = 0;
 
-    (void)format_text(buffer, size, "%s", "");
     rights &= ~(uint64_t)PERMISSION_HELD;
+    (void)format_text(buffer, size, "-");
     for (; rights != 0 && used < size; rights &= rights - 1) {
         unsigned bit = (unsigned)__builtin_ctzll(rights);
-        const char *space = used > 0 ? " " : "";
         const char *name = right_name(bit);
 
-        used += name != NULL ? format_text(buffer + used, size - used, "%s%s", space, name)
-                             : format_text(buffer + used, size - used, "%sbit %u", space, bit);
+        used += name != NULL ? format_text(buffer + used, size - used, "%s%s", separator, name)
+                             : format_text(buffer + used, size - used, "%sbit%u", separator, bit);
+        separator = ",";
     }
+}
+
+static bool is_word(const char *text, size_t length, const char *word)
+{
+    return word != NULL && string_length(word) == length && memcmp(text, word, length) == 0;
+}
+
+/* A right's name, or bit1 to bit63. */
+static bool parse_right(const char *text, size_t length, uint64_t *rights)
+{
+    uint64_t bit = 1;
+
+    while (bit < 64 && !is_word(text, length, right_name((unsigned)bit))) {
+        bit++;
+    }
+    if (bit == 64 && (length <= 3 || memcmp(text, "bit", 3) != 0 ||
+                      string_to_u64(text + 3, length - 3, &bit) != HX_OK || bit == 0 || bit > 63)) {
+        return false;
+    }
+    *rights |= 1ULL << bit;
+    return true;
+}
+
+hx_err capability_rights_parse(const char *text, size_t length, uint64_t *rights)
+{
+    uint64_t found = 0;
+
+    for (size_t start = 0; start <= length;) {
+        size_t end = start;
+
+        while (end < length && text[end] != ',') {
+            end++;
+        }
+        if (!parse_right(text + start, end - start, &found)) {
+            return HX_EINVAL;
+        }
+        start = end + 1;
+    }
+    *rights = found;
+    return HX_OK;
 }
 
 /* --- numbers --------------------------------------------------------------------------------- */

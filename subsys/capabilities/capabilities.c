@@ -2,6 +2,7 @@
 #include <core/capability/capability.h>
 #include <core/component/component.h>
 #include <core/debug/log.h>
+#include <subsys/access/access.h>
 #include <subsys/capabilities/capabilities.h>
 
 #define RIGHTS_TEXT 64U
@@ -12,13 +13,14 @@ static void print_record(const struct capability_record *record)
 {
     char holder[SUBJECT_NAME_MAX];
     char through[SUBJECT_NAME_MAX];
+    char resource[RESOURCE_TEXT_SIZE];
     char rights[RIGHTS_TEXT];
 
     capability_subject_name(record->subject, holder);
     capability_subject_name(record->through, through);
+    resource_text(record->resource, resource);
     capability_rights_text(record->rights, rights, sizeof(rights));
-    kprintln("%s %llu: %s: %s, through %s", resource_type_name(resource_type_of(record->resource)),
-             (unsigned long long)resource_number_of(record->resource), holder, rights, through);
+    kprintln("%s: %s: %s, through %s", resource, holder, rights, through);
 }
 
 void capabilities_report(void)
@@ -66,7 +68,10 @@ static hx_err init(const struct boot_configuration *config)
     if (error != HX_OK) {
         return error;
     }
-    error = component_register(&capabilities_component);
+    error = access_init();
+    if (error == HX_OK) {
+        error = component_register(&capabilities_component);
+    }
     if (error != HX_OK) {
         capability_fini();
     }

@@ -10,6 +10,7 @@
 #include <core/ipc/event_bus.h>
 #include <hal/clock.h>
 #include <kern/mutex.h>
+#include <subsys/access/access.h>
 #include <subsys/modules/modules.h>
 
 #define DRAIN_LIMIT_NS (1000 * HAL_NS_PER_MS)
@@ -108,6 +109,33 @@ resource_id modules_slot_resource(const struct slot *slot)
     return resource_make(RESOURCE_TYPE_SLOT, slot_index(slot));
 }
 
+static hx_err find_slot(const char *name, uint64_t *number)
+{
+    struct slot *slot = slot_find(name);
+
+    if (slot == NULL) {
+        return HX_ENOENT;
+    }
+    *number = slot_index(slot);
+    return HX_OK;
+}
+
+static bool name_slot(uint64_t number, char name[RESOURCE_NAME_SIZE])
+{
+    const struct slot *slot = slot_at((size_t)number);
+
+    return slot != NULL && string_copy(name, RESOURCE_NAME_SIZE, slot->name);
+}
+
+static bool next_slot(uint64_t from, uint64_t *number)
+{
+    *number = from;
+    return slot_at((size_t)from) != NULL;
+}
+
+static const struct resource_names names_of_slots = {
+    .type = RESOURCE_TYPE_SLOT, .find = find_slot, .name = name_slot, .next = next_slot};
+
 hx_err modules_reload(subject_id subject, struct slot *slot, enum hal_gate_backend backend)
 {
     hx_err error;
@@ -189,6 +217,9 @@ static hx_err init(const struct boot_configuration *config)
 
     (void)config;
     mutex_init(&reload_lock, "module reload");
+    if (error == HX_OK) {
+        error = resource_names_register(&names_of_slots);
+    }
     for (size_t i = 0; i < HX_ARRAY_SIZE(slot_names) && error == HX_OK; i++) {
         struct slot *slot;
 

@@ -14,6 +14,7 @@
 #include <hal/clock.h>
 #include <kern/heap.h>
 #include <kern/thread.h>
+#include <subsys/access/access.h>
 #include <subsys/capabilities/capabilities.h>
 #include <subsys/console/console_subsystem.h>
 #include <subsys/ipc/ipc.h>
@@ -158,6 +159,28 @@ subject_id monitor_subject(void)
 {
     return atomic_load_explicit(&console, memory_order_relaxed);
 }
+
+static hx_err find_machine(const char *name, uint64_t *number)
+{
+    *number = 0;
+    return string_equal(name, "whole") ? HX_OK : HX_ENOENT;
+}
+
+static bool name_machine(uint64_t number, char name[RESOURCE_NAME_SIZE])
+{
+    return number == 0 && string_copy(name, RESOURCE_NAME_SIZE, "whole");
+}
+
+static bool next_machine(uint64_t from, uint64_t *number)
+{
+    *number = 0;
+    return from == 0;
+}
+
+static const struct resource_names machine_names = {.type = RESOURCE_TYPE_MACHINE,
+                                                    .find = find_machine,
+                                                    .name = name_machine,
+                                                    .next = next_machine};
 
 static resource_id machine(void)
 {
@@ -365,9 +388,12 @@ static hx_err make_listener(void)
 
 static hx_err init(const struct boot_configuration *config)
 {
-    hx_err error = admit_console();
+    hx_err error = resource_names_register(&machine_names);
 
     (void)config;
+    if (error == HX_OK) {
+        error = admit_console();
+    }
     if (error == HX_OK) {
         error = make_listener();
     }

@@ -4,6 +4,7 @@
 #include <base/string.h>
 #include <hal/user.h>
 #include <kern/heap.h>
+#include <subsys/process/authority.h>
 #include <subsys/process/id_table.h>
 #include <subsys/process/process_private.h>
 
@@ -182,6 +183,7 @@ static void inherit_rest(struct process *child, const struct clone_request *requ
     struct process *self = process_current();
 
     mutex_lock(&process_mutex);
+    (void)!authority_change_locked(child, authority_get(self->authority));
     child->credentials = self->credentials;
     memcpy(child->limits, self->limits, sizeof(child->limits));
     child->executable = self->executable;

@@ -1,3 +1,4 @@
+#include <subsys/access/access.h>
 #include <subsys/process/priority.h>
 #include <subsys/process/process_private.h>
 
@@ -93,8 +94,8 @@ static bool may_be_as_bold(int nice)
 {
     const struct process *self = process_current();
 
-    return credentials_are_root(&self->credentials) ||
-           (uint64_t)(THREAD_NICE_MOST + 1 - nice) <= self->limits[LIMIT_NICE].soft;
+    return (uint64_t)(THREAD_NICE_MOST + 1 - nice) <= self->limits[LIMIT_NICE].soft ||
+           access_require_privilege(PRIVILEGE_PRIORITY) == HX_OK;
 }
 
 static hx_err change(const struct user_thread *thread, int *nice)
@@ -102,8 +103,8 @@ static hx_err change(const struct user_thread *thread, int *nice)
     const struct credentials *mine = &process_current()->credentials;
     const struct credentials *its = &thread->process->credentials;
 
-    if (!credentials_are_root(mine) && mine->effective_user != its->user &&
-        mine->effective_user != its->effective_user) {
+    if (mine->effective_user != its->user && mine->effective_user != its->effective_user &&
+        access_require_privilege(PRIVILEGE_PRIORITY) != HX_OK) {
         return HX_EPERM;
     }
     if (*nice < thread_nice(thread->thread) && !may_be_as_bold(*nice)) {

@@ -2,12 +2,13 @@
 #include <base/assert.h>
 #include <base/memory.h>
 #include <base/string.h>
-#include <core/capability/capability.h>
+#include <core/debug/log.h>
 #include <core/resource/owner.h>
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
 #include <hal/user.h>
 #include <kern/heap.h>
+#include <subsys/process/authority.h>
 #include <subsys/process/futex.h>
 #include <subsys/process/id_table.h>
 #include <subsys/process/process_private.h>
@@ -55,9 +56,6 @@ hx_err process_allocate(const char name[PROCESS_NAME_MAX], struct process **proc
         return error == HX_ENOSPC ? HX_EAGAIN : error;
     }
     error = resources_limit_process(made->owner);
-    if (error == HX_OK) {
-        error = capability_subject_create(name, &made->subject);
-    }
     if (error != HX_OK) {
         (void)!resource_owner_close(made->owner, NULL);
         heap_free(made);
@@ -71,7 +69,7 @@ hx_err process_allocate(const char name[PROCESS_NAME_MAX], struct process **proc
 void process_free(struct process *process)
 {
     signal_pending_fini(&process->signals.pending);
-    (void)!capability_subject_destroy(process->subject);
+    authority_put(process->authority);
     (void)!resource_owner_close(process->owner, NULL);
     heap_free(process);
 }
@@ -202,14 +200,43 @@ static hx_err enter_first_locked(struct process *process)
     return error;
 }
 
-hx_err process_create_first(struct process **process)
+/* The authority of user 0, with all that the kernel delegates. */
+static hx_err make_first_authority(struct authority **authority)
+{
+    hx_err error = authority_of_user(0, authority);
+
+    if (error == HX_OK) {
+        error = authority_grant_all(*authority);
+        authority_keep(*authority);
+    }
+    if (error != HX_OK) {
+        kerror("init: not everything could be delegated: %s", hx_error_text(error));
+    }
+    return error;
+}
+
+static hx_err allocate_first(struct process **process)
 {
     static const char name[PROCESS_NAME_MAX] = "init";
+    struct authority *authority;
+    hx_err error = make_first_authority(&authority);
+
+    if (error == HX_OK) {
+        error = process_allocate(name, process);
+    }
+    if (error == HX_OK) {
+        authority_put(authority_change_locked(*process, authority));
+    }
+    return error;
+}
+
+hx_err process_create_first(struct process **process)
+{
     hx_err error = HX_EEXIST;
 
     mutex_lock(&process_mutex);
     if (first == NULL) {
-        error = process_allocate(name, process);
+        error = allocate_first(process);
     }
     if (error == HX_OK) {
         error = enter_first_locked(*process);
@@ -386,7 +413,7 @@ void process_usage(struct process *process, struct process_usage *usage)
 
 static uint64_t subject_of(const struct process *process)
 {
-    return process->subject;
+    return atomic_load_explicit(&process->subject, memory_order_relaxed);
 }
 
 static struct address_space *current_space(void)
@@ -404,6 +431,7 @@ hx_err process_init(void)
     wait_queue_init(&first_ended, "process 1");
     futex_init();
     limits_init();
+    authority_init();
     syscall_set_subject_source(subject_of);
     error = address_space_init(current_space);
     return error == HX_OK ? signal_init() : error;

@@ -10,8 +10,8 @@
  * - A process that ends becomes a zombie until its parent has waited for it (or ignores SIGCHLD);
  * its children are process 1's then. What it held (memory, files) is gone before the parent is
  * told.
- * - Every process has an owner at the ResourceBroker and a subject at the CapabilityBroker; both
- * end with it, and its ledger is zero then.
+ * - Every process has an owner at the ResourceBroker, which ends with it, and its ledger is zero
+ *   then; and a subject at the CapabilityBroker, shared with others of its user (authority.h).
  * - The calling process is process_current(); NULL in a kernel thread.
  */
 #ifndef SUBSYS_PROCESS_PROCESS_H
@@ -35,6 +35,7 @@
 #include <subsys/vfs/path.h>
 #include <subsys/vm/address_space.h>
 
+struct authority;
 struct interval_timers;
 struct terminal; /* subsys/tty */
 
@@ -89,7 +90,8 @@ struct process_usage {
 struct process {
     uint32_t id;                                  /* I */
     owner_tag owner;                              /* I */
-    uint64_t subject;                             /* I  of core/capability */
+    _Atomic uint64_t subject;                     /* A  of core/capability: authority's */
+    struct authority *authority;                  /* M  a reference */
     struct process *parent;                       /* M  NULL: process 1 */
     _Atomic uint32_t parent_id;                   /* A  0: process 1; who asks has no M */
     struct list children;                         /* M  by sibling */

@@ -1,6 +1,7 @@
 /* Sending signals, and what a thread says about its own. */
 #include <base/memory.h>
 #include <kern/heap.h>
+#include <subsys/access/access.h>
 #include <subsys/process/id_table.h>
 #include <subsys/process/process_private.h>
 #include <subsys/process/signal_file.h>
@@ -56,12 +57,12 @@ hx_err signal_may_send_locked(const struct process *to, unsigned number)
 {
     const struct process *self = process_current();
     const struct credentials *mine = &self->credentials;
-    bool may = credentials_are_root(mine) || mine->effective_user == to->credentials.user ||
+    bool may = mine->effective_user == to->credentials.user ||
                mine->effective_user == to->credentials.saved_user ||
                mine->user == to->credentials.user || mine->user == to->credentials.saved_user;
 
     may |= number == SIGNAL_CONTINUE && self->group->session == to->group->session;
-    return may ? HX_OK : HX_EPERM;
+    return may ? HX_OK : access_require_privilege(PRIVILEGE_SIGNAL);
 }
 
 /* --- stopping and continuing -------------------------------------------------------------------

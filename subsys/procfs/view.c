@@ -1,5 +1,6 @@
 /* What is known of a process: copied under its locks. */
 #include <base/string.h>
+#include <subsys/access/access.h>
 #include <subsys/process/process.h>
 #include <subsys/procfs/procfs_private.h>
 #include <subsys/tty/terminal.h>
@@ -207,9 +208,10 @@ static bool may_look_locked(const struct process *who, const struct process *at)
     uint32_t user = who->credentials.effective_user;
     const struct credentials *of = &at->credentials;
 
-    return who == at || user == 0 ||
+    return who == at ||
            (at->is_dumpable && user == of->user && user == of->effective_user &&
-            user == of->saved_user);
+            user == of->saved_user) ||
+           access_require_privilege(PRIVILEGE_INSPECT) == HX_OK;
 }
 
 hx_err procfs_guard(const struct pseudo_node *node)

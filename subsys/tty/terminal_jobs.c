@@ -2,6 +2,7 @@
  * Terminals and processes: controlling terminals, foreground groups, who may read and write.
  * A session's terminal and a terminal's session point at each other, both under process_mutex.
  */
+#include <subsys/access/access.h>
 #include <subsys/process/id_table.h>
 #include <subsys/process/process.h>
 #include <subsys/process/terminal_link.h>
@@ -123,8 +124,6 @@ void terminal_adopt_at_open(struct terminal *terminal, const struct file *file)
 
 static hx_err become_locked(struct terminal *terminal, const struct file *file, bool steals)
 {
-    bool is_root = credentials_are_root(&process_current()->credentials);
-
     if (leads_session() && terminal->session == session_of_caller()) {
         return HX_OK;
     }
@@ -132,12 +131,12 @@ static hx_err become_locked(struct terminal *terminal, const struct file *file, 
         return HX_EPERM;
     }
     if (terminal->session != NULL) {
-        if (!steals || !is_root) {
+        if (!steals || access_require_privilege(PRIVILEGE_TERMINAL) != HX_OK) {
             return HX_EPERM;
         }
         terminal->session->terminal = NULL;
     }
-    if (!file_can_read(file) && !is_root) {
+    if (!file_can_read(file) && access_require_privilege(PRIVILEGE_TERMINAL) != HX_OK) {
         return HX_EPERM;
     }
     take_locked(terminal);

@@ -6,7 +6,8 @@ PAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs/capabilitie
 
 
 # SPEC: A7
-def test_the_key_a_shows_every_grant_as_the_page_says(boot):
-    report, = re.findall(r"```\n(\d+ grants.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def test_the_key_a_shows_the_grants_of_the_page(boot):
+    report, = re.findall(r"```\n([^`]*through kernel\n)```", PAGE.read_text(encoding="utf-8"))
+    lines = [".*?" if line == "…" else re.escape(line) + r"\r+\n" for line in report.splitlines()]
     guest = boot().until_running()
-    guest.ask("a", r"\r+\n".join(re.escape(line) for line in report.splitlines()) + "\r")
+    guest.ask("a", "".join(lines))

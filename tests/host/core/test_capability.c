@@ -855,15 +855,37 @@ static void rights_have_names(void **state)
     (void)state;
     capability_rights_text(PERMISSION_HELD | READ | CONTROL | DELEGATE | 1ULL << 40, text,
                            sizeof text);
-    assert_string_equal(text, "read control delegate bit 40");
+    assert_string_equal(text, "read,control,delegate,bit40");
     capability_rights_text(PERMISSION_HELD, text, sizeof text);
-    assert_string_equal(text, "");
+    assert_string_equal(text, "-");
     capability_rights_text(UINT64_MAX, text, 8);
-    assert_string_equal(text, "read wr");
+    assert_string_equal(text, "read,wr");
     capability_rights_text(UINT64_MAX, text, 1);
     assert_string_equal(text, "");
     assert_string_equal(resource_type_name(RESOURCE_TYPE_SLOT), "slot");
     assert_string_equal(resource_type_name((enum resource_type)200), "?");
+}
+
+static hx_err parse(const char *text, uint64_t *rights)
+{
+    return capability_rights_parse(text, strlen(text), rights);
+}
+
+static void names_are_rights(void **state)
+{
+    static const char *const wrong[] = {"",     ",",      "read,", "reed",  "rea",
+                                        "bit",  "bit0",   "bit64", "bit-1", "read write",
+                                        "READ", "readd,", ",read"};
+    uint64_t rights = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CHECK(parse(wrong[i], &rights) == HX_EINVAL);
+        CHECK(rights == 7);
+    }
+    CHECK(parse("read,control,delegate,bit40", &rights) == HX_OK);
+    CHECK(rights == (READ | CONTROL | DELEGATE | 1ULL << 40));
+    CHECK(parse("bit1", &rights) == HX_OK && rights == READ);
 }
 
 int main(void)
@@ -884,6 +906,7 @@ int main(void)
         cmocka_unit_test(a_failed_allocation_leaves_everything_as_it_was),
         cmocka_unit_test(revocation_needs_no_memory),
         cmocka_unit_test(rights_have_names),
+        cmocka_unit_test(names_are_rights),
     };
 
     is_soak = getenv("HELIX_SOAK") != NULL;
