@@ -3,7 +3,7 @@
 # Debian's, unmodified; it has to be the static one.
 BUSYBOX ?= /bin/busybox
 
-INITRD_FOLDERS := bin/ dev/ etc/ etc/init.d/ helix/ lib/ lib/modules/ proc/ root/>0700 run/ sbin/ sys/ \
+INITRD_FOLDERS := bin/ dev/ etc/ etc/init.d/ helix/ home/ home/guest/>0755 lib/ lib/modules/ proc/ root/>0700 run/ sbin/ sys/ \
     tmp/>1777 usr/ usr/bin/ usr/sbin/
 
 # Process 1 is busybox under the name of init.

@@ -5,6 +5,7 @@
 #include <hal/memory.h>
 #include <subsys/devices/memory_devices.h>
 #include <subsys/files/files.h>
+#include <subsys/helixfs/helixfs.h>
 #include <subsys/procfs/procfs.h>
 #include <subsys/sysfs/sysfs.h>
 #include <subsys/tmpfs/tmpfs.h>
@@ -17,7 +18,7 @@ static const struct credentials superuser;
 static const struct {
     const char *directory;
     const char *type;
-} mounts[] = {{"/dev", "devtmpfs"}, {"/proc", "proc"}, {"/sys", "sysfs"}};
+} mounts[] = {{"/dev", "devtmpfs"}, {"/proc", "proc"}, {"/sys", "sysfs"}, {"/helix", "helixfs"}};
 
 static hx_err mount_at(const struct path_walk *walk, const char *directory, const char *type)
 {
@@ -96,6 +97,9 @@ static hx_err init(const struct boot_configuration *config)
         error = procfs_init();
     }
     if (error == HX_OK) {
+        error = helixfs_init();
+    }
+    if (error == HX_OK) {
         error = memory_devices_init();
     }
     if (error == HX_OK) {
@@ -113,7 +117,8 @@ static hx_err shutdown(void)
     return component_unregister(&files_component);
 }
 
-static const char *const dependencies[] = {"memory", "time", "random", "terminals", NULL};
+static const char *const dependencies[] = {"memory", "time", "random", "terminals",
+                                           "modules", NULL};
 
 const struct subsystem files_subsystem = {
     .name = "files",

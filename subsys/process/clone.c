@@ -6,6 +6,7 @@
 #include <kern/heap.h>
 #include <subsys/process/authority.h>
 #include <subsys/process/id_table.h>
+#include <subsys/process/process_event.h>
 #include <subsys/process/process_private.h>
 
 static _Atomic uint64_t forks;
@@ -339,6 +340,7 @@ static hx_err clone_process(const struct clone_request *request, uint32_t *id)
     *id = child->id;
     atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
     tell_ids(request, *id);
+    process_event_publish(PROCESS_STARTED, child);
     if (waits) {
         wait_queue_init(&vfork_queue, "vfork");
         mutex_lock(&process_mutex);

@@ -3,6 +3,7 @@
 #include <base/string.h>
 #include <hal/user.h>
 #include <subsys/process/id_table.h>
+#include <subsys/process/process_event.h>
 #include <subsys/process/process_private.h>
 
 /* --- alone ------------------------------------------------------------------------------------ */
@@ -145,6 +146,7 @@ hx_err process_exec(struct address_space *space, const char *name, struct locati
     forget_old_program(process, self);
     name_process(process, self, name, executable);
     end_claim(process);
+    process_event_publish(PROCESS_EXECUTED, process);
     process_release_vfork(process);
     return HX_OK;
 }

@@ -6,6 +6,7 @@
 #include <subsys/process/futex.h>
 #include <subsys/process/id_table.h>
 #include <subsys/process/interval.h>
+#include <subsys/process/process_event.h>
 #include <subsys/process/process_private.h>
 #include <subsys/process/terminal_link.h>
 
@@ -247,6 +248,7 @@ static void end_process(struct process *process)
     struct list *node;
 
     terminal_link_leader_ends(process);
+    process_event_publish(PROCESS_ENDED, process);
     mutex_lock(&process_mutex);
     become_zombie_locked(process, &freed);
     mutex_unlock(&process_mutex);

@@ -9,7 +9,6 @@
 /* Positions in a directory: 1 and 2 are the dots, then the rows, then a family's numbers. */
 #define FIRST_ROW    3U
 #define FIRST_NUMBER 1024U
-#define NAME_MAX     32U /* of a family's member */
 
 static const struct vnode_ops directory_ops;
 static const struct vnode_ops fixed_directory_ops;
@@ -136,11 +135,40 @@ static bool read_number(const char *digits, size_t length, uint32_t *number)
     return true;
 }
 
-static bool is_member_name(const struct pseudo_family *family, const char *name, size_t length,
-                           uint32_t *number)
+/* The name of a member; false: it is gone. */
+static bool member_name(const struct pseudo_family *family, uint32_t number,
+                        char name[PSEUDO_NAME_MAX])
 {
+    if (family->name != NULL) {
+        return family->name(number, name);
+    }
+    (void)format_text(name, PSEUDO_NAME_MAX, "%s%u", family->prefix, (unsigned)number);
+    return true;
+}
+
+static bool find_named(const struct pseudo_node *directory, const char *name, size_t length,
+                       uint32_t *number)
+{
+    const struct pseudo_family *family = directory->entry->family;
+    char member[PSEUDO_NAME_MAX];
+
+    for (*number = 0; family->next(directory, *number, number); *number += 1) {
+        if (member_name(family, *number, member) && is_called(member, name, length)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_number(const struct pseudo_node *directory, const char *name, size_t length,
+                        uint32_t *number)
+{
+    const struct pseudo_family *family = directory->entry->family;
     size_t prefix = string_length(family->prefix);
 
+    if (family->name != NULL) {
+        return find_named(directory, name, length, number);
+    }
     return length > prefix && memcmp(name, family->prefix, prefix) == 0 &&
            read_number(name + prefix, length - prefix, number);
 }
@@ -172,7 +200,7 @@ static hx_err find_member(struct pseudo_node *directory, const char *name, size_
     void *subject = NULL;
     hx_err error = HX_ENOENT;
 
-    if (family != NULL && is_member_name(family, name, length, &number)) {
+    if (family != NULL && find_number(directory, name, length, &number)) {
         error = family->find(directory, number, &subject);
     }
     return error == HX_OK ? make_member(directory, number, subject, found) : error;
@@ -203,20 +231,17 @@ static hx_err parent_of(struct vnode *vnode, struct vnode **found)
     return HX_OK;
 }
 
-static size_t member_name(const struct pseudo_family *family, uint32_t number, char *name,
-                          size_t size)
-{
-    return format_text(name, size, "%s%u", family->prefix, (unsigned)number);
-}
-
 static hx_err own_name(struct vnode *vnode, char *name, size_t size)
 {
     const struct pseudo_node *node = pseudo_node_of(vnode);
+    char member[PSEUDO_NAME_MAX];
 
-    if (node->family != NULL) {
-        (void)member_name(node->family, node->number, name, size);
-    } else {
+    if (node->family == NULL) {
         (void)string_copy(name, size, node->entry->name);
+    } else if (member_name(node->family, node->number, member)) {
+        (void)string_copy(name, size, member);
+    } else {
+        return HX_ENOENT;
     }
     return pseudo_check(node) == HX_OK ? HX_OK : HX_ENOENT;
 }
@@ -251,12 +276,14 @@ static void list_members(const struct pseudo_node *directory, uint64_t position,
 
     while (goes_on && family->next(directory, number, &number)) {
         uint64_t here = (uint64_t)FIRST_NUMBER + number;
-        char name[NAME_MAX];
-        size_t length = member_name(family, number, name, sizeof(name));
+        char name[PSEUDO_NAME_MAX];
 
-        goes_on = emit(&(struct directory_entry){name, length, number_at(directory, here),
-                                                 family->member->type, here},
-                       argument);
+        if (member_name(family, number, name)) {
+            goes_on = emit(&(struct directory_entry){name, string_length(name),
+                                                     number_at(directory, here),
+                                                     family->member->type, here},
+                           argument);
+        }
         number++;
     }
 }

@@ -30,7 +30,10 @@
 struct pseudo_entry;
 struct pseudo_node;
 
-/* Members of a directory that are called by number, with something before it. */
+#define PSEUDO_NAME_MAX 32U /* of a family's member, with the NUL */
+
+/* Members of a directory that have numbers, and are called by them, with something before it, or
+ * have names. */
 struct pseudo_family {
     const char *prefix;                /* "" or "cpu" */
     const struct pseudo_entry *member; /* what each of them is */
@@ -39,6 +42,8 @@ struct pseudo_family {
     /* Whether there is that one; *subject is what the node keeps of it.  Errors: HX_ENOENT. */
     hx_err (*find)(const struct pseudo_node *directory, uint32_t number, void **subject);
     void (*put)(void *subject); /* NULL: nothing is to be given back */
+    /* What the member of a number is called; false: it is gone. NULL: prefix and number. */
+    bool (*name)(uint32_t number, char name[PSEUDO_NAME_MAX]);
 };
 
 struct pseudo_entry {
@@ -51,6 +56,9 @@ struct pseudo_entry {
     hx_err (*store)(const struct pseudo_node *node, const char *text, size_t length);
     /* Of a link that leads straight to an object, a reference. NULL: by its text. */
     hx_err (*follow)(const struct pseudo_node *node, struct location *target);
+    /* Give an open file that has no text operations of its own (file->ops, context). NULL: text. */
+    hx_err (*open)(const struct pseudo_node *node, struct file *file);
+    const void *context;                 /* for these functions */
     const struct pseudo_entry *children; /* of a directory; NULL: none */
     const struct pseudo_family *family;  /* of a directory; NULL: none */
     bool is_guarded;                     /* type->guard is asked before it is shown or followed */
@@ -75,6 +83,9 @@ struct pseudo_type {
     hx_err (*check)(const struct pseudo_node *node);
     /* Whether the calling process may see what is guarded. NULL: it may.  Errors: HX_EACCES. */
     hx_err (*guard)(const struct pseudo_node *node);
+    /* Whether the calling process may read or write a file. Asked when it is opened for that, and
+     * again before each text and write. NULL: by the mode alone.  Errors: HX_EACCES, … */
+    hx_err (*admit)(const struct pseudo_node *node, bool is_write);
     /* Set user, group and, if it depends, mode of the node's vnode. NULL: root's. */
     void (*attributes)(struct pseudo_node *node);
     bool has_fixed_names; /* as in struct vnode_ops */

@@ -22,6 +22,14 @@ static inline hx_err pseudo_check(const struct pseudo_node *node)
     return type->check != NULL ? type->check(node) : HX_OK;
 }
 
+/* Errors: those of type->admit. */
+static inline hx_err pseudo_admit(const struct pseudo_node *node, bool is_write)
+{
+    const struct pseudo_type *type = pseudo_type_of(node);
+
+    return type->admit != NULL ? type->admit(node, is_write) : HX_OK;
+}
+
 /* Errors: HX_EACCES. */
 static inline hx_err pseudo_guard(const struct pseudo_node *node)
 {

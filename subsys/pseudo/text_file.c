@@ -64,7 +64,10 @@ static hx_err read_locked(struct text_file *text, const struct pseudo_node *node
     if (text->bytes == NULL || offset == 0) {
         heap_free(text->bytes);
         text->bytes = NULL;
-        error = pseudo_text(node, &text->bytes, &text->length);
+        error = pseudo_admit(node, false);
+        if (error == HX_OK) {
+            error = pseudo_text(node, &text->bytes, &text->length);
+        }
     }
     if (error != HX_OK || offset >= text->length) {
         return error;
@@ -92,6 +95,9 @@ static hx_err store(const struct pseudo_node *node, struct transfer *transfer, c
     if (error == HX_OK) {
         bytes[length] = '\0';
         error = pseudo_check(node);
+    }
+    if (error == HX_OK) {
+        error = pseudo_admit(node, true);
     }
     if (error == HX_OK) {
         error = node->entry->store(node, bytes, length);
@@ -138,19 +144,10 @@ static const struct file_ops text_file_ops = {
     .can_seek = true,
 };
 
-hx_err pseudo_open(struct vnode *vnode, struct file *file)
+static hx_err open_text(struct file *file)
 {
-    const struct pseudo_node *node = pseudo_node_of(vnode);
-    hx_err error = pseudo_check(node);
-    struct text_file *text;
+    struct text_file *text = heap_allocate_zeroed(sizeof(*text), OWNER_CORE);
 
-    if (error == HX_OK) {
-        error = pseudo_guard(node);
-    }
-    if (error != HX_OK) {
-        return error;
-    }
-    text = heap_allocate_zeroed(sizeof(*text), OWNER_CORE);
     if (text == NULL) {
         return HX_ENOMEM;
     }
@@ -158,4 +155,31 @@ hx_err pseudo_open(struct vnode *vnode, struct file *file)
     file->context = text;
     file->ops = &text_file_ops;
     return HX_OK;
+}
+
+static hx_err may_open(const struct pseudo_node *node, const struct file *file)
+{
+    hx_err error = pseudo_check(node);
+
+    if (error == HX_OK) {
+        error = pseudo_guard(node);
+    }
+    if (error == HX_OK && file_can_read(file)) {
+        error = pseudo_admit(node, false);
+    }
+    if (error == HX_OK && file_can_write(file)) {
+        error = pseudo_admit(node, true);
+    }
+    return error;
+}
+
+hx_err pseudo_open(struct vnode *vnode, struct file *file)
+{
+    const struct pseudo_node *node = pseudo_node_of(vnode);
+    hx_err error = may_open(node, file);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    return node->entry->open != NULL ? node->entry->open(node, file) : open_text(file);
 }

@@ -1,0 +1,232 @@
+/* What core's services know: modules, resources, topics, subscribers, mailboxes, the log. */
+#include <base/format.h>
+#include <core/debug/log.h>
+#include <core/gate/slot.h>
+#include <core/ipc/event_bus.h>
+#include <core/ipc/message_router.h>
+#include <core/resource/owner.h>
+#include <core/resource/resource.h>
+#include <hal/clock.h>
+#include <kern/heap.h>
+#include <subsys/helixfs/helixfs_private.h>
+
+#define HEX_SIZE 20U
+
+/* --- modules ---------------------------------------------------------------------------------- */
+
+static const struct table_column module_columns[] = {
+    {.name = "slot", .kind = TABLE_WORD, .width = 12},
+    {.name = "module", .kind = TABLE_WORD, .width = 12},
+    {.name = "version", .kind = TABLE_WORD, .width = 8},
+    {.name = "gate", .kind = TABLE_WORD, .width = 4},
+    {.name = "deaths", .kind = TABLE_NUMBER, .width = 6},
+};
+
+static void add_slot(struct table *table, const struct slot *slot)
+{
+    const struct module_instance *instance = slot_instance(slot);
+    char version[HEX_SIZE] = "";
+
+    if (instance != NULL) {
+        (void)format_text(version, sizeof(version), "%u.%u.%u", instance->version.major,
+                          instance->version.minor, instance->version.patch);
+    }
+    table_text(table, slot->name);
+    table_text(table, instance != NULL ? instance->name : "");
+    table_text(table, version);
+    table_text(table, slot->backend == HAL_GATE_USER ? "user" : "open");
+    table_number(table, atomic_load_explicit(&slot->deaths, memory_order_relaxed));
+}
+
+static hx_err fill_modules(struct table *table)
+{
+    const struct slot *slot;
+
+    for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
+        add_slot(table, slot);
+    }
+    return HX_OK;
+}
+
+const struct helixfs_table helixfs_modules = HELIXFS_TABLE(module_columns, fill_modules);
+
+/* --- resources -------------------------------------------------------------------------------- */
+
+static const struct table_column resource_columns[] = {
+    {.name = "owner", .kind = TABLE_WORD, .width = 16},
+    {.name = "class", .kind = TABLE_WORD, .width = 8},
+    {.name = "used", .kind = TABLE_NUMBER, .width = 12},
+    {.name = "soft", .kind = TABLE_NUMBER, .width = 12},
+    {.name = "hard", .kind = TABLE_NUMBER, .width = 12},
+    {.name = "refused", .kind = TABLE_NUMBER, .width = 7},
+    {.name = "tag", .kind = TABLE_NUMBER, .width = 10},
+};
+
+/* A limit that is none is an empty cell. */
+static void add_limit(struct table *table, uint64_t limit)
+{
+    if (limit < RESOURCE_UNLIMITED) {
+        table_number(table, limit);
+    } else {
+        table_text(table, "");
+    }
+}
+
+static void add_usage(struct table *table, owner_tag owner, enum resource_class class)
+{
+    char name[RESOURCE_OWNER_NAME_MAX];
+    struct resource_usage usage;
+
+    if (resource_get_usage(owner, class, &usage) != HX_OK ||
+        (usage.used == 0 && usage.limits.hard >= RESOURCE_UNLIMITED) ||
+        !resource_owner_name(owner, name)) {
+        return;
+    }
+    table_text(table, name);
+    table_text(table, resource_class_name(class));
+    table_number(table, usage.used);
+    add_limit(table, usage.limits.soft);
+    add_limit(table, usage.limits.hard);
+    table_number(table, usage.refused);
+    table_number(table, owner);
+}
+
+static hx_err fill_resources(struct table *table)
+{
+    for (owner_tag owner = resource_owner_next(OWNER_NONE); owner != OWNER_NONE;
+         owner = resource_owner_next(owner)) {
+        for (unsigned class = 0; class < RESOURCE_CLASS_COUNT; class ++) {
+            add_usage(table, owner, (enum resource_class) class);
+        }
+    }
+    return HX_OK;
+}
+
+const struct helixfs_table helixfs_resources = HELIXFS_TABLE(resource_columns, fill_resources);
+
+/* --- events and messages ---------------------------------------------------------------------- */
+
+static const struct table_column topic_columns[] = {
+    {.name = "topic", .kind = TABLE_WORD, .width = 20},
+    {.name = "subscribers", .kind = TABLE_NUMBER, .width = 11},
+    {.name = "published", .kind = TABLE_NUMBER, .width = 12},
+};
+
+static hx_err fill_topics(struct table *table)
+{
+    struct event_topic_info topic;
+
+    for (event_topic i = 0; event_topic_info(i, &topic); i++) {
+        table_text(table, topic.name);
+        table_number(table, topic.subscribers);
+        table_number(table, topic.published);
+    }
+    return HX_OK;
+}
+
+const struct helixfs_table helixfs_topics = HELIXFS_TABLE(topic_columns, fill_topics);
+
+static const struct table_column subscriber_columns[] = {
+    {.name = "id", .kind = TABLE_WORD, .width = 12},
+    {.name = "topics", .kind = TABLE_WORD, .width = 16},
+    {.name = "priority", .kind = TABLE_WORD, .width = 11},
+    {.name = "owner", .kind = TABLE_WORD, .width = 12},
+    {.name = "dropped", .kind = TABLE_NUMBER, .width = 8},
+};
+
+static void add_hex(struct table *table, uint64_t value)
+{
+    char text[HEX_SIZE];
+
+    (void)format_text(text, sizeof(text), "%llx", (unsigned long long)value);
+    table_text(table, text);
+}
+
+static hx_err fill_subscribers(struct table *table)
+{
+    struct event_subscription_info info;
+
+    for (uint32_t i = 0; i < EVENT_SUBSCRIPTION_MAX; i++) {
+        char text[RESOURCE_OWNER_NAME_MAX];
+
+        if (!event_subscription_info(i, &info)) {
+            continue;
+        }
+        add_hex(table, info.id);
+        add_hex(table, info.topics);
+        (void)format_text(text, sizeof(text), "%d", (int)info.priority);
+        table_text(table, text);
+        (void)resource_owner_name(info.owner, text);
+        table_text(table, text);
+        table_number(table, info.dropped);
+    }
+    return HX_OK;
+}
+
+const struct helixfs_table helixfs_subscribers =
+    HELIXFS_TABLE(subscriber_columns, fill_subscribers);
+
+static const struct table_column mailbox_columns[] = {
+    {.name = "name", .kind = TABLE_WORD, .width = 16},
+    {.name = "kind", .kind = TABLE_WORD, .width = 8},
+    {.name = "server", .kind = TABLE_WORD, .width = 6},
+    {.name = "capacity", .kind = TABLE_NUMBER, .width = 8},
+    {.name = "critical", .kind = TABLE_NUMBER, .width = 8},
+    {.name = "high", .kind = TABLE_NUMBER, .width = 4},
+    {.name = "normal", .kind = TABLE_NUMBER, .width = 6},
+    {.name = "low", .kind = TABLE_NUMBER, .width = 4},
+    {.name = "served", .kind = TABLE_NUMBER, .width = 10},
+    {.name = "errors", .kind = TABLE_NUMBER, .width = 8},
+};
+
+static void add_mailbox(struct table *table, const struct router_mailbox_info *info)
+{
+    table_text(table, info->name);
+    table_text(table, info->threaded ? "threaded" : "direct");
+    table_bool(table, info->has_server);
+    table_number(table, info->capacity);
+    table_number(table, info->queued[ROUTER_CRITICAL]);
+    table_number(table, info->queued[ROUTER_HIGH]);
+    table_number(table, info->queued[ROUTER_NORMAL]);
+    table_number(table, info->queued[ROUTER_LOW]);
+    table_number(table, info->served);
+    table_number(table, info->errors);
+}
+
+static hx_err fill_mailboxes(struct table *table)
+{
+    struct router_mailbox_info info;
+
+    for (uint32_t i = 0; i < ROUTER_MAILBOX_MAX; i++) {
+        if (router_mailbox_info(i, &info)) {
+            add_mailbox(table, &info);
+        }
+    }
+    return HX_OK;
+}
+
+const struct helixfs_table helixfs_mailboxes = HELIXFS_TABLE(mailbox_columns, fill_mailboxes);
+
+/* --- the log ---------------------------------------------------------------------------------- */
+
+/* What of it is still there, oldest first: number, seconds, text. */
+hx_err helixfs_show_log(const struct pseudo_node *node, struct text *text)
+{
+    uint64_t newest = log_statistics().written;
+    struct log_entry *entry = heap_allocate(sizeof(*entry), OWNER_CORE);
+    uint64_t next = 1;
+
+    (void)node;
+    if (entry == NULL) {
+        return HX_ENOMEM;
+    }
+    while (next <= newest && log_read(next, true, entry) == LOG_READ_RECORD &&
+           entry->number <= newest) {
+        text_add(text, "%6llu %5llu.%06llu %s\n", (unsigned long long)entry->number,
+                 (unsigned long long)(entry->time_ns / HAL_NS_PER_S),
+                 (unsigned long long)(entry->time_ns % HAL_NS_PER_S / 1000), entry->text);
+        next = entry->number + 1;
+    }
+    heap_free(entry);
+    return HX_OK;
+}

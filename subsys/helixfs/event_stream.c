@@ -1,0 +1,269 @@
+/* /helix/events: each open file hears what is published from then on. */
+#include <base/memory.h>
+#include <core/ipc/event_bus.h>
+#include <hal/clock.h>
+#include <kern/heap.h>
+#include <kern/mutex.h>
+#include <kern/spinlock.h>
+#include <kern/wait_queue.h>
+#include <subsys/helixfs/event_line.h>
+#include <subsys/helixfs/helixfs_private.h>
+#include <subsys/vfs/file.h>
+
+#define RING_SIZE 256U /* events that a reader may lag behind; a power of two */
+
+/*
+ * Keys: I = immutable, L = lock, M = mutex.
+ * The lock is taken by publishers in thread and interrupt context; the mutex by readers, who write
+ * their lines under it.
+ */
+struct event_stream {
+    event_subscription subscription; /* M */
+    struct spinlock lock;
+    struct event_record ring[RING_SIZE]; /* L  number n stands at n mod size */
+    uint64_t written;                    /* L */
+    uint64_t read;                       /* L */
+    uint64_t dropped;                    /* L  since the last one that found room */
+    struct wait_queue readable;
+    struct mutex mutex;
+    char line[EVENT_LINE_SIZE]; /* M  what is being read, and how far */
+    size_t length, at;          /* M */
+};
+
+/* --- publishers ------------------------------------------------------------------------------- */
+
+static enum event_answer note(void *argument, const struct kernel_event *event)
+{
+    struct event_stream *stream = argument;
+    hal_interrupt_state state = spinlock_acquire(&stream->lock);
+    bool was_empty = stream->written == stream->read;
+
+    if (stream->written - stream->read == RING_SIZE) {
+        stream->dropped++;
+    } else {
+        struct event_record *record = &stream->ring[stream->written % RING_SIZE];
+
+        record->time_ns = hal_clock_now();
+        record->dropped_before = stream->dropped;
+        record->event = *event;
+        stream->dropped = 0;
+        stream->written++;
+    }
+    spinlock_release(&stream->lock, state);
+    if (was_empty) {
+        wait_queue_wake_all(&stream->readable);
+    }
+    return EVENT_CONTINUE;
+}
+
+/* --- readers ---------------------------------------------------------------------------------- */
+
+static bool take(struct event_stream *stream, struct event_record *record)
+{
+    hal_interrupt_state state = spinlock_acquire(&stream->lock);
+    bool is_there = stream->read != stream->written;
+
+    if (is_there) {
+        *record = stream->ring[stream->read++ % RING_SIZE];
+    }
+    spinlock_release(&stream->lock, state);
+    return is_there;
+}
+
+static bool is_empty(struct event_stream *stream)
+{
+    hal_interrupt_state state = spinlock_acquire(&stream->lock);
+    bool is = stream->read == stream->written;
+
+    spinlock_release(&stream->lock, state);
+    return is;
+}
+
+/* What is left of the line, or of the next ones, as far as there are any and they fit. */
+static hx_err read_lines_locked(struct event_stream *stream, struct transfer *transfer,
+                                size_t *done)
+{
+    struct event_record record;
+    hx_err error = HX_OK;
+
+    while (transfer->left > 0 && error == HX_OK) {
+        size_t moved;
+
+        if (stream->at == stream->length) {
+            if (!take(stream, &record)) {
+                break;
+            }
+            stream->length = event_line(&record, stream->line);
+            stream->at = 0;
+        }
+        error =
+            transfer_out(transfer, stream->line + stream->at, stream->length - stream->at, &moved);
+        stream->at += moved;
+        *done += moved;
+    }
+    return error;
+}
+
+static hx_err read_some(struct event_stream *stream, struct transfer *transfer, size_t *done)
+{
+    hx_err error;
+
+    mutex_lock(&stream->mutex);
+    error = read_lines_locked(stream, transfer, done);
+    mutex_unlock(&stream->mutex);
+    return error == HX_OK && *done == 0 ? HX_EAGAIN : error;
+}
+
+static hx_err read_events(struct file *file, struct transfer *transfer, uint64_t offset,
+                          size_t *done)
+{
+    struct event_stream *stream = file->context;
+    struct waiter waiter;
+    hx_err error = HX_OK;
+    hx_err result;
+
+    (void)offset;
+    if (transfer->left == 0) {
+        return HX_OK;
+    }
+    wait_queue_prepare(&stream->readable, &waiter);
+    while ((result = read_some(stream, transfer, done)) == HX_EAGAIN && error == HX_OK &&
+           !file_does_not_block(file)) {
+        error = wait_queue_wait_interruptible(&stream->readable, &waiter, THREAD_NO_DEADLINE);
+    }
+    wait_queue_finish(&stream->readable, &waiter);
+    return error != HX_OK && result == HX_EAGAIN ? error : result;
+}
+
+static unsigned poll_events(struct file *file, struct poll_table *table)
+{
+    struct event_stream *stream = file->context;
+    bool has_rest;
+
+    poll_add(table, &stream->readable);
+    mutex_lock(&stream->mutex);
+    has_rest = stream->at < stream->length;
+    mutex_unlock(&stream->mutex);
+    return has_rest || !is_empty(stream) ? (unsigned)POLL_IN : 0U;
+}
+
+/* --- which events ----------------------------------------------------------------------------- */
+
+/* All topics that there are, but for the two that come thousands of times a second. */
+static event_topics usual_topics(void)
+{
+    const event_topics busy =
+        EVENT_TOPIC_SET(EVENT_TOPIC_TICK) | EVENT_TOPIC_SET(EVENT_TOPIC_SYSCALL_AUDIT);
+    struct event_topic_info info;
+    event_topics topics = 0;
+
+    for (event_topic i = 0; event_topic_info(i, &info); i++) {
+        topics |= EVENT_TOPIC_SET(i);
+    }
+    return topics & ~busy;
+}
+
+static hx_err subscribe(struct event_stream *stream, event_topics topics,
+                        event_subscription *subscription)
+{
+    return event_subscribe(
+        &(struct event_subscriber){.topics = topics,
+                                   .callback = note,
+                                   .argument = stream,
+                                   .contexts = EVENT_IN_THREAD | EVENT_IN_INTERRUPT},
+        subscription);
+}
+
+static hx_err parse_topics(const char *text, size_t length, event_topics *topics)
+{
+    struct helixfs_word words[HELIXFS_WORDS_MAX];
+    size_t count;
+    hx_err error = helixfs_split(text, length, words, &count);
+
+    *topics = 0;
+    for (size_t i = 0; i < count && error == HX_OK; i++) {
+        struct event_topic_info info;
+        event_topic topic = 0;
+
+        while (event_topic_info(topic, &info) && !helixfs_is_word(&words[i], info.name)) {
+            topic++;
+        }
+        error = topic < EVENT_TOPIC_MAX && event_topic_info(topic, &info) ? HX_OK : HX_ENOENT;
+        *topics |= error == HX_OK ? EVENT_TOPIC_SET(topic) : 0;
+    }
+    return error == HX_OK && *topics == 0 ? HX_EINVAL : error;
+}
+
+static hx_err change_topics(struct event_stream *stream, event_topics topics)
+{
+    event_subscription made;
+    hx_err error;
+
+    mutex_lock(&stream->mutex);
+    error = subscribe(stream, topics, &made);
+    if (error == HX_OK) {
+        (void)!event_unsubscribe(stream->subscription);
+        stream->subscription = made;
+    }
+    mutex_unlock(&stream->mutex);
+    return error;
+}
+
+/* "TOPIC …": hear these from now on. */
+static hx_err write_topics(struct file *file, struct transfer *transfer, uint64_t offset,
+                           size_t *done)
+{
+    char text[HELIXFS_WORDS_MAX * EVENT_TOPIC_NAME_MAX];
+    size_t length = transfer->left;
+    event_topics topics;
+    hx_err error = length <= sizeof(text) ? transfer_in(transfer, text, length, done) : HX_EINVAL;
+
+    (void)offset;
+    if (error == HX_OK) {
+        error = parse_topics(text, length, &topics);
+    }
+    if (error == HX_OK) {
+        error = change_topics(file->context, topics);
+    }
+    *done = error == HX_OK ? length : 0;
+    return error;
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+static void release_stream(struct file *file)
+{
+    struct event_stream *stream = file->context;
+
+    (void)!event_unsubscribe(stream->subscription);
+    heap_free(stream);
+}
+
+static const struct file_ops stream_ops = {
+    .read = read_events,
+    .write = write_topics,
+    .poll = poll_events,
+    .release = release_stream,
+};
+
+hx_err helixfs_open_events(const struct pseudo_node *node, struct file *file)
+{
+    struct event_stream *stream = heap_allocate_zeroed(sizeof(*stream), OWNER_CORE);
+    hx_err error;
+
+    (void)node;
+    if (stream == NULL) {
+        return HX_ENOMEM;
+    }
+    spinlock_init(&stream->lock, LOCK_RANK_CORE, "event stream");
+    wait_queue_init(&stream->readable, "event stream");
+    mutex_init(&stream->mutex, "event stream");
+    error = subscribe(stream, usual_topics(), &stream->subscription);
+    if (error != HX_OK) {
+        heap_free(stream);
+        return error;
+    }
+    file->context = stream;
+    file->ops = &stream_ops;
+    return HX_OK;
+}

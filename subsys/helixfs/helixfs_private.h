@@ -1,0 +1,69 @@
+/* What the files of this folder share. */
+#ifndef SUBSYS_HELIXFS_HELIXFS_PRIVATE_H
+#define SUBSYS_HELIXFS_HELIXFS_PRIVATE_H
+
+#include <subsys/helixfs/helixfs.h>
+#include <subsys/helixfs/table.h>
+#include <subsys/pseudo/pseudo.h>
+
+/* Columns and rows of a table file. */
+struct helixfs_table {
+    struct table_layout layout;
+    hx_err (*fill)(struct table *table); /* in thread context, may block */
+};
+
+/* What is behind an entry: its context. */
+struct helixfs_node {
+    enum helixfs_file file;
+    const struct helixfs_table *table; /* NULL: the entry shows itself */
+    bool is_json;
+};
+
+extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_components,
+    helixfs_modules, helixfs_caps, helixfs_privileges, helixfs_refused, helixfs_refusals,
+    helixfs_self, helixfs_resources, helixfs_topics, helixfs_subscribers, helixfs_mailboxes,
+    helixfs_threads, helixfs_interrupts;
+
+#define HELIXFS_TABLE(table_columns, function)                                                     \
+    {                                                                                              \
+        .layout = {.columns = (table_columns), .count = HX_ARRAY_SIZE(table_columns)},             \
+        .fill = (function),                                                                        \
+    }
+#define HELIXFS_RECORD(table_columns, function)                                                    \
+    {                                                                                              \
+        .layout = {.columns = (table_columns),                                                     \
+                   .count = HX_ARRAY_SIZE(table_columns),                                          \
+                   .is_record = true},                                                             \
+        .fill = (function),                                                                        \
+    }
+
+/* Files that are no tables. */
+hx_err helixfs_show_version(const struct pseudo_node *node, struct text *text);
+hx_err helixfs_show_graph(const struct pseudo_node *node, struct text *text);
+hx_err helixfs_show_log(const struct pseudo_node *node, struct text *text);
+hx_err helixfs_open_events(const struct pseudo_node *node, struct file *file);
+
+/* Commands. */
+hx_err helixfs_change_caps(const struct pseudo_node *node, const char *text, size_t length);
+hx_err helixfs_confine(const struct pseudo_node *node, const char *text, size_t length);
+hx_err helixfs_change_power(const struct pseudo_node *node, const char *text, size_t length);
+
+/* The members of /helix/slots. */
+extern const struct pseudo_family helixfs_slots;
+
+/* --- commands as words ------------------------------------------------------------------------ */
+
+#define HELIXFS_WORDS_MAX 8U
+
+struct helixfs_word {
+    const char *start;
+    size_t length;
+};
+
+/* The words of one line; a newline at its end is no word's.  Errors: HX_EINVAL more than
+ * HELIXFS_WORDS_MAX, or a second line. */
+HX_MUST_USE hx_err helixfs_split(const char *text, size_t length,
+                                 struct helixfs_word words[HELIXFS_WORDS_MAX], size_t *count);
+bool helixfs_is_word(const struct helixfs_word *word, const char *text);
+
+#endif
