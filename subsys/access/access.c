@@ -39,14 +39,20 @@ bool access_refusal_at(uint32_t index, struct access_refusal *refusal)
     return is_there;
 }
 
-bool access_last_refusal(struct access_refusal *refusal)
+static bool find_refusal(uint32_t thread, subject_id subject, struct access_refusal *refusal)
 {
     for (uint32_t i = 0; access_refusal_at(i, refusal); i++) {
-        if (refusal->thread == thread_current()->id) {
+        if (refusal->thread == thread || refusal->subject == subject) {
             return true;
         }
     }
     return false;
+}
+
+bool access_last_refusal(struct access_refusal *refusal)
+{
+    return find_refusal(thread_current()->id, SUBJECT_NONE, refusal) ||
+           find_refusal(0, syscall_caller().subject, refusal);
 }
 
 uint64_t access_refusal_count(void)

@@ -63,7 +63,8 @@ struct access_refusal {
     hx_err error;
 };
 
-/* The calling thread's last one; false: none, or forgotten.  Context: thread. */
+/* The calling thread's last one, or else the last one of its subject; false: none, or forgotten.
+ * Context: thread. */
 bool access_last_refusal(struct access_refusal *refusal);
 
 /* Number `index` before the newest, 0 the newest; false: there are no more.  Context: thread. */

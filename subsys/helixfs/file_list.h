@@ -19,7 +19,7 @@
     X(HELIXFS_MODULES, 6, "modules", "", "what is in every slot")                                  \
     X(HELIXFS_CAPS, 7, "caps", "", "who holds what through whom; grant and revoke")                \
     X(HELIXFS_PRIVILEGES, 8, "privileges", "open", "what ordinary users may not do")               \
-    X(HELIXFS_REFUSED, 9, "refused", "open", "what the caller was refused last, and why")          \
+    X(HELIXFS_REFUSED, 9, "refused", "open", "what the caller was refused last, or its user")          \
     X(HELIXFS_REFUSALS, 10, "refusals", "", "what anybody was refused lately")                     \
     X(HELIXFS_SELF, 11, "self", "open", "what the caller holds")                                   \
     X(HELIXFS_CONFINE, 12, "confine", "open", "written: keep these rights alone, for good")        \
