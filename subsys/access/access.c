@@ -15,14 +15,16 @@ static struct {
 
 static void remember(subject_id subject, resource_id resource, uint64_t rights, hx_err error)
 {
-    const struct access_refusal refusal = {.time_ns = hal_clock_now(),
-                                           .thread = thread_current()->id,
-                                           .subject = subject,
-                                           .resource = resource,
-                                           .rights = rights,
-                                           .error = error};
-    hal_interrupt_state state = spinlock_acquire(&refusals.lock);
+    struct access_refusal refusal = {.time_ns = hal_clock_now(),
+                                     .thread = thread_current()->id,
+                                     .subject = subject,
+                                     .resource = resource,
+                                     .rights = rights,
+                                     .error = error};
+    hal_interrupt_state state;
 
+    capability_subject_name(subject, refusal.subject_name);
+    state = spinlock_acquire(&refusals.lock);
     refusals.last[refusals.count++ % ACCESS_REFUSALS] = refusal;
     spinlock_release(&refusals.lock, state);
 }

@@ -31,7 +31,7 @@ enum privilege { PRIVILEGE_LIST(PRIVILEGE_ENUM) PRIVILEGE_END };
 
 /*
  * The calling thread's subject needs these rights on a resource; without them the answer is
- * `refusal`, and remembered.  Context: thread.
+ * `refusal`, and remembered.  Context: thread; where it is refused, it may block.
  */
 HX_MUST_USE hx_err access_require(resource_id resource, uint64_t rights, hx_err refusal);
 
@@ -58,6 +58,7 @@ struct access_refusal {
     uint64_t time_ns; /* hal_clock_now() */
     uint32_t thread;  /* the kernel's id of the thread */
     subject_id subject;
+    char subject_name[SUBJECT_NAME_MAX]; /* it may be gone; "?": refused where nothing may block */
     resource_id resource;
     uint64_t rights;
     hx_err error;

@@ -20,7 +20,7 @@
     X(PRIVILEGE_IDENTITY, 7, "identity", HX_EPERM, "become any user, join any group")              \
     X(PRIVILEGE_DEVICE, 8, "device", HX_EPERM, "make device nodes")                                \
     X(PRIVILEGE_LIMIT, 9, "limit", HX_EPERM, "raise hard limits; see and set those of others")     \
-    X(PRIVILEGE_PRIORITY, 10, "priority", HX_EPERM, "run before others; change their priority")    \
+    X(PRIVILEGE_PRIORITY, 10, "priority", HX_EACCES, "run before others; change their priority")   \
     X(PRIVILEGE_TERMINAL, 11, "terminal", HX_EPERM, "take a terminal from its session")            \
     X(PRIVILEGE_INSPECT, 12, "inspect", HX_EACCES, "look into processes of other users")           \
     X(PRIVILEGE_PORT, 13, "port", HX_EACCES, "listen on ports below 1024")                         \

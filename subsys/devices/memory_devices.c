@@ -219,12 +219,16 @@ static const struct device devices[] = {
     {.name = "full", .number = (uint64_t)MAJOR << 32 | 7, .mode = 0666, .ops = &full_ops},
     {.name = "random", .number = (uint64_t)MAJOR << 32 | 8, .mode = 0666, .ops = &random_ops},
     {.name = "urandom", .number = (uint64_t)MAJOR << 32 | 9, .mode = 0666, .ops = &random_ops},
-    {.name = "kmsg", .number = (uint64_t)MAJOR << 32 | 11, .mode = 0600, .ops = &log_ops},
+    {.name = "kmsg",
+     .number = (uint64_t)MAJOR << 32 | 11,
+     .mode = 0600,
+     .ops = &log_ops,
+     .is_raw = true},
 };
 
 hx_err memory_devices_init(void)
 {
-    hx_err error = HX_OK;
+    hx_err error = device_names_init();
 
     for (unsigned i = 0; i < HX_ARRAY_SIZE(devices) && error == HX_OK; i++) {
         error = device_register(&devices[i]);

@@ -246,7 +246,7 @@ static hx_err fill_refused(struct table *table)
     }
     add_rights(table, refusal.rights);
     add_resource(table, refusal.resource);
-    add_subject(table, refusal.subject);
+    table_text(table, refusal.subject_name);
     table_text(table, hx_error_name(refusal.error));
     return HX_OK;
 }
@@ -269,7 +269,7 @@ static hx_err fill_refusals(struct table *table)
     for (uint32_t i = 0; access_refusal_at(i, &refusal); i++) {
         table_number(table, refusal.time_ns / 1000000);
         table_number(table, refusal.thread);
-        add_subject(table, refusal.subject);
+        table_text(table, refusal.subject_name);
         table_text(table, hx_error_name(refusal.error));
         add_resource(table, refusal.resource);
         add_rights(table, refusal.rights);

@@ -1,6 +1,8 @@
+#include <base/string.h>
 #include <kern/spinlock.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <subsys/access/access.h>
 #include <subsys/vfs/device.h>
 
 #define DEVICES_MAX 64U
@@ -57,4 +59,50 @@ const struct device *device_next(const struct device *device)
     while (device != NULL && index < count() && devices[index++] != device) {
     }
     return index < count() ? devices[index] : NULL;
+}
+
+/* --- as resources ----------------------------------------------------------------------------- */
+
+static hx_err find_named(const char *name, uint64_t *number)
+{
+    for (uint32_t i = 0; i < count(); i++) {
+        if (devices[i]->is_raw && devices[i]->name != NULL &&
+            string_equal(name, devices[i]->name)) {
+            *number = devices[i]->number;
+            return HX_OK;
+        }
+    }
+    return HX_ENOENT;
+}
+
+static bool name_of(uint64_t number, char name[RESOURCE_NAME_SIZE])
+{
+    const struct device *device = device_find(number);
+
+    return device != NULL && device->name != NULL &&
+           string_copy(name, RESOURCE_NAME_SIZE, device->name);
+}
+
+/* Those that are raw, by rising number. */
+static bool next_raw(uint64_t from, uint64_t *number)
+{
+    bool is_there = false;
+
+    for (uint32_t i = 0; i < count(); i++) {
+        uint64_t its = devices[i]->number;
+
+        if (devices[i]->is_raw && its >= from && (!is_there || its < *number)) {
+            *number = its;
+            is_there = true;
+        }
+    }
+    return is_there;
+}
+
+hx_err device_names_init(void)
+{
+    static const struct resource_names names = {
+        .type = RESOURCE_TYPE_DEVICE, .find = find_named, .name = name_of, .next = next_raw};
+
+    return resource_names_register(&names);
 }

@@ -2,12 +2,21 @@
 #include <base/memory.h>
 #include <base/string.h>
 #include <kern/heap.h>
+#include <subsys/access/access.h>
 #include <subsys/vfs/device.h>
 #include <subsys/vfs/file.h>
 #include <subsys/vfs/file_private.h>
 #include <subsys/vfs/pipe.h>
 
 /* --- by kind of object ------------------------------------------------------------------------ */
+
+static hx_err require_raw(const struct device *device, const struct file *file)
+{
+    uint64_t rights = (file_can_read(file) ? (uint64_t)PERMISSION_READ : 0) |
+                      (file_can_write(file) ? (uint64_t)PERMISSION_WRITE : 0);
+
+    return access_require(resource_make(RESOURCE_TYPE_DEVICE, device->number), rights, HX_EPERM);
+}
 
 static hx_err open_device(struct vnode *vnode, struct file *file)
 {
@@ -18,6 +27,13 @@ static hx_err open_device(struct vnode *vnode, struct file *file)
     }
     if ((file->location.mount->flags & MOUNT_NO_DEVICES) != 0) {
         return HX_EACCES;
+    }
+    if (device->is_raw) {
+        hx_err error = require_raw(device, file);
+
+        if (error != HX_OK) {
+            return error;
+        }
     }
     file->ops = device->ops;
     return device->open != NULL ? device->open(file) : HX_OK;
