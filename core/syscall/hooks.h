@@ -2,38 +2,63 @@
  * Hooks of system calls, as the dispatcher uses them. Private to core/syscall.
  *
  * Rules:
- * - A call takes the hooks there are when it begins, and counts itself in each of them in a read
- *   section; so whoever has published a list without a hook and then waited for readers finds every
- *   call that has seen it in its count.
+ * - What hooks there are stands in a list that never changes: each change makes a new one. A call
+ *   keeps to the list there is when it begins, and is counted in it when it begins and when it
+ *   ends, on the CPU where it is then, in a read section each. So who has published another list
+ * and waited for readers knows how many calls have taken the old one, and when all have ended.
+ * - A call's record says which posts are due. It does so before each pre-hook, so wherever the call
+ *   ends they are the right ones.
  */
 #ifndef CORE_SYSCALL_HOOKS_H
 #define CORE_SYSCALL_HOOKS_H
 
+#include <base/list.h>
 #include <core/syscall/syscall.h>
+#include <hal/cpu.h>
 #include <stdatomic.h>
 
-struct hook_slot;
+struct hook_post {
+    void (*function)(const struct syscall_call *call, void *argument);
+    void *argument;
+};
+
+struct hook_pre {
+    int64_t (*function)(const struct syscall_call *call, void *argument); /* NULL: the end */
+    void *argument;
+    const struct hook_post *due; /* the last post to be called once this has been */
+};
+
+/* Written by the CPU itself, in a read section. */
+struct hook_count {
+    _Atomic uint64_t entered; /* A  calls that have taken the list */
+    _Atomic uint64_t left;    /* A  calls that have given it back; release, pairs with has_calls */
+} HX_ALIGNED(HX_CACHE_LINE);
+
+/* Immutable once published but for the counts. */
+struct hook_list {
+    struct hook_pre pres[SYSCALL_HOOKS_MAX + 1];
+    struct hook_post posts[SYSCALL_HOOKS_MAX + 1]; /* called backwards; the first is the end */
+    const struct hook_post *last;                  /* due when no pre-hook refuses */
+    uint32_t members;                              /* bit n: of slot n */
+    struct list link; /* under the mutex  the lists that are not freed */
+    struct hook_count counts[HAL_CPU_MAX];
+};
 
 /* One call that hooks see, or that was made from inside the kernel: on its thread's stack. */
 struct syscall_record {
     struct syscall_record *outer; /* the one in which it was made, NULL: none */
-    bool is_from_user;
-    uint32_t taken;   /* how many of slots count this call */
-    uint32_t reached; /* of how many the pre-hook has been called */
-    struct hook_slot *slots[SYSCALL_HOOKS_MAX];
+    struct hook_list *list;
+    const struct hook_post *due; /* the last post to be called */
     struct syscall_call call;
 };
 
-/* Whether there are hooks. A stale answer is one of a call that began before the hook was added. */
-extern _Atomic bool syscall_has_hooks;
+/* Release: pairs with the acquire of who takes it. */
+extern _Atomic(struct hook_list *) hook_list_published;
 
-/* Take the hooks there are.  Context: thread. */
-void syscall_hooks_take(struct syscall_record *record);
+/* How many wait for calls to end. */
+extern _Atomic uint32_t hook_removers;
 
-/* Call pre-hooks until one refuses; answers with what it did, or 0.  Context: thread, may block. */
-int64_t syscall_hooks_before(struct syscall_record *record);
-
-/* Call the post-hooks that are due, and give the hooks back.  Context: thread, may block. */
-void syscall_hooks_after(struct syscall_record *record, int64_t result);
+/* A call has ended, and somebody may wait for that.  Context: any but nmi. */
+void hook_list_left(void);
 
 #endif

@@ -8,6 +8,7 @@ static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_CORE, "system calls"); /* 
 
 _Atomic(syscall_handler) syscall_fast_handlers[SYSCALL_MAX];
 static _Atomic(const struct syscall_entry *) entries[SYSCALL_MAX];
+static uint64_t slow[SYSCALL_SET_WORDS]; /* under the lock  numbers that hooks look at */
 static _Atomic uint64_t absent[SYSCALL_MAX + 1];
 
 /* --- numbers that nobody has ------------------------------------------------------------------ */
@@ -89,10 +90,27 @@ static bool is_entry(const struct syscall_entry *entry)
            entry->arguments <= SYSCALL_ARGUMENTS && is_name(entry->name);
 }
 
-/* Release: pairs with syscall_fast_handler. */
-static void publish_handler(uint32_t number, syscall_handler handler)
+/* Put into the fast table what belongs there. */
+static void publish_handler_locked(uint32_t number)
 {
-    atomic_store_explicit(&syscall_fast_handlers[number], handler, memory_order_release);
+    const struct syscall_entry *entry = syscall_lookup(number);
+    bool is_fast =
+        entry != NULL && entry->validate == NULL && (slow[number / 64] >> (number % 64) & 1) == 0;
+
+    /* Release: pairs with syscall_fast_handler. */
+    atomic_store_explicit(&syscall_fast_handlers[number], is_fast ? entry->handler : NULL,
+                          memory_order_release);
+}
+
+void syscall_set_slow(const uint64_t numbers[SYSCALL_SET_WORDS])
+{
+    hal_interrupt_state state = spinlock_acquire(&lock);
+
+    for (uint32_t number = 0; number < SYSCALL_MAX; number++) {
+        slow[number / 64] = numbers[number / 64];
+        publish_handler_locked(number);
+    }
+    spinlock_release(&lock, state);
 }
 
 hx_err syscall_register(uint32_t number, const struct syscall_entry *entry)
@@ -110,7 +128,7 @@ hx_err syscall_register(uint32_t number, const struct syscall_entry *entry)
     if (syscall_lookup(number) == NULL) {
         /* Release: pairs with syscall_lookup. */
         atomic_store_explicit(&entries[number], entry, memory_order_release);
-        publish_handler(number, entry->validate == NULL ? entry->handler : NULL);
+        publish_handler_locked(number);
         error = HX_OK;
     }
     spinlock_release(&lock, state);
@@ -127,8 +145,8 @@ hx_err syscall_unregister(uint32_t number)
     }
     state = spinlock_acquire(&lock);
     if (syscall_lookup(number) != NULL) {
-        publish_handler(number, NULL);
         atomic_store_explicit(&entries[number], NULL, memory_order_relaxed);
+        publish_handler_locked(number);
         error = HX_OK;
     }
     spinlock_release(&lock, state);

@@ -3,8 +3,8 @@
  *
  * Rules:
  * - Beside the entries there is a table of handlers to jump to at once. It is empty for a number
- * that nobody has and for an entry that validates: so that the way from the gateway is one load, a
- * test and a jump, and only who needs more pays for more.
+ *   that nobody has, for an entry that validates, and for a number that a hook looks at: so the way
+ *   from the gateway is one load, a test and a jump, and only who needs more pays for more.
  */
 #ifndef CORE_SYSCALL_REGISTRY_H
 #define CORE_SYSCALL_REGISTRY_H
@@ -23,6 +23,10 @@ static inline syscall_handler syscall_fast_handler(uint32_t number)
                ? atomic_load_explicit(&syscall_fast_handlers[number], memory_order_acquire)
                : NULL;
 }
+
+/* Have calls of these numbers, and no others, take the slow way whatever their entries say: hooks
+ * look at them.  Context: thread. */
+void syscall_set_slow(const uint64_t numbers[SYSCALL_SET_WORDS]);
 
 /* Count a call of a number that nobody has; its result.  Context: any. */
 int64_t syscall_absent(uint32_t number);

@@ -4,8 +4,8 @@
  *
  * Rules:
  * - The path: user instruction → the port's gateway → kernel_syscall → pre-hooks → validation →
- *   handler → post-hooks → return. Without hooks it is one load and a jump with the arguments still
- *   in their registers.
+ *   handler → post-hooks → return. A number that no hook looks at is one load and a jump, with the
+ *   arguments still in their registers.
  * - An entry is constant and valid for ever; the registry points to it. A number nobody has points
  *   to an entry that counts and answers -ENOSYS. Look-up is one load, without a lock.
  * - A handler answers a result or a negative errno (-1 .. -4095). It runs in thread context,
@@ -85,8 +85,19 @@ struct syscall_caller {
 };
 struct syscall_caller syscall_caller(void);
 
-/* How core finds a process's subject; set once by who has processes. NULL: all are the kernel's. */
-void syscall_set_subject_source(uint64_t (*subject_of)(const struct process *process));
+/* The same in numbers, which outlive the caller. Of a kernel thread: process 0. */
+struct syscall_identity {
+    uint64_t subject;
+    uint32_t process;
+    uint32_t thread; /* the program's number of it; of a kernel thread: thread->id */
+};
+struct syscall_identity syscall_identity(void);
+
+/*
+ * How core finds out who the calling thread, one of a process, is; set once by who has processes.
+ * NULL: all are the kernel's.
+ */
+void syscall_set_identity_source(struct syscall_identity (*identify)(const struct thread *self));
 
 /*
  * Make a call from inside the kernel, with hooks and validation, as a program would (tests, and
@@ -96,30 +107,37 @@ int64_t syscall_invoke(uint32_t number, const uint64_t arguments[SYSCALL_ARGUMEN
 
 /* --- hooks ------------------------------------------------------------------------------------ */
 
+/* A call as its hooks see it; syscall_caller and syscall_identity say whose it is. */
 struct syscall_call {
     uint32_t number;
+    bool is_from_user;
     uint64_t arguments[SYSCALL_ARGUMENTS];
-    struct syscall_caller caller;
-    uint64_t started_ns; /* hal_clock_now() before the pre-hooks */
-    /* for post hooks: */
+    uint64_t started; /* hal_clock_cycles() before the pre-hooks */
+    /* for post-hooks: */
     int64_t result;
-    uint64_t duration_ns;
+    uint64_t duration; /* in the same unit */
 };
 
+#define SYSCALL_SET_WORDS (SYSCALL_MAX / 64U)
+
 /*
- * A hook sees every call before and after. pre answers 0, or a negative errno that ends the call:
+ * A hook sees calls before and after. pre answers 0, or a negative errno that ends the call:
  * handlers and later pre-hooks are left out. post is called exactly once for each pre of the same
  * hook that was called, with the result the caller gets (also when a later hook refused, and when
- * the caller's thread ends inside the call: the result is then -EINTR). Either may be NULL.
- * Hooks are called in rising order of `order`, post in reverse; in thread context, they may block
- * but neither add nor remove hooks.
+ * the caller's thread ends inside the call: the result is then -EINTR). A hook without pre counts
+ * as called when its turn comes. Either may be NULL.
+ * Hooks are called in rising order of `order`, post in reverse; in thread context inside a read
+ * section: they do not block.
  */
 struct syscall_hook {
-    const char *name;
+    const char *name; /* stays the caller's, and there */
     int32_t order;
     int64_t (*pre)(const struct syscall_call *call, void *argument);
     void (*post)(const struct syscall_call *call, void *argument);
     void *argument;
+    /* Bit n: it has to see calls of number n; it may be shown others. NULL: all, those beyond the
+     * table too. Copied. */
+    const uint64_t *numbers;
 };
 
 #define SYSCALL_HOOKS_MAX 8U
@@ -127,7 +145,7 @@ struct syscall_hook {
 /*
  * Add a hook; it sees the calls that begin from now on.
  * Context: thread, may block.  Errors: HX_EINVAL no name or neither function,
- * HX_EEXIST the name is there, HX_ENOSPC.
+ * HX_EEXIST the name is there, HX_ENOSPC, HX_ENOMEM.
  */
 HX_MUST_USE hx_err syscall_hook_add(const struct syscall_hook *hook);
 
@@ -135,9 +153,32 @@ HX_MUST_USE hx_err syscall_hook_add(const struct syscall_hook *hook);
  * Take a hook out. When it returns, the hook is not running, all its posts have been called, and it
  * is never called again: it waits for calls under way that the hook has seen, so a caller that
  * blocks inside a call is ended or woken by who wants the hook gone; hence the deadline.
- * Context: thread, may block.  Errors: HX_ENOENT, HX_ETIMEDOUT it stays.
+ * Context: thread, may block.  Errors: HX_ENOENT; HX_ETIMEDOUT, HX_ENOMEM it stays.
  */
 HX_MUST_USE hx_err syscall_hook_remove(const char *name, uint64_t deadline_ns);
+
+/*
+ * Switch a hook off, or on again, without waiting: calls that begin from now on do not see it, and
+ * those under way still have their posts. What it is now is no error.
+ * Context: thread, may block.  Errors: HX_ENOENT, HX_ENOMEM it is as before.
+ */
+HX_MUST_USE hx_err syscall_hook_enable(const char *name, bool is_on);
+
+/* Change a hook's place, or the calls it has to see, for calls that begin from now on.  As above.
+ */
+HX_MUST_USE hx_err syscall_hook_set_order(const char *name, int32_t order);
+HX_MUST_USE hx_err syscall_hook_set_numbers(const char *name, const uint64_t *numbers);
+
+struct syscall_hook_info {
+    const char *name;
+    int32_t order;
+    bool is_on;
+    bool sees_all;  /* calls of every number */
+    uint64_t calls; /* under way that it has seen, and those that hooks beside it have */
+};
+
+/* Hook index (below SYSCALL_HOOKS_MAX); false: there is none.  Context: thread, may block. */
+bool syscall_hook_info(uint32_t index, struct syscall_hook_info *info);
 
 /*
  * The calling thread ends without returning from its system call (exit, death by a signal): pair

@@ -411,9 +411,12 @@ void process_usage(struct process *process, struct process_usage *usage)
 
 /* --- start ------------------------------------------------------------------------------------ */
 
-static uint64_t subject_of(const struct process *process)
+static struct syscall_identity identify(const struct thread *self)
 {
-    return atomic_load_explicit(&process->subject, memory_order_relaxed);
+    return (struct syscall_identity){
+        .subject = atomic_load_explicit(&self->process->subject, memory_order_relaxed),
+        .process = self->process->id,
+        .thread = self->user->id};
 }
 
 static struct address_space *current_space(void)
@@ -432,7 +435,7 @@ hx_err process_init(void)
     futex_init();
     limits_init();
     authority_init();
-    syscall_set_subject_source(subject_of);
+    syscall_set_identity_source(identify);
     error = address_space_init(current_space);
     return error == HX_OK ? signal_init() : error;
 }

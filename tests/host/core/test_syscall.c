@@ -89,7 +89,7 @@ static void an_unknown_number_is_enosys_and_counted(void **state)
 
 static int64_t only_even(const struct syscall_call *call)
 {
-    CHECK(call->number == NUMBER && call->arguments[5] == 6 && call->started_ns > 0);
+    CHECK(call->number == NUMBER && call->arguments[5] == 6 && call->started > 0);
     return call->arguments[0] % 2 == 0 ? 0 : -22;
 }
 
@@ -127,10 +127,10 @@ static int64_t note_caller(void)
     return 0;
 }
 
-static uint64_t subject_seven(const struct process *process)
+static struct syscall_identity seven(const struct thread *self)
 {
-    CHECK(process == (const struct process *)&seen_caller);
-    return 7;
+    CHECK(self == thread_current() && self->process == (struct process *)&seen_caller);
+    return (struct syscall_identity){.subject = 7, .process = 8, .thread = 9};
 }
 
 static void look_at_callers(void)
@@ -143,7 +143,7 @@ static void look_at_callers(void)
     CHECK(seen_caller.process == NULL && seen_caller.thread == thread_current());
     CHECK(seen_caller.subject == SUBJECT_KERNEL && !seen_caller.is_from_user);
     thread_current()->process = (struct process *)&seen_caller;
-    syscall_set_subject_source(subject_seven);
+    syscall_set_identity_source(seven);
     CHECK(enter(NUMBER) == 0);
     CHECK(seen_caller.process == (struct process *)&seen_caller && seen_caller.subject == 7);
 }
@@ -176,7 +176,7 @@ static int64_t on_pre(const struct syscall_call *call, void *argument)
 {
     uintptr_t which = (uintptr_t)argument;
 
-    CHECK(call->number == NUMBER && call->arguments[2] == 3 && call->caller.thread != NULL);
+    CHECK(call->number == NUMBER && call->arguments[2] == 3 && call->is_from_user);
     hooks[which].pre++;
     sequence[steps++ % HX_ARRAY_SIZE(sequence)] = 10 + (unsigned)which;
     return hooks[which].refusal;
@@ -186,7 +186,7 @@ static void on_post(const struct syscall_call *call, void *argument)
 {
     uintptr_t which = (uintptr_t)argument;
 
-    CHECK(call->duration_ns <= hal_clock_now() - call->started_ns);
+    CHECK(call->duration <= hal_clock_cycles() - call->started);
     hooks[which].post++;
     hooks[which].result = call->result;
     sequence[steps++ % HX_ARRAY_SIZE(sequence)] = 20 + (unsigned)which;
