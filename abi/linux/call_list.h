@@ -1,6 +1,7 @@
 /*
  * Every system call of Linux x86-64 that exists here, in one table: the registry, the prototypes
- * and the table in docs/system-calls.md are made from it.
+ * and the table in docs/system-calls.md are made from it. The list that a call stands in is its
+ * class (core/syscall/class_list.h).
  *
  * X(number, name, how many arguments, what is missing; "" for nothing)
  */
@@ -130,6 +131,34 @@
     X(61, wait4, 4, "")                                                                            \
     X(97, getrlimit, 2, "")                                                                        \
     X(98, getrusage, 2, "no split of user and system time")                                        \
+    X(110, getppid, 0, "")                                                                         \
+    X(140, getpriority, 2, "")                                                                     \
+    X(141, setpriority, 3, "")                                                                     \
+    X(142, sched_setparam, 2, "one policy")                                                        \
+    X(143, sched_getparam, 2, "one policy")                                                        \
+    X(144, sched_setscheduler, 3, "one policy: EPERM for others")                                  \
+    X(145, sched_getscheduler, 1, "one policy")                                                    \
+    X(146, sched_get_priority_max, 1, "")                                                          \
+    X(147, sched_get_priority_min, 1, "")                                                          \
+    X(148, sched_rr_get_interval, 2, "")                                                           \
+    X(157, prctl, 5, "names, dumpable, death signal, subreaper, no_new_privs")                     \
+    X(158, arch_prctl, 2, "FS only")                                                               \
+    X(160, setrlimit, 2, "")                                                                       \
+    X(186, gettid, 0, "")                                                                          \
+    X(202, futex, 6, "no priority inheritance")                                                    \
+    X(203, sched_setaffinity, 3, "the caller's own")                                               \
+    X(204, sched_getaffinity, 3, "")                                                               \
+    X(218, set_tid_address, 1, "")                                                                 \
+    X(231, exit_group, 1, "")                                                                      \
+    X(247, waitid, 5, "no P_PIDFD")                                                                \
+    X(273, set_robust_list, 2, "")                                                                 \
+    X(274, get_robust_list, 3, "the caller's own")                                                 \
+    X(302, prlimit64, 4, "")                                                                       \
+    X(309, getcpu, 2, "")                                                                          \
+    X(322, execveat, 5, "2 MiB of arguments at most")                                              \
+    X(435, clone3, 2, "no namespaces, CLONE_PIDFD, set_tid")
+
+#define LINUX_IDENTITY_CALL_LIST(X)                                                                \
     X(102, getuid, 0, "")                                                                          \
     X(104, getgid, 0, "")                                                                          \
     X(105, setuid, 1, "")                                                                          \
@@ -137,7 +166,6 @@
     X(107, geteuid, 0, "")                                                                         \
     X(108, getegid, 0, "")                                                                         \
     X(109, setpgid, 2, "")                                                                         \
-    X(110, getppid, 0, "")                                                                         \
     X(111, getpgrp, 0, "")                                                                         \
     X(112, setsid, 0, "")                                                                          \
     X(113, setreuid, 2, "")                                                                        \
@@ -151,37 +179,7 @@
     X(121, getpgid, 1, "")                                                                         \
     X(124, getsid, 1, "")                                                                          \
     X(125, capget, 2, "privileges of docs/capabilities.md under Linux's numbers")                  \
-    X(126, capset, 2, "what is given up is gone for good; no ambient or inheritable sets")         \
-    X(140, getpriority, 2, "")                                                                     \
-    X(141, setpriority, 3, "")                                                                     \
-    X(142, sched_setparam, 2, "one policy")                                                        \
-    X(143, sched_getparam, 2, "one policy")                                                        \
-    X(144, sched_setscheduler, 3, "one policy: EPERM for others")                                  \
-    X(145, sched_getscheduler, 1, "one policy")                                                    \
-    X(146, sched_get_priority_max, 1, "")                                                          \
-    X(147, sched_get_priority_min, 1, "")                                                          \
-    X(148, sched_rr_get_interval, 2, "")                                                           \
-    X(157, prctl, 5, "names, dumpable, death signal, subreaper, no_new_privs")                     \
-    X(158, arch_prctl, 2, "FS only")                                                               \
-    X(160, setrlimit, 2, "")                                                                       \
-    X(172, iopl, 1, "ENOSYS for who may")                                                          \
-    X(173, ioperm, 3, "ENOSYS for who may")                                                        \
-    X(175, init_module, 3, "ENOSYS for who may")                                                   \
-    X(176, delete_module, 2, "ENOSYS for who may")                                                 \
-    X(186, gettid, 0, "")                                                                          \
-    X(202, futex, 6, "no priority inheritance")                                                    \
-    X(203, sched_setaffinity, 3, "the caller's own")                                               \
-    X(204, sched_getaffinity, 3, "")                                                               \
-    X(218, set_tid_address, 1, "")                                                                 \
-    X(231, exit_group, 1, "")                                                                      \
-    X(247, waitid, 5, "no P_PIDFD")                                                                \
-    X(273, set_robust_list, 2, "")                                                                 \
-    X(274, get_robust_list, 3, "the caller's own")                                                 \
-    X(302, prlimit64, 4, "")                                                                       \
-    X(309, getcpu, 2, "")                                                                          \
-    X(313, finit_module, 3, "ENOSYS for who may")                                                  \
-    X(322, execveat, 5, "2 MiB of arguments at most")                                              \
-    X(435, clone3, 2, "no namespaces, CLONE_PIDFD, set_tid")
+    X(126, capset, 2, "what is given up is gone for good; no ambient or inheritable sets")
 
 #define LINUX_SIGNAL_CALL_LIST(X)                                                                  \
     X(13, rt_sigaction, 4, "")                                                                     \
@@ -225,12 +223,23 @@
     X(169, reboot, 3, "")                                                                          \
     X(170, sethostname, 2, "")                                                                     \
     X(171, setdomainname, 2, "")                                                                   \
+    X(172, iopl, 1, "ENOSYS for who may")                                                          \
+    X(173, ioperm, 3, "ENOSYS for who may")                                                        \
+    X(175, init_module, 3, "ENOSYS for who may")                                                   \
+    X(176, delete_module, 2, "ENOSYS for who may")                                                 \
+    X(313, finit_module, 3, "ENOSYS for who may")                                                  \
     X(318, getrandom, 3, "")
 
-#define LINUX_CALL_LIST(X)                                                                         \
-    LINUX_FILE_CALL_LIST(X)                                                                        \
-    LINUX_MEMORY_CALL_LIST(X)                                                                      \
-    LINUX_PROCESS_CALL_LIST(X)                                                                     \
-    LINUX_SIGNAL_CALL_LIST(X) LINUX_TIME_CALL_LIST(X) LINUX_SYSTEM_CALL_LIST(X)
+/* Each class's calls by a macro of its own. */
+#define LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, IDENTITY, SYSTEM)        \
+    LINUX_FILE_CALL_LIST(FILES)                                                                    \
+    LINUX_MEMORY_CALL_LIST(MEMORY)                                                                 \
+    LINUX_PROCESS_CALL_LIST(PROCESSES)                                                             \
+    LINUX_SIGNAL_CALL_LIST(SIGNALS)                                                                \
+    LINUX_TIME_CALL_LIST(TIME)                                                                     \
+    LINUX_IDENTITY_CALL_LIST(IDENTITY)                                                             \
+    LINUX_SYSTEM_CALL_LIST(SYSTEM)
+
+#define LINUX_CALL_LIST(X) LINUX_CALL_LIST_BY_CLASS(X, X, X, X, X, X, X)
 
 #endif

@@ -4,12 +4,33 @@
 #include <core/syscall/syscall.h>
 #include <stddef.h>
 
-#define LINUX_ENTRY(number, call, argument_count, missing)                                         \
-    [number] = {                                                                                   \
-        .name = #call, .handler = SYSCALL_HANDLER(linux_##call), .arguments = (argument_count)},
+#define LINUX_ENTRY(number, call, argument_count, its_class)                                       \
+    [number] = {.name = #call,                                                                     \
+                .handler = SYSCALL_HANDLER(linux_##call),                                          \
+                .arguments = (argument_count),                                                     \
+                .class = (its_class)},
+#define FILES(number, call, count, missing)  LINUX_ENTRY(number, call, count, SYSCALL_CLASS_FILES)
+#define MEMORY(number, call, count, missing) LINUX_ENTRY(number, call, count, SYSCALL_CLASS_MEMORY)
+#define PROCESSES(number, call, count, missing)                                                    \
+    LINUX_ENTRY(number, call, count, SYSCALL_CLASS_PROCESSES)
+#define SIGNALS(number, call, count, missing)                                                      \
+    LINUX_ENTRY(number, call, count, SYSCALL_CLASS_SIGNALS)
+#define TIME(number, call, count, missing) LINUX_ENTRY(number, call, count, SYSCALL_CLASS_TIME)
+#define IDENTITY(number, call, count, missing)                                                     \
+    LINUX_ENTRY(number, call, count, SYSCALL_CLASS_IDENTITY)
+#define SYSTEM(number, call, count, missing) LINUX_ENTRY(number, call, count, SYSCALL_CLASS_SYSTEM)
 
-static const struct syscall_entry table[] = {LINUX_CALL_LIST(LINUX_ENTRY)};
+static const struct syscall_entry table[] = {
+    LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, IDENTITY, SYSTEM)};
+
 #undef LINUX_ENTRY
+#undef FILES
+#undef MEMORY
+#undef PROCESSES
+#undef SIGNALS
+#undef TIME
+#undef IDENTITY
+#undef SYSTEM
 
 #define LINUX_ABSENT(number, call) [number] = #call,
 static const char *const absent_names[SYSCALL_MAX] = {LINUX_ABSENT_LIST(LINUX_ABSENT)};

@@ -159,3 +159,26 @@ const struct syscall_entry *syscall_lookup(uint32_t number)
     return number < SYSCALL_MAX ? atomic_load_explicit(&entries[number], memory_order_acquire)
                                 : NULL;
 }
+
+/* --- classes ---------------------------------------------------------------------------------- */
+
+enum syscall_class syscall_class_of(uint32_t number)
+{
+    const struct syscall_entry *entry = syscall_lookup(number);
+
+    if (entry == NULL) {
+        return SYSCALL_CLASS_UNKNOWN;
+    }
+    return entry->class == SYSCALL_CLASS_UNKNOWN && number >= SYSCALL_NATIVE_FIRST
+               ? SYSCALL_CLASS_NATIVE
+               : (enum syscall_class)entry->class;
+}
+
+const char *syscall_class_name(enum syscall_class class)
+{
+#define CLASS_NAME(name, number, text, meaning) [number] = (text),
+    static const char *const names[] = {SYSCALL_CLASS_LIST(CLASS_NAME)};
+#undef CLASS_NAME
+
+    return (unsigned)class < SYSCALL_CLASS_COUNT ? names[class] : "?";
+}

@@ -16,6 +16,7 @@
 #ifndef CORE_SYSCALL_SYSCALL_H
 #define CORE_SYSCALL_SYSCALL_H
 
+#include <core/syscall/class_list.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
 #include <stdbool.h>
@@ -31,12 +32,20 @@ typedef int64_t (*syscall_handler)(uint64_t a0, uint64_t a1, uint64_t a2, uint64
                                    uint64_t a5);
 #define SYSCALL_HANDLER(function) ((syscall_handler)(void (*)(void))(function))
 
+#define SYSCALL_CLASS_ENUM(name, number, text, meaning) name = (number),
+enum syscall_class { SYSCALL_CLASS_LIST(SYSCALL_CLASS_ENUM) SYSCALL_CLASS_COUNT };
+#undef SYSCALL_CLASS_ENUM
+
+/* Numbers from here on are Helix's own. */
+#define SYSCALL_NATIVE_FIRST 480U
+
 struct syscall_call;
 
 struct syscall_entry {
     const char *name; /* 1 to SYSCALL_NAME_MAX - 1 of a-z, 0-9 and _ */
     syscall_handler handler;
     uint8_t arguments; /* how many it has, 0..6 */
+    uint8_t class;     /* enum syscall_class */
     /* Look at the arguments before the handler: 0, or a negative errno that ends the call. NULL:
      * nothing to look at. */
     int64_t (*validate)(const struct syscall_call *call);
@@ -56,6 +65,15 @@ HX_MUST_USE hx_err syscall_unregister(uint32_t number);
 
 /* The entry of a number, NULL: nobody has it.  Context: any. */
 const struct syscall_entry *syscall_lookup(uint32_t number);
+
+/*
+ * The class of a number: its entry's; of an entry without one from SYSCALL_NATIVE_FIRST on it is
+ * SYSCALL_CLASS_NATIVE.  Context: any.
+ */
+enum syscall_class syscall_class_of(uint32_t number);
+
+/* "files", "?" for a class that is not in the list.  Context: any. */
+const char *syscall_class_name(enum syscall_class class);
 
 /* Calls of a number that nobody has (or beyond the table, all as SYSCALL_MAX), so far. */
 uint64_t syscall_absent_count(uint32_t number);

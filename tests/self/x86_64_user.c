@@ -203,11 +203,11 @@ static const struct {
     uint32_t number;
     struct syscall_entry entry;
 } calls[] = {
-    {CALL_END, {"test_end", SYSCALL_HANDLER(end_program), 0, NULL}},
-    {CALL_PROBE, {"test_probe", probe, 6, NULL}},
-    {CALL_RAISE, {"test_raise", SYSCALL_HANDLER(raise_signal), 0, NULL}},
-    {CALL_BACK, {"test_back", SYSCALL_HANDLER(signal_return), 0, NULL}},
-    {CALL_NULL, {"test_null", SYSCALL_HANDLER(null_call), 0, NULL}},
+    {CALL_END, {.name = "test_end", .handler = SYSCALL_HANDLER(end_program), .arguments = 0}},
+    {CALL_PROBE, {.name = "test_probe", .handler = probe, .arguments = 6}},
+    {CALL_RAISE, {.name = "test_raise", .handler = SYSCALL_HANDLER(raise_signal), .arguments = 0}},
+    {CALL_BACK, {.name = "test_back", .handler = SYSCALL_HANDLER(signal_return), .arguments = 0}},
+    {CALL_NULL, {.name = "test_null", .handler = SYSCALL_HANDLER(null_call), .arguments = 0}},
 };
 
 static const unsigned kinds[] = {HAL_EXCEPTION_DEBUG, HAL_EXCEPTION_PROTECTION, HAL_EXCEPTION_PAGE};

@@ -10,6 +10,7 @@
  *     tables resources   the types of what they are rights on, as Markdown
  *     tables classes     the classes of resources, as Markdown
  *     tables calls       the system calls that exist, as Markdown
+ *     tables callclasses the classes of system calls, as Markdown
  *     tables absent      the names of those that do not
  *     tables proc        the files of /proc, as Markdown
  *     tables sys         the files of /sys, as Markdown
@@ -23,6 +24,7 @@
 #include <core/lifecycle/lifecycle.h>
 #include <core/orchestrator/subsystem_set.h>
 #include <core/resource/resource.h>
+#include <core/syscall/class_list.h>
 #include <helix/error.h>
 #include <kern/frames.h>
 #include <kern/heap.h>
@@ -213,20 +215,39 @@ static void print_classes(void)
 
 static void print_calls(void)
 {
-#define ROW(number, name, arguments, missing) {number, arguments, #name, missing},
+#define ROW(number, name, arguments, class, missing) {number, arguments, #name, class, missing},
+#define FILES(number, name, arguments, missing)      ROW(number, name, arguments, "files", missing)
+#define MEMORY(number, name, arguments, missing)     ROW(number, name, arguments, "memory", missing)
+#define PROCESSES(number, name, arguments, missing)                                                \
+    ROW(number, name, arguments, "processes", missing)
+#define SIGNALS(number, name, arguments, missing)  ROW(number, name, arguments, "signals", missing)
+#define TIME(number, name, arguments, missing)     ROW(number, name, arguments, "time", missing)
+#define IDENTITY(number, name, arguments, missing) ROW(number, name, arguments, "identity", missing)
+#define SYSTEM(number, name, arguments, missing)   ROW(number, name, arguments, "system", missing)
     static const struct {
         int number;
         int arguments;
         const char *name;
+        const char *class;
         const char *missing;
-    } calls[] = {LINUX_CALL_LIST(ROW)};
+    } calls[] = {
+        LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, IDENTITY, SYSTEM)};
 #undef ROW
 
-    printf("| number | call | arguments | what is missing |\n|---|---|---|---|\n");
+    printf("| number | call | arguments | class | what is missing |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        printf("| %d | `%s` | %d | %s |\n", calls[i].number, calls[i].name, calls[i].arguments,
-               calls[i].missing);
+        printf("| %d | `%s` | %d | %s | %s |\n", calls[i].number, calls[i].name, calls[i].arguments,
+               calls[i].class, calls[i].missing);
     }
+}
+
+static void print_call_classes(void)
+{
+    printf("| number | class | its calls are about |\n|---|---|---|\n");
+#define PRINT_ROW(name, number, text, meaning)                                                     \
+    printf("| %d | `%s` | %s |\n", number, text, meaning);
+    SYSCALL_CLASS_LIST(PRINT_ROW)
+#undef PRINT_ROW
 }
 
 static void print_absent(void)
@@ -257,6 +278,7 @@ int main(int argc, char **argv)
         {"resources", print_resources},
         {"classes", print_classes},
         {"calls", print_calls},
+        {"callclasses", print_call_classes},
         {"absent", print_absent},
         {"proc", print_proc},
         {"sys", print_sys},
@@ -269,6 +291,6 @@ int main(int argc, char **argv)
         }
     }
     fprintf(stderr, "usage: tables options|states|subsystems|order|errors|phases|rights|resources|"
-                    "classes|calls|absent|proc|sys\n");
+                    "classes|calls|callclasses|absent|proc|sys\n");
     return 2;
 }
