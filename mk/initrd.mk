@@ -3,14 +3,14 @@
 # Debian's, unmodified; it has to be the static one.
 BUSYBOX ?= /bin/busybox
 
-INITRD_FOLDERS := bin/ dev/ etc/ etc/init.d/ helix/ home/ home/guest/>0755 lib/ lib/modules/ proc/ root/>0700 run/ sbin/ sys/ \
-    tmp/>1777 usr/ usr/bin/ usr/sbin/
+INITRD_FOLDERS := bin/ dev/ etc/ etc/helix/ etc/init.d/ helix/ home/ home/guest/>0755 lib/ lib/modules/ proc/ \
+    root/>0700 run/ sbin/ sys/ tmp/>1777 usr/ usr/bin/ usr/sbin/
 
 # Process 1 is busybox under the name of init.
 INITRD_LINKS := init=sbin/init
 
 # The scripts of init.d are executable, all else is not.
-INITRD_SETTINGS := $(wildcard user/etc/* user/etc/init.d/*)
+INITRD_SETTINGS := $(wildcard user/etc/* user/etc/helix/* user/etc/init.d/*)
 
 # SOURCE>PATH>MODE, one file each
 INITRD_FILES := \
@@ -18,7 +18,7 @@ INITRD_FILES := \
     user/receive.sh>bin/receive>0755 \
     $(foreach module,$(MODULES),$(module)>lib/modules/$(notdir $(module))>0644) \
     $(foreach program,$(USER_PROGRAMS),$(program)>bin/$(notdir $(program))>0755) \
-    $(foreach file,$(filter-out %/init.d,$(INITRD_SETTINGS)),$(file)>$(file:user/%=%)>$(if $(findstring /init.d/,$(file)),0755,0644))
+    $(foreach file,$(filter-out %/helix %/init.d,$(INITRD_SETTINGS)),$(file)>$(file:user/%=%)>$(if $(findstring /init.d/,$(file)),0755,0644))
 
 $(OUT)/initrd.list: FORCE
 	$(call keep_text,$(INITRD_FOLDERS) $(INITRD_LINKS) $(INITRD_FILES))
@@ -34,6 +34,6 @@ $(BUSYBOX):
 	@echo '$@: not there; make deps installs it' >&2; exit 1
 
 $(OUT)/initrd.cpio: $(OUT)/initrd.list $(OUT)/busybox.list $(BUSYBOX) user/receive.sh $(MODULES) $(USER_PROGRAMS) \
-    $(filter-out %/init.d,$(INITRD_SETTINGS)) tools/cpio tools/helixtools/cpio.py
+    $(filter-out %/helix %/init.d,$(INITRD_SETTINGS)) tools/cpio tools/helixtools/cpio.py
 	$(call say,CPIO,$@)
 	$(Q)tools/cpio --list $(OUT)/initrd.list --list $(OUT)/busybox.list --output $@

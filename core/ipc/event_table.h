@@ -62,7 +62,6 @@ struct event_cpu {
     uint64_t ticks;                                        /* C  number of the last one told */
 } HX_ALIGNED(HX_CACHE_LINE);
 
-extern _Atomic(struct event_node *) event_first[EVENT_TOPIC_MAX];
 extern struct event_entry event_entries[EVENT_SUBSCRIPTION_MAX];
 extern struct event_cpu event_cpus[HAL_CPU_MAX];
 

@@ -1,0 +1,84 @@
+/*
+ * AuditHook: every call, as it was made and how it ended (SPEC Y5).
+ *
+ * Rules:
+ * - Records lie in a ring for each CPU, written without locks, allocation or waiting when a call
+ *   ends; a new one overwrites the oldest. Any number of readers go through them, each by itself;
+ * one that is overtaken counts what it has lost.
+ * - A reader gets the records of all CPUs by their end. What two CPUs write at the same moment may
+ *   come in either order.
+ * - While somebody subscribes to the topic `syscall.audit`, each call is an event there too:
+ *   EVENT_CUSTOM, id is the number, the data a struct audit_event. Copies for which the bus has no
+ *   room are counted.
+ * - Rings are made when the hook is started for the first time, and stay.
+ */
+#ifndef SUBSYS_HOOKS_AUDIT_H
+#define SUBSYS_HOOKS_AUDIT_H
+
+#include <core/syscall/syscall.h>
+#include <hal/cpu.h>
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <stdint.h>
+
+#define AUDIT_HOOK      "audit"
+#define AUDIT_RING_SIZE 1024U /* records; a power of two */
+
+struct audit_record {
+    uint64_t started_ns; /* of hal_clock_now() */
+    uint64_t duration_ns;
+    uint64_t arguments[SYSCALL_ARGUMENTS];
+    int64_t result;
+    uint64_t subject;
+    uint32_t process; /* 0: a kernel thread's */
+    uint32_t thread;
+    uint32_t number;
+    uint32_t cpu; /* where it ended */
+};
+
+/* The data of an event. */
+struct audit_event {
+    int64_t result;
+    uint64_t duration_ns;
+    uint32_t number;
+    uint32_t process;
+    uint32_t thread;
+    uint32_t unused;
+};
+
+/* Where somebody is in the rings; nobody else's. */
+struct audit_reader {
+    uint64_t next[HAL_CPU_MAX]; /* number of the record to be read */
+    uint64_t dropped;           /* records that were overwritten before they were read */
+    uint32_t excluded;          /* records of this process are passed over; 0: none */
+};
+
+/* Make the rings and add the hook, at a place.  Context: thread, may block.  Errors: those of
+ * syscall_hook_add. */
+HX_MUST_USE hx_err audit_start(int32_t order);
+
+/*
+ * Begin at the oldest record there is, or with the next call. Who reads on behalf of a program
+ * excludes it: its reading makes records too.  Context: any.
+ */
+void audit_open(struct audit_reader *reader, bool from_oldest, uint32_t excluded);
+
+/* The next record.  Context: thread.  Errors: HX_EAGAIN there is none yet. */
+HX_MUST_USE hx_err audit_read(struct audit_reader *reader, struct audit_record *record);
+
+/*
+ * The same, waiting for one until the absolute time.
+ * Context: thread, may block.  Errors: HX_ETIMEDOUT; HX_EINTR the calling thread is interrupted.
+ */
+HX_MUST_USE hx_err audit_read_wait(struct audit_reader *reader, struct audit_record *record,
+                                   uint64_t deadline_ns);
+
+struct audit_statistics {
+    uint64_t written;
+    uint64_t overwritten;   /* of these, as the rings are bounded */
+    uint64_t events;        /* published */
+    uint64_t event_dropped; /* copies for which the bus had no room */
+};
+struct audit_statistics audit_statistics(void);
+
+#endif
