@@ -435,22 +435,21 @@ hx_err thread_park(uint64_t deadline_ns)
 }
 
 /*
- * Take a parked thread for this CPU, as wake and pick would do in two steps. Not when the caller's
- * turn is over: then the policy chooses, and who hand the CPU to each other do not keep it for
- * ever.
+ * Not when the caller's turn is over: then the policy chooses, and who hand the CPU to each other
+ * do not keep it for ever.
  */
-static HX_ALWAYS_INLINE bool take_over(const struct thread *self, struct thread *next, uint32_t cpu)
+bool thread_claim(struct thread *next)
 {
     uint32_t expected = THREAD_PARKED;
 
     /* Acquire pairs with settle_parked; release with the consumption in finish_parking. */
-    return !self->reschedule && (next->affinity >> cpu & 1) != 0 &&
+    return !thread_current()->reschedule && (next->affinity >> hal_cpu_id() & 1) != 0 &&
            atomic_compare_exchange_strong_explicit(&next->state, &expected,
                                                    THREAD_RUNNING | THREAD_TOKEN,
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* Park for a thread that was taken over. Interrupts off. */
+/* Park for a thread that was claimed. Interrupts off. */
 static HX_ALWAYS_INLINE void switch_over(struct thread *self, struct thread *next, uint32_t cpu,
                                          uint64_t deadline_ns)
 {
@@ -470,23 +469,29 @@ static HX_ALWAYS_INLINE void switch_over(struct thread *self, struct thread *nex
     }
 }
 
-hx_err thread_hand_over(struct thread *next, struct spinlock *lock, uint64_t deadline_ns)
+/* A claimed thread whose turn is not now. */
+static HX_NOINLINE void give_back(struct thread *next)
+{
+    change_state(next, THREAD_RUNNING, THREAD_RUNNABLE);
+    dispatch_enqueue(next);
+}
+
+hx_err thread_switch_to_claimed(struct thread *next, uint64_t deadline_ns)
 {
     struct thread *self = thread_current();
-    uint32_t cpu = hal_cpu_id();
 
     HX_DEBUG_ASSERT(self->preempt_depth == 0 && !context_is_interrupt(),
                     "only a thread that may block hands the processor over");
 
     bool parks = !is_past(deadline_ns) && begin_parking(self);
 
-    if (HX_LIKELY(parks && take_over(self, next, cpu))) {
-        spinlock_release_nested(lock);
-        switch_over(self, next, cpu, deadline_ns);
+    if (HX_LIKELY(next != NULL && parks)) {
+        switch_over(self, next, hal_cpu_id(), deadline_ns);
         return finish_parking(thread_current());
     }
-    (void)wake(next, THREAD_TOKEN);
-    spinlock_release_nested(lock);
+    if (next != NULL) {
+        give_back(next);
+    }
     if (parks) {
         wait_parked(self, deadline_ns);
     }

@@ -282,14 +282,18 @@ void thread_yield(void);
 HX_MUST_USE hx_err thread_park(uint64_t deadline_ns);
 
 /*
- * thread_unpark(next), release the lock, thread_park(deadline_ns), in one step. A next that is
- * parked and may run on this CPU takes the caller's place at once, without a run queue, for the
- * rest of the caller's turn. The lock keeps next from exiting until it is woken; the caller, who
- * may block, took it with spinlock_acquire.
- * Context: thread, may block; not a boot thread.  Errors: as thread_park.
+ * Handing the processor over, in two steps: claim a parked thread, then park while it runs here for
+ * the rest of the caller's turn, without a run queue. In between the caller releases the lock that
+ * kept the thread from exiting; a claimed one can not.
+ *
+ * thread_claim wakes next as thread_unpark does, if it is parked, may run here, and the caller's
+ * turn is not over; else it does nothing.  thread_switch_to_claimed parks as thread_park does;
+ * next, which was claimed just before (NULL: it could not be), runs in any case.
+ * Context: a thread that may block, but with interrupts off from the first step on; the second one
+ * enables them. Not a boot thread.  Errors: as thread_park.
  */
-HX_MUST_USE hx_err thread_hand_over(struct thread *next, struct spinlock *lock,
-                                    uint64_t deadline_ns);
+HX_MUST_USE bool thread_claim(struct thread *next);
+HX_MUST_USE hx_err thread_switch_to_claimed(struct thread *next, uint64_t deadline_ns);
 
 /* Park without a deadline.  Context: thread, may block; not a boot thread. */
 void thread_wait(void);

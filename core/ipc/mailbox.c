@@ -28,12 +28,13 @@ void mailbox_queue_put(struct mailbox *mailbox, struct parcel *parcel)
 }
 
 void mailbox_queue_put_copy(struct mailbox *mailbox, enum router_priority priority,
-                            const struct router_message *message)
+                            const struct router_message *message, uint32_t sender)
 {
     struct envelope *envelope =
         LIST_ENTRY(list_pop_front(&mailbox->unused), struct envelope, parcel.link);
 
-    envelope->message = *message;
+    router_message_copy(&envelope->message, message);
+    envelope->sender = sender;
     envelope->parcel.message = &envelope->message;
     envelope->parcel.priority = priority;
     envelope->parcel.has_client = false;

@@ -6,9 +6,10 @@
  * - A mailbox is known by its name; senders use its id (index and generation). A successor that
  *   registers the name of a mailbox whose server died takes over what is queued and gets a new
  *   generation: ids of before are stale, their holders look the name up again.
- * - Two kinds. Direct: the handler runs on the sender's thread, on several at once perhaps.
- * Threaded: messages wait in a queue, and one server thread of the router's handles one after the
- * other.
+ * - Three kinds. Direct: the handler runs on the sender's thread, on several at once perhaps.
+ *   Threaded: messages wait in a queue, and one server thread of the router's handles one after the
+ *   other. Served: the same queue, from which a program takes one after the other
+ *   (served_mailbox.h). Such a mailbox goes when nobody serves it, waits in it or has it open.
  * - Of a queue the message with the highest priority comes first, and within one priority the one
  * sent first. When ROUTER_STARVATION_BOUND messages in a row were taken before a lower one that
  * waited, the next one taken is the oldest of the lower ones.
@@ -30,8 +31,9 @@
 #include <stdint.h>
 
 #define ROUTER_MAILBOX_MAX      64U
-#define ROUTER_NAME_MAX         32U /* bytes with the NUL; letters, digits and . _ - */
-#define ROUTER_DATA_MAX         64U /* bytes in a message itself */
+#define ROUTER_NAME_COUNT_MAX   256U /* names there can ever be */
+#define ROUTER_NAME_MAX         32U  /* bytes with the NUL; letters, digits and . _ - */
+#define ROUTER_DATA_MAX         64U  /* bytes in a message itself */
 #define ROUTER_CAPACITY_MAX     1024U
 #define ROUTER_STARVATION_BOUND 16U
 
@@ -48,11 +50,11 @@ enum router_priority {
 
 /* A request, a response, or the contents of an envelope. */
 struct router_message {
-    uint32_t code;   /* request: what is asked; response: meaning agreed with the handler */
-    uint32_t length; /* bytes of data that count */
-    HX_ALIGNED(8) uint8_t data[ROUTER_DATA_MAX];
+    uint32_t code;      /* request: what is asked; response: meaning agreed with the handler */
+    uint32_t length;    /* bytes of data that count */
     void *buffer;       /* lent to the handler until the outcome; NULL: none.  Requests only */
     size_t buffer_size; /* bytes */
+    HX_ALIGNED(8) uint8_t data[ROUTER_DATA_MAX];
 };
 
 /*
@@ -85,7 +87,7 @@ HX_MUST_USE hx_err router_register(const struct router_options *options, router_
  * When this returns, the handler is not running and never runs again, and the name is free.
  * Context: thread, may block; not from the mailbox's own handler (for a direct one that is not
  * noticed, and never returns).
- * Errors: HX_ESTALE, HX_ECONTEXT.
+ * Errors: HX_ESTALE, HX_ECONTEXT; HX_EINVAL a program serves it.
  */
 HX_MUST_USE hx_err router_unregister(router_mailbox id);
 
@@ -93,7 +95,8 @@ HX_MUST_USE hx_err router_unregister(router_mailbox id);
  * The server of this mailbox is dead: its code runs no more. The request it was handling ends with
  * HX_EDIED now; queued ones, and those yet sent with this id, wait for a successor. A direct
  * mailbox has no queue: until there is a successor its senders get HX_EDIED, not run. Context: any
- * but nmi. Errors: HX_ESTALE no such mailbox, or its server is dead already.
+ * but nmi. Errors: HX_ESTALE no such mailbox, or its server is dead already; HX_EINVAL a program
+ * serves it.
  */
 HX_MUST_USE hx_err router_mailbox_died(router_mailbox id);
 
@@ -135,6 +138,25 @@ struct router_outcome router_send(router_mailbox to, enum router_priority priori
 HX_MUST_USE hx_err router_send_to(router_mailbox to, enum router_priority priority,
                                   const struct router_message *envelope);
 
+/* --- names and openings ------------------------------------------------------------------------
+ */
+
+/*
+ * The number of a name that a mailbox has or had, for as long as the kernel runs; 0: there was
+ * none. Context: any but nmi.
+ */
+uint32_t router_number_of(const char *name);
+
+/* The name of such a number; false: there is none.  Context: any but nmi. */
+bool router_name_of(uint32_t number, char name[ROUTER_NAME_MAX]);
+
+/*
+ * As router_find, and a mailbox that a program serves stays there, for successors, until
+ * router_close with the id.  Context: thread.
+ */
+HX_MUST_USE hx_err router_open(const char *name, router_mailbox *id);
+void router_close(router_mailbox id);
+
 /* --- looking at it -----------------------------------------------------------------------------
  */
 
@@ -143,6 +165,7 @@ struct router_mailbox_info {
     char name[ROUTER_NAME_MAX];
     owner_tag owner;
     bool threaded;
+    bool is_served;  /* by a program */
     bool has_server; /* else it waits for a successor */
     uint32_t capacity;
     uint32_t queued[ROUTER_PRIORITY_COUNT];

@@ -83,7 +83,7 @@ static void start(void)
 
 static void put(uint32_t code, enum router_priority priority)
 {
-    mailbox_queue_put_copy(&mailbox, priority, &(struct router_message){.code = code});
+    mailbox_queue_put_copy(&mailbox, priority, &(struct router_message){.code = code}, 0);
     reference_put(code, priority);
 }
 
