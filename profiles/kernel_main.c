@@ -1,4 +1,5 @@
 /* The kernel's life from the port's call to the power button, phase by phase. */
+#include <abi/helix/calls.h>
 #include <abi/linux/calls.h>
 #include <abi/linux/vdso.h>
 #include <base/assert.h>
@@ -143,6 +144,7 @@ static void live(void *argument)
     orchestrator_start(config);
     require(lifecycle_advance(PHASE_LATE_INIT), "entering LateInit");
     require(linux_calls_register(), "system calls");
+    require(helix_calls_register(), "Helix's own system calls");
     require(linux_vdso_init(), "vDSO");
     require(orchestrator_run(), "entering Running");
     bench_note_running();

@@ -194,6 +194,13 @@ HX_MUST_USE static inline bool capability_check_handle(subject_id subject, capab
            atomic_load_explicit(&grant->generation, memory_order_relaxed) == handle >> 32;
 }
 
+/*
+ * The handle of a grant by which a subject has all these rights on a resource at once; for
+ * capability_check_handle. CAPABILITY_NONE: there is none.  Context: any but nmi.  Blocks: no.
+ */
+HX_MUST_USE capability_handle capability_find(subject_id subject, resource_id resource,
+                                              uint64_t required);
+
 /* --- looking --------------------------------------------------------------------------------- */
 
 struct capability_record {

@@ -70,6 +70,26 @@ bool capability_check(subject_id subject, resource_id resource, uint64_t require
     return true;
 }
 
+capability_handle capability_find(subject_id subject, resource_id resource, uint64_t required)
+{
+    capability_handle found = CAPABILITY_NONE;
+    const struct grant_table *table;
+
+    read_enter();
+    /* acquire: pairs with the release of who publishes a table */
+    table = atomic_load_explicit(&grant_table_current, memory_order_acquire);
+    for (struct grant *grant = grant_table_find(table, subject, resource);
+         grant != NULL && found == CAPABILITY_NONE;
+         grant = grant_table_find_next(table, grant, subject, resource)) {
+        if (covers(atomic_load_explicit(&grant->rights, memory_order_acquire), required) &&
+            broker_is_held(grant, NULL)) {
+            found = grant_handle(grant);
+        }
+    }
+    read_leave();
+    return found;
+}
+
 static bool is_the_grant(const struct grant *grant, subject_id subject, capability_handle handle,
                          resource_id resource, uint64_t required)
 {

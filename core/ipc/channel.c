@@ -204,6 +204,10 @@ static void close_channel(struct channel *channel)
     wait_queue_wake_all(&channel->senders);
 }
 
+/* How to wait: for the kernel, or so that it can be interrupted. */
+typedef hx_err (*wait_function)(struct wait_queue *queue, struct waiter *waiter,
+                                uint64_t deadline_ns);
+
 /* --- claiming --------------------------------------------------------------------------------- */
 
 static hx_err try_claim(struct channel *channel, uint64_t *position)
@@ -272,7 +276,8 @@ static hx_err try_claim_for_a_while(struct channel *channel, uint64_t *position)
     return error;
 }
 
-static hx_err claim(struct channel *channel, uint64_t deadline_ns, uint64_t *position)
+static hx_err claim(struct channel *channel, uint64_t deadline_ns, wait_function wait,
+                    uint64_t *position)
 {
     hx_err error = try_claim(channel, position);
     struct waiter waiter;
@@ -290,7 +295,7 @@ static hx_err claim(struct channel *channel, uint64_t deadline_ns, uint64_t *pos
     wait_queue_prepare(&channel->senders, &waiter);
     mark_blocked(channel);
     while ((error = try_claim(channel, position)) == HX_EAGAIN) {
-        error = wait_queue_wait(&channel->senders, &waiter, deadline_ns);
+        error = wait(&channel->senders, &waiter, deadline_ns);
         if (error != HX_OK) {
             break;
         }
@@ -326,15 +331,26 @@ hx_err channel_try_send(struct channel *channel, const void *item)
     return channel_try_send_slow(channel, item);
 }
 
-hx_err channel_send(struct channel *channel, const void *item, uint64_t deadline_ns)
+static hx_err send(struct channel *channel, const void *item, uint64_t deadline_ns,
+                   wait_function wait)
 {
     uint64_t position;
-    hx_err error = claim(channel, deadline_ns, &position);
+    hx_err error = claim(channel, deadline_ns, wait, &position);
 
     if (error == HX_OK) {
         fill_and_publish(channel, position, item);
     }
     return error;
+}
+
+hx_err channel_send(struct channel *channel, const void *item, uint64_t deadline_ns)
+{
+    return send(channel, item, deadline_ns, wait_queue_wait);
+}
+
+hx_err channel_send_interruptible(struct channel *channel, const void *item, uint64_t deadline_ns)
+{
+    return send(channel, item, deadline_ns, wait_queue_wait_interruptible);
 }
 
 /* --- reservations ----------------------------------------------------------------------------- */
@@ -365,7 +381,8 @@ hx_err channel_reserve(struct channel *channel, owner_tag owner,
                        struct channel_reservation *reservation, uint64_t deadline_ns)
 {
     uint64_t position;
-    hx_err error = owner == OWNER_NONE ? HX_EINVAL : claim(channel, deadline_ns, &position);
+    hx_err error =
+        owner == OWNER_NONE ? HX_EINVAL : claim(channel, deadline_ns, wait_queue_wait, &position);
 
     if (error == HX_OK) {
         *reservation = record_reservation(channel, position, owner);
@@ -521,7 +538,7 @@ static hx_err mark_and_look(struct channel *channel, void *item)
     return error;
 }
 
-hx_err channel_receive(struct channel *channel, void *item, uint64_t deadline_ns)
+static hx_err receive(struct channel *channel, void *item, uint64_t deadline_ns, wait_function wait)
 {
     hx_err error = channel_try_receive_slow(channel, item);
     struct waiter waiter;
@@ -539,13 +556,23 @@ hx_err channel_receive(struct channel *channel, void *item, uint64_t deadline_ns
     }
     wait_queue_prepare(&channel->receivers, &waiter);
     while ((error = mark_and_look(channel, item)) == HX_EAGAIN) {
-        error = wait_queue_wait(&channel->receivers, &waiter, deadline_ns);
+        error = wait(&channel->receivers, &waiter, deadline_ns);
         if (error != HX_OK) {
             break;
         }
     }
     wait_queue_finish(&channel->receivers, &waiter);
     return error;
+}
+
+hx_err channel_receive(struct channel *channel, void *item, uint64_t deadline_ns)
+{
+    return receive(channel, item, deadline_ns, wait_queue_wait);
+}
+
+hx_err channel_receive_interruptible(struct channel *channel, void *item, uint64_t deadline_ns)
+{
+    return receive(channel, item, deadline_ns, wait_queue_wait_interruptible);
 }
 
 uint32_t channel_drain(struct channel *channel, void *items, uint32_t count)

@@ -137,6 +137,10 @@ HX_MUST_USE hx_err channel_try_send(struct channel *channel, const void *item);
  */
 HX_MUST_USE hx_err channel_send(struct channel *channel, const void *item, uint64_t deadline_ns);
 
+/* The same for a program: the wait can be interrupted (HX_EINTR). */
+HX_MUST_USE hx_err channel_send_interruptible(struct channel *channel, const void *item,
+                                              uint64_t deadline_ns);
+
 /* The right to fill one slot in place. */
 struct channel_reservation {
     void *item;        /* item_size bytes with undefined contents, aligned to 8 */
@@ -180,6 +184,10 @@ HX_MUST_USE hx_err channel_try_receive(struct channel *channel, void *item);
  * is empty and the caller may not block.
  */
 HX_MUST_USE hx_err channel_receive(struct channel *channel, void *item, uint64_t deadline_ns);
+
+/* The same for a program: the wait can be interrupted (HX_EINTR). */
+HX_MUST_USE hx_err channel_receive_interruptible(struct channel *channel, void *item,
+                                                 uint64_t deadline_ns);
 
 /* Copy up to count items out, now; returns how many.  Context: any but nmi. */
 uint32_t channel_drain(struct channel *channel, void *items, uint32_t count);

@@ -98,7 +98,7 @@ struct router_message *router_service_outbox(struct router_service *service)
     return &service->server.outbox;
 }
 
-const struct router_message *router_service_inbox(const struct router_service *service)
+struct router_message *router_service_inbox(struct router_service *service)
 {
     return &service->server.inbox;
 }
@@ -111,16 +111,6 @@ uint32_t router_service_sender(const struct router_service *service)
 struct router_loan *router_service_loan(const struct router_service *service)
 {
     return service->server.loan;
-}
-
-bool router_service_is_busy(struct router_service *service)
-{
-    struct mailbox *mailbox = service->server.mailbox;
-    hal_interrupt_state state = spinlock_acquire(&mailbox->lock);
-    bool is_busy = service->server.is_busy;
-
-    spinlock_release(&mailbox->lock, state);
-    return is_busy;
 }
 
 /* --- the next message ------------------------------------------------------------------------- */
@@ -220,6 +210,24 @@ hx_err router_service_next(struct router_service *service, bool replies, uint64_
         return hand_over_to(server, client, deadline_ns);
     }
     return go_on(server, client, lent, state, deadline_ns);
+}
+
+hx_err router_service_reply(struct router_service *service)
+{
+    struct server *server = &service->server;
+    struct mailbox *mailbox = server->mailbox;
+    hal_interrupt_state state = spinlock_acquire(&mailbox->lock);
+    bool is_busy = server->is_busy;
+    struct client *client = server_finish_locked(server);
+
+    if (client != NULL) {
+        client_wake_locked(client);
+    }
+    spinlock_release(&mailbox->lock, state);
+    if (is_busy) {
+        server_drop_loan(server);
+    }
+    return is_busy ? HX_OK : HX_ESTATE;
 }
 
 /* --- waiting for several things --------------------------------------------------------------- */

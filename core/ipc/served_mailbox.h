@@ -43,12 +43,9 @@ void router_service_leave(struct router_service *service);
 /* What the next reply says; whatever it is filled with, its length is within ROUTER_DATA_MAX. */
 struct router_message *router_service_outbox(struct router_service *service);
 
-/* The message that was taken, whose buffer is the loan's; and who sent it, 0: the kernel. */
-const struct router_message *router_service_inbox(const struct router_service *service);
+/* The message that was taken, to be read and changed; and who sent it, 0: the kernel. */
+struct router_message *router_service_inbox(struct router_service *service);
 uint32_t router_service_sender(const struct router_service *service);
-
-/* Whether a message is taken, and not answered.  In the service. */
-bool router_service_is_busy(struct router_service *service);
 
 /* What was lent with the request taken; NULL.  In the service. */
 struct router_loan *router_service_loan(const struct router_service *service);
@@ -63,6 +60,9 @@ struct router_loan *router_service_loan(const struct router_service *service);
  */
 HX_MUST_USE hx_err router_service_next(struct router_service *service, bool replies,
                                        uint64_t deadline_ns);
+
+/* Reply, and take nothing.  Context: thread; in the service.  Errors: HX_ESTATE. */
+HX_MUST_USE hx_err router_service_reply(struct router_service *service);
 
 /* --- waiting for several things --------------------------------------------------------------- */
 
