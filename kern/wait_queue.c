@@ -1,3 +1,4 @@
+#include <kern/read_section.h>
 #include <kern/thread.h>
 #include <kern/wait_queue.h>
 
@@ -11,7 +12,7 @@ void wait_queue_init(struct wait_queue *queue, const char *name)
 {
     spinlock_init(&queue->lock, LOCK_RANK_WAIT_QUEUE, name);
     list_init(&queue->waiters);
-    queue->wakes = 0;
+    queue->listeners = NULL;
 }
 
 void wait_queue_prepare(struct wait_queue *queue, struct waiter *waiter)
@@ -98,21 +99,72 @@ void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter)
     spinlock_release(&queue->lock, state);
 }
 
-uint32_t wait_queue_wakes(struct wait_queue *queue)
+/* --- listening -------------------------------------------------------------------------------- */
+
+void wait_queue_listen(struct wait_queue *queue, struct wait_listener *listener)
 {
     hal_interrupt_state state = spinlock_acquire(&queue->lock);
-    uint32_t wakes = queue->wakes;
 
+    atomic_store_explicit(&listener->next, queue->listeners, memory_order_relaxed);
+    queue->listeners = listener;
     spinlock_release(&queue->lock, state);
-    return wakes;
+}
+
+/* The listener's own next stays: who has come to it goes on from there. */
+void wait_queue_stop_listening(struct wait_queue *queue, struct wait_listener *listener)
+{
+    hal_interrupt_state state = spinlock_acquire(&queue->lock);
+    struct wait_listener *next = atomic_load_explicit(&listener->next, memory_order_relaxed);
+    struct wait_listener *before = queue->listeners;
+
+    if (before == listener) {
+        queue->listeners = next;
+    }
+    for (; before != NULL && before != listener;
+         before = atomic_load_explicit(&before->next, memory_order_relaxed)) {
+        if (atomic_load_explicit(&before->next, memory_order_relaxed) == listener) {
+            /* release: pairs with the acquire in tell_listeners */
+            atomic_store_explicit(&before->next, next, memory_order_release);
+        }
+    }
+    spinlock_release(&queue->lock, state);
+}
+
+/* From the first one there was, under the lock, when the queue was woken. Not under the lock: one
+ * that hears may wake another queue. The queue may be gone by now, if it had no listeners. */
+static HX_NOINLINE void tell_listeners(struct wait_listener *listener)
+{
+    for (; listener != NULL;
+         /* acquire: pairs with the release in wait_queue_stop_listening */
+         listener = atomic_load_explicit(&listener->next, memory_order_acquire)) {
+        listener->heard(listener);
+    }
+}
+
+/* --- waking ----------------------------------------------------------------------------------- */
+
+/* The section begins under the lock: so a listener that is found there stays. */
+static HX_NOINLINE unsigned wake_one_and_tell(struct wait_queue *queue, hal_interrupt_state state)
+{
+    struct wait_listener *first = queue->listeners;
+    bool woke = wake_first_locked(&queue->waiters);
+
+    read_enter();
+    spinlock_release(&queue->lock, state);
+    tell_listeners(first);
+    read_leave();
+    return woke ? 1 : 0;
 }
 
 unsigned wait_queue_wake_one(struct wait_queue *queue)
 {
     hal_interrupt_state state = spinlock_acquire(&queue->lock);
-    bool woke = wake_first_locked(&queue->waiters);
+    bool woke;
 
-    queue->wakes++;
+    if (HX_UNLIKELY(queue->listeners != NULL)) {
+        return wake_one_and_tell(queue, state);
+    }
+    woke = wake_first_locked(&queue->waiters);
     spinlock_release(&queue->lock, state);
     return woke ? 1 : 0;
 }
@@ -142,10 +194,14 @@ static unsigned wake_rest(struct wait_queue *queue, struct list *taken)
 
 static HX_NOINLINE unsigned wake_several(struct wait_queue *queue, hal_interrupt_state state)
 {
+    struct wait_listener *first = queue->listeners;
     struct list taken;
 
     take_all_locked(queue, &taken);
+    read_enter();
     spinlock_release(&queue->lock, state);
+    tell_listeners(first);
+    read_leave();
     return wake_rest(queue, &taken);
 }
 
@@ -154,8 +210,8 @@ unsigned wait_queue_wake_all(struct wait_queue *queue)
     hal_interrupt_state state = spinlock_acquire(&queue->lock);
     bool woke;
 
-    queue->wakes++;
-    if (HX_UNLIKELY(queue->waiters.next != queue->waiters.prev)) {
+    if (HX_UNLIKELY(queue->waiters.next != queue->waiters.prev) ||
+        HX_UNLIKELY(queue->listeners != NULL)) {
         return wake_several(queue, state);
     }
     woke = wake_first_locked(&queue->waiters);

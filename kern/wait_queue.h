@@ -11,6 +11,7 @@
  *       wait_queue_finish(&queue, &waiter);
  *   Looking at the condition may block.
  * - The waker makes the condition true first, then wakes. First come, first woken.
+ * - Who does not park listens: the function is called at each wake-up, whoever else is woken.
  */
 #ifndef KERN_WAIT_QUEUE_H
 #define KERN_WAIT_QUEUE_H
@@ -18,15 +19,25 @@
 #include <base/list.h>
 #include <helix/error.h>
 #include <kern/spinlock.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct thread;
 
+struct wait_listener;
+
 struct wait_queue {
     struct spinlock lock;
-    struct list waiters; /* under lock */
-    uint32_t wakes;      /* under lock  how often it has been woken, whoever was waiting */
+    struct list waiters;             /* under lock */
+    struct wait_listener *listeners; /* under lock; the rest of the list by next */
+};
+
+struct wait_listener {
+    _Atomic(struct wait_listener *) next; /* written under the queue's lock, read in sections */
+    /* In a read section, on whatever thread or interrupt wakes, and with its locks: takes locks
+     * from LOCK_RANK_WAIT_QUEUE on alone. */
+    void (*heard)(struct wait_listener *listener);
 };
 
 struct waiter {
@@ -71,8 +82,13 @@ HX_MUST_USE hx_err wait_queue_park(struct wait_queue *queue, struct waiter *wait
  * itself, to ask before each park, as looking at conditions may have used the token up. */
 bool wait_queue_was_woken(struct wait_queue *queue, const struct waiter *waiter);
 
-/* How often the queue has been woken: for who has to know whether something has happened since. */
-uint32_t wait_queue_wakes(struct wait_queue *queue);
+/*
+ * Have listener->heard called at each wake-up from now on, until wait_queue_stop_listening. After
+ * that it can still be running, or about to: the listener, and what it looks at, stay until a grace
+ * period has passed (kern/read_section.h).  Context: thread.
+ */
+void wait_queue_listen(struct wait_queue *queue, struct wait_listener *listener);
+void wait_queue_stop_listening(struct wait_queue *queue, struct wait_listener *listener);
 
 /* Wake the longest waiting (returns how many: 0 or 1), or all.  Context: any but nmi. */
 unsigned wait_queue_wake_one(struct wait_queue *queue);

@@ -66,7 +66,7 @@
     X(217, getdents64, 3, "")                                                                      \
     X(221, fadvise64, 4, "")                                                                       \
     X(232, epoll_wait, 4, "")                                                                      \
-    X(233, epoll_ctl, 4, "no sets in sets")                                                        \
+    X(233, epoll_ctl, 4, "")                                                                       \
     X(235, utimes, 2, "")                                                                          \
     X(257, openat, 4, "no O_TMPFILE")                                                              \
     X(258, mkdirat, 3, "")                                                                         \

@@ -35,13 +35,14 @@ int64_t linux_epoll_create(uint64_t size)
 }
 
 /* What may be asked for together with EVENT_EXCLUSIVE, and only by who adds. */
-static bool is_bad_exclusive(enum epoll_operation operation, uint32_t events)
+static bool is_bad_exclusive(enum epoll_operation operation, uint32_t events, bool is_set)
 {
     const uint32_t allowed = POLL_IN | POLL_OUT | POLL_ERROR | POLL_HANGUP |
                              (uint32_t)EVENT_WAKE_UP | EVENT_EDGE | EVENT_EXCLUSIVE;
 
     return (events & EVENT_EXCLUSIVE) != 0 &&
-           (operation == EPOLL_CTL_MOD || (operation == EPOLL_CTL_ADD && (events & ~allowed) != 0));
+           (operation == EPOLL_CTL_MOD ||
+            (operation == EPOLL_CTL_ADD && ((events & ~allowed) != 0 || is_set)));
 }
 
 static hx_err change(struct file *set, struct file *member, int descriptor,
@@ -50,7 +51,8 @@ static hx_err change(struct file *set, struct file *member, int descriptor,
     if (member->ops->poll == NULL) {
         return HX_EPERM;
     }
-    if (!event_set_is(set) || member == set || is_bad_exclusive(operation, event->events)) {
+    if (!event_set_is(set) || member == set ||
+        is_bad_exclusive(operation, event->events, event_set_is(member))) {
         return HX_EINVAL;
     }
     switch (operation) {
@@ -100,42 +102,48 @@ static hx_err give_events(uint64_t address, const struct event *events, size_t c
     for (size_t i = 0; i < count; i++) {
         told[i] = (struct linux_epoll_event){events[i].events, events[i].data};
     }
-    return count > 0 ? hal_user_copy_out(address, told, count * sizeof(told[0])) : HX_OK;
+    return hal_user_copy_out(address, told, count * sizeof(told[0]));
+}
+
+static int64_t wait_for_events(struct file *file, uint64_t address, uint32_t most,
+                               uint64_t deadline_ns)
+{
+    struct event events[EVENTS_ONCE];
+    size_t count = 0;
+    hx_err error =
+        event_set_wait(file, events, most < EVENTS_ONCE ? most : EVENTS_ONCE, deadline_ns, &count);
+
+    if (HX_LIKELY(error == HX_OK) && count > 0) {
+        error = give_events(address, events, count);
+    }
+    return linux_count(error, count);
 }
 
 static int64_t wait_until(uint64_t set, uint64_t address, uint64_t capacity, uint64_t deadline_ns)
 {
-    struct event events[EVENTS_ONCE];
     int32_t most = (int32_t)capacity;
-    struct file *file;
-    size_t count = 0;
-    hx_err error;
+    struct file_use use;
+    int64_t result;
 
     if (most <= 0 || (uint32_t)most > EVENTS_MOST) {
         return linux_result(HX_EINVAL);
     }
-    file = linux_file(set);
-    if (file == NULL) {
+    use = linux_use_file(set);
+    if (use.file == NULL) {
         return linux_result(HX_EBADF);
     }
-    error = HX_EINVAL;
-    if (event_set_is(file)) {
-        error = event_set_wait(file, events,
-                               (uint32_t)most < EVENTS_ONCE ? (uint32_t)most : EVENTS_ONCE,
-                               deadline_ns, &count);
-    }
-    file_put(file);
-    if (error == HX_OK) {
-        error = give_events(address, events, count);
-    }
-    return linux_count(error, count);
+    result = HX_LIKELY(event_set_is(use.file))
+                 ? wait_for_events(use.file, address, (uint32_t)most, deadline_ns)
+                 : linux_result(HX_EINVAL);
+    file_use_end(use);
+    return result;
 }
 
 static uint64_t deadline_of(uint64_t milliseconds)
 {
     int32_t wait = (int32_t)milliseconds;
 
-    if (wait < 0) {
+    if (HX_LIKELY(wait < 0)) {
         return THREAD_NO_DEADLINE;
     }
     return wait == 0 ? 0 : hal_clock_now() + (unsigned)wait * HAL_NS_PER_MS;

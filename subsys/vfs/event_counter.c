@@ -6,14 +6,24 @@
 
 #define COUNT_MOST (UINT64_MAX - 1)
 
-/* Keys: I = immutable, L = lock */
+/* Keys: I = immutable, L = lock to write */
 struct event_counter {
     struct spinlock lock;
-    uint64_t count;    /* L */
-    bool is_semaphore; /* I */
+    _Atomic uint64_t count; /* L  relaxed: who looks without the lock has joined a queue before */
+    bool is_semaphore;      /* I */
     struct wait_queue readable;
     struct wait_queue writable;
 };
+
+static uint64_t count_of(const struct event_counter *counter)
+{
+    return atomic_load_explicit(&counter->count, memory_order_relaxed);
+}
+
+static void set_count_locked(struct event_counter *counter, uint64_t count)
+{
+    atomic_store_explicit(&counter->count, count, memory_order_relaxed);
+}
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
@@ -21,10 +31,11 @@ struct event_counter {
 static hx_err try_take(struct event_counter *counter, uint64_t *value)
 {
     hal_interrupt_state state = spinlock_acquire(&counter->lock);
-    hx_err error = counter->count > 0 ? HX_OK : HX_EAGAIN;
+    uint64_t count = count_of(counter);
+    hx_err error = count > 0 ? HX_OK : HX_EAGAIN;
 
-    *value = counter->is_semaphore && error == HX_OK ? 1 : counter->count;
-    counter->count -= *value;
+    *value = counter->is_semaphore && error == HX_OK ? 1 : count;
+    set_count_locked(counter, count - *value);
     spinlock_release(&counter->lock, state);
     return error;
 }
@@ -32,9 +43,10 @@ static hx_err try_take(struct event_counter *counter, uint64_t *value)
 static hx_err try_add(struct event_counter *counter, uint64_t *value)
 {
     hal_interrupt_state state = spinlock_acquire(&counter->lock);
-    hx_err error = *value <= COUNT_MOST - counter->count ? HX_OK : HX_EAGAIN;
+    uint64_t count = count_of(counter);
+    hx_err error = *value <= COUNT_MOST - count ? HX_OK : HX_EAGAIN;
 
-    counter->count += error == HX_OK ? *value : 0;
+    set_count_locked(counter, count + (error == HX_OK ? *value : 0));
     spinlock_release(&counter->lock, state);
     return error;
 }
@@ -106,14 +118,11 @@ static hx_err write_counter(struct file *file, struct transfer *transfer, uint64
 static unsigned poll_counter(struct file *file, struct poll_table *table)
 {
     struct event_counter *counter = file->context;
-    hal_interrupt_state state;
     uint64_t count;
 
     poll_add(table, &counter->readable);
     poll_add(table, &counter->writable);
-    state = spinlock_acquire(&counter->lock);
-    count = counter->count;
-    spinlock_release(&counter->lock, state);
+    count = count_of(counter);
     return (count > 0 ? (unsigned)POLL_IN : 0U) | (count < COUNT_MOST ? (unsigned)POLL_OUT : 0U);
 }
 
@@ -139,7 +148,7 @@ hx_err event_counter_create(uint32_t first, bool is_semaphore, uint32_t flags, o
         return HX_ENOMEM;
     }
     spinlock_init(&counter->lock, LOCK_RANK_CORE, "event counter");
-    counter->count = first;
+    atomic_init(&counter->count, first);
     counter->is_semaphore = is_semaphore;
     wait_queue_init(&counter->readable, "event counter readable");
     wait_queue_init(&counter->writable, "event counter writable");

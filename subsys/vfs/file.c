@@ -79,7 +79,8 @@ static void release(struct file *file)
         file_unlock(file);
         record_lock_close(file, file);
     }
-    if (HX_UNLIKELY(atomic_load_explicit(&file->is_watched, memory_order_relaxed))) {
+    /* relaxed: who has the last reference sees what others added */
+    if (HX_UNLIKELY(atomic_load_explicit(&file->members, memory_order_relaxed) != NULL)) {
         event_sets_forget(file);
     }
     if (file->ops->release != NULL) {

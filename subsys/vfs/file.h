@@ -26,6 +26,7 @@
 #include <subsys/vfs/vnode.h>
 #include <subsys/vm/address_space.h>
 
+struct event_member;
 struct file;
 struct memory_object;
 
@@ -89,8 +90,8 @@ struct file {
     owner_tag owner;   /* I  who is charged for it */
     _Atomic bool
         has_lock; /* A  it has had a lock: of file_lock.h, or one that it owns of record_lock.h */
-    _Atomic bool is_watched;     /* A  it has been in an event set (event_set.h) */
-    struct mapping_name mapping; /* I  the file as the name of its mappings */
+    _Atomic(struct event_member *) members; /* A  what it is in event sets: of event_set.c */
+    struct mapping_name mapping;            /* I  the file as the name of its mappings */
 };
 
 /*

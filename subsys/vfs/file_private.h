@@ -45,7 +45,7 @@ static HX_ALWAYS_INLINE void file_init(struct file *file, const struct file_ops 
     file->has_own_path = false;
     file->owner = owner;
     atomic_init(&file->has_lock, false);
-    atomic_init(&file->is_watched, false);
+    atomic_init(&file->members, NULL);
     file->mapping.get = file_get_mapping;
     file->mapping.put = file_put_mapping;
     file->mapping.text = file_mapping_text;

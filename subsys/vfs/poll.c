@@ -16,9 +16,9 @@ struct poll_extra {
     struct poll_extra *next;
 };
 
-struct poll_table {
-    bool only_listens; /* nothing is joined: the sum alone is wanted */
-    uint32_t wakes;
+/* The queues that a thread has joined. */
+struct joined {
+    struct poll_table table;
     struct poll_place few[FEW_QUEUES];
     struct poll_place *places; /* few, or from the heap */
     size_t capacity;
@@ -33,55 +33,40 @@ static void join(struct poll_place *place, struct wait_queue *queue)
     wait_queue_prepare(queue, &place->waiter);
 }
 
-static HX_NOINLINE void add_extra(struct poll_table *table, struct wait_queue *queue)
+static HX_NOINLINE void add_extra(struct joined *joined, struct wait_queue *queue)
 {
     struct poll_extra *extra = heap_allocate(sizeof(*extra), OWNER_CORE);
 
     if (extra == NULL) {
-        table->is_out_of_memory = true;
+        joined->is_out_of_memory = true;
         return;
     }
-    extra->next = table->extras;
-    table->extras = extra;
+    extra->next = joined->extras;
+    joined->extras = extra;
     join(&extra->place, queue);
 }
 
-void poll_add(struct poll_table *table, struct wait_queue *queue)
+static void add_queue(struct poll_table *table, struct wait_queue *queue)
 {
-    if (table == NULL) {
-        return;
-    }
-    if (table->only_listens) {
-        table->wakes += wait_queue_wakes(queue);
-    } else if (HX_LIKELY(table->count < table->capacity)) {
-        join(&table->places[table->count++], queue);
+    struct joined *joined = HX_CONTAINER_OF(table, struct joined, table);
+
+    if (HX_LIKELY(joined->count < joined->capacity)) {
+        join(&joined->places[joined->count++], queue);
     } else {
-        add_extra(table, queue);
+        add_extra(joined, queue);
     }
 }
 
-unsigned poll_listen(struct file *file, uint32_t *wakes)
+static void leave_queues(struct joined *joined)
 {
-    struct poll_table table;
-    unsigned ready;
-
-    table.only_listens = true;
-    table.wakes = 0;
-    ready = file_poll(file, &table);
-    *wakes = table.wakes;
-    return ready;
-}
-
-static void leave_queues(struct poll_table *table)
-{
-    for (size_t i = 0; i < table->count; i++) {
-        wait_queue_finish(table->places[i].queue, &table->places[i].waiter);
+    for (size_t i = 0; i < joined->count; i++) {
+        wait_queue_finish(joined->places[i].queue, &joined->places[i].waiter);
     }
-    table->count = 0;
-    while (table->extras != NULL) {
-        struct poll_extra *extra = table->extras;
+    joined->count = 0;
+    while (joined->extras != NULL) {
+        struct poll_extra *extra = joined->extras;
 
-        table->extras = extra->next;
+        joined->extras = extra->next;
         wait_queue_finish(extra->place.queue, &extra->place.waiter);
         heap_free(extra);
     }
@@ -104,75 +89,75 @@ static size_t ask(struct poll_entry *entries, size_t entry_count, struct poll_ta
     return ready;
 }
 
-static hx_err make_room(struct poll_table *table, size_t entry_count)
+static hx_err make_room(struct joined *joined, size_t entry_count)
 {
     size_t wanted = POLL_QUEUES_USUAL * entry_count;
 
-    table->only_listens = false;
-    table->count = 0;
-    table->extras = NULL;
-    table->is_out_of_memory = false;
-    table->places = table->few;
-    table->capacity = FEW_QUEUES;
+    joined->table.add = add_queue;
+    joined->count = 0;
+    joined->extras = NULL;
+    joined->is_out_of_memory = false;
+    joined->places = joined->few;
+    joined->capacity = FEW_QUEUES;
     if (wanted <= FEW_QUEUES) {
         return HX_OK;
     }
-    table->places = heap_allocate(wanted * sizeof(*table->places), OWNER_CORE);
-    table->capacity = wanted;
-    return table->places != NULL ? HX_OK : HX_ENOMEM;
+    joined->places = heap_allocate(wanted * sizeof(*joined->places), OWNER_CORE);
+    joined->capacity = wanted;
+    return joined->places != NULL ? HX_OK : HX_ENOMEM;
 }
 
 /* Looking at the files may have blocked, and used up the token of a wake-up. */
-static bool was_woken(struct poll_table *table)
+static bool was_woken(struct joined *joined)
 {
     bool answer = false;
 
-    for (size_t i = 0; i < table->count && !answer; i++) {
-        answer = wait_queue_was_woken(table->places[i].queue, &table->places[i].waiter);
+    for (size_t i = 0; i < joined->count && !answer; i++) {
+        answer = wait_queue_was_woken(joined->places[i].queue, &joined->places[i].waiter);
     }
-    for (struct poll_extra *at = table->extras; at != NULL && !answer; at = at->next) {
+    for (struct poll_extra *at = joined->extras; at != NULL && !answer; at = at->next) {
         answer = wait_queue_was_woken(at->place.queue, &at->place.waiter);
     }
     return answer;
 }
 
-static hx_err park(struct poll_table *table, uint64_t deadline_ns)
+static hx_err park(struct joined *joined, uint64_t deadline_ns)
 {
     if (thread_is_interrupted()) {
         return HX_EINTR;
     }
-    return was_woken(table) ? HX_OK : thread_park(deadline_ns);
+    return was_woken(joined) ? HX_OK : thread_park(deadline_ns);
 }
 
-static hx_err wait(struct poll_table *table, struct poll_entry *entries, size_t entry_count,
+static hx_err wait(struct joined *joined, struct poll_entry *entries, size_t entry_count,
                    uint64_t deadline_ns, size_t *count)
 {
     hx_err error = HX_OK;
 
-    while ((*count = ask(entries, entry_count, table)) == 0 && error == HX_OK) {
-        error = table->is_out_of_memory ? HX_ENOMEM : park(table, deadline_ns);
-        leave_queues(table);
+    while ((*count = ask(entries, entry_count, &joined->table)) == 0 && error == HX_OK) {
+        error = joined->is_out_of_memory ? HX_ENOMEM : park(joined, deadline_ns);
+        leave_queues(joined);
     }
-    leave_queues(table);
+    leave_queues(joined);
     return *count > 0 || error == HX_ETIMEDOUT ? HX_OK : error;
 }
 
 hx_err poll_wait(struct poll_entry *entries, size_t entry_count, uint64_t deadline_ns,
                  size_t *count)
 {
-    struct poll_table table;
+    struct joined joined;
     hx_err error;
 
     *count = ask(entries, entry_count, NULL);
     if (*count > 0 || deadline_ns == 0) {
         return HX_OK;
     }
-    error = make_room(&table, entry_count);
+    error = make_room(&joined, entry_count);
     if (error == HX_OK) {
-        error = wait(&table, entries, entry_count, deadline_ns, count);
+        error = wait(&joined, entries, entry_count, deadline_ns, count);
     }
-    if (table.places != table.few) {
-        heap_free(table.places);
+    if (joined.places != joined.few) {
+        heap_free(joined.places);
     }
     return error;
 }

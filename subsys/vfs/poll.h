@@ -28,19 +28,22 @@ enum poll_events {
     POLL_READ_HANGUP = 0x2000,
 };
 
-struct poll_table;
+/* What is done with the queues that a file's poll operation adds. */
+struct poll_table {
+    /* NULL: nothing, but the file's queues are being listened to. */
+    void (*add)(struct poll_table *table, struct wait_queue *queue);
+};
 
 /* How many queues most files add at most; room for more is taken from the heap. */
 #define POLL_QUEUES_USUAL 2U
 
 /* Wait on the queue too. NULL table: the caller does not want to wait.  Context: thread. */
-void poll_add(struct poll_table *table, struct wait_queue *queue);
-
-/*
- * What is ready now, and a number that is another one as soon as one of the file's queues has been
- * woken: a sum of counts, taken before the look.  Context: thread.
- */
-unsigned poll_listen(struct file *file, uint32_t *wakes);
+static inline void poll_add(struct poll_table *table, struct wait_queue *queue)
+{
+    if (table != NULL && table->add != NULL) {
+        table->add(table, queue);
+    }
+}
 
 struct poll_entry {
     struct file *file; /* NULL: the entry is left out */

@@ -565,6 +565,38 @@ static void a_wake_up_whose_token_is_used_up_still_ends_the_wait(void)
     wait_queue_finish(&queue, &waiter);
 }
 
+struct hearer {
+    struct wait_listener listener;
+    unsigned heard;
+};
+
+static void count_heard(struct wait_listener *listener)
+{
+    HX_CONTAINER_OF(listener, struct hearer, listener)->heard++;
+}
+
+static void who_listens_hears_every_wake_up_until_he_stops(void)
+{
+    struct hearer hearers[3] = {{.listener.heard = count_heard},
+                                {.listener.heard = count_heard},
+                                {.listener.heard = count_heard}};
+    static const uint8_t order[] = {1, 2, 0}; /* the middle of the list, its head, the last */
+
+    wait_queue_init(&queue, "test");
+    for (unsigned i = 0; i < 3; i++) {
+        wait_queue_listen(&queue, &hearers[i].listener);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        EXPECT_EQUAL(wait_queue_wake_one(&queue), 0);
+        EXPECT_EQUAL(wait_queue_wake_all(&queue), 0);
+        wait_queue_stop_listening(&queue, &hearers[order[i]].listener);
+        EXPECT_EQUAL(hearers[order[i]].heard, 2 * (i + 1));
+    }
+    EXPECT_EQUAL(wait_queue_wake_all(&queue), 0);
+    EXPECT_EQUAL(hearers[0].heard + hearers[1].heard + hearers[2].heard, 12);
+    read_synchronize();
+}
+
 static void wait_and_note(void *argument)
 {
     EXPECT_EQUAL(wait_for_permit(THREAD_NO_DEADLINE), HX_OK);
@@ -1006,6 +1038,7 @@ const struct selftest kern_lock_tests[] = {
     TEST(a_mutex_unlocked_while_a_locker_queues_up_is_taken),
     TEST(a_mutex_handed_over_at_the_deadline_is_taken),
     TEST(a_wake_up_whose_token_is_used_up_still_ends_the_wait),
+    TEST(who_listens_hears_every_wake_up_until_he_stops),
     TEST(waiters_are_woken_in_the_order_they_came),
     TEST(all_waiters_are_woken_at_once),
     TEST(a_wait_times_out_and_leaves_the_queue),

@@ -266,6 +266,58 @@ static void signals(void)
     close(set);
 }
 
+static int add_to(int outer, int inner, uint32_t events)
+{
+    struct epoll_event event = {events, {.u64 = (uint64_t)(unsigned)inner}};
+
+    errno = 0;
+    return epoll_ctl(outer, EPOLL_CTL_ADD, inner, &event);
+}
+
+static void show_nested(const char *when, int outer, int milliseconds)
+{
+    set = outer;
+    show_events(when, 16, milliseconds);
+}
+
+static void nesting(void)
+{
+    pthread_t thread;
+    int sets[4];
+    int ends[2];
+    char byte;
+
+    for (int i = 0; i < 4; i++) {
+        sets[i] = epoll_create1(0);
+    }
+    pipe(ends);
+    SHOW(add_to(sets[0], ends[0], EPOLLIN));
+    SHOW(add_to(sets[1], sets[0], EPOLLIN | EPOLLEXCLUSIVE));
+    SHOW(add_to(sets[1], sets[0], EPOLLIN));
+    SHOW(add_to(sets[1], sets[0], EPOLLIN));
+    SHOW(add_to(sets[2], sets[1], EPOLLIN | EPOLLOUT));
+    SHOW(add_to(sets[3], sets[2], EPOLLIN));
+    SHOW(add_to(sets[0], sets[3], EPOLLIN));
+    SHOW(add_to(sets[2], sets[2], EPOLLIN));
+    show_nested("none is ready", sets[3], 0);
+    write(ends[1], "x", 1);
+    show_nested("one is, deep down", sets[3], -1);
+    show_nested("and still", sets[3], 0);
+    read(ends[0], &byte, 1);
+    show_nested("no longer", sets[3], 0);
+    pthread_create(&thread, NULL, write_later, &ends[1]);
+    show_nested("while it waits", sets[3], -1);
+    pthread_join(thread, NULL);
+    close(sets[1]);
+    show_nested("cut off", sets[3], 0);
+    show_nested("below the cut", sets[0], 0);
+    close(sets[0]);
+    close(sets[2]);
+    close(sets[3]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     refusals();
@@ -274,6 +326,7 @@ int main(void)
     once();
     closing();
     waiting();
+    nesting();
     signals();
     return 0;
 }

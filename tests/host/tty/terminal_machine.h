@@ -183,15 +183,6 @@ size_t hal_user_clear_partly(uintptr_t to, size_t size)
     return size;
 }
 
-static unsigned queues_polled;
-
-void poll_add(struct poll_table *table, struct wait_queue *queue)
-{
-    (void)table;
-    (void)queue;
-    queues_polled++;
-}
-
 /* --- processes -------------------------------------------------------------------------------- */
 
 /* Session 10: its leader's group 10, and group 11. Session 20: its leader's group 20. */

@@ -141,10 +141,148 @@ VFS_TEST(what_cannot_be_a_member_is_refused)
     start();
     CHECK(event_set_create(vfs_owner, &other) == HX_OK);
     CHECK(add(set, 5, POLL_IN) == HX_EINVAL);
-    CHECK(add(other, 5, POLL_IN) == HX_ELOOP);
+    CHECK(add(other, 5, POLL_IN) == HX_OK);
+    CHECK(event_set_add(other, set, 5, &(struct event){POLL_IN, 5}) == HX_ELOOP);
     CHECK(event_set_is(set) && !event_set_is(ends[0]));
     file_put(other);
     end();
+}
+
+/* --- sets in sets ----------------------------------------------------------------------------- */
+
+#define CHAIN (EVENT_SET_NESTS + 1) /* sets in a row, as many as there may be */
+
+static struct file *chain[CHAIN + 1];
+
+static hx_err put_in(struct file *outer, struct file *inner)
+{
+    return event_set_add(outer, inner, 1, &(struct event){POLL_IN, 1});
+}
+
+static void make_chain(void)
+{
+    for (unsigned i = 0; i <= CHAIN; i++) {
+        CHECK(event_set_create(vfs_owner, &chain[i]) == HX_OK);
+    }
+    for (unsigned i = 1; i < CHAIN; i++) {
+        CHECK(put_in(chain[i], chain[i - 1]) == HX_OK);
+    }
+}
+
+static void end_chain(void)
+{
+    for (unsigned i = 0; i <= CHAIN; i++) {
+        file_put(chain[i]);
+    }
+}
+
+VFS_TEST(sets_go_into_each_other_so_deep_and_never_in_a_circle)
+{
+    struct vfs_balance before = vfs_balance();
+
+    make_chain();
+    CHECK(put_in(chain[CHAIN], chain[CHAIN - 1]) == HX_ELOOP); /* above */
+    CHECK(put_in(chain[0], chain[CHAIN]) == HX_ELOOP);         /* below */
+    CHECK(event_set_remove(chain[2], chain[1], 1) == HX_OK);
+    CHECK(put_in(chain[0], chain[CHAIN]) == HX_OK);
+    CHECK(put_in(chain[CHAIN], chain[1]) == HX_ELOOP);
+    CHECK(put_in(chain[CHAIN], chain[0]) == HX_ELOOP);
+    CHECK(event_set_remove(chain[0], chain[CHAIN], 1) == HX_OK);
+    CHECK(event_set_remove(chain[0], chain[CHAIN], 1) == HX_ENOENT);
+    end_chain();
+    vfs_check_balance(before);
+}
+
+VFS_TEST(what_is_ready_deep_down_is_told_of_on_top)
+{
+    struct event event;
+    size_t count;
+
+    start();
+    make_chain();
+    CHECK(event_set_add(chain[0], ends[0], 3, &(struct event){POLL_IN, 3}) == HX_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK(event_set_wait(chain[CHAIN - 1], &event, 1, 0, &count) == HX_OK && count == 0);
+        put_text(ends[1], "x");
+        CHECK(event_set_wait(chain[CHAIN - 1], &event, 1, 0, &count) == HX_OK && count == 1);
+        CHECK(event_set_wait(chain[CHAIN - 1], &event, 1, 0, &count) == HX_OK && count == 1);
+        read_all(ends[0]);
+    }
+    end_chain();
+    end();
+}
+
+/* --- growth ----------------------------------------------------------------------------------- */
+
+/* A file that is ready when it is told to be, and counts how often it is asked. */
+struct asked_file {
+    struct wait_queue queue;
+    bool is_ready;
+};
+
+static unsigned asked;
+
+static unsigned answer(struct file *file, struct poll_table *table)
+{
+    struct asked_file *self = file->context;
+
+    poll_add(table, &self->queue);
+    asked++;
+    return self->is_ready ? POLL_IN : 0;
+}
+
+static const struct file_ops asked_ops = {.poll = answer};
+
+#define MANY 10000U
+
+static struct asked_file asked_files[MANY];
+static struct file *watched[MANY];
+
+static void watch(uint32_t count)
+{
+    CHECK(event_set_create(vfs_owner, &set) == HX_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        wait_queue_init(&asked_files[i].queue, "asked file");
+        asked_files[i].is_ready = false;
+        CHECK(file_create(&asked_ops, 0, &asked_files[i], vfs_owner, &watched[i]) == HX_OK);
+        CHECK(add(watched[i], (int)i, POLL_IN) == HX_OK);
+    }
+    CHECK(count_events() == 0);
+}
+
+static void stop_watching(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        file_put(watched[i]);
+    }
+    file_put(set);
+}
+
+/* How often files were asked to tell of one that has become ready, twice. */
+static unsigned looks_among(uint32_t count)
+{
+    struct event first;
+
+    watch(count);
+    asked = 0;
+    asked_files[count / 2].is_ready = true;
+    wait_queue_wake_all(&asked_files[count / 2].queue);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK(look(&first) == 1 && first.data == count / 2);
+    }
+    asked_files[count / 2].is_ready = false;
+    CHECK(count_events() == 0 && count_events() == 0);
+    stop_watching(count);
+    return asked;
+}
+
+VFS_TEST(a_wait_costs_what_is_ready_and_not_what_is_watched)
+{
+    struct vfs_balance before = vfs_balance();
+
+    CHECK(looks_among(10) == 3);
+    CHECK(looks_among(MANY) == 3);
+    vfs_check_balance(before);
 }
 
 VFS_TEST(who_was_told_of_comes_last)
@@ -250,6 +388,9 @@ int main(void)
         cmocka_unit_test(a_file_that_ends_leaves_its_sets),
         cmocka_unit_test(a_set_with_members_can_end_first),
         cmocka_unit_test(what_cannot_be_a_member_is_refused),
+        cmocka_unit_test(sets_go_into_each_other_so_deep_and_never_in_a_circle),
+        cmocka_unit_test(what_is_ready_deep_down_is_told_of_on_top),
+        cmocka_unit_test(a_wait_costs_what_is_ready_and_not_what_is_watched),
         cmocka_unit_test(who_was_told_of_comes_last),
         cmocka_unit_test(no_level_is_missed_between_threads),
         cmocka_unit_test(no_edge_is_missed_between_threads),
