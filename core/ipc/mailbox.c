@@ -1,4 +1,5 @@
 /* The queue of a mailbox: four priorities, first in first out in each, and no starving. */
+#include <base/assert.h>
 #include <core/ipc/mailbox.h>
 #include <stddef.h>
 
@@ -30,9 +31,11 @@ void mailbox_queue_put(struct mailbox *mailbox, struct parcel *parcel)
 void mailbox_queue_put_copy(struct mailbox *mailbox, enum router_priority priority,
                             const struct router_message *message, uint32_t sender)
 {
-    struct envelope *envelope =
-        LIST_ENTRY(list_pop_front(&mailbox->unused), struct envelope, parcel.link);
+    struct list *unused = list_pop_front(&mailbox->unused);
+    struct envelope *envelope;
 
+    HX_ASSERT(unused != NULL, "who puts an envelope in has seen that there is room");
+    envelope = LIST_ENTRY(unused, struct envelope, parcel.link);
     router_message_copy(&envelope->message, message);
     envelope->sender = sender;
     envelope->parcel.message = &envelope->message;
