@@ -84,6 +84,9 @@ struct thread {
     struct hal_space *space;       /* I  address space activated when it first runs */
     struct process *process;       /* I  NULL for a kernel thread */
     struct user_thread *user;      /* I  a process's thread: what subsys/process keeps of it */
+    _Atomic uint64_t subject;      /* A  of core/capability; of a thread of a process */
+    uint32_t process_number;       /* O  its process's id; 0: a kernel thread */
+    uint32_t thread_number;        /* O  what programs know it by */
     struct syscall_record *call;   /* O  core/syscall's: the innermost call recorded, NULL: none */
     _Atomic uint32_t state;        /* A  enum thread_state | THREAD_TOKEN */
     _Atomic uint32_t cpu;          /* A  where it runs or is queued, or ran last */

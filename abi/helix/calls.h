@@ -19,7 +19,4 @@ HELIX_CALL_LIST(HELIX_PROTOTYPE)
 /* Give all of them their numbers.  Context: boot, once.  Errors: those of syscall_register. */
 HX_MUST_USE hx_err helix_calls_register(void);
 
-/* Give process 1 every right on mailboxes and channels.  Context: thread.  Errors: HX_ENOMEM. */
-HX_MUST_USE hx_err helix_grant_first(uint64_t subject);
-
 #endif

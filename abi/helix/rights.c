@@ -41,16 +41,6 @@ bool helix_may_otherwise(struct helix_right *right)
            capability_check(helix_subject(), right->one, right->rights);
 }
 
-hx_err helix_grant_first(uint64_t subject)
-{
-    hx_err error =
-        capability_grant(subject, resource_make(RESOURCE_TYPE_MAILBOX, 0), RIGHTS_ALL, NULL);
-
-    return error == HX_OK ? capability_grant(subject, resource_make(RESOURCE_TYPE_CHANNEL, 0),
-                                             RIGHTS_ALL, NULL)
-                          : error;
-}
-
 /* --- passing on ------------------------------------------------------------------------------- */
 
 /* What a call about a descriptor's rights and a process is about. */

@@ -1,5 +1,4 @@
 /* The first program. */
-#include <abi/helix/calls.h>
 #include <abi/linux/call.h>
 #include <abi/linux/exec.h>
 #include <abi/linux/exec_strings.h>
@@ -78,9 +77,6 @@ static hx_err start(struct first *first)
     struct path_context *paths = NULL;
     hx_err error = process_create_first(&process);
 
-    if (error == HX_OK) {
-        error = helix_grant_first(process->subject);
-    }
     if (error == HX_OK) {
         error = file_table_create(FIRST_FILES, process->owner, &files);
     }

@@ -136,10 +136,10 @@ struct event_result event_publish(const struct kernel_event *event);
 struct event_node;
 extern _Atomic(struct event_node *) event_first[EVENT_TOPIC_MAX]; /* see event_table.h */
 
-/* Whether anybody listens: for who would have to put an event together first.  Context: any. */
-static inline bool event_is_wanted(event_topic topic)
+/* Not 0: somebody listens. For who would have to put an event together first.  Context: any. */
+static inline uintptr_t event_is_wanted(event_topic topic)
 {
-    return atomic_load_explicit(&event_first[topic], memory_order_relaxed) != NULL;
+    return (uintptr_t)atomic_load_explicit(&event_first[topic], memory_order_relaxed);
 }
 
 /* --- subscriptions -----------------------------------------------------------------------------

@@ -26,7 +26,7 @@ static struct mutex mutex = {.lock = SPINLOCK_INIT(LOCK_RANK_MUTEX, "system call
                              .waiters = LIST_INIT(mutex.waiters)};
 static struct hook_slot slots[SYSCALL_HOOKS_MAX];
 
-static struct hook_list no_hooks = {.last = &no_hooks.posts[0]};
+static struct hook_list no_hooks;
 _Atomic(struct hook_list *) hook_list_published = &no_hooks;
 static struct list lists = LIST_INIT(lists); /* under the mutex */
 
@@ -100,17 +100,28 @@ static struct hook_slot *next_in_order_locked(const struct hook_slot *after)
     return next;
 }
 
+static uint32_t count_posts_locked(void)
+{
+    uint32_t posts = 0;
+
+    for (uint32_t i = 0; i < SYSCALL_HOOKS_MAX; i++) {
+        posts += slots[i].state == HOOK_ON && slots[i].hook.post != NULL;
+    }
+    return posts;
+}
+
+/* Pre-hooks from the beginning, posts from the end. */
 static void fill_list_locked(struct hook_list *list)
 {
     struct hook_pre *pre = list->pres;
-    struct hook_post *post = list->posts;
+    struct hook_post *post = &list->posts[count_posts_locked()];
 
     for (struct hook_slot *slot = next_in_order_locked(NULL); slot != NULL;
          slot = next_in_order_locked(slot)) {
         const struct syscall_hook *hook = &slot->hook;
 
         if (hook->post != NULL) {
-            *++post = (struct hook_post){.function = hook->post, .argument = hook->argument};
+            *--post = (struct hook_post){.function = hook->post, .argument = hook->argument};
         }
         if (hook->pre != NULL) {
             *pre++ =
@@ -118,7 +129,6 @@ static void fill_list_locked(struct hook_list *list)
         }
         list->members |= 1U << (slot - slots);
     }
-    list->last = post;
 }
 
 /* What the hooks that are on have to see. */

@@ -6,8 +6,8 @@
  *   keeps to the list there is when it begins, and is counted in it when it begins and when it
  *   ends, on the CPU where it is then, in a read section each. So who has published another list
  * and waited for readers knows how many calls have taken the old one, and when all have ended.
- * - A call's record says which posts are due. It does so before each pre-hook, so wherever the call
- *   ends they are the right ones.
+ * - Pre-hooks neither block nor end the thread: where a call ends elsewhere than by a refusal, all
+ * of its list's posts are due.
  */
 #ifndef CORE_SYSCALL_HOOKS_H
 #define CORE_SYSCALL_HOOKS_H
@@ -18,14 +18,14 @@
 #include <stdatomic.h>
 
 struct hook_post {
-    void (*function)(const struct syscall_call *call, void *argument);
+    void (*function)(const struct syscall_call *call, void *argument); /* NULL: the end */
     void *argument;
 };
 
 struct hook_pre {
     int64_t (*function)(const struct syscall_call *call, void *argument); /* NULL: the end */
     void *argument;
-    const struct hook_post *due; /* the last post to be called once this has been */
+    const struct hook_post *due; /* the first post to be called when this one refuses */
 };
 
 /* Written by the CPU itself, in a read section. */
@@ -37,8 +37,7 @@ struct hook_count {
 /* Immutable once published but for the counts. */
 struct hook_list {
     struct hook_pre pres[SYSCALL_HOOKS_MAX + 1];
-    struct hook_post posts[SYSCALL_HOOKS_MAX + 1]; /* called backwards; the first is the end */
-    const struct hook_post *last;                  /* due when no pre-hook refuses */
+    struct hook_post posts[SYSCALL_HOOKS_MAX + 1]; /* in the order of calling */
     uint32_t members;                              /* bit n: of slot n */
     struct list link; /* under the mutex  the lists that are not freed */
     struct hook_count counts[HAL_CPU_MAX];
@@ -46,9 +45,8 @@ struct hook_list {
 
 /* One call that hooks see, or that was made from inside the kernel: on its thread's stack. */
 struct syscall_record {
-    struct syscall_record *outer; /* the one in which it was made, NULL: none */
+    struct syscall_record *outer; /* the one in which it was made, unless it is from user mode */
     struct hook_list *list;
-    const struct hook_post *due; /* the last post to be called */
     struct syscall_call call;
 };
 

@@ -6,7 +6,15 @@
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_CORE, "system calls"); /* for writers */
 
-_Atomic(syscall_handler) syscall_fast_handlers[SYSCALL_MAX];
+#define SLOW_16                                                                                    \
+    syscall_slow, syscall_slow, syscall_slow, syscall_slow, syscall_slow, syscall_slow,            \
+        syscall_slow, syscall_slow, syscall_slow, syscall_slow, syscall_slow, syscall_slow,        \
+        syscall_slow, syscall_slow, syscall_slow, syscall_slow
+#define SLOW_128 SLOW_16, SLOW_16, SLOW_16, SLOW_16, SLOW_16, SLOW_16, SLOW_16, SLOW_16
+_Atomic(syscall_target) syscall_targets[SYSCALL_MAX] = {SLOW_128, SLOW_128, SLOW_128, SLOW_128};
+_Static_assert(SYSCALL_MAX == 4 * 128, "every number begins with nobody");
+
+_Atomic(syscall_handler) syscall_handlers[SYSCALL_MAX];
 static _Atomic(const struct syscall_entry *) entries[SYSCALL_MAX];
 static uint64_t slow[SYSCALL_SET_WORDS]; /* under the lock  numbers that hooks look at */
 static _Atomic uint64_t absent[SYSCALL_MAX + 1];
@@ -90,15 +98,17 @@ static bool is_entry(const struct syscall_entry *entry)
            entry->arguments <= SYSCALL_ARGUMENTS && is_name(entry->name);
 }
 
-/* Put into the fast table what belongs there. */
-static void publish_handler_locked(uint32_t number)
+/* Where the gateway goes on with a number.  Release, both: pairs with who looks there. */
+static void publish_locked(uint32_t number)
 {
     const struct syscall_entry *entry = syscall_lookup(number);
-    bool is_fast =
-        entry != NULL && entry->validate == NULL && (slow[number / 64] >> (number % 64) & 1) == 0;
+    bool is_plain = entry != NULL && entry->validate == NULL;
+    bool is_fast = is_plain && (slow[number / 64] >> (number % 64) & 1) == 0;
 
-    /* Release: pairs with syscall_fast_handler. */
-    atomic_store_explicit(&syscall_fast_handlers[number], is_fast ? entry->handler : NULL,
+    atomic_store_explicit(&syscall_handlers[number], is_plain ? entry->handler : NULL,
+                          memory_order_release);
+    atomic_store_explicit(&syscall_targets[number],
+                          is_fast ? (syscall_target)(void (*)(void))entry->handler : syscall_slow,
                           memory_order_release);
 }
 
@@ -108,7 +118,7 @@ void syscall_set_slow(const uint64_t numbers[SYSCALL_SET_WORDS])
 
     for (uint32_t number = 0; number < SYSCALL_MAX; number++) {
         slow[number / 64] = numbers[number / 64];
-        publish_handler_locked(number);
+        publish_locked(number);
     }
     spinlock_release(&lock, state);
 }
@@ -128,7 +138,7 @@ hx_err syscall_register(uint32_t number, const struct syscall_entry *entry)
     if (syscall_lookup(number) == NULL) {
         /* Release: pairs with syscall_lookup. */
         atomic_store_explicit(&entries[number], entry, memory_order_release);
-        publish_handler_locked(number);
+        publish_locked(number);
         error = HX_OK;
     }
     spinlock_release(&lock, state);
@@ -146,7 +156,7 @@ hx_err syscall_unregister(uint32_t number)
     state = spinlock_acquire(&lock);
     if (syscall_lookup(number) != NULL) {
         atomic_store_explicit(&entries[number], NULL, memory_order_relaxed);
-        publish_handler_locked(number);
+        publish_locked(number);
         error = HX_OK;
     }
     spinlock_release(&lock, state);

@@ -19,6 +19,7 @@
 #include <core/syscall/class_list.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
+#include <kern/thread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,9 +92,6 @@ void syscall_report_absent(void);
 
 /* --- who calls -------------------------------------------------------------------------------- */
 
-struct process;
-struct thread;
-
 /* The context of a call (SPEC Y6). */
 struct syscall_caller {
     struct process *process; /* NULL: a kernel thread */
@@ -103,19 +101,14 @@ struct syscall_caller {
 };
 struct syscall_caller syscall_caller(void);
 
-/* The same in numbers, which outlive the caller. Of a kernel thread: process 0. */
+/* The same in numbers, which outlive the caller. */
 struct syscall_identity {
     uint64_t subject;
-    uint32_t process;
-    uint32_t thread; /* the program's number of it; of a kernel thread: thread->id */
+    uint32_t process; /* 0: a kernel thread */
+    uint32_t thread;  /* the program's number of it; of a kernel thread: thread->id */
 };
+/* Context: thread. */
 struct syscall_identity syscall_identity(void);
-
-/*
- * How core finds out who the calling thread, one of a process, is; set once by who has processes.
- * NULL: all are the kernel's.
- */
-void syscall_set_identity_source(struct syscall_identity (*identify)(const struct thread *self));
 
 /*
  * Make a call from inside the kernel, with hooks and validation, as a program would (tests, and

@@ -19,6 +19,8 @@
 #else
 #define HX_PRESERVE_REGISTERS __attribute__((noinline))
 #endif
+/* No canary in the function's frame, for a reason that stands beside it. */
+#define HX_NO_CANARY         __attribute__((no_stack_protector))
 #define HX_PACKED            __attribute__((packed))
 #define HX_ALIGNED(n)        __attribute__((aligned(n)))
 #define HX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))

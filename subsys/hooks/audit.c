@@ -1,6 +1,7 @@
 #include <subsys/hooks/audit.h>
 
 #include <base/memory.h>
+#include <core/capability/capability.h>
 #include <core/ipc/event_bus.h>
 #include <hal/clock.h>
 #include <kern/heap.h>
@@ -10,31 +11,30 @@
 #include <subsys/hooks/cycles.h>
 
 /*
- * One record. Written by its CPU in a read section, read by anybody at any time: who reads looks at
- * the sequence before and after. All stores and loads of the rest are release and acquire, so that
- * none passes that of the sequence before it (Boehm 2012, "Can seqlocks get along with programming
- * language memory models?").
+ * One record. Written by its CPU in a read section, read by anybody at any time; who reads looks
+ * afterwards how far the CPU has come. All stores and loads of the words are release and acquire,
+ * so that none passes that of the count before it (Boehm 2012, "Can seqlocks get along with
+ * programming language memory models?").
  */
 enum slot_word {
     SLOT_STARTED,
     SLOT_DURATION,
     SLOT_RESULT,
-    SLOT_SUBJECT,
-    SLOT_WHO,    /* process, thread */
     SLOT_NUMBER, /* of the call */
+    SLOT_SUBJECT,
+    SLOT_WHO, /* process, thread */
     SLOT_ARGUMENTS,
     SLOT_WORDS = SLOT_ARGUMENTS + SYSCALL_ARGUMENTS
 };
 
 struct slot {
-    _Atomic uint64_t sequence; /* A  0: being written; n + 1: record n */
     _Atomic uint64_t words[SLOT_WORDS];
 } HX_ALIGNED(128);
 
 /* Keys: A = atomic, written by the CPU itself; I = immutable once there */
 struct ring {
     _Atomic(struct slot *) slots;   /* I  NULL: none yet */
-    _Atomic uint64_t written;       /* A  records so far; release, pairs with readers */
+    _Atomic uint64_t written;       /* A  records so far: the next is being written */
     _Atomic uint64_t events;        /* A */
     _Atomic uint64_t event_dropped; /* A */
 } HX_ALIGNED(HX_CACHE_LINE);
@@ -57,7 +57,7 @@ static void count(_Atomic uint64_t *counter, uint64_t amount)
 
 static HX_NOINLINE void publish(struct ring *here, const struct syscall_call *call)
 {
-    struct syscall_identity who = syscall_identity();
+    const struct syscall_identity who = syscall_identity();
     const struct audit_event data = {.result = call->result,
                                      .duration_ns = cycles_to_ns(call->duration),
                                      .number = call->number,
@@ -75,9 +75,14 @@ static HX_NOINLINE void publish(struct ring *here, const struct syscall_call *ca
     count(&here->event_dropped, event_publish(&event).dropped);
 }
 
-static HX_NOINLINE void wake_readers(void)
+static HX_NOINLINE void tell(const struct syscall_call *call)
 {
-    (void)wait_queue_wake_all(&audit.arrived);
+    if (atomic_load_explicit(&audit.waiting, memory_order_relaxed) != 0) {
+        (void)wait_queue_wake_all(&audit.arrived);
+    }
+    if (event_is_wanted(EVENT_TOPIC_SYSCALL_AUDIT) != 0) {
+        publish(&audit.rings[hal_cpu_id()], call);
+    }
 }
 
 static HX_ALWAYS_INLINE void put(struct slot *slot, unsigned word, uint64_t value)
@@ -85,33 +90,30 @@ static HX_ALWAYS_INLINE void put(struct slot *slot, unsigned word, uint64_t valu
     atomic_store_explicit(&slot->words[word], value, memory_order_release);
 }
 
+/* The identity as it stands in the thread: of a kernel thread it is filled in by who reads. */
 static void note(const struct syscall_call *call, void *argument)
 {
+    const struct thread *who = thread_current();
     struct ring *here = &audit.rings[hal_cpu_id()];
     uint64_t number = atomic_load_explicit(&here->written, memory_order_relaxed);
     struct slot *slot =
         &atomic_load_explicit(&here->slots, memory_order_relaxed)[number % AUDIT_RING_SIZE];
-    struct syscall_identity who = syscall_identity();
 
     (void)argument;
-    atomic_store_explicit(&slot->sequence, 0, memory_order_relaxed);
     put(slot, SLOT_STARTED, call->started);
     put(slot, SLOT_DURATION, call->duration);
     put(slot, SLOT_RESULT, (uint64_t)call->result);
-    put(slot, SLOT_SUBJECT, who.subject);
-    put(slot, SLOT_WHO, who.process | (uint64_t)who.thread << 32);
     put(slot, SLOT_NUMBER, call->number);
+    put(slot, SLOT_SUBJECT, atomic_load_explicit(&who->subject, memory_order_relaxed));
+    put(slot, SLOT_WHO, who->process_number | (uint64_t)who->thread_number << 32);
     for (unsigned i = 0; i < SYSCALL_ARGUMENTS; i++) {
         put(slot, SLOT_ARGUMENTS + i, call->arguments[i]);
     }
-    atomic_store_explicit(&slot->sequence, number + 1, memory_order_release);
-    /* Release: pairs with written_in. Relaxed, the load: see audit_read_wait. */
+    /* Release: pairs with written_in. Relaxed, the loads: see audit_read_wait. */
     atomic_store_explicit(&here->written, number + 1, memory_order_release);
-    if (HX_UNLIKELY(atomic_load_explicit(&audit.waiting, memory_order_relaxed) != 0)) {
-        wake_readers();
-    }
-    if (HX_UNLIKELY(event_is_wanted(EVENT_TOPIC_SYSCALL_AUDIT))) {
-        publish(here, call);
+    if (HX_UNLIKELY((atomic_load_explicit(&audit.waiting, memory_order_relaxed) |
+                     event_is_wanted(EVENT_TOPIC_SYSCALL_AUDIT)) != 0)) {
+        tell(call);
     }
 }
 
@@ -158,39 +160,35 @@ void audit_open(struct audit_reader *reader, bool from_oldest, uint32_t excluded
     *reader = (struct audit_reader){.excluded = excluded};
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
         uint64_t written = written_in(&audit.rings[cpu]);
-        uint64_t oldest = written > AUDIT_RING_SIZE ? written - AUDIT_RING_SIZE : 0;
+        uint64_t oldest = written >= AUDIT_RING_SIZE ? written - AUDIT_RING_SIZE + 1 : 0;
 
         reader->next[cpu] = from_oldest ? oldest : written;
     }
 }
 
-/* Copy a record's words; whether it was still that one when that was done. */
+/*
+ * Copy a record's words; whether it was still that one when that was done. Relaxed, the last load:
+ * the acquires before it keep it behind them, and whoever has seen a word of the record that
+ * overwrites this one has seen the count before it.
+ */
 static bool read_slot(const struct ring *ring, uint64_t number, uint64_t words[SLOT_WORDS])
 {
     const struct slot *slot =
         &atomic_load_explicit(&ring->slots, memory_order_acquire)[number % AUDIT_RING_SIZE];
 
-    if (atomic_load_explicit(&slot->sequence, memory_order_acquire) != number + 1) {
-        return false;
-    }
     for (unsigned word = 0; word < SLOT_WORDS; word++) {
         words[word] = atomic_load_explicit(&slot->words[word], memory_order_acquire);
     }
-    return atomic_load_explicit(&slot->sequence, memory_order_relaxed) == number + 1;
+    return atomic_load_explicit(&ring->written, memory_order_relaxed) - number < AUDIT_RING_SIZE;
 }
 
-/* Pass over what was overwritten. */
+/* Pass over what was overwritten, and over what is being overwritten. */
 static void catch_up(struct audit_reader *reader, uint32_t cpu)
 {
-    uint64_t written = written_in(&audit.rings[cpu]);
+    uint64_t oldest = written_in(&audit.rings[cpu]) - AUDIT_RING_SIZE + 1;
 
-    /* The oldest may be the one that is being overwritten. */
-    if (written - reader->next[cpu] >= AUDIT_RING_SIZE) {
-        uint64_t oldest = written - AUDIT_RING_SIZE + 1;
-
-        reader->dropped += oldest - reader->next[cpu];
-        reader->next[cpu] = oldest;
-    }
+    reader->dropped += oldest - reader->next[cpu];
+    reader->next[cpu] = oldest;
 }
 
 /* The reader's next record of a CPU; false: there is none. */
@@ -213,12 +211,13 @@ static bool peek(struct audit_reader *reader, uint32_t cpu, uint64_t words[SLOT_
 static void fill(struct audit_record *record, const uint64_t words[SLOT_WORDS], uint32_t cpu)
 {
     uint64_t ago = hal_clock_cycles() - words[SLOT_STARTED];
+    bool is_kernels = (uint32_t)words[SLOT_WHO] == 0;
 
     *record = (struct audit_record){
         .started_ns = hal_clock_now() - cycles_to_ns(ago),
         .duration_ns = cycles_to_ns(words[SLOT_DURATION]),
         .result = (int64_t)words[SLOT_RESULT],
-        .subject = words[SLOT_SUBJECT],
+        .subject = is_kernels ? SUBJECT_KERNEL : words[SLOT_SUBJECT],
         .process = (uint32_t)words[SLOT_WHO],
         .thread = (uint32_t)(words[SLOT_WHO] >> 32),
         .number = (uint32_t)words[SLOT_NUMBER],
@@ -288,7 +287,7 @@ struct audit_statistics audit_statistics(void)
         uint64_t written = written_in(ring);
 
         sum.written += written;
-        sum.overwritten += written > AUDIT_RING_SIZE ? written - AUDIT_RING_SIZE : 0;
+        sum.overwritten += written >= AUDIT_RING_SIZE ? written - AUDIT_RING_SIZE + 1 : 0;
         sum.events += atomic_load_explicit(&ring->events, memory_order_relaxed);
         sum.event_dropped += atomic_load_explicit(&ring->event_dropped, memory_order_relaxed);
     }

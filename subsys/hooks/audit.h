@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define AUDIT_HOOK      "audit"
-#define AUDIT_RING_SIZE 1024U /* records; a power of two */
+#define AUDIT_RING_SIZE 1024U /* records, of which one is being written; a power of two */
 
 struct audit_record {
     uint64_t started_ns; /* of hal_clock_now() */
@@ -31,7 +31,7 @@ struct audit_record {
     int64_t result;
     uint64_t subject;
     uint32_t process; /* 0: a kernel thread's */
-    uint32_t thread;
+    uint32_t thread;  /* the program's number of it; 0: a kernel thread's */
     uint32_t number;
     uint32_t cpu; /* where it ended */
 };

@@ -1,3 +1,4 @@
+#include <subsys/access/access.h>
 #include <subsys/hooks/hooks.h>
 
 #include <base/string.h>
@@ -130,34 +131,36 @@ static void show_counts(const char *name, struct text *text)
     if (string_equal(name, SECURITY_HOOK)) {
         struct security_statistics numbers = security_statistics();
 
-        text_add(text, " checked=%llu refused=%llu", (unsigned long long)numbers.checked,
+        text_add(text, "checked=%llu refused=%llu", (unsigned long long)numbers.checked,
                  (unsigned long long)numbers.refused);
     } else if (string_equal(name, AUDIT_HOOK)) {
         struct audit_statistics numbers = audit_statistics();
 
-        text_add(text, " written=%llu overwritten=%llu events=%llu events-dropped=%llu",
+        text_add(text, "written=%llu overwritten=%llu events=%llu events-dropped=%llu",
                  (unsigned long long)numbers.written, (unsigned long long)numbers.overwritten,
                  (unsigned long long)numbers.events, (unsigned long long)numbers.event_dropped);
     } else if (string_equal(name, METRICS_HOOK)) {
-        text_add(text, " lost=%llu", (unsigned long long)metrics_lost());
+        text_add(text, "lost=%llu", (unsigned long long)metrics_lost());
     }
 }
 
-void hooks_show(struct text *text)
+bool hooks_row(size_t index, struct hooks_row *row)
 {
     struct rows rows = {.count = 0};
+    struct text text = text_into(row->counts, sizeof(row->counts));
 
     mutex_lock(&mutex);
     collect_locked(&rows);
     mutex_unlock(&mutex);
-    for (size_t i = 0; i < rows.count; i++) {
-        const struct syscall_hook_info *info = &rows.infos[i];
-
-        text_add(text, "%s %s order=%d calls=%llu", info->name, info->is_on ? "on" : "off",
-                 (int)info->order, (unsigned long long)info->calls);
-        show_counts(info->name, text);
-        text_add(text, "\n");
+    if (index >= rows.count) {
+        return false;
     }
+    (void)string_copy(row->name, sizeof(row->name), rows.infos[index].name);
+    row->is_on = rows.infos[index].is_on;
+    row->order = rows.infos[index].order;
+    row->calls = rows.infos[index].calls;
+    show_counts(row->name, &text);
+    return true;
 }
 
 void hooks_policy_show(struct text *text)
@@ -218,11 +221,40 @@ static const struct component hooks_component = {
     .stats = stats,
 };
 
+static hx_err find_class(const char *name, uint64_t *number)
+{
+    for (unsigned i = 0; i < SYSCALL_CLASS_COUNT; i++) {
+        if (string_equal(name, syscall_class_name((enum syscall_class)i))) {
+            *number = i;
+            return HX_OK;
+        }
+    }
+    return HX_ENOENT;
+}
+
+static bool name_class(uint64_t number, char name[RESOURCE_NAME_SIZE])
+{
+    return number < SYSCALL_CLASS_COUNT &&
+           string_copy(name, RESOURCE_NAME_SIZE, syscall_class_name((enum syscall_class)number));
+}
+
+static bool next_class(uint64_t from, uint64_t *number)
+{
+    *number = from;
+    return from < SYSCALL_CLASS_COUNT;
+}
+
+static const struct resource_names class_names = {
+    .type = RESOURCE_TYPE_CALLS, .find = find_class, .name = name_class, .next = next_class};
+
 static hx_err init(const struct boot_configuration *config)
 {
     hx_err error = security_prepare();
 
     (void)config;
+    if (error == HX_OK) {
+        error = resource_names_register(&class_names);
+    }
     if (error == HX_OK) {
         read_policy();
         error = switch_on();

@@ -31,11 +31,21 @@ HX_MUST_USE hx_err hooks_set(const char *name, bool is_on);
 /* Change a hook's place: lower ones come first.  Context: thread, may block.  Errors: as above. */
 HX_MUST_USE hx_err hooks_set_order(const char *name, int32_t order);
 
-/*
- * One line for each hook, in their order: name, on or off, order, calls under way that it has seen,
- * what it has counted.  Context: thread, may block.
- */
-void hooks_show(struct text *text);
+#define HOOKS_NAME_MAX   32U
+#define HOOKS_COUNTS_MAX 128U
+
+/* One hook, as people see it. */
+struct hooks_row {
+    char name[HOOKS_NAME_MAX];
+    bool is_on;
+    int32_t order;
+    uint64_t calls;                /* under way, that it has seen */
+    char counts[HOOKS_COUNTS_MAX]; /* "refused=3 …", "" if it counts nothing */
+};
+
+/* The hook at a place in their order, from 0; false: there are no more.  Context: thread, may
+ * block. */
+bool hooks_row(size_t index, struct hooks_row *row);
 
 /* The policy in force, as a text that hooks_policy_replace takes.  Context: thread, may block. */
 void hooks_policy_show(struct text *text);

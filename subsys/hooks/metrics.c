@@ -35,38 +35,6 @@ static struct {
 
 /* --- the hook --------------------------------------------------------------------------------- */
 
-/* The first call of a number on this CPU.  NULL: there is no memory. */
-static HX_NOINLINE struct cell *make_cell(uint32_t number)
-{
-    struct table *table = number < SYSCALL_MAX ? atomic_load_explicit(&metrics.tables[hal_cpu_id()],
-                                                                      memory_order_relaxed)
-                                               : NULL;
-    struct cell *cell = table != NULL ? heap_allocate_zeroed(sizeof(*cell), OWNER_CORE) : NULL;
-
-    if (cell == NULL) {
-        atomic_fetch_add_explicit(&metrics.lost, 1, memory_order_relaxed);
-        return NULL;
-    }
-    atomic_store_explicit(&cell->least, UINT64_MAX, memory_order_relaxed);
-    /* Release: pairs with cell_of. */
-    atomic_store_explicit(&table->cells[number], cell, memory_order_release);
-    return cell;
-}
-
-static HX_ALWAYS_INLINE struct cell *cell_here(uint32_t number)
-{
-    struct table *table;
-    struct cell *cell;
-
-    if (HX_UNLIKELY(number >= SYSCALL_MAX)) {
-        return make_cell(number);
-    }
-    table = atomic_load_explicit(&metrics.tables[hal_cpu_id()], memory_order_relaxed);
-    /* Acquire: pairs with metrics_reset, which may have taken it away on another CPU. */
-    cell = atomic_load_explicit(&table->cells[number], memory_order_acquire);
-    return HX_LIKELY(cell != NULL) ? cell : make_cell(number);
-}
-
 static HX_ALWAYS_INLINE uint64_t get(const _Atomic uint64_t *value)
 {
     return atomic_load_explicit(value, memory_order_relaxed);
@@ -77,16 +45,11 @@ static HX_ALWAYS_INLINE void set(_Atomic uint64_t *value, uint64_t to)
     atomic_store_explicit(value, to, memory_order_relaxed);
 }
 
-static void measure(const struct syscall_call *call, void *argument)
+static HX_ALWAYS_INLINE void add(struct cell *cell, const struct syscall_call *call)
 {
-    struct cell *cell = cell_here(call->number);
     uint64_t duration = call->duration;
-    uint32_t bucket = latency_bucket(duration);
+    uint64_t bucket = latency_bucket(duration);
 
-    (void)argument;
-    if (HX_UNLIKELY(cell == NULL)) {
-        return;
-    }
     set(&cell->buckets[bucket], get(&cell->buckets[bucket]) + 1);
     set(&cell->total, get(&cell->total) + duration);
     if (HX_UNLIKELY((uint64_t)call->result > (uint64_t)-4096)) {
@@ -98,6 +61,42 @@ static void measure(const struct syscall_call *call, void *argument)
     if (HX_UNLIKELY(duration > get(&cell->most))) {
         set(&cell->most, duration);
     }
+}
+
+/* The first call of a number on this CPU, or one beyond the table. */
+static HX_NOINLINE void measure_first(const struct syscall_call *call)
+{
+    struct table *table = atomic_load_explicit(&metrics.tables[hal_cpu_id()], memory_order_relaxed);
+    struct cell *cell =
+        call->number < SYSCALL_MAX ? heap_allocate_zeroed(sizeof(*cell), OWNER_CORE) : NULL;
+
+    if (cell == NULL) {
+        atomic_fetch_add_explicit(&metrics.lost, 1, memory_order_relaxed);
+        return;
+    }
+    set(&cell->least, UINT64_MAX);
+    add(cell, call);
+    /* Release: pairs with cell_of. */
+    atomic_store_explicit(&table->cells[call->number], cell, memory_order_release);
+}
+
+static void measure(const struct syscall_call *call, void *argument)
+{
+    struct cell *cell = NULL;
+
+    (void)argument;
+    if (HX_LIKELY(call->number < SYSCALL_MAX)) {
+        const struct table *table =
+            atomic_load_explicit(&metrics.tables[hal_cpu_id()], memory_order_relaxed);
+
+        /* Acquire: pairs with take_cells, which may be another CPU's. */
+        cell = atomic_load_explicit(&table->cells[call->number], memory_order_acquire);
+    }
+    if (HX_UNLIKELY(cell == NULL)) {
+        measure_first(call);
+        return;
+    }
+    add(cell, call);
 }
 
 /* --- start ------------------------------------------------------------------------------------ */

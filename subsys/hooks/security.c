@@ -37,9 +37,10 @@ static bool may_call(const struct policy_rule *rule, uint32_t number)
                             PERMISSION_EXECUTE);
 }
 
-static HX_NOINLINE int64_t decide(const struct policy *policy, uint32_t number)
+static HX_NOINLINE int64_t decide(const struct syscall_call *call, const struct rules *rules)
 {
-    struct policy_rule rule = policy_rule_of(policy, number);
+    uint32_t number = call->number;
+    struct policy_rule rule = policy_rule_of(&rules->policy, number);
 
     atomic_fetch_add_explicit(&security.checked, 1, memory_order_relaxed);
     if (may_call(&rule, number)) {
@@ -64,7 +65,7 @@ static int64_t check(const struct syscall_call *call, void *argument)
     if (HX_LIKELY(number < SYSCALL_MAX && is_in(rules->open, number))) {
         return 0;
     }
-    return decide(&rules->policy, number);
+    return decide(call, rules);
 }
 
 /* --- policies --------------------------------------------------------------------------------- */

@@ -1,9 +1,11 @@
 /* Events and messages as a subsystem. */
+#include <base/string.h>
 #include <core/component/component.h>
 #include <core/debug/log.h>
 #include <core/ipc/event_bus.h>
 #include <core/ipc/message_router.h>
 #include <core/lifecycle/lifecycle.h>
+#include <subsys/access/access.h>
 #include <subsys/ipc/ipc.h>
 
 /* Above all who may stop an event. */
@@ -128,11 +130,63 @@ static const struct component mailbox_component = {
     .stats = mailbox_stats,
 };
 
+/* --- names of mailboxes and channels as resources ----------------------------------------------
+ */
+
+#define EVERY "every"
+
+static hx_err find_mailbox(const char *name, uint64_t *number)
+{
+    *number = string_equal(name, EVERY) ? 0 : router_number_of(name);
+    return *number != 0 || string_equal(name, EVERY) ? HX_OK : HX_ENOENT;
+}
+
+_Static_assert(ROUTER_NAME_MAX <= RESOURCE_NAME_SIZE, "a mailbox's name is a resource's");
+
+static bool name_mailbox(uint64_t number, char name[RESOURCE_NAME_SIZE])
+{
+    return number == 0 ? string_copy(name, RESOURCE_NAME_SIZE, EVERY)
+                       : number <= UINT32_MAX && router_name_of((uint32_t)number, name);
+}
+
+static hx_err find_channel(const char *name, uint64_t *number)
+{
+    *number = 0;
+    return string_equal(name, EVERY) ? HX_OK : HX_ENOENT;
+}
+
+static bool name_channel(uint64_t number, char name[RESOURCE_NAME_SIZE])
+{
+    return number == 0 && string_copy(name, RESOURCE_NAME_SIZE, EVERY);
+}
+
+/* What is given to process 1 is given for every one. */
+static bool next_every(uint64_t from, uint64_t *number)
+{
+    *number = 0;
+    return from == 0;
+}
+
+static const struct resource_names mailbox_names = {
+    .type = RESOURCE_TYPE_MAILBOX, .find = find_mailbox, .name = name_mailbox, .next = next_every};
+static const struct resource_names channel_names = {
+    .type = RESOURCE_TYPE_CHANNEL, .find = find_channel, .name = name_channel, .next = next_every};
+
+static hx_err name_resources(void)
+{
+    hx_err error = resource_names_register(&mailbox_names);
+
+    return error == HX_OK ? resource_names_register(&channel_names) : error;
+}
+
 static hx_err init(const struct boot_configuration *config)
 {
-    hx_err error = event_bus_start();
+    hx_err error = name_resources();
 
     (void)config;
+    if (error == HX_OK) {
+        error = event_bus_start();
+    }
     if (error != HX_OK) {
         return error;
     }

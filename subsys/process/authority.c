@@ -192,10 +192,18 @@ hx_err authority_after(const struct process *process, uint32_t effective_user,
 struct authority *authority_change_locked(struct process *process, struct authority *next)
 {
     struct authority *old = process->authority;
+    hal_interrupt_state state;
 
     process->authority = next;
     /* relaxed: a check with the old one's subject is refused once it has ended, or came before */
     atomic_store_explicit(&process->subject, next->subject, memory_order_relaxed);
+    state = spinlock_acquire(&process->lock);
+    for (struct list *node = process->threads.next; node != &process->threads; node = node->next) {
+        struct thread *thread = LIST_ENTRY(node, struct user_thread, link)->thread;
+
+        atomic_store_explicit(&thread->subject, next->subject, memory_order_relaxed);
+    }
+    spinlock_release(&process->lock, state);
     return old;
 }
 

@@ -72,8 +72,8 @@ HX_MUST_USE hx_err authority_grant_all(struct authority *authority);
 HX_MUST_USE hx_err authority_after(const struct process *process, uint32_t effective_user,
                                    struct authority **next);
 
-/* Put it in force, under process_mutex; the reference moves in. Returns the old one, to be put
- * without the mutex. */
+/* Put it in force for all threads, under process_mutex; the reference moves in. Returns the old
+ * one, to be put without the mutex. */
 HX_MUST_USE struct authority *authority_change_locked(struct process *process,
                                                       struct authority *next);
 

@@ -63,6 +63,7 @@ static void take_leader_id(struct process *process, struct user_thread *self)
     id_put(self->id);
     id_get(process->id);
     self->id = process->id;
+    self->thread->thread_number = process->id;
     id_find(process->id)->thread = self;
     mutex_unlock(&process_mutex);
 }

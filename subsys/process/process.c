@@ -160,6 +160,11 @@ hx_err user_thread_join_locked(struct user_thread *thread, uint32_t id)
     if (error == HX_OK) {
         thread->is_counted = true;
         thread->id = id;
+        thread->thread->process_number = process->id;
+        thread->thread->thread_number = id;
+        atomic_store_explicit(&thread->thread->subject,
+                              atomic_load_explicit(&process->subject, memory_order_relaxed),
+                              memory_order_relaxed);
         id_find(id)->thread = thread;
     }
     return error;
@@ -411,14 +416,6 @@ void process_usage(struct process *process, struct process_usage *usage)
 
 /* --- start ------------------------------------------------------------------------------------ */
 
-static struct syscall_identity identify(const struct thread *self)
-{
-    return (struct syscall_identity){
-        .subject = atomic_load_explicit(&self->process->subject, memory_order_relaxed),
-        .process = self->process->id,
-        .thread = self->user->id};
-}
-
 static struct address_space *current_space(void)
 {
     struct process *self = process_current();
@@ -435,7 +432,6 @@ hx_err process_init(void)
     futex_init();
     limits_init();
     authority_init();
-    syscall_set_identity_source(identify);
     error = address_space_init(current_space);
     return error == HX_OK ? signal_init() : error;
 }
