@@ -34,3 +34,11 @@ def test_the_tool_prints_a_figure_of_the_kernel_with_its_cost(figures):
     assert done.returncode == 0, done.stderr
     assert re.search(r"^bench: kmalloc_free_64 \d+ instructions \d+$", done.stdout, re.MULTILINE)
     assert re.search(r"^cost: kmalloc_free_64 cr3=0 ", done.stdout, re.MULTILINE)
+
+
+def test_the_null_call_with_every_hook_keeps_its_limit_and_locks_nothing():
+    kernel = tree.image_folder() / "helix.elf"
+    figure = userbench.run_hooked(kernel, kernel.parent / "user/helix-bench", 300)
+    assert figure.value <= 250
+    assert figure.cost == \
+        "cost: getppid_hooked cr3=0 wrmsr=0 invlpg=0 locked=0 fence=0 ipi=0 pio=0"
