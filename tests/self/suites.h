@@ -32,6 +32,8 @@ extern const struct selftest kern_lock_tests[];
 extern const struct selftest kern_memory_tests[];
 extern const struct selftest kern_thread_tests[];
 extern const struct selftest kern_timer_tests[];
+extern const struct selftest subsys_hooks_records_tests[];
+extern const struct selftest subsys_hooks_tests[];
 extern const struct selftest vm_space_tests[];
 
 /* Of the x86_64 image alone: elsewhere there are no such arrays, and the runner passes them over.

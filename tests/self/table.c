@@ -34,6 +34,8 @@ const struct selftest *const selftest_suites[] = {
     core_capability_tests,
     core_resource_tests,
     core_syscall_tests,
+    subsys_hooks_tests,
+    subsys_hooks_records_tests,
     x86_64_devices_tests,
     x86_64_exceptions_tests,
     x86_64_router_tests,
