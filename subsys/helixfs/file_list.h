@@ -19,7 +19,7 @@
     X(HELIXFS_MODULES, 6, "modules", "", "what is in every slot")                                  \
     X(HELIXFS_CAPS, 7, "caps", "", "who holds what through whom; grant and revoke")                \
     X(HELIXFS_PRIVILEGES, 8, "privileges", "open", "what ordinary users may not do")               \
-    X(HELIXFS_REFUSED, 9, "refused", "open", "what the caller was refused last, or its user")          \
+    X(HELIXFS_REFUSED, 9, "refused", "open", "what the caller was refused last, or its user")      \
     X(HELIXFS_REFUSALS, 10, "refusals", "", "what anybody was refused lately")                     \
     X(HELIXFS_SELF, 11, "self", "open", "what the caller holds")                                   \
     X(HELIXFS_CONFINE, 12, "confine", "open", "written: keep these rights alone, for good")        \
@@ -32,6 +32,11 @@
     X(HELIXFS_LOG, 19, "log", "", "the recent messages of the kernel")                             \
     X(HELIXFS_EVENTS, 20, "events", "", "events as they happen, one on a line")                    \
     X(HELIXFS_POWER, 21, "power", "", "written: off, reboot, suspend, resume")                     \
-    X(HELIXFS_SLOTS, 22, "slots", "", "a directory for each slot")
+    X(HELIXFS_SLOTS, 22, "slots", "", "a directory for each slot")                                 \
+    X(HELIXFS_HOOKS, 23, "hooks", "", "hooks of system calls; on, off, order")                     \
+    X(HELIXFS_POLICY, 24, "policy", "", "who may make which system calls; written: a new policy")  \
+    X(HELIXFS_SYSCALLS, 25, "syscalls", "",                                                        \
+      "counts and times of calls, by the hook metrics; reset")                                     \
+    X(HELIXFS_AUDIT, 26, "audit", "", "calls as they end, by the hook audit, one on a line")
 
 #endif

@@ -122,7 +122,9 @@ bool helixfs_is_word(const struct helixfs_word *word, const char *text)
     X(subscribers, HELIXFS_SUBSCRIBERS, helixfs_subscribers, NULL, 0444)                           \
     X(mailboxes, HELIXFS_MAILBOXES, helixfs_mailboxes, NULL, 0444)                                 \
     X(threads, HELIXFS_THREADS, helixfs_threads, NULL, 0444)                                       \
-    X(interrupts, HELIXFS_INTERRUPTS, helixfs_interrupts, NULL, 0444)
+    X(interrupts, HELIXFS_INTERRUPTS, helixfs_interrupts, NULL, 0444)                              \
+    X(hooks, HELIXFS_HOOKS, helixfs_hooks, helixfs_change_hooks, 0666)                             \
+    X(syscalls, HELIXFS_SYSCALLS, helixfs_calls, helixfs_change_calls, 0666)
 
 #define TABLE_NODES(text_name, number, rows, command, file_mode)                                   \
     static const struct helixfs_node text_name##_text = {.file = (number), .table = &(rows)};      \
@@ -152,6 +154,8 @@ static const struct helixfs_node graph_node = {.file = HELIXFS_SUBSYSTEMS_DOT};
 static const struct helixfs_node confine_node = {.file = HELIXFS_CONFINE};
 static const struct helixfs_node power_node = {.file = HELIXFS_POWER};
 static const struct helixfs_node log_node = {.file = HELIXFS_LOG};
+static const struct helixfs_node policy_node = {.file = HELIXFS_POLICY};
+static const struct helixfs_node audit_node = {.file = HELIXFS_AUDIT};
 static const struct helixfs_node events_node = {.file = HELIXFS_EVENTS};
 
 static const struct pseudo_entry root_rows[] = {
@@ -185,6 +189,17 @@ static const struct pseudo_entry root_rows[] = {
      .mode = 0444,
      .open = helixfs_open_events,
      .context = &events_node},
+    {.name = "policy",
+     .type = VNODE_FILE,
+     .mode = 0666,
+     .show = helixfs_show_policy,
+     .store = helixfs_change_policy,
+     .context = &policy_node},
+    {.name = "audit",
+     .type = VNODE_FILE,
+     .mode = 0444,
+     .open = helixfs_open_audit,
+     .context = &audit_node},
     PSEUDO_DIRECTORY("json", json_rows),
     {.name = "slots", .type = VNODE_DIRECTORY, .mode = 0555, .family = &helixfs_slots},
     {.name = NULL},

@@ -22,7 +22,7 @@ struct helixfs_node {
 extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_components,
     helixfs_modules, helixfs_caps, helixfs_privileges, helixfs_refused, helixfs_refusals,
     helixfs_self, helixfs_resources, helixfs_topics, helixfs_subscribers, helixfs_mailboxes,
-    helixfs_threads, helixfs_interrupts;
+    helixfs_threads, helixfs_interrupts, helixfs_hooks, helixfs_calls;
 
 #define HELIXFS_TABLE(table_columns, function)                                                     \
     {                                                                                              \
@@ -41,12 +41,17 @@ extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_com
 hx_err helixfs_show_version(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_graph(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_log(const struct pseudo_node *node, struct text *text);
+hx_err helixfs_show_policy(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_open_events(const struct pseudo_node *node, struct file *file);
+hx_err helixfs_open_audit(const struct pseudo_node *node, struct file *file);
 
 /* Commands. */
 hx_err helixfs_change_caps(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_confine(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_power(const struct pseudo_node *node, const char *text, size_t length);
+hx_err helixfs_change_hooks(const struct pseudo_node *node, const char *text, size_t length);
+hx_err helixfs_change_policy(const struct pseudo_node *node, const char *text, size_t length);
+hx_err helixfs_change_calls(const struct pseudo_node *node, const char *text, size_t length);
 
 /* The members of /helix/slots. */
 extern const struct pseudo_family helixfs_slots;

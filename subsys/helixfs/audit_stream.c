@@ -1,0 +1,138 @@
+/* /helix/audit: calls as they end, one on a line, but those of who reads. */
+#include <base/format.h>
+#include <base/text.h>
+#include <core/capability/capability.h>
+#include <core/syscall/syscall.h>
+#include <hal/clock.h>
+#include <kern/heap.h>
+#include <kern/mutex.h>
+#include <kern/thread.h>
+#include <subsys/helixfs/helixfs_private.h>
+#include <subsys/hooks/audit.h>
+#include <subsys/process/process.h>
+#include <subsys/vfs/file.h>
+
+#define LINE_SIZE 320U
+
+/* Keys: M = mutex */
+struct audit_stream {
+    struct mutex mutex;
+    struct audit_reader reader; /* M */
+    uint64_t told;              /* M  dropped ones that a line has told of */
+    char line[LINE_SIZE];       /* M  what is being read, and how far */
+    size_t length, at;          /* M */
+};
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+static void add_call(struct text *text, const struct audit_record *record)
+{
+    const struct syscall_entry *entry = syscall_lookup(record->number);
+    unsigned count = entry != NULL ? entry->arguments : SYSCALL_ARGUMENTS;
+
+    if (entry != NULL) {
+        text_add(text, "%s(", entry->name);
+    } else {
+        text_add(text, "%u(", (unsigned)record->number);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        text_add(text, "%s%#llx", i > 0 ? ", " : "", (unsigned long long)record->arguments[i]);
+    }
+    text_add(text, ") = %lld", (long long)record->result);
+}
+
+/* "SECONDS process=N thread=N subject=NAME us=N CALL(…) = RESULT" */
+static void write_line_locked(struct audit_stream *stream, const struct audit_record *record)
+{
+    struct text text = text_into(stream->line, LINE_SIZE - 1);
+    char subject[SUBJECT_NAME_MAX];
+
+    if (stream->reader.dropped > stream->told) {
+        text_add(&text, "dropped count=%llu\n",
+                 (unsigned long long)(stream->reader.dropped - stream->told));
+        stream->told = stream->reader.dropped;
+    }
+    capability_subject_name(record->subject, subject);
+    text_add(&text, "%llu.%06llu process=%u thread=%u subject=%s us=%llu ",
+             (unsigned long long)(record->started_ns / HAL_NS_PER_S),
+             (unsigned long long)(record->started_ns % HAL_NS_PER_S / 1000),
+             (unsigned)record->process, (unsigned)record->thread, subject,
+             (unsigned long long)(record->duration_ns / 1000));
+    add_call(&text, record);
+    stream->length = text.length < LINE_SIZE - 1 ? text.length : LINE_SIZE - 2;
+    stream->line[stream->length++] = '\n';
+    stream->at = 0;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static hx_err next_line_locked(struct audit_stream *stream, bool waits)
+{
+    struct audit_record record;
+    hx_err error = waits ? audit_read_wait(&stream->reader, &record, THREAD_NO_DEADLINE)
+                         : audit_read(&stream->reader, &record);
+
+    if (error == HX_OK) {
+        write_line_locked(stream, &record);
+    }
+    return error;
+}
+
+/* Lines as far as there are any and they fit; only for the first one is waited. */
+static hx_err read_lines_locked(struct audit_stream *stream, struct transfer *transfer, bool waits,
+                                size_t *done)
+{
+    hx_err error = HX_OK;
+
+    while (transfer->left > 0 && error == HX_OK) {
+        size_t moved;
+
+        if (stream->at == stream->length) {
+            error = next_line_locked(stream, waits && *done == 0);
+            if (error != HX_OK) {
+                break;
+            }
+        }
+        error =
+            transfer_out(transfer, stream->line + stream->at, stream->length - stream->at, &moved);
+        stream->at += moved;
+        *done += moved;
+    }
+    return *done > 0 ? HX_OK : error;
+}
+
+static hx_err read_audit(struct file *file, struct transfer *transfer, uint64_t offset,
+                         size_t *done)
+{
+    struct audit_stream *stream = file->context;
+    hx_err error;
+
+    (void)offset;
+    mutex_lock(&stream->mutex);
+    error = read_lines_locked(stream, transfer, !file_does_not_block(file), done);
+    mutex_unlock(&stream->mutex);
+    return error;
+}
+
+static void release_audit(struct file *file)
+{
+    heap_free(file->context);
+}
+
+static const struct file_ops audit_ops = {.read = read_audit, .release = release_audit};
+
+hx_err helixfs_open_audit(const struct pseudo_node *node, struct file *file)
+{
+    struct audit_stream *stream = heap_allocate_zeroed(sizeof(*stream), OWNER_CORE);
+    const struct process *self = process_current();
+
+    (void)node;
+    if (stream == NULL) {
+        return HX_ENOMEM;
+    }
+    mutex_init(&stream->mutex, "audit stream");
+    audit_open(&stream->reader, false, self != NULL ? self->id : 0);
+    file->context = stream;
+    file->ops = &audit_ops;
+    return HX_OK;
+}
