@@ -1,5 +1,5 @@
 # User programs, static and built with musl: user/NAME.c becomes build/x86_64/user/NAME, and what is in
-# user/bench becomes build/x86_64/user/helix-bench.
+# user/bench and user/helixctl becomes build/x86_64/user/helix-bench and …/helixctl.
 #
 # Programs of the tests, tests/userland/NAME.c, are built twice, in build/userland: NAME at a fixed
 # address and NAME-pie wherever the kernel puts it.
@@ -7,7 +7,7 @@
 USER_CFLAGS := -std=gnu17 -static -O2 -Wall -Wextra -Werror $(SAME_ANYWHERE) -Wl,--build-id=none \
     -Iinclude
 
-USER_PROGRAMS := $(patsubst user/%.c,$(OUT)/user/%,$(sort $(wildcard user/*.c))) $(OUT)/user/helix-bench
+USER_PROGRAMS := $(patsubst user/%.c,$(OUT)/user/%,$(sort $(wildcard user/*.c))) $(OUT)/user/helix-bench $(OUT)/user/helixctl
 
 $(OUT)/user.flags: FORCE
 	$(call keep_text,$(call not_here,$(USER_CFLAGS)))
@@ -21,6 +21,11 @@ $(OUT)/user/helix-bench: $(sort $(wildcard user/bench/*.c)) $(wildcard user/benc
 	$(call say,USER,user/bench)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSLGCC) $(USER_CFLAGS) $(filter %.c,$^) -o $@
+
+$(OUT)/user/helixctl: $(sort $(wildcard user/helixctl/*.c)) $(wildcard user/helixctl/*.h) $(OUT)/user.flags
+	$(call say,USER,user/helixctl)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSLGCC) $(USER_CFLAGS) -Wconversion -Wshadow $(filter %.c,$^) -o $@
 
 -include $(USER_PROGRAMS:=.d)
 

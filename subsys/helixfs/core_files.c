@@ -34,7 +34,7 @@ static void add_slot(struct table *table, const struct slot *slot)
     table_text(table, slot->name);
     table_text(table, instance != NULL ? instance->name : "");
     table_text(table, version);
-    table_text(table, slot->backend == HAL_GATE_USER ? "user" : "open");
+    table_text(table, helixfs_gate_name(slot));
     table_number(table, atomic_load_explicit(&slot->deaths, memory_order_relaxed));
 }
 

@@ -53,6 +53,10 @@ hx_err helixfs_change_hooks(const struct pseudo_node *node, const char *text, si
 hx_err helixfs_change_policy(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_calls(const struct pseudo_node *node, const char *text, size_t length);
 
+struct slot;
+/* The gate of what is in a slot, or of what would be. */
+const char *helixfs_gate_name(const struct slot *slot);
+
 /* The members of /helix/slots. */
 extern const struct pseudo_family helixfs_slots;
 

@@ -34,6 +34,18 @@ static struct slot *slot_of(const struct pseudo_node *node)
     return pseudo_member(node, &helixfs_slots)->subject;
 }
 
+static enum hal_gate_backend gate_of(const struct slot *slot)
+{
+    const struct module_instance *instance = slot_instance(slot);
+
+    return instance != NULL ? instance->gate.backend : slot->backend;
+}
+
+const char *helixfs_gate_name(const struct slot *slot)
+{
+    return gate_of(slot) == HAL_GATE_USER ? "user" : "open";
+}
+
 /* --- files ------------------------------------------------------------------------------------ */
 
 static hx_err show_active(const struct pseudo_node *node, struct text *text)
@@ -51,7 +63,7 @@ static hx_err show_active(const struct pseudo_node *node, struct text *text)
 
 static hx_err show_gate(const struct pseudo_node *node, struct text *text)
 {
-    text_add(text, "%s\n", slot_of(node)->backend == HAL_GATE_USER ? "user" : "open");
+    text_add(text, "%s\n", helixfs_gate_name(slot_of(node)));
     return HX_OK;
 }
 
@@ -68,7 +80,7 @@ static hx_err reload(const struct pseudo_node *node, const char *text, size_t le
 {
     struct slot *slot = slot_of(node);
     struct helixfs_word words[HELIXFS_WORDS_MAX];
-    enum hal_gate_backend backend = slot->backend;
+    enum hal_gate_backend backend = gate_of(slot);
     size_t count;
     hx_err error = helixfs_split(text, length, words, &count);
 

@@ -1,0 +1,115 @@
+/* The one table of commands. */
+#include "helixctl.h"
+
+#include <string.h>
+
+#define TABLE_COMMAND(text, table, summary)                                                        \
+    {                                                                                              \
+        .name = (text), .arguments = "", .meaning = (summary), .details = "", .example = (text),   \
+        .file = (table), .run = run_table                                                          \
+    }
+
+const struct command commands[] = {
+    {.name = "top",
+     .arguments = "[-d SECONDS] [-n COUNT]",
+     .meaning = "what uses the processors and the memory, live, on the whole screen",
+     .details = "Keys: q quit, h help, c m p n sort by CPU, memory, number, name, t threads.\n"
+                "-d  seconds from one picture to the next, 2 if not given\n"
+                "-n  end after so many pictures\n",
+     .example = "top",
+     .run = run_top},
+    TABLE_COMMAND("state", "state", "state, phase, time since the start, memory"),
+    {.name = "subsystems",
+     .arguments = "[--dot]",
+     .meaning = "the kernel's parts, in the order of their start",
+     .details = "--dot  who depends on whom, as a graph for Graphviz's dot\n",
+     .example = "subsystems --dot",
+     .file = "subsystems",
+     .run = run_subsystems},
+    TABLE_COMMAND("components", "components", "health and numbers of everything"),
+    {.name = "slots",
+     .arguments = "[NAME [reload [open|user]]]",
+     .meaning = "what module is in every slot, or in one; load it again",
+     .details = "reload  load the slot's module again from its file, in the kernel's own mode\n"
+                "        (open), without its privileges (user), or as before\n",
+     .example = "slots demo reload user",
+     .file = "modules",
+     .run = run_slots},
+    {.name = "caps",
+     .arguments = "[RESOURCE | self | grant SUBJECT RESOURCE RIGHTS | revoke SUBJECT RESOURCE]",
+     .meaning = "who holds which capability through whom; give and take them",
+     .details = "A resource is TYPE:NAME, as control:events. A subject is root, user:NUMBER or\n"
+                "process:NUMBER. Rights are of read, write, execute, control, delegate, with\n"
+                "commas between them.\n"
+                "self  what you hold\n",
+     .example = "caps grant user:1000 control:events read",
+     .file = "caps",
+     .run = run_caps},
+    TABLE_COMMAND("privileges", "privileges",
+                  "what ordinary users may not do, and whether you may"),
+    TABLE_COMMAND("refused", "refused", "the capability that you were refused for the lack of"),
+    TABLE_COMMAND("refusals", "refusals", "what anybody was refused lately"),
+    {.name = "resources",
+     .arguments = "[--owner NAME]",
+     .meaning = "what each owner has of memory, threads, files, and may have",
+     .details = "--owner  one owner alone, by name or by tag\n",
+     .example = "resources --owner kernel",
+     .file = "resources",
+     .run = run_resources},
+    {.name = "events",
+     .arguments = "[-f] [-n COUNT] [TOPIC...]",
+     .meaning = "what happens from now on, an event a line, until ^C",
+     .details = "Nothing is kept of what was before, so -f changes nothing.\n"
+                "-n      end after so many events\n"
+                "TOPIC   hear these alone; helixctl topics lists them\n"
+                "--json  each event as an object on a line of its own\n",
+     .example = "events -n 3 process",
+     .run = run_events},
+    TABLE_COMMAND("topics", "topics", "topics of events, their subscribers and counts"),
+    TABLE_COMMAND("subscribers", "subscribers", "who hears events, and what they missed"),
+    TABLE_COMMAND("mailboxes", "mailboxes", "mailboxes of the message router"),
+    TABLE_COMMAND("threads", "threads", "all threads, the kernel's too"),
+    TABLE_COMMAND("interrupts", "interrupts",
+                  "interrupts and their times, by vector and processor"),
+    {.name = "log",
+     .arguments = "[-f]",
+     .meaning = "the recent messages of the kernel",
+     .details = "-f  and those that come, until ^C\n",
+     .example = "log -f",
+     .run = run_log},
+    {.name = "run",
+     .arguments = "(--only 'RESOURCE RIGHTS'... | --nothing) -- COMMAND [WORD...]",
+     .meaning = "run a command that keeps these capabilities alone, for good",
+     .details = "Give --only once for each resource. What is kept must be yours to delegate.\n",
+     .example = "run --only 'control:threads read' -- helixctl threads",
+     .run = run_confined},
+    {.name = "power",
+     .arguments = "off|reboot|suspend|resume",
+     .meaning = "switch the machine off, restart it, or hold its subsystems",
+     .details = "",
+     .example = "power off",
+     .run = run_power},
+    {.name = "completion",
+     .arguments = "bash|zsh",
+     .meaning = "print what makes that shell complete these commands",
+     .details = "busybox's shell completes names of files alone.\n",
+     .example = "completion bash",
+     .run = run_completion},
+    {.name = "help",
+     .arguments = "[COMMAND]",
+     .meaning = "this list, or more about a command",
+     .details = "",
+     .example = "help caps",
+     .run = run_help},
+    {.name = NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    const struct command *each = commands;
+
+    while (each->name != NULL && strcmp(each->name, name) != 0) {
+        each++;
+    }
+    return each->name != NULL ? each : NULL;
+}

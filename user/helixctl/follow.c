@@ -1,0 +1,182 @@
+/* Streams: events as they happen, and the log. */
+#include "helixctl.h"
+#include "output.h"
+#include "source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES  1024
+#define TOPICS_MAX      1024
+#define LOG_INTERVAL_NS 250000000L /* the log's file cannot be waited for */
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+/* "SECONDS TOPIC WHAT" as {"time": …, "topic": …, "what": …}. */
+static void print_event_object(char *line)
+{
+    char *topic = strchr(line, ' ');
+    char *what = topic != NULL ? strchr(topic + 1, ' ') : NULL;
+
+    if (what == NULL) {
+        return;
+    }
+    *topic++ = '\0';
+    *what++ = '\0';
+    printf("{\"time\": %s, \"topic\": \"%s\", \"what\": \"", line, topic);
+    for (; *what != '\0'; what++) {
+        if (*what == '"' || *what == '\\') {
+            putchar('\\');
+        }
+        if ((unsigned char)*what >= ' ') {
+            putchar(*what);
+        }
+    }
+    puts("\"}");
+}
+
+static void print_event_line(char *line)
+{
+    char *topic = strchr(line, ' ');
+    char *what = topic != NULL ? strchr(topic + 1, ' ') : NULL;
+    enum style style = STYLE_HEADING;
+
+    if (what == NULL) {
+        puts(line);
+        return;
+    }
+    *topic++ = '\0';
+    *what++ = '\0';
+    if (strcmp(topic, "dropped") == 0) {
+        style = STYLE_BAD;
+    }
+    printf("%s%s%s %s%s%s %s\n", style_begin(STYLE_FAINT), line, style_end(STYLE_FAINT),
+           style_begin(style), topic, style_end(style), what);
+}
+
+static bool choose_topics(int file, const struct request *request)
+{
+    char topics[TOPICS_MAX] = "";
+    size_t used = 0;
+
+    for (int i = 0; i < request->count && used < sizeof(topics); i++) {
+        used += (size_t)snprintf(topics + used, sizeof(topics) - used, "%s%s", i > 0 ? " " : "",
+                                 request->words[i]);
+    }
+    if (request->count == 0 || write(file, topics, strlen(topics)) >= 0) {
+        return true;
+    }
+    if (errno == ENOENT || errno == EINVAL) {
+        complain("there is no such topic: helixctl topics lists them");
+    } else {
+        source_complain("events", NULL);
+    }
+    return false;
+}
+
+static int print_events(int file, bool is_json, unsigned long count)
+{
+    char line[LINE_MAX_BYTES];
+    FILE *stream = fdopen(file, "r");
+
+    if (stream == NULL) {
+        complain("%s", strerror(errno));
+        return STATUS_FAILED;
+    }
+    while (count > 0 && fgets(line, sizeof(line), stream) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (is_json) {
+            print_event_object(line);
+        } else {
+            print_event_line(line);
+        }
+        fflush(stdout);
+        count--;
+    }
+    if (ferror(stream)) {
+        source_complain("events", NULL);
+    }
+    fclose(stream);
+    return count == 0 ? STATUS_OK : STATUS_FAILED;
+}
+
+/* A number behind -n; 0 if it is none. */
+static unsigned long parse_count(const char *text)
+{
+    char *end;
+    unsigned long count = strtoul(text, &end, 10);
+
+    return *end == '\0' && *text != '-' ? count : 0;
+}
+
+int run_events(struct request *request)
+{
+    const char *limit = request_take_value(request, "-n");
+    unsigned long count = limit != NULL ? parse_count(limit) : ULONG_MAX;
+    int file;
+
+    (void)request_take_flag(request, "-f", "--follow");
+    if (!request_has_words(request, 0, INT_MAX)) {
+        return STATUS_USAGE;
+    }
+    if (count == 0) {
+        return request_is_wrong(request, "'%s' is no count", limit);
+    }
+    file = source_open("events", request->count > 0 ? O_RDWR : O_RDONLY);
+    if (file < 0) {
+        return STATUS_FAILED;
+    }
+    if (!choose_topics(file, request)) {
+        close(file);
+        return STATUS_FAILED;
+    }
+    return print_events(file, request->is_json, count);
+}
+
+/* --- the log ---------------------------------------------------------------------------------- */
+
+/* Lines with numbers above `last`; returns the newest number. */
+static unsigned long long print_log(const char *text, unsigned long long last)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        unsigned long long number = strtoull(text, NULL, 10);
+
+        if (number > last) {
+            printf("%.*s\n", (int)length, text);
+            last = number;
+        }
+        text += length + (text[length] == '\n');
+    }
+    fflush(stdout);
+    return last;
+}
+
+int run_log(struct request *request)
+{
+    bool follows = request_take_flag(request, "-f", "--follow");
+    unsigned long long last = 0;
+
+    if (!request_has_words(request, 0, 0)) {
+        return STATUS_USAGE;
+    }
+    if (request->is_json) {
+        return request_is_wrong(request, "the log is no table, so --json has no form for it");
+    }
+    do {
+        char *text = source_read("log", NULL);
+
+        if (text == NULL) {
+            return STATUS_FAILED;
+        }
+        last = print_log(text, last);
+        free(text);
+    } while (follows && nanosleep(&(struct timespec){.tv_nsec = LOG_INTERVAL_NS}, NULL) == 0);
+    return STATUS_OK;
+}
