@@ -177,32 +177,64 @@ hx_err helixfs_change_caps(const struct pseudo_node *node, const char *text, siz
     return helixfs_is_word(&words[0], "revoke") && count == 3 ? revoke(words) : HX_EINVAL;
 }
 
+/* RESOURCE RIGHTS.  Errors: HX_ENOENT nothing is left. */
+static hx_err next_right(struct helixfs_word *rest, struct authority_right *right)
+{
+    struct helixfs_word resource;
+    struct helixfs_word rights;
+    hx_err error = helixfs_next_word(rest, &resource);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    error = helixfs_next_word(rest, &rights);
+    if (error != HX_OK) {
+        return HX_EINVAL;
+    }
+    error = capability_rights_parse(rights.start, rights.length, &right->rights);
+    if (error == HX_OK) {
+        /* That it does not exist is told apart from the end of the line. */
+        error = resource_parse(resource.start, resource.length, &right->resource);
+        error = error == HX_ENOENT ? HX_ESRCH : error;
+    }
+    return error;
+}
+
+static hx_err parse_rights(struct helixfs_word rest, struct authority_right *rights, size_t *count)
+{
+    struct authority_right right;
+    hx_err error;
+
+    for (*count = 0; (error = next_right(&rest, &right)) == HX_OK; (*count)++) {
+        if (*count == AUTHORITY_RIGHTS_MAX) {
+            return HX_EINVAL;
+        }
+        rights[*count] = right;
+    }
+    return error == HX_ESRCH ? HX_ENOENT : error == HX_ENOENT && *count > 0 ? HX_OK : HX_EINVAL;
+}
+
 /* RESOURCE RIGHTS [RESOURCE RIGHTS …], or "nothing". */
 hx_err helixfs_confine(const struct pseudo_node *node, const char *text, size_t length)
 {
-    struct authority_right rights[HELIXFS_WORDS_MAX / 2];
-    struct helixfs_word words[HELIXFS_WORDS_MAX];
-    size_t count;
-    hx_err error = helixfs_split(text, length, words, &count);
+    struct authority_right rights[AUTHORITY_RIGHTS_MAX];
+    struct helixfs_word rest = {text, length};
+    struct helixfs_word word;
+    size_t count = 0;
+    hx_err error = helixfs_next_word(&rest, &word);
 
     (void)node;
     if (process_current() == NULL) {
         return HX_EPERM;
     }
-    if (error == HX_OK && count == 1 && helixfs_is_word(&words[0], "nothing")) {
-        return authority_confine(NULL, 0);
+    if (error != HX_OK) {
+        return HX_EINVAL;
     }
-    if (error == HX_OK && (count == 0 || count % 2 != 0)) {
-        error = HX_EINVAL;
+    if (helixfs_is_word(&word, "nothing")) {
+        return rest.length == 0 ? authority_confine(NULL, 0) : HX_EINVAL;
     }
-    for (size_t i = 0; i < count && error == HX_OK; i += 2) {
-        error = resource_parse(words[i].start, words[i].length, &rights[i / 2].resource);
-        if (error == HX_OK) {
-            error = capability_rights_parse(words[i + 1].start, words[i + 1].length,
-                                            &rights[i / 2].rights);
-        }
-    }
-    return error == HX_OK ? authority_confine(rights, count / 2) : error;
+    error = parse_rights((struct helixfs_word){text, length}, rights, &count);
+    return error == HX_OK ? authority_confine(rights, count) : error;
 }
 
 /* --- privileges ------------------------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 /* What core's services know: modules, resources, topics, subscribers, mailboxes, the log. */
 #include <base/format.h>
 #include <core/debug/log.h>
-#include <core/gate/slot.h>
 #include <core/ipc/event_bus.h>
 #include <core/ipc/message_router.h>
 #include <core/resource/owner.h>
@@ -9,6 +8,7 @@
 #include <hal/clock.h>
 #include <kern/heap.h>
 #include <subsys/helixfs/helixfs_private.h>
+#include <subsys/modules/modules.h>
 
 #define HEX_SIZE 20U
 
@@ -24,18 +24,13 @@ static const struct table_column module_columns[] = {
 
 static void add_slot(struct table *table, const struct slot *slot)
 {
-    const struct module_instance *instance = slot_instance(slot);
-    char version[HEX_SIZE] = "";
+    struct modules_content content = modules_content_of(slot);
 
-    if (instance != NULL) {
-        (void)format_text(version, sizeof(version), "%u.%u.%u", instance->version.major,
-                          instance->version.minor, instance->version.patch);
-    }
     table_text(table, slot->name);
-    table_text(table, instance != NULL ? instance->name : "");
-    table_text(table, version);
-    table_text(table, helixfs_gate_name(slot));
-    table_number(table, atomic_load_explicit(&slot->deaths, memory_order_relaxed));
+    table_text(table, content.name);
+    table_text(table, content.version);
+    table_text(table, helixfs_gate_name(content.backend));
+    table_number(table, content.deaths);
 }
 
 static hx_err fill_modules(struct table *table)

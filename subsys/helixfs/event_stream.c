@@ -104,10 +104,14 @@ static hx_err read_lines_locked(struct event_stream *stream, struct transfer *tr
     return error;
 }
 
+/* The right is asked for each time: a reader that slept may have lost it. */
 static hx_err read_some(struct event_stream *stream, struct transfer *transfer, size_t *done)
 {
-    hx_err error;
+    hx_err error = helixfs_admit(HELIXFS_EVENTS, false);
 
+    if (error != HX_OK) {
+        return error;
+    }
     mutex_lock(&stream->mutex);
     error = read_lines_locked(stream, transfer, done);
     mutex_unlock(&stream->mutex);
@@ -216,9 +220,12 @@ static hx_err write_topics(struct file *file, struct transfer *transfer, uint64_
     char text[HELIXFS_WORDS_MAX * EVENT_TOPIC_NAME_MAX];
     size_t length = transfer->left;
     event_topics topics;
-    hx_err error = length <= sizeof(text) ? transfer_in(transfer, text, length, done) : HX_EINVAL;
+    hx_err error = helixfs_admit(HELIXFS_EVENTS, true);
 
     (void)offset;
+    if (error == HX_OK) {
+        error = length <= sizeof(text) ? transfer_in(transfer, text, length, done) : HX_EINVAL;
+    }
     if (error == HX_OK) {
         error = parse_topics(text, length, &topics);
     }

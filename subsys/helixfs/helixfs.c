@@ -44,15 +44,22 @@ static bool next_file(uint64_t from, uint64_t *number)
 static const struct resource_names file_names = {
     .type = RESOURCE_TYPE_CONTROL, .find = find_file, .name = name_file, .next = next_file};
 
+hx_err helixfs_admit(enum helixfs_file file, bool is_write)
+{
+    if (file_rows[file].is_open) {
+        return HX_OK;
+    }
+    /* What is written to events chooses what its own reader hears. */
+    is_write &= file != HELIXFS_EVENTS;
+    return access_require(resource_make(RESOURCE_TYPE_CONTROL, file),
+                          is_write ? PERMISSION_WRITE : PERMISSION_READ, HX_EACCES);
+}
+
 static hx_err admit(const struct pseudo_node *node, bool is_write)
 {
     const struct helixfs_node *about = node->entry->context;
 
-    if (file_rows[about->file].is_open) {
-        return HX_OK;
-    }
-    return access_require(resource_make(RESOURCE_TYPE_CONTROL, about->file),
-                          is_write ? PERMISSION_WRITE : PERMISSION_READ, HX_EACCES);
+    return helixfs_admit(about->file, is_write);
 }
 
 /* --- tables ----------------------------------------------------------------------------------- */
@@ -71,32 +78,47 @@ static hx_err show_table(const struct pseudo_node *node, struct text *text)
 
 /* --- commands --------------------------------------------------------------------------------- */
 
-hx_err helixfs_split(const char *text, size_t length, struct helixfs_word words[HELIXFS_WORDS_MAX],
-                     size_t *count)
+static bool is_blank(char byte)
 {
-    size_t at = 0;
+    return byte == ' ' || byte == '\t';
+}
 
-    *count = 0;
-    while (length > 0 && text[length - 1] == '\n') {
-        length--;
+hx_err helixfs_next_word(struct helixfs_word *rest, struct helixfs_word *word)
+{
+    const char *at = rest->start;
+    const char *end = at + rest->length;
+
+    while (end > at && end[-1] == '\n') {
+        end--;
     }
-    while (at < length) {
-        size_t start = at;
-
-        while (at < length && text[at] != ' ' && text[at] != '\t' && text[at] != '\n') {
-            at++;
-        }
-        if (at > start) {
-            if (*count == HELIXFS_WORDS_MAX) {
-                return HX_EINVAL;
-            }
-            words[(*count)++] = (struct helixfs_word){text + start, at - start};
-        }
-        if (at < length && text[at++] == '\n') {
+    while (at < end && is_blank(*at)) {
+        at++;
+    }
+    word->start = at;
+    while (at < end && !is_blank(*at)) {
+        if (*at++ == '\n') {
             return HX_EINVAL;
         }
     }
-    return HX_OK;
+    word->length = (size_t)(at - word->start);
+    *rest = (struct helixfs_word){at, (size_t)(end - at)};
+    return word->length > 0 ? HX_OK : HX_ENOENT;
+}
+
+hx_err helixfs_split(const char *text, size_t length, struct helixfs_word words[HELIXFS_WORDS_MAX],
+                     size_t *count)
+{
+    struct helixfs_word rest = {text, length};
+    struct helixfs_word word;
+    hx_err error;
+
+    for (*count = 0; (error = helixfs_next_word(&rest, &word)) == HX_OK; (*count)++) {
+        if (*count == HELIXFS_WORDS_MAX) {
+            return HX_EINVAL;
+        }
+        words[*count] = word;
+    }
+    return error == HX_ENOENT ? HX_OK : error;
 }
 
 bool helixfs_is_word(const struct helixfs_word *word, const char *text)
@@ -186,7 +208,7 @@ static const struct pseudo_entry root_rows[] = {
      .context = &log_node},
     {.name = "events",
      .type = VNODE_FILE,
-     .mode = 0444,
+     .mode = 0666,
      .open = helixfs_open_events,
      .context = &events_node},
     {.name = "policy",

@@ -3,8 +3,8 @@
  *
  * Rules:
  * - Every file needs a capability, file_list.h says which, and says so in /helix/refused to who
- *   lacks it. The answer is EACCES. Rights are asked for when a file is opened, when it is read
- *   from its beginning, and at each write, so a revocation holds for open files too.
+ *   lacks it. The answer is EACCES. Rights are asked for when a file is opened and at each read
+ *   and write, so a revocation holds for open files too.
  * - A table is there twice: /helix/NAME for people, /helix/json/NAME for programs.
  * - A write is a command of one line, done as a whole or not at all; the errno says what was wrong
  *   with it.

@@ -2,6 +2,7 @@
 #ifndef SUBSYS_HELIXFS_HELIXFS_PRIVATE_H
 #define SUBSYS_HELIXFS_HELIXFS_PRIVATE_H
 
+#include <hal/gate.h>
 #include <subsys/helixfs/helixfs.h>
 #include <subsys/helixfs/table.h>
 #include <subsys/pseudo/pseudo.h>
@@ -37,6 +38,10 @@ extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_com
         .fill = (function),                                                                        \
     }
 
+/* Whether the calling thread may read or write a file of /helix.  Context: thread.
+ * Errors: HX_EACCES. */
+HX_MUST_USE hx_err helixfs_admit(enum helixfs_file file, bool is_write);
+
 /* Files that are no tables. */
 hx_err helixfs_show_version(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_graph(const struct pseudo_node *node, struct text *text);
@@ -53,9 +58,8 @@ hx_err helixfs_change_hooks(const struct pseudo_node *node, const char *text, si
 hx_err helixfs_change_policy(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_calls(const struct pseudo_node *node, const char *text, size_t length);
 
-struct slot;
-/* The gate of what is in a slot, or of what would be. */
-const char *helixfs_gate_name(const struct slot *slot);
+/* "open" or "user". */
+const char *helixfs_gate_name(enum hal_gate_backend backend);
 
 /* The members of /helix/slots. */
 extern const struct pseudo_family helixfs_slots;
@@ -68,6 +72,10 @@ struct helixfs_word {
     const char *start;
     size_t length;
 };
+
+/* The next word of one line, and what is left behind it; a newline at its end is no word's.
+ * Errors: HX_ENOENT there is none, HX_EINVAL there is a second line. */
+HX_MUST_USE hx_err helixfs_next_word(struct helixfs_word *rest, struct helixfs_word *word);
 
 /* The words of one line; a newline at its end is no word's.  Errors: HX_EINVAL more than
  * HELIXFS_WORDS_MAX, or a second line. */

@@ -34,44 +34,34 @@ static struct slot *slot_of(const struct pseudo_node *node)
     return pseudo_member(node, &helixfs_slots)->subject;
 }
 
-static enum hal_gate_backend gate_of(const struct slot *slot)
+const char *helixfs_gate_name(enum hal_gate_backend backend)
 {
-    const struct module_instance *instance = slot_instance(slot);
-
-    return instance != NULL ? instance->gate.backend : slot->backend;
-}
-
-const char *helixfs_gate_name(const struct slot *slot)
-{
-    return gate_of(slot) == HAL_GATE_USER ? "user" : "open";
+    return backend == HAL_GATE_USER ? "user" : "open";
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
 
 static hx_err show_active(const struct pseudo_node *node, struct text *text)
 {
-    const struct module_instance *instance = slot_instance(slot_of(node));
+    struct modules_content content = modules_content_of(slot_of(node));
 
-    if (instance == NULL) {
-        text_add(text, "-\n");
+    if (content.is_filled) {
+        text_add(text, "%s %s\n", content.name, content.version);
     } else {
-        text_add(text, "%s %u.%u.%u\n", instance->name, instance->version.major,
-                 instance->version.minor, instance->version.patch);
+        text_add(text, "-\n");
     }
     return HX_OK;
 }
 
 static hx_err show_gate(const struct pseudo_node *node, struct text *text)
 {
-    text_add(text, "%s\n", helixfs_gate_name(slot_of(node)));
+    text_add(text, "%s\n", helixfs_gate_name(modules_content_of(slot_of(node)).backend));
     return HX_OK;
 }
 
 static hx_err show_deaths(const struct pseudo_node *node, struct text *text)
 {
-    text_add(
-        text, "%llu\n",
-        (unsigned long long)atomic_load_explicit(&slot_of(node)->deaths, memory_order_relaxed));
+    text_add(text, "%llu\n", (unsigned long long)modules_content_of(slot_of(node)).deaths);
     return HX_OK;
 }
 
@@ -80,7 +70,7 @@ static hx_err reload(const struct pseudo_node *node, const char *text, size_t le
 {
     struct slot *slot = slot_of(node);
     struct helixfs_word words[HELIXFS_WORDS_MAX];
-    enum hal_gate_backend backend = gate_of(slot);
+    enum hal_gate_backend backend = modules_content_of(slot).backend;
     size_t count;
     hx_err error = helixfs_split(text, length, words, &count);
 

@@ -152,6 +152,27 @@ hx_err modules_reload(subject_id subject, struct slot *slot, enum hal_gate_backe
     return error;
 }
 
+struct modules_content modules_content_of(const struct slot *slot)
+{
+    struct modules_content content = {.backend = slot->backend};
+    const struct module_instance *instance;
+
+    /* What is in a slot is unloaded under this lock alone. */
+    mutex_lock(&reload_lock);
+    instance = slot_instance(slot);
+    if (instance != NULL) {
+        content.is_filled = true;
+        content.backend = instance->gate.backend;
+        (void)string_copy(content.name, sizeof(content.name), instance->name);
+        (void)format_text(content.version, sizeof(content.version), "%u.%u.%u",
+                          instance->version.major, instance->version.minor,
+                          instance->version.patch);
+    }
+    mutex_unlock(&reload_lock);
+    content.deaths = atomic_load_explicit(&slot->deaths, memory_order_relaxed);
+    return content;
+}
+
 static const char *backend_name(uint32_t backend)
 {
     return backend == HAL_GATE_USER ? "user" : "open";

@@ -30,6 +30,18 @@ resource_id modules_slot_resource(const struct slot *slot);
 HX_MUST_USE hx_err modules_reload(subject_id subject, struct slot *slot,
                                   enum hal_gate_backend backend);
 
+/* What is in a slot at one moment. */
+struct modules_content {
+    bool is_filled;
+    char name[HX_MODULE_NAME_MAX]; /* "" for an empty one; so is the version */
+    char version[16];
+    enum hal_gate_backend backend; /* of an empty slot: what its next instance gets */
+    uint64_t deaths;
+};
+
+/* Context: thread, may block while the slot is being changed. */
+struct modules_content modules_content_of(const struct slot *slot);
+
 /* One line per slot.  Context: thread. */
 void modules_report(void);
 

@@ -84,7 +84,7 @@ struct pseudo_type {
     /* Whether the calling process may see what is guarded. NULL: it may.  Errors: HX_EACCES. */
     hx_err (*guard)(const struct pseudo_node *node);
     /* Whether the calling process may read or write a file. Asked when it is opened for that, and
-     * again before each text and write. NULL: by the mode alone.  Errors: HX_EACCES, … */
+     * again at each read and write. NULL: by the mode alone.  Errors: HX_EACCES, … */
     hx_err (*admit)(const struct pseudo_node *node, bool is_write);
     /* Set user, group and, if it depends, mode of the node's vnode. NULL: root's. */
     void (*attributes)(struct pseudo_node *node);

@@ -59,15 +59,12 @@ hx_err pseudo_text(const struct pseudo_node *node, char **bytes, size_t *length)
 static hx_err read_locked(struct text_file *text, const struct pseudo_node *node,
                           struct transfer *transfer, uint64_t offset, size_t *done)
 {
-    hx_err error = HX_OK;
+    hx_err error = pseudo_admit(node, false);
 
-    if (text->bytes == NULL || offset == 0) {
+    if (error == HX_OK && (text->bytes == NULL || offset == 0)) {
         heap_free(text->bytes);
         text->bytes = NULL;
-        error = pseudo_admit(node, false);
-        if (error == HX_OK) {
-            error = pseudo_text(node, &text->bytes, &text->length);
-        }
+        error = pseudo_text(node, &text->bytes, &text->length);
     }
     if (error != HX_OK || offset >= text->length) {
         return error;

@@ -1,8 +1,8 @@
 /* helixctl without a command: how the machine is, in a few lines. */
 #include "helixctl.h"
 #include "output.h"
+#include "show.h"
 #include "source.h"
-#include "table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +61,13 @@ static void print_state(const struct table *state)
 
 int run_overview(struct request *request)
 {
-    char *text = source_read("state", NULL);
     struct table state;
+    char *text;
 
-    (void)request;
+    if (request->is_json) {
+        return show_table("state", true, NULL, NULL);
+    }
+    text = source_read("state", NULL);
     if (text == NULL) {
         return STATUS_FAILED;
     }

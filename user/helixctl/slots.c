@@ -45,9 +45,10 @@ static int reload(const char *slot, const char *gate)
     char path[SOURCE_PATH_MAX];
 
     (void)snprintf(path, sizeof(path), "slots/%s/reload", slot);
-    return source_write(path, gate, "the module could not be loaded; helixctl log says more")
-               ? STATUS_OK
-               : STATUS_FAILED;
+    if (!source_write(path, gate, "the module could not be loaded; helixctl log says more")) {
+        return STATUS_FAILED;
+    }
+    return show_slot(slot);
 }
 
 int run_slots(struct request *request)

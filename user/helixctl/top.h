@@ -6,18 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOP_NAME_MAX 24
+#define TOP_NAME_MAX 64
 
 /* A process, all kernel threads together, or a thread. */
 struct top_row {
     unsigned id;
-    unsigned process; /* of a thread; 0: the kernel */
-    unsigned threads; /* of a process */
-    char state[12];   /* of a thread */
-    uint64_t run_us;  /* since its start */
-    uint64_t used_us; /* since the sample before */
-    uint64_t memory;  /* of a process, bytes resident */
-    char name[TOP_NAME_MAX];
+    unsigned process;        /* of a thread; 0: the kernel */
+    unsigned threads;        /* of a process */
+    char state[12];          /* of a thread */
+    uint64_t run_us;         /* since its start */
+    uint64_t used_us;        /* since the sample before */
+    uint64_t memory;         /* of a process, bytes resident */
+    char name[TOP_NAME_MAX]; /* of a process: its command line */
 };
 
 struct top_rows {

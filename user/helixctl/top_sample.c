@@ -104,6 +104,35 @@ static uint64_t resident_bytes(unsigned process)
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* What a process was started as, with blanks between the words; its name otherwise. */
+static void name_process(struct top_row *row)
+{
+    char path[32];
+    char words[TOP_NAME_MAX];
+    size_t length;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%u/cmdline", row->id);
+    file = fopen(path, "r");
+    if (file == NULL) {
+        return;
+    }
+    length = fread(words, 1, sizeof(words) - 1, file);
+    fclose(file);
+    while (length > 0 && words[length - 1] == '\0') {
+        length--;
+    }
+    for (size_t i = 0; i < length; i++) {
+        row->name[i] = words[i];
+        if ((unsigned char)words[i] <= ' ') {
+            row->name[i] = ' ';
+        }
+    }
+    if (length > 0) {
+        row->name[length] = '\0';
+    }
+}
+
 static bool take_threads(struct top_sample *sample, const struct table *threads)
 {
     struct top_rows *all = &sample->by_thread;
@@ -138,7 +167,23 @@ static int compare_processes(const void *left, const void *right)
     return by_process != 0 ? by_process : (a->id > b->id) - (a->id < b->id);
 }
 
-/* Add up the threads of each process; they stand side by side. */
+/* The row of the process of a thread. */
+static void begin_process(struct top_row *row, const struct top_row *thread, uint64_t heap)
+{
+    *row = *thread;
+    row->id = thread->process;
+    row->threads = 0;
+    row->run_us = row->used_us = 0;
+    if (row->id == 0) {
+        row->memory = heap;
+        copy(row->name, sizeof(row->name), "(kernel)");
+    } else {
+        row->memory = resident_bytes(row->id);
+        name_process(row);
+    }
+}
+
+/* Add up the threads of each process; sorted, they stand side by side. */
 static bool sum_processes(struct top_sample *sample)
 {
     const struct top_rows *threads = &sample->by_thread;
@@ -151,18 +196,13 @@ static bool sum_processes(struct top_sample *sample)
     qsort(threads->rows, threads->count, sizeof(*threads->rows), compare_processes);
     for (size_t i = 0; i < threads->count; i++) {
         const struct top_row *thread = &threads->rows[i];
-        struct top_row *row = &all->rows[all->count > 0 ? all->count - 1 : 0];
+        struct top_row *row = all->rows + all->count;
 
-        if (all->count == 0 || row->id != thread->process) {
-            row = &all->rows[all->count++];
-            *row = *thread;
-            row->id = thread->process;
-            row->threads = 0;
-            row->run_us = row->used_us = 0;
-            row->memory = row->id != 0 ? resident_bytes(row->id) : sample->heap;
-            if (row->id == 0) {
-                copy(row->name, sizeof(row->name), "(kernel)");
-            }
+        if (all->count > 0 && row[-1].id == thread->process) {
+            row--;
+        } else {
+            begin_process(row, thread, sample->heap);
+            all->count++;
         }
         row->threads++;
         row->run_us += thread->run_us;
