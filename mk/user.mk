@@ -72,7 +72,7 @@ PIE_LINK  := -nostdlib -static-pie -Wl,-z,text $(MUSL_LIB)rcrt1.o $(MUSL_LIB)crt
 PIE_END   := $(MUSL_LIB)libc.a -lgcc $(MUSL_LIB)crtn.o
 
 .PHONY: userland
-userland: $(USERLAND_PROGRAMS) $(USERLAND_PROGRAMS:=-pie) build/userland/load/load
+userland: $(USERLAND_PROGRAMS) $(USERLAND_PROGRAMS:=-pie) build/userland/load/load build/userland/native/native
 
 build/userland.flags: FORCE
 	$(call keep_text,$(call not_here,$(USERLAND_CFLAGS) $(PIE_LINK)))
@@ -87,3 +87,10 @@ build/userland/%-pie: tests/userland/%.c tests/userland/userland.h build/userlan
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSLGCC) $(USERLAND_CFLAGS) -fPIE -c $< -o $@.o
 	$(Q)$(GCC) $(PIE_LINK) $@.o $(PIE_END) -Wl,--build-id=none -o $@
+
+# Tests of Helix's own calls, which only a Helix has: one program of several files.
+build/userland/native/native: $(sort $(wildcard tests/userland/native/*.c)) \
+    $(wildcard tests/userland/native/*.h) include/helix/system_calls.h build/userland.flags
+	$(call say,USER,tests/userland/native)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSLGCC) $(USERLAND_CFLAGS) -Iinclude -static $(filter %.c,$^) -o $@

@@ -11,6 +11,21 @@ static unsigned poll_server(struct file *file, struct poll_table *table)
     return router_service_is_readable(end->service) ? (unsigned)POLL_IN : 0U;
 }
 
+/*
+ * Who has taken a message and closes a descriptor of the mailbox, as a process that ends does, is
+ * not going to answer, whoever else has one. While a thread is in the service it goes on.
+ */
+static void close_server(struct file *file, const struct file_table *table)
+{
+    struct mailbox_server_end *end = file->context;
+
+    if (atomic_load_explicit(&end->taker, memory_order_relaxed) == table &&
+        router_service_enter(end->service) == HX_OK) {
+        router_service_abandon(end->service);
+        router_service_leave(end->service);
+    }
+}
+
 static void release_server(struct file *file)
 {
     struct mailbox_server_end *end = file->context;
@@ -20,7 +35,7 @@ static void release_server(struct file *file)
 }
 
 const struct file_ops mailbox_server_ops = {
-    .name = "mailbox", .poll = poll_server, .release = release_server};
+    .name = "mailbox", .poll = poll_server, .close = close_server, .release = release_server};
 
 hx_err mailbox_server_file(struct router_service *service, resource_id resource, uint32_t flags,
                            struct file **file)
@@ -31,7 +46,9 @@ hx_err mailbox_server_file(struct router_service *service, resource_id resource,
     if (end == NULL) {
         return HX_ENOMEM;
     }
-    *end = (struct mailbox_server_end){service, resource};
+    end->service = service;
+    end->resource = resource;
+    atomic_init(&end->taker, NULL);
     error = file_create(&mailbox_server_ops, (flags & FILE_NON_BLOCKING) | FILE_READ_WRITE, end,
                         process_current()->owner, file);
     if (error != HX_OK) {

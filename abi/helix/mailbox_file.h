@@ -8,10 +8,12 @@
 #include <core/ipc/message_router.h>
 #include <core/ipc/served_mailbox.h>
 
-/* Keys: I = immutable */
+/* Keys: I = immutable, A = atomic */
 struct mailbox_server_end {
     struct router_service *service; /* I */
     resource_id resource;           /* I  the name's */
+    /* A  the descriptors of who has taken the last message; compared, not followed */
+    _Atomic(const struct file_table *) taker;
 };
 
 struct mailbox_client_end {

@@ -75,6 +75,14 @@ static hx_err find_both(uint64_t descriptor, uint64_t id, struct subject_of_call
     return HX_OK;
 }
 
+/* Oneself, or a process of the same subject. */
+static bool has_already(const struct subject_of_call *found, uint32_t rights)
+{
+    return found->subject == helix_subject() &&
+           capability_find(found->subject, found->resource, rights | PERMISSION_DELEGATE) !=
+               CAPABILITY_NONE;
+}
+
 int64_t helix_delegate(uint64_t descriptor, uint64_t process, uint64_t rights)
 {
     struct subject_of_call found;
@@ -83,7 +91,7 @@ int64_t helix_delegate(uint64_t descriptor, uint64_t process, uint64_t rights)
     if ((uint32_t)rights != 0 && ((uint32_t)rights & ~(uint32_t)RIGHTS_ALL) == 0) {
         error = find_both(descriptor, process, &found);
     }
-    if (error == HX_OK) {
+    if (error == HX_OK && !has_already(&found, (uint32_t)rights)) {
         error = capability_delegate(helix_subject(), found.subject, found.resource,
                                     (uint32_t)rights, NULL);
     }

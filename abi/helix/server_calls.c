@@ -38,13 +38,15 @@ static hx_err hand_out(const struct router_loan *loan, uint64_t loan_address)
 /* --- receiving and answering ------------------------------------------------------------------ */
 
 /* Give the message that was taken to the program. */
-static HX_ALWAYS_INLINE hx_err tell_request(struct router_service *service, uint64_t address,
+static HX_ALWAYS_INLINE hx_err tell_request(struct mailbox_server_end *end, uint64_t address,
                                             uint64_t loan_address)
 {
+    struct router_service *service = end->service;
     union wire_message *inbox = (union wire_message *)router_service_inbox(service);
     const struct router_loan *loan = router_service_loan(service);
     hx_err error;
 
+    atomic_store_explicit(&end->taker, process_current()->files, memory_order_relaxed);
     inbox->user.sender = router_service_sender(service);
     inbox->user.progress = 0;
     inbox->user.lent = loan != NULL ? loan->size : 0;
@@ -71,7 +73,8 @@ static HX_ALWAYS_INLINE hx_err next(const struct file *file, struct router_servi
 {
     hx_err error = router_service_next(service, replies, deadline_of(file, deadline_ns));
 
-    return HX_LIKELY(error == HX_OK) ? tell_request(service, request_address, loan_address) : error;
+    return HX_LIKELY(error == HX_OK) ? tell_request(file->context, request_address, loan_address)
+                                     : error;
 }
 
 /* Fill the outbox.  In the service. */

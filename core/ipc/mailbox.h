@@ -160,6 +160,9 @@ struct mailbox_preparation {
 HX_MUST_USE hx_err mailbox_commit(const struct router_options *options,
                                   struct mailbox_preparation *preparation, router_mailbox *id);
 
+/* The message that is taken is not going to be answered.  Locks: the mailbox's. */
+void server_abandon_locked(struct server *server);
+
 /* The server is dead or has gone, and its request with it.  Locks: the mailbox's. */
 void mailbox_bury_server_locked(struct mailbox *mailbox);
 

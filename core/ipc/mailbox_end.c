@@ -105,6 +105,21 @@ static void free_place(struct mailbox *mailbox)
     heap_free(envelopes);
 }
 
+/* Whether a thread waits in the queue for what becomes of its request. */
+static bool has_client_locked(const struct mailbox *mailbox)
+{
+    for (size_t i = 0; i < ROUTER_PRIORITY_COUNT; i++) {
+        const struct list *head = &mailbox->queues[i];
+
+        for (const struct list *link = head->next; link != head; link = link->next) {
+            if (LIST_ENTRY(link, struct parcel, link)->has_client) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void mailbox_free_if_deserted(struct mailbox *mailbox)
 {
     struct envelope *envelopes = NULL;
@@ -112,7 +127,7 @@ void mailbox_free_if_deserted(struct mailbox *mailbox)
 
     spinlock_acquire_nested(&mailbox->lock);
     if (mailbox->id != 0 && mailbox->kind == MAILBOX_SERVED && mailbox->server == NULL &&
-        mailbox->waiting == 0 && mailbox->openings == 0) {
+        mailbox->openings == 0 && !has_client_locked(mailbox)) {
         envelopes = clear_place_locked(mailbox);
     }
     spinlock_release_nested(&mailbox->lock);
@@ -143,20 +158,25 @@ hx_err router_unregister(router_mailbox id)
     return error;
 }
 
-void mailbox_bury_server_locked(struct mailbox *mailbox)
+void server_abandon_locked(struct server *server)
 {
-    struct server *server = mailbox->server;
     struct client *client = server->client;
 
     if (server->is_busy) {
-        mailbox->errors++;
+        server->mailbox->errors++;
     }
+    server->is_busy = false;
     server->client = NULL;
-    mailbox->server = NULL;
     if (client != NULL) {
         client_end_locked(client, router_may_have_run(HX_EDIED));
         client_wake_locked(client);
     }
+}
+
+void mailbox_bury_server_locked(struct mailbox *mailbox)
+{
+    server_abandon_locked(mailbox->server);
+    mailbox->server = NULL;
 }
 
 static hx_err die_locked(struct mailbox *mailbox, router_mailbox id)

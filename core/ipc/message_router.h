@@ -9,7 +9,8 @@
  * - Three kinds. Direct: the handler runs on the sender's thread, on several at once perhaps.
  *   Threaded: messages wait in a queue, and one server thread of the router's handles one after the
  *   other. Served: the same queue, from which a program takes one after the other
- *   (served_mailbox.h). Such a mailbox goes when nobody serves it, waits in it or has it open.
+ *   (served_mailbox.h). Such a mailbox goes when nobody serves it, waits for a reply or has
+ *   it open, and messages that want none with it.
  * - Of a queue the message with the highest priority comes first, and within one priority the one
  * sent first. When ROUTER_STARVATION_BOUND messages in a row were taken before a lower one that
  * waited, the next one taken is the oldest of the lower ones.

@@ -230,6 +230,17 @@ hx_err router_service_reply(struct router_service *service)
     return is_busy ? HX_OK : HX_ESTATE;
 }
 
+void router_service_abandon(struct router_service *service)
+{
+    struct server *server = &service->server;
+    struct mailbox *mailbox = server->mailbox;
+    hal_interrupt_state state = spinlock_acquire(&mailbox->lock);
+
+    server_abandon_locked(server);
+    spinlock_release(&mailbox->lock, state);
+    server_drop_loan(server);
+}
+
 /* --- waiting for several things --------------------------------------------------------------- */
 
 struct wait_queue *router_service_queue(struct router_service *service)

@@ -64,6 +64,12 @@ HX_MUST_USE hx_err router_service_next(struct router_service *service, bool repl
 /* Reply, and take nothing.  Context: thread; in the service.  Errors: HX_ESTATE. */
 HX_MUST_USE hx_err router_service_reply(struct router_service *service);
 
+/*
+ * Who took the message will not answer it: a request ends with HX_EDIED, may have run. Nothing if
+ * none is taken.  Context: thread; in the service.
+ */
+void router_service_abandon(struct router_service *service);
+
 /* --- waiting for several things --------------------------------------------------------------- */
 
 /* Woken when a message is queued.  Context: thread. */

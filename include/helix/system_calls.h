@@ -148,8 +148,9 @@ struct helix_loan {
  *   request NULL: reply alone.  Errors: EINVAL nothing is taken; those of helix_receive, and the
  *   reply has been given then, but for EFAULT of the response or the loan, EBADF and EBUSY.
  *
- * When the last descriptor of the server is closed, or its process dies, the server is dead: what
- * it had taken ends with EIO, what is queued waits for a successor, each until its own deadline.
+ * When who has taken a message closes a descriptor of the mailbox (any: as with fcntl's locks), or
+ * dies, the message ends with EIO. When the last descriptor is closed the server is dead: what is
+ * queued waits for a successor, each until its own deadline.
  */
 
 /* --- rights -------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@
 
 struct event_member;
 struct file;
+struct file_table;
 struct memory_object;
 
 enum file_flags { /* Linux's numbers on x86-64 (open(2)) */
@@ -68,6 +69,8 @@ struct file_ops {
     hx_err (*map)(struct file *file, struct memory_object **object);
     /* fsync.  [HX_EINVAL] */
     hx_err (*sync)(struct file *file);
+    /* A descriptor of it has been closed in that table; the file is there still.  [nothing] */
+    void (*close)(struct file *file, const struct file_table *table);
     /* The last reference is gone. [nothing] */
     void (*release)(struct file *file);
     bool can_seek;

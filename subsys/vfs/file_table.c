@@ -57,14 +57,23 @@ struct file_table *file_table_get(struct file_table *table)
     return table;
 }
 
+/* A descriptor of the file is no more in the table. */
+static HX_ALWAYS_INLINE void let_go(const struct file_table *table, struct file *file)
+{
+    record_lock_close(file, table);
+    if (HX_UNLIKELY(file->ops->close != NULL)) {
+        file->ops->close(file, table);
+    }
+    file_put(file);
+}
+
 static void give_up(const struct file_table *table, struct descriptor entry)
 {
     if (entry.charge != RESOURCE_HANDLE_NONE) {
         (void)!resource_release(entry.charge, table->owner);
     }
     if (entry.file != NULL) {
-        record_lock_close(entry.file, table);
-        file_put(entry.file);
+        let_go(table, entry.file);
     }
 }
 
@@ -313,8 +322,7 @@ static hx_err replace(struct file_table *table, uint32_t at, struct descriptor e
     }
     spinlock_release(&table->lock, state);
     if (old != NULL) {
-        record_lock_close(old, table);
-        file_put(old);
+        let_go(table, old);
     }
     return old != NULL ? HX_OK : HX_ENOENT;
 }
