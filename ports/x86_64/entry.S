@@ -21,6 +21,7 @@
 #define HX_ENOENT 3
 #define HX_EAGAIN 6
 #define HX_ESTATE 9
+#define HX_EFAULT 12
 #define HX_ENOSYS 13
 
 #define MSR_GS_BASE 0xc0000101
@@ -673,6 +674,37 @@ x86_copy_all_checked:
     movq %rcx, %rax
     ret
     COPY_BYTES
+
+/*
+ * hx_err hal_user_copy_in(void *to rdi, uintptr_t from rsi, size_t size rdx), and _out. What
+ * hal_user_is_range says of the user's half; what is not mapped in it faults.
+ */
+    .macro COPY_USER address
+    movq \address, %rax
+    leaq (\address, %rdx), %rcx
+    orq %rdx, %rax
+    orq %rcx, %rax
+    shrq $USER_ADDRESS_BITS, %rax
+    jnz user_copy_refused
+    COPY_CHECKED
+    testq %rcx, %rcx
+    jnz user_copy_refused
+    xorl %eax, %eax
+    ret
+    COPY_BYTES
+    .endm
+
+    .globl hal_user_copy_in
+hal_user_copy_in:
+    COPY_USER %rsi
+
+    .globl hal_user_copy_out
+hal_user_copy_out:
+    COPY_USER %rdi
+
+user_copy_refused:
+    movl $HX_EFAULT, %eax
+    ret
 
 /* size_t x86_clear_checked(uintptr_t to rdi, size_t size rsi): bytes cleared, at least. */
     .globl x86_clear_checked

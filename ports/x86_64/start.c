@@ -61,7 +61,9 @@ _Static_assert(offsetof(struct hal_activation, outcome) == RECORD_OUTCOME &&
 _Static_assert(offsetof(struct hal_gate_slot, deadline_ticks) == SLOT_BUDGET, "and the slot");
 _Static_assert(HAL_GATE_OPEN == 0 && HAL_GATE_USER == 1 && HAL_GATE_STACK_STRIDE == 1 << 14,
                "entry.S has these as numbers");
-_Static_assert(HX_ENOENT == 3 && HX_EAGAIN == 6 && HX_ESTATE == 9 && HX_ENOSYS == 13, "these too");
+_Static_assert(HX_ENOENT == 3 && HX_EAGAIN == 6 && HX_ESTATE == 9 && HX_EFAULT == 12 &&
+                   HX_ENOSYS == 13,
+               "these too");
 _Static_assert(sizeof(struct hal_frame) == 22 * 8, "entry.S pushes 22 words");
 _Static_assert(offsetof(struct hal_frame, rax) == 0, "kernel_syscall's seventh argument");
 

@@ -132,16 +132,6 @@ static bool is_user_range(uintptr_t address, size_t size)
     return address >= USER_BASE && address <= end && size <= end - address;
 }
 
-hx_err hal_user_copy_in(void *to, uintptr_t from, size_t size)
-{
-    return is_user_range(from, size) ? hal_user_copy_in_unchecked(to, from, size) : HX_EFAULT;
-}
-
-hx_err hal_user_copy_out(uintptr_t to, const void *from, size_t size)
-{
-    return is_user_range(to, size) ? hal_user_copy_out_unchecked(to, from, size) : HX_EFAULT;
-}
-
 hx_err hal_user_copy_in_unchecked(void *to, uintptr_t from, size_t size)
 {
     return x86_copy_all_checked((uintptr_t)to, from, size) == 0 ? HX_OK : HX_EFAULT;
@@ -235,14 +225,19 @@ hx_err hal_user_compare_exchange_u32(uintptr_t address, uint32_t *expected, uint
 
 /* --- registers -------------------------------------------------------------------------------- */
 
+/* A thread with registers of its own has its thread pointer in the processor while it runs. */
 void x86_switch_user_state(struct hal_thread *from, struct hal_thread *to)
 {
-    if (from->fpu != NULL) {
+    bool has_pointer = from->fpu != NULL && from->thread_pointer == to->thread_pointer;
+
+    if (HX_LIKELY(from->fpu != NULL)) {
         x86_fpu_save(from->fpu);
     }
-    if (to->fpu != NULL) {
+    if (HX_LIKELY(to->fpu != NULL)) {
         x86_fpu_restore(to->fpu);
-        x86_msr_write(MSR_FS_BASE, to->thread_pointer);
+        if (!has_pointer) {
+            x86_msr_write(MSR_FS_BASE, to->thread_pointer);
+        }
     }
 }
 

@@ -25,7 +25,7 @@
 #define HEADER_SIZE 64U
 
 /* Set on the boot CPU, the same on all. */
-static uint64_t fpu_states; /* 0: FXSAVE */
+uint32_t x86_fpu_mask; /* of XCR0; 0: FXSAVE */
 static size_t fpu_area_size = X86_FPU_LEGACY_SIZE;
 static uint32_t mxcsr_mask = MXCSR_MASK; /* bits that may be set */
 
@@ -49,8 +49,8 @@ void x86_fpu_init(void)
         return;
     }
     leaf = x86_cpuid(LEAF_XSAVE, 0);
-    fpu_states = leaf.registers[X86_EAX] & STATES;
-    x86_xcr0_write(fpu_states);
+    x86_fpu_mask = leaf.registers[X86_EAX] & (uint32_t)STATES;
+    x86_xcr0_write(x86_fpu_mask);
     fpu_area_size = x86_cpuid(LEAF_XSAVE, 0).registers[X86_EBX]; /* of what is enabled now */
     HX_ASSERT(fpu_area_size <= X86_FPU_AREA_MAX, "the enabled register states fit their area");
 }
@@ -62,7 +62,7 @@ size_t x86_fpu_area_size(void)
 
 uint64_t x86_fpu_states(void)
 {
-    return fpu_states;
+    return x86_fpu_mask;
 }
 
 uint64_t x86_fpu_present(const struct x86_fpu *area)
@@ -75,7 +75,7 @@ uint64_t x86_fpu_present(const struct x86_fpu *area)
 
 void x86_fpu_set_present(struct x86_fpu *area, uint64_t states)
 {
-    if (fpu_states != 0) {
+    if (x86_fpu_mask != 0) {
         memcpy(area->bytes + X86_FPU_LEGACY_SIZE, &states, sizeof(states));
     }
 }
@@ -84,7 +84,7 @@ static bool is_header_loadable(const struct x86_fpu *area)
 {
     static const uint8_t zeros[HEADER_SIZE - sizeof(uint64_t)];
 
-    return (x86_fpu_present(area) & ~fpu_states) == 0 &&
+    return (x86_fpu_present(area) & ~(uint64_t)x86_fpu_mask) == 0 &&
            memcmp(area->bytes + X86_FPU_LEGACY_SIZE + sizeof(uint64_t), zeros, sizeof(zeros)) == 0;
 }
 
@@ -93,7 +93,7 @@ bool x86_fpu_is_loadable(const struct x86_fpu *area)
     uint32_t mxcsr;
 
     memcpy(&mxcsr, area->bytes + LEGACY_MXCSR, sizeof(mxcsr));
-    return (mxcsr & ~mxcsr_mask) == 0 && (fpu_states == 0 || is_header_loadable(area));
+    return (mxcsr & ~mxcsr_mask) == 0 && (x86_fpu_mask == 0 || is_header_loadable(area));
 }
 
 /* A state whose bit in the XSAVE header is clear is loaded with its reset values. */
@@ -105,30 +105,4 @@ void x86_fpu_clear(struct x86_fpu *area)
     memset(area->bytes, 0, fpu_area_size);
     memcpy(area->bytes + LEGACY_FCW, &fcw, sizeof(fcw));
     memcpy(area->bytes + LEGACY_MXCSR, &mxcsr, sizeof(mxcsr));
-}
-
-void x86_fpu_save(struct x86_fpu *area)
-{
-    if (fpu_states != 0) {
-        __asm__ volatile("xsave64 (%0)"
-                         :
-                         : "r"(area->bytes), "a"((uint32_t)fpu_states),
-                           "d"((uint32_t)(fpu_states >> 32))
-                         : "memory");
-    } else {
-        __asm__ volatile("fxsave64 (%0)" : : "r"(area->bytes) : "memory");
-    }
-}
-
-void x86_fpu_restore(const struct x86_fpu *area)
-{
-    if (fpu_states != 0) {
-        __asm__ volatile("xrstor64 (%0)"
-                         :
-                         : "r"(area->bytes), "a"((uint32_t)fpu_states),
-                           "d"((uint32_t)(fpu_states >> 32))
-                         : "memory");
-    } else {
-        __asm__ volatile("fxrstor64 (%0)" : : "r"(area->bytes) : "memory");
-    }
 }

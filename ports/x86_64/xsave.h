@@ -45,8 +45,30 @@ bool x86_fpu_is_loadable(const struct x86_fpu *area);
 /* The registers a program starts with.  Context: any. */
 void x86_fpu_clear(struct x86_fpu *area);
 
+/* The states that are saved: the lower half of XCR0, the upper one is empty. 0: FXSAVE is used. The
+ * same on all CPUs. */
+extern uint32_t x86_fpu_mask;
+
 /* Store the registers; load them. Interrupts off.  Context: thread. */
-void x86_fpu_save(struct x86_fpu *area);
-void x86_fpu_restore(const struct x86_fpu *area);
+static inline void x86_fpu_save(struct x86_fpu *area)
+{
+    if (HX_LIKELY(x86_fpu_mask != 0)) {
+        __asm__ volatile("xsave64 (%0)" : : "r"(area->bytes), "a"(x86_fpu_mask), "d"(0) : "memory");
+    } else {
+        __asm__ volatile("fxsave64 (%0)" : : "r"(area->bytes) : "memory");
+    }
+}
+
+static inline void x86_fpu_restore(const struct x86_fpu *area)
+{
+    if (HX_LIKELY(x86_fpu_mask != 0)) {
+        __asm__ volatile("xrstor64 (%0)"
+                         :
+                         : "r"(area->bytes), "a"(x86_fpu_mask), "d"(0)
+                         : "memory");
+    } else {
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(area->bytes) : "memory");
+    }
+}
 
 #endif
