@@ -435,21 +435,22 @@ hx_err thread_park(uint64_t deadline_ns)
 }
 
 /*
- * Not when the caller's turn is over: then the policy chooses, and who hand the CPU to each other
- * do not keep it for ever.
+ * Take a parked thread for this CPU, as wake and pick would do in two steps. Not when the caller's
+ * turn is over: then the policy chooses, and who hand the CPU to each other do not keep it for
+ * ever.
  */
-bool thread_claim(struct thread *next)
+static HX_ALWAYS_INLINE bool take_over(const struct thread *self, struct thread *next, uint32_t cpu)
 {
     uint32_t expected = THREAD_PARKED;
 
     /* Acquire pairs with settle_parked; release with the consumption in finish_parking. */
-    return !thread_current()->reschedule && (next->affinity >> hal_cpu_id() & 1) != 0 &&
-           atomic_compare_exchange_strong_explicit(&next->state, &expected,
-                                                   THREAD_RUNNING | THREAD_TOKEN,
-                                                   memory_order_acq_rel, memory_order_relaxed);
+    return HX_LIKELY(!self->reschedule) && HX_LIKELY((next->affinity >> cpu & 1) != 0) &&
+           HX_LIKELY(atomic_compare_exchange_strong_explicit(
+               &next->state, &expected, THREAD_RUNNING | THREAD_TOKEN, memory_order_acq_rel,
+               memory_order_relaxed));
 }
 
-/* Park for a thread that was claimed. Interrupts off. */
+/* Park for a thread that was taken over. Interrupts off. */
 static HX_ALWAYS_INLINE void switch_over(struct thread *self, struct thread *next, uint32_t cpu,
                                          uint64_t deadline_ns)
 {
@@ -469,33 +470,47 @@ static HX_ALWAYS_INLINE void switch_over(struct thread *self, struct thread *nex
     }
 }
 
-/* A claimed thread whose turn is not now. */
-static HX_NOINLINE void give_back(struct thread *next)
+/* Without taking over: next goes the usual way, and so does the caller. */
+static HX_NOINLINE hx_err wake_and_park(struct thread *self, struct thread *next,
+                                        _Atomic uint32_t *word, uint32_t value,
+                                        struct spinlock *lock, uint64_t deadline_ns)
 {
-    change_state(next, THREAD_RUNNING, THREAD_RUNNABLE);
-    dispatch_enqueue(next);
-}
-
-hx_err thread_switch_to_claimed(struct thread *next, uint64_t deadline_ns)
-{
-    struct thread *self = thread_current();
-
-    HX_DEBUG_ASSERT(self->preempt_depth == 0 && !context_is_interrupt(),
-                    "only a thread that may block hands the processor over");
-
-    bool parks = !is_past(deadline_ns) && begin_parking(self);
-
-    if (HX_LIKELY(next != NULL && parks)) {
-        switch_over(self, next, hal_cpu_id(), deadline_ns);
-        return finish_parking(thread_current());
-    }
-    if (next != NULL) {
-        give_back(next);
-    }
-    if (parks) {
+    (void)wake(next, THREAD_TOKEN);
+    atomic_store_explicit(word, value, memory_order_release); /* as in thread_hand_over */
+    spinlock_release_nested(lock);
+    if (!is_past(deadline_ns) && begin_parking(self)) {
         wait_parked(self, deadline_ns);
     }
     return finish_parking(self);
+}
+
+/* The caller does not park after all: a token has come, or the deadline is past. */
+static HX_NOINLINE hx_err give_back(struct thread *self, struct thread *next)
+{
+    change_state(next, THREAD_RUNNING, THREAD_RUNNABLE);
+    dispatch_enqueue(next);
+    return finish_parking(self);
+}
+
+hx_err thread_hand_over(struct thread *next, _Atomic uint32_t *word, uint32_t value,
+                        struct spinlock *lock, uint64_t deadline_ns)
+{
+    struct thread *self = thread_current();
+    uint32_t cpu = hal_cpu_id();
+
+    HX_DEBUG_ASSERT(self->preempt_depth == 0 && !context_is_interrupt(),
+                    "only a thread that may block hands the processor over");
+    if (HX_UNLIKELY(!take_over(self, next, cpu))) {
+        return wake_and_park(self, next, word, value, lock, deadline_ns);
+    }
+    /* Release: who is woken acquires the word. */
+    atomic_store_explicit(word, value, memory_order_release);
+    spinlock_release_nested(lock);
+    if (HX_UNLIKELY(is_past(deadline_ns)) || HX_UNLIKELY(!begin_parking(self))) {
+        return give_back(self, next);
+    }
+    switch_over(self, next, cpu, deadline_ns);
+    return finish_parking(thread_current());
 }
 
 void thread_wait(void)

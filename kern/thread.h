@@ -285,18 +285,15 @@ void thread_yield(void);
 HX_MUST_USE hx_err thread_park(uint64_t deadline_ns);
 
 /*
- * Handing the processor over, in two steps: claim a parked thread, then park while it runs here for
- * the rest of the caller's turn, without a run queue. In between the caller releases the lock that
- * kept the thread from exiting; a claimed one can not.
- *
- * thread_claim wakes next as thread_unpark does, if it is parked, may run here, and the caller's
- * turn is not over; else it does nothing.  thread_switch_to_claimed parks as thread_park does;
- * next, which was claimed just before (NULL: it could not be), runs in any case.
- * Context: a thread that may block, but with interrupts off from the first step on; the second one
- * enables them. Not a boot thread.  Errors: as thread_park.
+ * thread_unpark(next), store value to *word, release the lock, thread_park(deadline_ns), in one
+ * step. A next that is parked and may run on this CPU takes the caller's place at once, without a
+ * run queue, for the rest of the caller's turn. The store is the last that is done with next, so
+ * that it can exit as soon as it has seen the word; until then the lock keeps it. The caller, who
+ * may block, has interrupts off and the lock.
+ * Context: thread, may block; not a boot thread.  Errors: as thread_park.
  */
-HX_MUST_USE bool thread_claim(struct thread *next);
-HX_MUST_USE hx_err thread_switch_to_claimed(struct thread *next, uint64_t deadline_ns);
+HX_MUST_USE hx_err thread_hand_over(struct thread *next, _Atomic uint32_t *word, uint32_t value,
+                                    struct spinlock *lock, uint64_t deadline_ns);
 
 /* Park without a deadline.  Context: thread, may block; not a boot thread. */
 void thread_wait(void);

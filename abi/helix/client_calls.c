@@ -3,6 +3,7 @@
 #include <abi/helix/mailbox_file.h>
 #include <abi/helix/wire.h>
 #include <core/ipc/router_call.h>
+#include <core/ipc/router_send.h>
 
 /* Tell how far a request has come that brought no reply. */
 static HX_NOINLINE int64_t tell_failure(uint64_t response_address, struct router_outcome outcome)
@@ -48,8 +49,8 @@ static hx_err take_loan(uint64_t address, struct helix_loan *lent, struct router
     return error;
 }
 
-static HX_NOINLINE int64_t call_lending(struct router_call *call, union wire_message *request,
-                                        uint64_t response_address, uint64_t loan_address)
+static int64_t call_lending(struct router_call *call, union wire_message *request,
+                            uint64_t response_address, uint64_t loan_address)
 {
     union wire_message *response = (union wire_message *)call->response;
     struct helix_loan lent;
@@ -57,7 +58,7 @@ static HX_NOINLINE int64_t call_lending(struct router_call *call, union wire_mes
     hx_err error = take_loan(loan_address, &lent, &call->loan);
 
     if (error != HX_OK) {
-        return tell_failure(response_address, (struct router_outcome){.error = error});
+        return tell_failure(response_address, router_not_run(error));
     }
     request->kernel.buffer = call->loan->bytes;
     request->kernel.buffer_size = lent.size;
@@ -74,6 +75,39 @@ static HX_NOINLINE int64_t call_lending(struct router_call *call, union wire_mes
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
+/* The whole of it: something is lent, a deadline is set, the mailbox is the kernel's. */
+static HX_NOINLINE int64_t call_fully(const struct mailbox_client_end *end,
+                                      union wire_message *request, uint64_t response_address,
+                                      uint64_t deadline_ns, uint64_t loan_address,
+                                      uint64_t priority)
+{
+    union wire_message response;
+    struct router_outcome outcome;
+    struct router_call call = {.to = end->to,
+                               .priority = (enum router_priority)(uint32_t)priority,
+                               .sender = process_current()->id,
+                               .is_interruptible = true,
+                               .request = &request->kernel,
+                               .response = &response.kernel,
+                               .deadline_ns = deadline_ns};
+
+    if (loan_address != 0) {
+        return call_lending(&call, request, response_address, loan_address);
+    }
+    outcome = router_send_call(&call);
+    return outcome.error == HX_OK ? tell_reply(response_address, &response, 0)
+                                  : tell_failure(response_address, outcome);
+}
+
+/* Whether nothing but a server that waits is needed. */
+static HX_ALWAYS_INLINE bool is_plain(uint64_t deadline_ns, uint64_t loan_address,
+                                      uint64_t priority)
+{
+    return HX_LIKELY(deadline_ns == HELIX_NO_DEADLINE) && HX_LIKELY(loan_address == 0) &&
+           HX_LIKELY((uint32_t)priority < ROUTER_PRIORITY_COUNT) &&
+           HX_LIKELY(!thread_is_interrupted());
+}
+
 static HX_ALWAYS_INLINE int64_t call_mailbox(const struct mailbox_client_end *end,
                                              uint64_t request_address, uint64_t response_address,
                                              uint64_t deadline_ns, uint64_t loan_address,
@@ -82,22 +116,22 @@ static HX_ALWAYS_INLINE int64_t call_mailbox(const struct mailbox_client_end *en
     union wire_message request;
     union wire_message response;
     struct router_outcome outcome;
-    struct router_call call = {.to = end->to,
-                               .priority = (enum router_priority)(uint32_t)priority,
-                               .sender = process_current()->id,
-                               .is_interruptible = true,
-                               .request = &request.kernel,
-                               .response = &response.kernel,
-                               .deadline_ns = deadline_ns};
+    struct client client;
     hx_err error = wire_copy_in(&request, request_address);
 
     if (HX_UNLIKELY(error != HX_OK)) {
-        return tell_failure(response_address, (struct router_outcome){.error = error});
+        return tell_failure(response_address, router_not_run(error));
     }
-    if (HX_UNLIKELY(loan_address != 0)) {
-        return call_lending(&call, &request, response_address, loan_address);
+    if (HX_UNLIKELY(!is_plain(deadline_ns, loan_address, priority))) {
+        return call_fully(end, &request, response_address, deadline_ns, loan_address, priority);
     }
-    outcome = router_send_call(&call);
+    client.parcel.message = &request.kernel;
+    client.parcel.priority = (enum router_priority)(uint32_t)priority;
+    client.sender = process_current()->id;
+    client.is_interruptible = true;
+    client.loan = NULL;
+    client.response = &response.kernel;
+    outcome = router_send_waiting(mailbox_place_of(end->to), end->to, &client, deadline_ns);
     return HX_LIKELY(outcome.error == HX_OK) ? tell_reply(response_address, &response, 0)
                                              : tell_failure(response_address, outcome);
 }

@@ -5,7 +5,7 @@
 #ifndef ABI_HELIX_WIRE_H
 #define ABI_HELIX_WIRE_H
 
-#include <core/ipc/message_router.h>
+#include <core/ipc/mailbox.h>
 #include <hal/user.h>
 #include <helix/attributes.h>
 #include <helix/system_calls.h>
@@ -28,18 +28,26 @@ _Static_assert(sizeof(struct router_message) == sizeof(struct helix_message) &&
                    (int)HELIX_REPLIED == (int)ROUTER_REPLIED,
                "programs and the router agree");
 
-/* From the program; nothing is lent.  Errors: HX_EFAULT, HX_EINVAL too long. */
+/* From the program, nothing is lent: what all messages have, and the rest of those that have more.
+ * Errors: HX_EFAULT, HX_EINVAL too long. */
 HX_MUST_USE static HX_ALWAYS_INLINE hx_err wire_copy_in(union wire_message *message,
                                                         uint64_t address)
 {
-    hx_err error = hal_user_copy_in(message, address, sizeof(*message));
+    hx_err error = hal_user_copy_in(message, address, ROUTER_MESSAGE_SHORT);
+    uint32_t length;
 
     if (HX_UNLIKELY(error != HX_OK)) {
         return error;
     }
+    length = message->kernel.length;
     message->kernel.buffer = NULL;
     message->kernel.buffer_size = 0;
-    return HX_LIKELY(message->kernel.length <= ROUTER_DATA_MAX) ? HX_OK : HX_EINVAL;
+    if (HX_LIKELY(length <= sizeof(uint64_t))) {
+        return HX_OK;
+    }
+    return length <= ROUTER_DATA_MAX
+               ? hal_user_copy_in(message->kernel.data, address + WIRE_HEADER, length)
+               : HX_EINVAL;
 }
 
 /* To the program: what counts of it.  Errors: HX_EFAULT. */

@@ -220,11 +220,19 @@ static HX_ALWAYS_INLINE hx_err router_handle(router_handler handler, void *argum
     return status;
 }
 
+/* The first bytes of a message, which all have; most are no longer. */
+#define ROUTER_MESSAGE_SHORT (offsetof(struct router_message, data) + sizeof(uint64_t))
+
 /* What counts of a message. */
 static HX_ALWAYS_INLINE void router_message_copy(struct router_message *to,
                                                  const struct router_message *from)
 {
-    memcpy(to, from, offsetof(struct router_message, data) + from->length);
+    uint32_t length = from->length;
+
+    memcpy(to, from, ROUTER_MESSAGE_SHORT);
+    if (HX_UNLIKELY(length > sizeof(uint64_t))) {
+        memcpy(to->data, from->data, length);
+    }
 }
 
 /* --- deliveries and ends, under the mailbox's lock ----------------------------------------------
@@ -283,27 +291,6 @@ static HX_ALWAYS_INLINE bool server_has_delivery(struct server *server)
     return HX_LIKELY(atomic_load_explicit(&server->delivery, memory_order_acquire) ==
                      DELIVERY_MESSAGE) ||
            server_has_delivery_behind_lock(server);
-}
-
-/*
- * As server_wake_locked or client_wake_locked of a thread with that word, and then wait: the
- * processor goes to it at once where that can be. Releases the lock, which the caller, who may
- * block, took with spinlock_acquire.  Errors: as thread_park.
- */
-HX_MUST_USE static HX_ALWAYS_INLINE hx_err mailbox_hand_over(struct thread *next,
-                                                             _Atomic uint32_t *word, uint32_t value,
-                                                             struct spinlock *lock,
-                                                             uint64_t deadline_ns)
-{
-    bool is_claimed = thread_claim(next);
-
-    if (HX_UNLIKELY(!is_claimed)) {
-        thread_unpark(next);
-    }
-    /* Release: pairs with the acquires of await and of who serves. */
-    atomic_store_explicit(word, value, memory_order_release);
-    spinlock_release_nested(lock);
-    return thread_switch_to_claimed(is_claimed ? next : NULL, deadline_ns);
 }
 
 /* End the message the server is at. Returns the client to wake, NULL: none. */

@@ -1,6 +1,7 @@
 /* Sending: requests, and messages without an answer. */
 #include <core/ipc/mailbox.h>
 #include <core/ipc/router_call.h>
+#include <core/ipc/router_send.h>
 #include <hal/clock.h>
 #include <kern/thread.h>
 
@@ -122,9 +123,8 @@ static bool is_over(struct mailbox *mailbox, struct client *client, hx_err error
     return is_done;
 }
 
-/* The first look did not find the client done. */
-static HX_NOINLINE struct router_outcome
-await_longer(struct mailbox *mailbox, struct client *client, hx_err error, uint64_t deadline_ns)
+struct router_outcome router_await_longer(struct mailbox *mailbox, struct client *client,
+                                          hx_err error, uint64_t deadline_ns)
 {
     for (;;) {
         error = reason_to_go(client, error);
@@ -140,52 +140,27 @@ await_longer(struct mailbox *mailbox, struct client *client, hx_err error, uint6
     }
 }
 
-/* error: what the first wait said. */
-static HX_ALWAYS_INLINE struct router_outcome await(struct mailbox *mailbox, struct client *client,
-                                                    hx_err error, uint64_t deadline_ns)
+struct router_outcome router_send_otherwise(struct mailbox *mailbox, router_mailbox to,
+                                            struct client *client, hal_interrupt_state state,
+                                            uint64_t deadline_ns)
 {
-    /* Acquire: pairs with the release of who has ended the request. */
-    if (HX_LIKELY(atomic_load_explicit(&client->state, memory_order_acquire) == CLIENT_DONE)) {
-        return client->outcome;
+    hx_err error = admit_locked(mailbox, to, client->thread);
+
+    if (error == HX_EDIED &&
+        atomic_load_explicit(&mailbox->direct_id, memory_order_relaxed) == to) {
+        spinlock_release(&mailbox->lock, state);
+        return send_direct(mailbox, to, client->parcel.message, client->response);
     }
-    return await_longer(mailbox, client, error, deadline_ns);
-}
-
-static HX_NOINLINE struct router_outcome refuse(struct mailbox *mailbox, hal_interrupt_state state,
-                                                hx_err error)
-{
-    mailbox->errors++;
-    spinlock_release(&mailbox->lock, state);
-    return router_not_run(error);
-}
-
-/* Nobody waits for the request, which waits itself. */
-static HX_NOINLINE struct router_outcome queue_up(struct mailbox *mailbox, struct client *client,
-                                                  hal_interrupt_state state, uint64_t deadline_ns)
-{
+    if (error != HX_OK) {
+        mailbox->errors++;
+        spinlock_release(&mailbox->lock, state);
+        return router_not_run(error);
+    }
+    client->parcel.has_client = true;
+    atomic_store_explicit(&client->state, CLIENT_QUEUED, memory_order_relaxed);
     enqueue_locked(mailbox, &client->parcel);
     spinlock_release(&mailbox->lock, state);
-    return await_longer(mailbox, client, HX_OK, deadline_ns);
-}
-
-static HX_ALWAYS_INLINE struct router_outcome send_waiting(struct mailbox *mailbox,
-                                                           router_mailbox to, struct client *client,
-                                                           uint64_t deadline_ns)
-{
-    hal_interrupt_state state = spinlock_acquire(&mailbox->lock);
-    hx_err error = admit_locked(mailbox, to, client->thread);
-    struct server *server = mailbox->server;
-
-    if (HX_UNLIKELY(error != HX_OK)) {
-        return refuse(mailbox, state, error);
-    }
-    if (HX_UNLIKELY(server == NULL || !server->is_idle)) {
-        return queue_up(mailbox, client, state, deadline_ns);
-    }
-    server_give_locked(server, client, client->parcel.message, client->sender);
-    error = mailbox_hand_over(server->thread, &server->delivery, DELIVERY_MESSAGE, &mailbox->lock,
-                              deadline_ns);
-    return await(mailbox, client, error, deadline_ns);
+    return router_await_longer(mailbox, client, HX_OK, deadline_ns);
 }
 
 /* --- sending ------------------------------------------------------------------------------------
@@ -236,14 +211,11 @@ static HX_ALWAYS_INLINE struct router_outcome send_checked(struct mailbox *mailb
     }
     client.parcel.message = call->request;
     client.parcel.priority = call->priority;
-    client.parcel.has_client = true;
-    client.thread = thread_current();
     client.sender = call->sender;
     client.is_interruptible = call->is_interruptible;
     client.loan = call->loan;
     client.response = call->response;
-    atomic_init(&client.state, CLIENT_QUEUED);
-    return send_waiting(mailbox, call->to, &client, call->deadline_ns);
+    return router_send_waiting(mailbox, call->to, &client, call->deadline_ns);
 }
 
 struct router_outcome router_send_call(const struct router_call *call)

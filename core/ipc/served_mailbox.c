@@ -4,13 +4,6 @@
 #include <kern/heap.h>
 #include <kern/thread.h>
 
-/* Keys: A = atomic */
-struct router_service {
-    struct server server;    /* first: the mailbox points to it */
-    _Atomic bool is_entered; /* A */
-    struct wait_queue readable;
-};
-
 /* --- beginning and end ------------------------------------------------------------------------ */
 
 static hx_err prepare(uint32_t capacity, struct router_service **service,
@@ -80,39 +73,6 @@ router_mailbox router_service_id(const struct router_service *service)
     return service->server.mailbox->id;
 }
 
-hx_err router_service_enter(struct router_service *service)
-{
-    /* Acquire: pairs with the release of who was in it before. */
-    return HX_LIKELY(!atomic_exchange_explicit(&service->is_entered, true, memory_order_acquire))
-               ? HX_OK
-               : HX_EBUSY;
-}
-
-void router_service_leave(struct router_service *service)
-{
-    atomic_store_explicit(&service->is_entered, false, memory_order_release);
-}
-
-struct router_message *router_service_outbox(struct router_service *service)
-{
-    return &service->server.outbox;
-}
-
-struct router_message *router_service_inbox(struct router_service *service)
-{
-    return &service->server.inbox;
-}
-
-uint32_t router_service_sender(const struct router_service *service)
-{
-    return service->server.sender;
-}
-
-struct router_loan *router_service_loan(const struct router_service *service)
-{
-    return service->server.loan;
-}
-
 /* --- the next message ------------------------------------------------------------------------- */
 
 /* The server wants to stop waiting, because of an error. Returns whether it may: not when it has
@@ -127,10 +87,11 @@ static bool stop_waiting(struct server *server)
     return was_idle;
 }
 
-/* error: what the first wait said. */
-static HX_ALWAYS_INLINE hx_err wait_delivery(struct server *server, hx_err error,
-                                             uint64_t deadline_ns)
+hx_err router_service_wait_longer(struct router_service *service, hx_err error,
+                                  uint64_t deadline_ns)
 {
+    struct server *server = &service->server;
+
     while (!server_has_delivery(server)) {
         if (error == HX_OK && thread_is_interrupted()) {
             error = HX_EINTR;
@@ -146,70 +107,31 @@ static HX_ALWAYS_INLINE hx_err wait_delivery(struct server *server, hx_err error
     return HX_OK;
 }
 
-/* Whether a deadline lets the server wait at all. */
-static HX_ALWAYS_INLINE bool may_wait(uint64_t deadline_ns)
-{
-    return HX_LIKELY(deadline_ns != 0) && HX_LIKELY(!thread_is_interrupted());
-}
-
-/* Without handing the processor over: the client, if any, is woken, and what was lent given up.
- * Releases the lock. */
-static HX_NOINLINE hx_err go_on(struct server *server, struct client *client,
-                                struct router_loan *lent, hal_interrupt_state state,
-                                uint64_t deadline_ns)
-{
-    struct mailbox *mailbox = server->mailbox;
-    bool has_message = server_take_locked(mailbox, server);
-    bool waits = !has_message && may_wait(deadline_ns);
-
-    server->is_idle = waits;
-    if (client != NULL) {
-        client_wake_locked(client);
-    }
-    spinlock_release(&mailbox->lock, state);
-    router_loan_put(lent);
-    if (waits) {
-        return wait_delivery(server, HX_OK, deadline_ns);
-    }
-    if (has_message) {
-        return HX_OK;
-    }
-    return deadline_ns == 0 ? HX_EAGAIN : HX_EINTR;
-}
-
-/* Reply, and wait for the next message while the client runs. Releases the lock. */
-static HX_ALWAYS_INLINE hx_err hand_over_to(struct server *server, struct client *client,
-                                            uint64_t deadline_ns)
-{
-    hx_err error;
-
-    server->is_idle = true;
-    error = mailbox_hand_over(client->thread, &client->state, CLIENT_DONE, &server->mailbox->lock,
-                              deadline_ns);
-    return wait_delivery(server, error, deadline_ns);
-}
-
-hx_err router_service_next(struct router_service *service, bool replies, uint64_t deadline_ns)
+/* Without handing the processor over: the client, if any, is woken, and what was lent given up. */
+hx_err router_service_next_otherwise(struct router_service *service, struct client *client,
+                                     hal_interrupt_state state, uint64_t deadline_ns)
 {
     struct server *server = &service->server;
-    struct mailbox *mailbox = server->mailbox;
-    hal_interrupt_state state = spinlock_acquire(&mailbox->lock);
-
-    if (HX_UNLIKELY(replies != server->is_busy)) {
-        spinlock_release(&mailbox->lock, state);
-        return replies ? HX_ESTATE : HX_OK;
-    }
-
-    struct client *client = server_finish_locked(server);
     struct router_loan *lent = server->loan;
+    bool may_wait = deadline_ns != 0 && !thread_is_interrupted();
+    bool has_message;
 
     server->loan = NULL;
     server->thread = thread_current();
-    if (HX_LIKELY(client != NULL && lent == NULL && mailbox->waiting == 0) &&
-        may_wait(deadline_ns)) {
-        return hand_over_to(server, client, deadline_ns);
+    has_message = server_take_locked(server->mailbox, server);
+    server->is_idle = may_wait && !has_message;
+    if (client != NULL) {
+        client_wake_locked(client);
     }
-    return go_on(server, client, lent, state, deadline_ns);
+    spinlock_release(&server->mailbox->lock, state);
+    router_loan_put(lent);
+    if (has_message) {
+        return HX_OK;
+    }
+    if (may_wait) {
+        return router_service_wait_longer(service, HX_OK, deadline_ns);
+    }
+    return deadline_ns == 0 ? HX_EAGAIN : HX_EINTR;
 }
 
 hx_err router_service_reply(struct router_service *service)

@@ -14,12 +14,17 @@
 #ifndef CORE_IPC_SERVED_MAILBOX_H
 #define CORE_IPC_SERVED_MAILBOX_H
 
-#include <core/ipc/loan.h>
+#include <core/ipc/mailbox.h>
 #include <core/ipc/message_router.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
-struct router_service;
-struct wait_queue;
+/* Keys: A = atomic */
+struct router_service {
+    struct server server;    /* first: the mailbox points to it */
+    _Atomic bool is_entered; /* A */
+    struct wait_queue readable;
+};
 
 /*
  * Make a mailbox, or take over that of a dead server that was a program too.
@@ -37,18 +42,41 @@ router_mailbox router_service_id(const struct router_service *service);
 /* --- from one message to the next ------------------------------------------------------------- */
 
 /* Context: thread.  Errors: HX_EBUSY another thread is in it. */
-HX_MUST_USE hx_err router_service_enter(struct router_service *service);
-void router_service_leave(struct router_service *service);
+HX_MUST_USE static inline hx_err router_service_enter(struct router_service *service)
+{
+    /* Acquire: pairs with the release of who was in it before. */
+    return HX_LIKELY(!atomic_exchange_explicit(&service->is_entered, true, memory_order_acquire))
+               ? HX_OK
+               : HX_EBUSY;
+}
+
+static inline void router_service_leave(struct router_service *service)
+{
+    atomic_store_explicit(&service->is_entered, false, memory_order_release);
+}
 
 /* What the next reply says; whatever it is filled with, its length is within ROUTER_DATA_MAX. */
-struct router_message *router_service_outbox(struct router_service *service);
+static inline struct router_message *router_service_outbox(struct router_service *service)
+{
+    return &service->server.outbox;
+}
 
 /* The message that was taken, to be read and changed; and who sent it, 0: the kernel. */
-struct router_message *router_service_inbox(struct router_service *service);
-uint32_t router_service_sender(const struct router_service *service);
+static inline struct router_message *router_service_inbox(struct router_service *service)
+{
+    return &service->server.inbox;
+}
+
+static inline uint32_t router_service_sender(const struct router_service *service)
+{
+    return service->server.sender;
+}
 
 /* What was lent with the request taken; NULL.  In the service. */
-struct router_loan *router_service_loan(const struct router_service *service);
+static inline struct router_loan *router_service_loan(const struct router_service *service)
+{
+    return service->server.loan;
+}
 
 /*
  * Reply with what is in the outbox, if `replies`, then wait for the next message. A client that
@@ -58,8 +86,8 @@ struct router_loan *router_service_loan(const struct router_service *service);
  * Errors: HX_ESTATE there is nothing to reply to. The reply has been given: HX_EAGAIN nothing is
  * there (deadline 0), HX_ETIMEDOUT, HX_EINTR.
  */
-HX_MUST_USE hx_err router_service_next(struct router_service *service, bool replies,
-                                       uint64_t deadline_ns);
+HX_MUST_USE static HX_ALWAYS_INLINE hx_err router_service_next(struct router_service *service,
+                                                               bool replies, uint64_t deadline_ns);
 
 /* Reply, and take nothing.  Context: thread; in the service.  Errors: HX_ESTATE. */
 HX_MUST_USE hx_err router_service_reply(struct router_service *service);
@@ -76,5 +104,48 @@ void router_service_abandon(struct router_service *service);
 struct wait_queue *router_service_queue(struct router_service *service);
 /* Whether router_service_next would find one.  Context: any but nmi. */
 bool router_service_is_readable(struct router_service *service);
+
+/* --- the fast path ---------------------------------------------------------------------------- */
+
+/* The rest of router_service_next, with the lock, which it releases; whether to reply is right. */
+HX_COLD hx_err router_service_next_otherwise(struct router_service *service, struct client *client,
+                                             hal_interrupt_state state, uint64_t deadline_ns);
+
+/* The rest of its wait. error: what the first park said. */
+HX_COLD hx_err router_service_wait_longer(struct router_service *service, hx_err error,
+                                          uint64_t deadline_ns);
+
+static HX_ALWAYS_INLINE hx_err router_service_next(struct router_service *service, bool replies,
+                                                   uint64_t deadline_ns)
+{
+    struct server *server = &service->server;
+    struct mailbox *mailbox = server->mailbox;
+    hal_interrupt_state state = spinlock_acquire(&mailbox->lock);
+    struct client *client;
+    hx_err error;
+
+    if (HX_UNLIKELY(replies != server->is_busy)) {
+        spinlock_release(&mailbox->lock, state);
+        return replies ? HX_ESTATE : HX_OK;
+    }
+    client = server_finish_locked(server);
+    if (HX_UNLIKELY(client == NULL) || HX_UNLIKELY(server->loan != NULL) ||
+        HX_UNLIKELY(mailbox->waiting != 0) || HX_UNLIKELY(deadline_ns == 0) ||
+        HX_UNLIKELY(thread_is_interrupted())) {
+        return router_service_next_otherwise(service, client, state, deadline_ns);
+    }
+    /* Reply, and wait for the next message while the client runs. */
+    server->thread = thread_current();
+    server->is_idle = true;
+    error =
+        thread_hand_over(client->thread, &client->state, CLIENT_DONE, &mailbox->lock, deadline_ns);
+    /* Acquire: pairs with the release of who delivers. */
+    if (HX_UNLIKELY(atomic_load_explicit(&server->delivery, memory_order_acquire) !=
+                    DELIVERY_MESSAGE)) {
+        return router_service_wait_longer(service, error, deadline_ns);
+    }
+    atomic_store_explicit(&server->delivery, DELIVERY_NONE, memory_order_relaxed);
+    return HX_OK;
+}
 
 #endif
