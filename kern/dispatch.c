@@ -3,6 +3,7 @@
 #include <hal/cpu.h>
 #include <kern/cpu.h>
 #include <kern/dispatch.h>
+#include <kern/hand_over.h>
 #include <kern/read_section.h>
 #include <kern/scheduler.h>
 #include <kern/spinlock.h>
@@ -109,29 +110,9 @@ void dispatch_enqueue(struct thread *thread)
 
 /* --- the switch ------------------------------------------------------------------------------- */
 
-/* Count the time since run_since as used by the running thread. */
-static void charge(struct thread *self, uint64_t cycles)
-{
-    uint64_t total = atomic_load_explicit(&self->run_total, memory_order_relaxed);
-
-    atomic_store_explicit(&self->run_total, total + (cycles - self->run_since),
-                          memory_order_relaxed);
-}
-
-/* A thread whose registers are saved now is Parked, if it is Parking and was not woken meanwhile.
- */
-static HX_ALWAYS_INLINE bool try_settle_parked(struct thread *previous)
-{
-    uint32_t expected = THREAD_PARKING;
-
-    /* Release: who wakes it, and so makes another CPU run it, acquires (wake, take_over). */
-    return atomic_compare_exchange_strong_explicit(&previous->state, &expected, THREAD_PARKED,
-                                                   memory_order_release, memory_order_relaxed);
-}
-
 static void settle_parked(struct thread *previous)
 {
-    if (try_settle_parked(previous)) {
+    if (dispatch_try_settle_parked(previous)) {
         return;
     }
     change_state(previous, THREAD_NOTIFIED, THREAD_RUNNABLE);
@@ -207,34 +188,14 @@ static HX_ALWAYS_INLINE void finish_switch(struct thread *previous)
     policy->enqueue(previous, hal_cpu_id());
 }
 
-static HX_NOINLINE void finish_any_switch(struct thread *previous)
+void dispatch_finish_switch(struct thread *previous)
 {
     finish_switch(previous);
 }
 
-/*
- * Leave the CPU to next. Returns, when self has it again, the thread that ran before, for
- * finish_switch.
- */
-HX_MUST_USE static HX_ALWAYS_INLINE struct thread *
-leave_to(struct thread *self, struct thread *next, uint32_t cpu, uint32_t slice_ticks)
-{
-    uint64_t cycles = hal_clock_cycles();
-
-    charge(self, cycles);
-    next->run_since = cycles;
-    next->slice_ticks = slice_ticks;
-    atomic_store_explicit(&next->switches,
-                          atomic_load_explicit(&next->switches, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    atomic_store_explicit(&next->cpu, cpu, memory_order_relaxed);
-    next->previous = self;
-    return hal_thread_switch(self, next);
-}
-
 static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next, uint32_t cpu)
 {
-    finish_switch(leave_to(self, next, cpu, 0));
+    finish_switch(dispatch_leave_to(self, next, cpu, 0));
 }
 
 /* Nobody waits for the CPU: the idle thread's turn if the caller cannot go on. */
@@ -399,27 +360,6 @@ static bool is_past(uint64_t deadline_ns)
     return deadline_ns != THREAD_NO_DEADLINE && deadline_ns <= hal_clock_now();
 }
 
-/*
- * Fails when a token is there. Interrupts are off from here to the switch, so nothing can come
- * between on this CPU.
- */
-static HX_ALWAYS_INLINE bool begin_parking(struct thread *self)
-{
-    uint32_t expected = THREAD_RUNNING;
-
-    return atomic_compare_exchange_strong_explicit(&self->state, &expected, THREAD_PARKING,
-                                                   memory_order_relaxed, memory_order_relaxed);
-}
-
-static HX_ALWAYS_INLINE hx_err finish_parking(struct thread *self)
-{
-    /* Only a token can have come to what is Running. Acquire pairs with the release in wake. */
-    uint32_t old = atomic_exchange_explicit(&self->state, THREAD_RUNNING, memory_order_acquire);
-
-    hal_interrupts_enable();
-    return (old & THREAD_TOKEN) != 0 ? HX_OK : HX_ETIMEDOUT;
-}
-
 hx_err thread_park(uint64_t deadline_ns)
 {
     struct thread *self = thread_current();
@@ -428,89 +368,44 @@ hx_err thread_park(uint64_t deadline_ns)
     HX_ASSERT(context_can_block() && state_of(self) != THREAD_IDLE,
               "only a thread that may block parks");
     hal_interrupts_disable();
-    if (!too_late && begin_parking(self)) {
+    if (!too_late && dispatch_begin_parking(self)) {
         wait_parked(self, deadline_ns);
     }
-    return finish_parking(self);
+    return dispatch_finish_parking(self);
 }
 
-/*
- * Take a parked thread for this CPU, as wake and pick would do in two steps. Not when the caller's
- * turn is over: then the policy chooses, and who hand the CPU to each other do not keep it for
- * ever.
- */
-static HX_ALWAYS_INLINE bool take_over(const struct thread *self, struct thread *next, uint32_t cpu)
+hx_err dispatch_wake_and_park(struct thread *next, _Atomic uint32_t *word, uint32_t value,
+                              struct spinlock *lock, uint64_t deadline_ns)
 {
-    uint32_t expected = THREAD_PARKED;
+    struct thread *self = thread_current();
 
-    /* Acquire pairs with settle_parked; release with the consumption in finish_parking. */
-    return HX_LIKELY(!self->reschedule) && HX_LIKELY((next->affinity >> cpu & 1) != 0) &&
-           HX_LIKELY(atomic_compare_exchange_strong_explicit(
-               &next->state, &expected, THREAD_RUNNING | THREAD_TOKEN, memory_order_acq_rel,
-               memory_order_relaxed));
-}
-
-/* Park for a thread that was taken over. Interrupts off. */
-static HX_ALWAYS_INLINE void switch_over(struct thread *self, struct thread *next, uint32_t cpu,
-                                         uint64_t deadline_ns)
-{
-    if (HX_UNLIKELY(deadline_ns != THREAD_NO_DEADLINE)) {
-        timer_start(&self->park_timer, deadline_ns, 0);
-    }
-    read_quiescent(cpu);
-
-    struct thread *previous = leave_to(self, next, cpu, self->slice_ticks);
-
-    /* Who hands over is Parking. */
-    if (HX_UNLIKELY(!try_settle_parked(previous))) {
-        finish_any_switch(previous);
-    }
-    if (HX_UNLIKELY(deadline_ns != THREAD_NO_DEADLINE)) {
-        timer_cancel(&thread_current()->park_timer);
-    }
-}
-
-/* Without taking over: next goes the usual way, and so does the caller. */
-static HX_NOINLINE hx_err wake_and_park(struct thread *self, struct thread *next,
-                                        _Atomic uint32_t *word, uint32_t value,
-                                        struct spinlock *lock, uint64_t deadline_ns)
-{
     (void)wake(next, THREAD_TOKEN);
-    atomic_store_explicit(word, value, memory_order_release); /* as in thread_hand_over */
+    atomic_store_explicit(word, value, memory_order_release); /* as in thread_hand_over_inline */
     spinlock_release_nested(lock);
-    if (!is_past(deadline_ns) && begin_parking(self)) {
+    if (!is_past(deadline_ns) && dispatch_begin_parking(self)) {
         wait_parked(self, deadline_ns);
     }
-    return finish_parking(self);
+    return dispatch_finish_parking(self);
 }
 
-/* The caller does not park after all: a token has come, or the deadline is past. */
-static HX_NOINLINE hx_err give_back(struct thread *self, struct thread *next)
+hx_err dispatch_give_back(struct thread *next)
 {
     change_state(next, THREAD_RUNNING, THREAD_RUNNABLE);
     dispatch_enqueue(next);
-    return finish_parking(self);
+    return dispatch_finish_parking(thread_current());
 }
 
 hx_err thread_hand_over(struct thread *next, _Atomic uint32_t *word, uint32_t value,
                         struct spinlock *lock, uint64_t deadline_ns)
 {
-    struct thread *self = thread_current();
-    uint32_t cpu = hal_cpu_id();
-
-    HX_DEBUG_ASSERT(self->preempt_depth == 0 && !context_is_interrupt(),
+    HX_DEBUG_ASSERT(thread_current()->preempt_depth == 0 && !context_is_interrupt(),
                     "only a thread that may block hands the processor over");
-    if (HX_UNLIKELY(!take_over(self, next, cpu))) {
-        return wake_and_park(self, next, word, value, lock, deadline_ns);
+    if (is_past(deadline_ns)) {
+        return dispatch_wake_and_park(next, word, value, lock, deadline_ns);
     }
-    /* Release: who is woken acquires the word. */
-    atomic_store_explicit(word, value, memory_order_release);
-    spinlock_release_nested(lock);
-    if (HX_UNLIKELY(is_past(deadline_ns)) || HX_UNLIKELY(!begin_parking(self))) {
-        return give_back(self, next);
-    }
-    switch_over(self, next, cpu, deadline_ns);
-    return finish_parking(thread_current());
+    return deadline_ns == THREAD_NO_DEADLINE
+               ? dispatch_hand_over(next, word, value, lock, THREAD_NO_DEADLINE)
+               : dispatch_hand_over(next, word, value, lock, deadline_ns);
 }
 
 void thread_wait(void)
@@ -622,7 +517,7 @@ static void tick(struct thread *self, uint32_t cpu)
     uint64_t cycles = hal_clock_cycles();
 
     atomic_store_explicit(&cpus[cpu].ticks, ticks, memory_order_relaxed);
-    charge(self, cycles);
+    dispatch_charge(self, cycles);
     self->run_since = cycles;
     self->slice_ticks++;
     if (self->user != NULL) {

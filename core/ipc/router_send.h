@@ -6,6 +6,7 @@
 #define CORE_IPC_ROUTER_SEND_H
 
 #include <core/ipc/mailbox.h>
+#include <kern/hand_over.h>
 
 /*
  * The rest of router_send_waiting, with the lock, which it releases: the server does not wait, or
@@ -43,8 +44,8 @@ static HX_ALWAYS_INLINE struct router_outcome router_send_waiting(struct mailbox
         return router_send_otherwise(mailbox, to, client, state, deadline_ns);
     }
     server_give_locked(server, client, client->parcel.message, client->sender);
-    error = thread_hand_over(server->thread, &server->delivery, DELIVERY_MESSAGE, &mailbox->lock,
-                             deadline_ns);
+    error = thread_hand_over_inline(server->thread, &server->delivery, DELIVERY_MESSAGE,
+                                    &mailbox->lock, deadline_ns);
     /* Acquire: pairs with the release of who has ended the request. */
     if (HX_LIKELY(atomic_load_explicit(&client->state, memory_order_acquire) == CLIENT_DONE)) {
         return client->outcome;

@@ -16,6 +16,7 @@
 
 #include <core/ipc/mailbox.h>
 #include <core/ipc/message_router.h>
+#include <kern/hand_over.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -137,8 +138,8 @@ static HX_ALWAYS_INLINE hx_err router_service_next(struct router_service *servic
     /* Reply, and wait for the next message while the client runs. */
     server->thread = thread_current();
     server->is_idle = true;
-    error =
-        thread_hand_over(client->thread, &client->state, CLIENT_DONE, &mailbox->lock, deadline_ns);
+    error = thread_hand_over_inline(client->thread, &client->state, CLIENT_DONE, &mailbox->lock,
+                                    deadline_ns);
     /* Acquire: pairs with the release of who delivers. */
     if (HX_UNLIKELY(atomic_load_explicit(&server->delivery, memory_order_acquire) !=
                     DELIVERY_MESSAGE)) {

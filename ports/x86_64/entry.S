@@ -24,6 +24,7 @@
 #define HX_EFAULT 12
 #define HX_ENOSYS 13
 
+#define MSR_FS_BASE 0xc0000100
 #define MSR_GS_BASE 0xc0000101
 
     .macro PUSH_REGISTERS
@@ -608,12 +609,37 @@ hal_thread_switch:
     ret
 3:  LOAD_ROOT %rax
     jmp 1b
-4:  pushq %rdi
-    subq $8, %rsp
-    call x86_switch_user_state
-    addq $8, %rsp
-    popq %rdi
+/* Registers of user mode: rdi's are stored, rsi's are loaded, if they have some. */
+4:  movq THREAD_FPU(%rdi), %rcx
+    xorl %edx, %edx
+    movl x86_fpu_mask, %eax
+    testl %eax, %eax
+    jz 8f
+    testq %rcx, %rcx
+    jz 5f
+    xsave64 (%rcx)
+5:  movq THREAD_FPU(%rsi), %r8
+    testq %r8, %r8
+    jz 2b
+    xrstor64 (%r8)
+6:  movq THREAD_POINTER(%rsi), %rax
+    testq %rcx, %rcx              /* then the processor has the thread pointer of the one before */
+    jz 7f
+    cmpq %rax, THREAD_POINTER(%rdi)
+    je 2b
+7:  movq %rax, %rdx
+    shrq $32, %rdx
+    movl $MSR_FS_BASE, %ecx
+    wrmsr
     jmp 2b
+8:  testq %rcx, %rcx
+    jz 9f
+    fxsave64 (%rcx)
+9:  movq THREAD_FPU(%rsi), %r8
+    testq %r8, %r8
+    jz 2b
+    fxrstor64 (%r8)
+    jmp 6b
 
 /* First switch to a new thread: r12 = entry, r13 = argument (placed by hal_thread_init). */
     .balign 16

@@ -64,6 +64,7 @@
 #define THREAD_CR3             16
 #define THREAD_USER_ACTIVATION 24
 #define THREAD_FPU             32
+#define THREAD_POINTER         40
 
 #define THREAD_GATE_TOP  56
 #define THREAD_STACK_TOP 64

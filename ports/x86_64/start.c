@@ -40,7 +40,8 @@ _Static_assert(offsetof(struct x86_cpu, root) == CPU_ROOT &&
 _Static_assert(offsetof(struct hal_thread, kernel_sp) == THREAD_KERNEL_SP &&
                    offsetof(struct hal_thread, cr3) == THREAD_CR3 &&
                    offsetof(struct hal_thread, user_activation) == THREAD_USER_ACTIVATION &&
-                   offsetof(struct hal_thread, fpu) == THREAD_FPU,
+                   offsetof(struct hal_thread, fpu) == THREAD_FPU &&
+                   offsetof(struct hal_thread, thread_pointer) == THREAD_POINTER,
                "entry.S knows struct hal_thread");
 _Static_assert(offsetof(struct hal_thread, gate_top) == THREAD_GATE_TOP, "entry.S pushes records");
 _Static_assert(offsetof(struct hal_thread, stack_top) == THREAD_STACK_TOP &&

@@ -225,22 +225,6 @@ hx_err hal_user_compare_exchange_u32(uintptr_t address, uint32_t *expected, uint
 
 /* --- registers -------------------------------------------------------------------------------- */
 
-/* A thread with registers of its own has its thread pointer in the processor while it runs. */
-void x86_switch_user_state(struct hal_thread *from, struct hal_thread *to)
-{
-    bool has_pointer = from->fpu != NULL && from->thread_pointer == to->thread_pointer;
-
-    if (HX_LIKELY(from->fpu != NULL)) {
-        x86_fpu_save(from->fpu);
-    }
-    if (HX_LIKELY(to->fpu != NULL)) {
-        x86_fpu_restore(to->fpu);
-        if (!has_pointer) {
-            x86_msr_write(MSR_FS_BASE, to->thread_pointer);
-        }
-    }
-}
-
 size_t hal_user_state_size(void)
 {
     return x86_fpu_area_size();

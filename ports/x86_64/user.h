@@ -4,16 +4,10 @@
 
 #include <stdbool.h>
 
-struct hal_thread;
-
 /*
  * Choose how user memory is copied, and patch `clac` into the kernel's entries where the CPU has
  * it. Context: boot, once, while the direct map's alias of the text is still writable.
  */
 void x86_user_init(bool smap);
-
-/* Exchange FPU state and thread pointer; called by hal_thread_switch when either thread has some.
- */
-void x86_switch_user_state(struct hal_thread *from, struct hal_thread *to);
 
 #endif
