@@ -77,10 +77,10 @@ static HX_NOINLINE int64_t tell(const struct location *location, uint64_t addres
     return linux_result(hal_user_copy_out(address, &stat, sizeof(stat)));
 }
 
-/* Of what is no pipe there is no type. */
+/* Everybody may use a socket that he has. */
 static uint32_t nameless_mode(const struct file *file)
 {
-    return (file->ops->name != NULL ? (uint32_t)VNODE_FIFO << 12 : 0U) | 0600;
+    return (uint32_t)file->ops->type << 12 | (file->ops->type == VNODE_SOCKET ? 0777U : 0600U);
 }
 
 /* A pipe or its like has no place in a file system. */

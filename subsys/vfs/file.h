@@ -56,7 +56,8 @@ enum file_flags { /* Linux's numbers on x86-64 (open(2)) */
 
 /* NULL operations answer the error in brackets. */
 struct file_ops {
-    const char *name; /* "pipe": for who has no path; NULL: "anon_inode" */
+    const char *name;     /* "pipe": for who has no path; NULL: "anon_inode" */
+    enum vnode_type type; /* of who has no path, as fstat tells it; 0: none */
     /* At offset (files that cannot seek: ignored). *done bytes were moved; 0 is the end of the
      * file. Blocks unless FILE_NON_BLOCKING (HX_EAGAIN).  [HX_EINVAL] */
     hx_err (*read)(struct file *file, struct transfer *transfer, uint64_t offset, size_t *done);
@@ -233,11 +234,14 @@ struct file *file_of_mapping(const struct mapping_name *name);
 /* What tells a file that is in no file system (a pipe) from others; the ends of a pipe have the
  * same. */
 #define FILE_NAMELESS_DEVICE 1U
+static inline uint64_t file_number_of(const void *what)
+{
+    return (uint64_t)(uintptr_t)what >> 4 & 0xffffff;
+}
+
 static inline uint64_t file_number(const struct file *file)
 {
-    const void *what = file->context != NULL ? file->context : file;
-
-    return (uint64_t)(uintptr_t)what >> 4 & 0xffffff;
+    return file_number_of(file->context != NULL ? file->context : file);
 }
 /* What /proc shows for it. */
 void file_text(struct file *file, char *buffer, size_t size);

@@ -6,7 +6,9 @@
 #include <kern/heap.h>
 #include <kern/mutex.h>
 #include <kern/thread.h>
+#include <subsys/vfs/byte_ring.h>
 #include <subsys/vfs/file.h>
+#include <subsys/vfs/noted_queue.h>
 #include <subsys/vfs/pipe.h>
 
 #define PAGES    (PIPE_SIZE / HAL_PAGE_SIZE)
@@ -14,32 +16,23 @@
 
 /* Keys: M = mutex, W = mutex to write, read by anyone, A = atomic */
 
-/* Who waits for bytes, or for room. */
-struct side {
-    struct wait_queue queue;
-    bool is_awaited; /* M  somebody may wait for a change, and is to be woken */
-};
-
 struct pipe {
     struct mutex mutex;
-    uint64_t pages[PAGES];       /* M  frames, FRAME_NONE: not taken yet */
-    _Atomic uint64_t head;       /* W  bytes read so far */
-    _Atomic uint64_t tail;       /* W  bytes written so far */
+    struct byte_ring ring;       /*    of the pages */
+    uint64_t pages[PAGES];       /* M */
     _Atomic uint32_t readers;    /* W */
     _Atomic uint32_t writers;    /* W */
     uint32_t reader_openings;    /* M  how often a reader has come, for who waits to open */
     uint32_t writer_openings;    /* M */
     _Atomic uint32_t references; /* A  open ends; of a FIFO's written under the vnode's mutex */
-    owner_tag owner;
-    struct vnode *vnode; /* of a FIFO, NULL */
-    struct side readable;
-    struct side writable;
+    struct vnode *vnode;         /* of a FIFO, NULL */
+    struct noted_queue readable; /* who waits for bytes */
+    struct noted_queue writable; /* who waits for room */
 };
 
 static uint64_t used(const struct pipe *pipe)
 {
-    return atomic_load_explicit(&pipe->tail, memory_order_relaxed) -
-           atomic_load_explicit(&pipe->head, memory_order_relaxed);
+    return byte_ring_used(&pipe->ring);
 }
 
 static uint32_t count(const _Atomic uint32_t *counter)
@@ -48,41 +41,6 @@ static uint32_t count(const _Atomic uint32_t *counter)
 }
 
 /* --- waiting and waking ----------------------------------------------------------------------- */
-
-/*
- * Who is about to wait joins the side's queue and makes a note, under the mutex, after it has
- * looked in vain; who changes something under the mutex takes the note away and wakes all, and
- * those that wait on make a new one. Who finds no note has nobody to wake.
- */
-static HX_NOINLINE void unlock_and_wake_noted(struct pipe *pipe, struct side *side)
-{
-    side->is_awaited = false;
-    mutex_unlock_inline(&pipe->mutex);
-    wait_queue_wake_all(&side->queue);
-}
-
-static HX_ALWAYS_INLINE void unlock_and_wake(struct pipe *pipe, struct side *side, bool has_changed)
-{
-    if (HX_UNLIKELY(side->is_awaited) && has_changed) {
-        unlock_and_wake_noted(pipe, side);
-    } else {
-        mutex_unlock_inline(&pipe->mutex);
-    }
-}
-
-/* Wait for a change on one side, with the mutex given up meanwhile. */
-static hx_err await_locked(struct pipe *pipe, struct side *side)
-{
-    struct waiter waiter;
-    hx_err error;
-
-    wait_queue_prepare(&side->queue, &waiter);
-    side->is_awaited = true;
-    mutex_unlock_inline(&pipe->mutex);
-    error = wait_queue_park(&side->queue, &waiter);
-    mutex_lock_inline(&pipe->mutex);
-    return error;
-}
 
 /* Somebody has come or gone: not under the mutex. */
 static void wake_both(struct pipe *pipe)
@@ -93,81 +51,14 @@ static void wake_both(struct pipe *pipe)
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
-/* A piece of the ring from a position on that lies in one page. */
-static size_t piece_at(uint64_t position, size_t size)
+static uint64_t page_at(const struct pipe *pipe, uint64_t position)
 {
-    size_t rest = HAL_PAGE_SIZE - (size_t)(position % HAL_PAGE_SIZE);
-
-    return size < rest ? size : rest;
-}
-
-static uint64_t *page_of(struct pipe *pipe, uint64_t position)
-{
-    return &pipe->pages[position / HAL_PAGE_SIZE % PAGES];
-}
-
-static char *bytes_at(uint64_t page, uint64_t position)
-{
-    return (char *)hal_direct_map(page) + position % HAL_PAGE_SIZE;
+    return pipe->pages[position / HAL_PAGE_SIZE % PAGES];
 }
 
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-/* There are some. */
-static hx_err take_out_locked(struct pipe *pipe, struct transfer *transfer, size_t *done)
-{
-    uint64_t head = atomic_load_explicit(&pipe->head, memory_order_relaxed);
-    size_t rest = least(transfer->left, (size_t)used(pipe));
-    hx_err error;
-
-    do {
-        size_t moved;
-
-        error = transfer_out(transfer, bytes_at(*page_of(pipe, head), head), piece_at(head, rest),
-                             &moved);
-        head += moved;
-        rest -= moved;
-        *done += moved;
-    } while (rest > 0 && error == HX_OK);
-    atomic_store_explicit(&pipe->head, head, memory_order_relaxed);
-    return error;
-}
-
-static hx_err have_page_locked(const struct pipe *pipe, uint64_t *page)
-{
-    return HX_LIKELY(*page != FRAME_NONE) ? HX_OK : frames_allocate(0, pipe->owner, page);
-}
-
-/* There is room for some. */
-static hx_err put_in_locked(struct pipe *pipe, struct transfer *transfer, size_t *done)
-{
-    uint64_t tail = atomic_load_explicit(&pipe->tail, memory_order_relaxed);
-    size_t rest = least(transfer->left, (size_t)(PIPE_SIZE - used(pipe)));
-    hx_err error;
-
-    do {
-        uint64_t *page = page_of(pipe, tail);
-        size_t moved = 0;
-
-        error = have_page_locked(pipe, page);
-        if (HX_LIKELY(error == HX_OK)) {
-            error = transfer_in(transfer, bytes_at(*page, tail), piece_at(tail, rest), &moved);
-        }
-        tail += moved;
-        rest -= moved;
-        *done += moved;
-    } while (rest > 0 && error == HX_OK);
-    atomic_store_explicit(&pipe->tail, tail, memory_order_relaxed);
-    return error;
-}
-
-/* Whether size bytes from a position on are of one page, and of one piece of the program's. */
-static bool is_simple(const struct transfer *transfer, uint64_t position, size_t size)
-{
-    return transfer_is_simple(transfer, size) && position % HAL_PAGE_SIZE + size <= HAL_PAGE_SIZE;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -182,15 +73,20 @@ static HX_NOINLINE hx_err await_bytes_locked(struct pipe *pipe, const struct fil
     if (transfer->left == 0 || count(&pipe->writers) == 0) {
         return HX_ECLOSED;
     }
-    return file_does_not_block(file) ? HX_EAGAIN : await_locked(pipe, &pipe->readable);
+    return file_does_not_block(file)
+               ? HX_EAGAIN
+               : noted_queue_await(&pipe->readable, &pipe->mutex, THREAD_NO_DEADLINE);
 }
 
 /* Gives the mutex up. */
 static HX_NOINLINE hx_err read_pieces(struct pipe *pipe, struct transfer *transfer, size_t *done)
 {
-    hx_err error = transfer->left > 0 ? take_out_locked(pipe, transfer, done) : HX_OK;
+    hx_err error =
+        transfer->left > 0
+            ? byte_ring_take(&pipe->ring, transfer, least(transfer->left, (size_t)used(pipe)), done)
+            : HX_OK;
 
-    unlock_and_wake(pipe, &pipe->writable, *done > 0);
+    noted_queue_unlock(&pipe->writable, &pipe->mutex, *done > 0);
     return error;
 }
 
@@ -211,14 +107,14 @@ static hx_err pipe_read(struct file *file, struct transfer *transfer, uint64_t o
             return error == HX_ECLOSED ? HX_OK : error;
         }
     }
-    head = atomic_load_explicit(&pipe->head, memory_order_relaxed);
+    head = atomic_load_explicit(&pipe->ring.head, memory_order_relaxed);
     size = least(transfer->left, (size_t)used(pipe));
-    if (HX_UNLIKELY(!is_simple(transfer, head, size))) {
+    if (HX_UNLIKELY(!byte_ring_is_simple(transfer, head, size))) {
         return read_pieces(pipe, transfer, done);
     }
-    error = transfer_out_simple(transfer, bytes_at(*page_of(pipe, head), head), size, done);
-    atomic_store_explicit(&pipe->head, head + *done, memory_order_relaxed);
-    unlock_and_wake(pipe, &pipe->writable, true);
+    error = transfer_out_simple(transfer, byte_ring_bytes(page_at(pipe, head), head), size, done);
+    atomic_store_explicit(&pipe->ring.head, head + *done, memory_order_relaxed);
+    noted_queue_unlock(&pipe->writable, &pipe->mutex, true);
     return error;
 }
 
@@ -237,18 +133,17 @@ static hx_err try_write_locked(struct pipe *pipe, struct transfer *transfer, siz
     if (room < (is_small ? transfer->left : 1)) {
         return HX_EAGAIN;
     }
-    error = put_in_locked(pipe, transfer, done);
+    error = byte_ring_put(&pipe->ring, transfer, least(transfer->left, (size_t)room), done);
     return error == HX_OK && transfer->left > 0 ? HX_EAGAIN : error;
 }
 
 /* Who reads what has been written makes the room. */
 static hx_err await_room_locked(struct pipe *pipe, bool has_changed)
 {
-    if (has_changed && pipe->readable.is_awaited) {
-        pipe->readable.is_awaited = false;
-        wait_queue_wake_all(&pipe->readable.queue);
+    if (has_changed) {
+        noted_queue_wake_locked(&pipe->readable);
     }
-    return await_locked(pipe, &pipe->writable);
+    return noted_queue_await(&pipe->writable, &pipe->mutex, THREAD_NO_DEADLINE);
 }
 
 /* Gives the mutex up. */
@@ -266,7 +161,7 @@ static HX_NOINLINE hx_err write_locked(struct pipe *pipe, struct transfer *trans
             goes_on = error == HX_OK;
         }
     }
-    unlock_and_wake(pipe, &pipe->readable, *done > 0);
+    noted_queue_unlock(&pipe->readable, &pipe->mutex, *done > 0);
     return error;
 }
 
@@ -282,15 +177,15 @@ static hx_err pipe_write(struct file *file, struct transfer *transfer, uint64_t 
 
     (void)offset;
     mutex_lock_inline(&pipe->mutex);
-    tail = atomic_load_explicit(&pipe->tail, memory_order_relaxed);
-    page = *page_of(pipe, tail);
+    tail = atomic_load_explicit(&pipe->ring.tail, memory_order_relaxed);
+    page = page_at(pipe, tail);
     if (HX_UNLIKELY(count(&pipe->readers) == 0 || page == FRAME_NONE ||
-                    PIPE_SIZE - used(pipe) < size || !is_simple(transfer, tail, size))) {
+                    PIPE_SIZE - used(pipe) < size || !byte_ring_is_simple(transfer, tail, size))) {
         return write_locked(pipe, transfer, !file_does_not_block(file), done);
     }
-    error = transfer_in_simple(transfer, bytes_at(page, tail), size, done);
-    atomic_store_explicit(&pipe->tail, tail + *done, memory_order_relaxed);
-    unlock_and_wake(pipe, &pipe->readable, true);
+    error = transfer_in_simple(transfer, byte_ring_bytes(page, tail), size, done);
+    atomic_store_explicit(&pipe->ring.tail, tail + *done, memory_order_relaxed);
+    noted_queue_unlock(&pipe->readable, &pipe->mutex, true);
     return error;
 }
 
@@ -355,23 +250,16 @@ static struct pipe *make(owner_tag owner)
     if (pipe == NULL) {
         return NULL;
     }
-    for (uint32_t i = 0; i < PAGES; i++) {
-        pipe->pages[i] = FRAME_NONE;
-    }
-    pipe->owner = owner;
+    byte_ring_init(&pipe->ring, pipe->pages, PAGES, owner, NULL);
     mutex_init(&pipe->mutex, "pipe");
-    wait_queue_init(&pipe->readable.queue, "pipe readers");
-    wait_queue_init(&pipe->writable.queue, "pipe writers");
+    noted_queue_init(&pipe->readable, "pipe readers");
+    noted_queue_init(&pipe->writable, "pipe writers");
     return pipe;
 }
 
 static void destroy(struct pipe *pipe)
 {
-    for (uint32_t i = 0; i < PAGES; i++) {
-        if (pipe->pages[i] != FRAME_NONE) {
-            frames_free(pipe->pages[i], 0);
-        }
-    }
+    byte_ring_free(&pipe->ring);
     heap_free(pipe);
 }
 
@@ -437,6 +325,7 @@ static void pipe_release(struct file *file)
 
 static const struct file_ops pipe_ops = {
     .name = "pipe",
+    .type = VNODE_FIFO,
     .read = pipe_read,
     .write = pipe_write,
     .control = pipe_control,

@@ -1,6 +1,6 @@
 /*
  * What the resource broker counts of somebody's pages, in one handle that grows by some pages at a
- * time: most pages are charged by an addition. Internal to subsys/vm.
+ * time: most pages are charged by an addition.
  *
  * Rules:
  * - At most PAGE_CHARGE_SLACK more pages are charged than used; near the limit, exactly those used.
