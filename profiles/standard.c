@@ -12,13 +12,13 @@
 #include <subsys/processors/processors.h>
 #include <subsys/random/random.h>
 #include <subsys/resources/resources.h>
+#include <subsys/sockets/sockets.h>
 #include <subsys/time/time.h>
 #include <subsys/tty/terminal_subsystem.h>
 
 const struct subsystem *const profile_subsystems[] = {
-    &memory_subsystem,     &resources_subsystem, &capabilities_subsystem,
-    &time_subsystem,       &ipc_subsystem,       &console_subsystem,
-    &processors_subsystem, &modules_subsystem,   &monitor_subsystem,
-    &random_subsystem,     &terminals_subsystem, &files_subsystem,
-    &processes_subsystem,  &hooks_subsystem,     NULL,
+    &memory_subsystem,  &resources_subsystem, &capabilities_subsystem, &time_subsystem,
+    &ipc_subsystem,     &console_subsystem,   &processors_subsystem,   &modules_subsystem,
+    &monitor_subsystem, &random_subsystem,    &terminals_subsystem,    &files_subsystem,
+    &sockets_subsystem, &processes_subsystem, &hooks_subsystem,        NULL,
 };

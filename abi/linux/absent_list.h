@@ -12,21 +12,6 @@
     X(29, shmget)                                                                                  \
     X(30, shmat)                                                                                   \
     X(31, shmctl)                                                                                  \
-    X(41, socket)                                                                                  \
-    X(42, connect)                                                                                 \
-    X(43, accept)                                                                                  \
-    X(44, sendto)                                                                                  \
-    X(45, recvfrom)                                                                                \
-    X(46, sendmsg)                                                                                 \
-    X(47, recvmsg)                                                                                 \
-    X(48, shutdown)                                                                                \
-    X(49, bind)                                                                                    \
-    X(50, listen)                                                                                  \
-    X(51, getsockname)                                                                             \
-    X(52, getpeername)                                                                             \
-    X(53, socketpair)                                                                              \
-    X(54, setsockopt)                                                                              \
-    X(55, getsockopt)                                                                              \
     X(64, semget)                                                                                  \
     X(65, semop)                                                                                   \
     X(66, semctl)                                                                                  \
@@ -114,16 +99,13 @@
     X(276, tee)                                                                                    \
     X(278, vmsplice)                                                                               \
     X(279, move_pages)                                                                             \
-    X(288, accept4)                                                                                \
     X(294, inotify_init1)                                                                          \
     X(298, perf_event_open)                                                                        \
-    X(299, recvmmsg)                                                                               \
     X(300, fanotify_init)                                                                          \
     X(301, fanotify_mark)                                                                          \
     X(303, name_to_handle_at)                                                                      \
     X(304, open_by_handle_at)                                                                      \
     X(305, clock_adjtime)                                                                          \
-    X(307, sendmmsg)                                                                               \
     X(308, setns)                                                                                  \
     X(310, process_vm_readv)                                                                       \
     X(311, process_vm_writev)                                                                      \

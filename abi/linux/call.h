@@ -20,6 +20,11 @@
 #define LINUX_AT_FDCWD     (-100)
 #define LINUX_TRANSFER_MAX 0x7ffff000UL /* what Linux moves at most in one call */
 
+static inline size_t linux_at_most(uint64_t size)
+{
+    return HX_UNLIKELY(size > LINUX_TRANSFER_MAX) ? LINUX_TRANSFER_MAX : (size_t)size;
+}
+
 enum linux_at_flags {
     LINUX_AT_SYMLINK_NOFOLLOW = 0x100,
     LINUX_AT_REMOVEDIR = 0x200,

@@ -105,6 +105,26 @@
     X(439, faccessat2, 4, "")                                                                      \
     X(441, epoll_pwait2, 6, "")
 
+#define LINUX_SOCKET_CALL_LIST(X)                                                                  \
+    X(41, socket, 3, "Unix, TCP and UDP of IPv4 over loopback")                                    \
+    X(42, connect, 3, "")                                                                          \
+    X(43, accept, 3, "")                                                                           \
+    X(44, sendto, 6, "no urgent data")                                                             \
+    X(45, recvfrom, 6, "no urgent data")                                                           \
+    X(46, sendmsg, 3, "no urgent data")                                                            \
+    X(47, recvmsg, 3, "no urgent data")                                                            \
+    X(48, shutdown, 2, "")                                                                         \
+    X(49, bind, 3, "")                                                                             \
+    X(50, listen, 2, "")                                                                           \
+    X(51, getsockname, 3, "")                                                                      \
+    X(52, getpeername, 3, "")                                                                      \
+    X(53, socketpair, 4, "")                                                                       \
+    X(54, setsockopt, 5, "what is about packets changes nothing")                                  \
+    X(55, getsockopt, 5, "")                                                                       \
+    X(288, accept4, 4, "")                                                                         \
+    X(299, recvmmsg, 5, "")                                                                        \
+    X(307, sendmmsg, 4, "")
+
 #define LINUX_MEMORY_CALL_LIST(X)                                                                  \
     X(9, mmap, 6, "never writable and executable at once; no huge pages, locking")                 \
     X(10, mprotect, 3, "never writable and executable at once")                                    \
@@ -231,15 +251,17 @@
     X(318, getrandom, 3, "")
 
 /* Each class's calls by a macro of its own. */
-#define LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, IDENTITY, SYSTEM)        \
+#define LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, NETWORK, IDENTITY,       \
+                                 SYSTEM)                                                           \
     LINUX_FILE_CALL_LIST(FILES)                                                                    \
     LINUX_MEMORY_CALL_LIST(MEMORY)                                                                 \
     LINUX_PROCESS_CALL_LIST(PROCESSES)                                                             \
     LINUX_SIGNAL_CALL_LIST(SIGNALS)                                                                \
     LINUX_TIME_CALL_LIST(TIME)                                                                     \
+    LINUX_SOCKET_CALL_LIST(NETWORK)                                                                \
     LINUX_IDENTITY_CALL_LIST(IDENTITY)                                                             \
     LINUX_SYSTEM_CALL_LIST(SYSTEM)
 
-#define LINUX_CALL_LIST(X) LINUX_CALL_LIST_BY_CLASS(X, X, X, X, X, X, X)
+#define LINUX_CALL_LIST(X) LINUX_CALL_LIST_BY_CLASS(X, X, X, X, X, X, X, X)
 
 #endif

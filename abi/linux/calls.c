@@ -16,12 +16,14 @@
 #define SIGNALS(number, call, count, missing)                                                      \
     LINUX_ENTRY(number, call, count, SYSCALL_CLASS_SIGNALS)
 #define TIME(number, call, count, missing) LINUX_ENTRY(number, call, count, SYSCALL_CLASS_TIME)
+#define NETWORK(number, call, count, missing)                                                      \
+    LINUX_ENTRY(number, call, count, SYSCALL_CLASS_NETWORK)
 #define IDENTITY(number, call, count, missing)                                                     \
     LINUX_ENTRY(number, call, count, SYSCALL_CLASS_IDENTITY)
 #define SYSTEM(number, call, count, missing) LINUX_ENTRY(number, call, count, SYSCALL_CLASS_SYSTEM)
 
 static const struct syscall_entry table[] = {
-    LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, IDENTITY, SYSTEM)};
+    LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, NETWORK, IDENTITY, SYSTEM)};
 
 #undef LINUX_ENTRY
 #undef FILES
@@ -29,6 +31,7 @@ static const struct syscall_entry table[] = {
 #undef PROCESSES
 #undef SIGNALS
 #undef TIME
+#undef NETWORK
 #undef IDENTITY
 #undef SYSTEM
 

@@ -1,21 +1,14 @@
 /* Calls on open files. */
 #include <abi/linux/call.h>
 #include <abi/linux/calls.h>
+#include <abi/linux/vector.h>
 #include <base/memory.h>
 #include <hal/user.h>
 #include <kern/heap.h>
 #include <subsys/vfs/file_lock.h>
 #include <subsys/vfs/pipe.h>
 
-#define PARTS_MAX 1024U /* IOV_MAX */
-#define FEW_PARTS 8U
-
 /* --- read and write --------------------------------------------------------------------------- */
-
-static size_t at_most(uint64_t size)
-{
-    return HX_UNLIKELY(size > LINUX_TRANSFER_MAX) ? LINUX_TRANSFER_MAX : (size_t)size;
-}
 
 /* Who writes to a pipe that nobody reads gets a signal, too. */
 static HX_NOINLINE int64_t not_written(hx_err error)
@@ -56,7 +49,7 @@ static HX_ALWAYS_INLINE int64_t read_from(struct file *file, uint64_t buffer, ui
         return linux_result(HX_EBADF);
     }
     if (HX_LIKELY(hal_user_is_range(buffer, size))) {
-        transfer_init_user(&transfer, buffer, at_most(size));
+        transfer_init_user(&transfer, buffer, linux_at_most(size));
         error = file_read(file, &transfer, &done);
     } else {
         done = 0;
@@ -75,7 +68,7 @@ static HX_ALWAYS_INLINE int64_t write_to(struct file *file, uint64_t buffer, uin
         return linux_result(HX_EBADF);
     }
     if (HX_LIKELY(hal_user_is_range(buffer, size))) {
-        transfer_init_user(&transfer, buffer, at_most(size));
+        transfer_init_user(&transfer, buffer, linux_at_most(size));
         error = file_write(file, &transfer, &done);
     } else {
         done = 0;
@@ -138,7 +131,7 @@ int64_t linux_pread64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint6
         return linux_result(HX_EBADF);
     }
     if (HX_LIKELY(hal_user_is_range(buffer, size))) {
-        transfer_init_user(&transfer, buffer, at_most(size));
+        transfer_init_user(&transfer, buffer, linux_at_most(size));
         error = file_read_at(use.file, &transfer, offset, &done);
     } else {
         done = 0;
@@ -163,7 +156,7 @@ int64_t linux_pwrite64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint
         return linux_result(HX_EBADF);
     }
     if (HX_LIKELY(hal_user_is_range(buffer, size))) {
-        transfer_init_user(&transfer, buffer, at_most(size));
+        transfer_init_user(&transfer, buffer, linux_at_most(size));
         error = file_write_at(use.file, &transfer, offset, &done);
     } else {
         done = 0;
@@ -175,80 +168,19 @@ int64_t linux_pwrite64(uint64_t descriptor, uint64_t buffer, uint64_t size, uint
 
 /* --- several buffers -------------------------------------------------------------------------- */
 
-/* A vector from the program. */
-struct vector {
-    struct transfer transfer;
-    struct transfer_part few[FEW_PARTS];
-    struct transfer_part *parts;
-};
-
-static void vector_put(struct vector *vector)
-{
-    if (vector->parts != vector->few) {
-        heap_free(vector->parts);
-    }
-}
-
-/* As Linux's import_iovec: first that no size is negative, then that all lies in user space. */
-static hx_err sum_up(const struct transfer_part *parts, size_t count, size_t *total)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].size > (size_t)INT64_MAX) {
-            return HX_EINVAL;
-        }
-    }
-    *total = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!hal_user_is_range(parts[i].base, parts[i].size)) {
-            return HX_EFAULT;
-        }
-        *total += parts[i].size;
-    }
-    return HX_OK;
-}
-
-/* To be given back by vector_put on success. */
-static hx_err vector_get(struct vector *vector, uint64_t address, uint64_t count)
-{
-    size_t total = 0;
-    hx_err error;
-
-    if (count > PARTS_MAX) {
-        return HX_EINVAL;
-    }
-    vector->parts = vector->few;
-    if (count > FEW_PARTS) {
-        vector->parts = heap_allocate(count * sizeof(struct transfer_part), OWNER_CORE);
-        if (vector->parts == NULL) {
-            return HX_ENOMEM;
-        }
-    }
-    vector->parts[0] = (struct transfer_part){0, 0};
-    error = hal_user_copy_in(vector->parts, address, count * sizeof(struct transfer_part));
-    if (error == HX_OK) {
-        error = sum_up(vector->parts, (size_t)count, &total);
-    }
-    if (error != HX_OK) {
-        vector_put(vector);
-        return error;
-    }
-    transfer_init_parts(&vector->transfer, vector->parts, at_most(total));
-    return HX_OK;
-}
-
 /* offset -1: at the file's own. */
 static int64_t move_vector(uint64_t descriptor, uint64_t address, uint64_t count, uint64_t offset,
                            bool is_write)
 {
     struct file_use use = linux_use_file(descriptor);
-    struct vector vector;
+    struct linux_vector vector;
     size_t done = 0;
     hx_err error;
 
     if (use.file == NULL) {
         return linux_result(HX_EBADF);
     }
-    error = vector_get(&vector, address, count);
+    error = linux_vector_get(&vector, address, count);
     if (error != HX_OK) {
         file_use_end(use);
         return linux_result(error);
@@ -260,7 +192,7 @@ static int64_t move_vector(uint64_t descriptor, uint64_t address, uint64_t count
         error = is_write ? file_write_at(use.file, &vector.transfer, offset, &done)
                          : file_read_at(use.file, &vector.transfer, offset, &done);
     }
-    vector_put(&vector);
+    linux_vector_put(&vector);
     file_use_end(use);
     return is_write ? written(error, done) : linux_restartable(error, done);
 }
@@ -389,7 +321,8 @@ int64_t linux_sendfile(uint64_t out_descriptor, uint64_t in_descriptor, uint64_t
     hx_err error = HX_EBADF;
 
     if (out != NULL && in != NULL) {
-        error = in->ops->can_seek ? send_from(out, in, offset, at_most(size), &done) : HX_EINVAL;
+        error =
+            in->ops->can_seek ? send_from(out, in, offset, linux_at_most(size), &done) : HX_EINVAL;
     }
     file_put(in);
     file_put(out);

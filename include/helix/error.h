@@ -64,7 +64,28 @@
     X(HX_EMLINK, 46, 31, "too many links")                                                         \
     X(HX_EDEADLOCK, 47, 35, "waiting would never end")                                             \
     X(HX_EOPNOTSUPP, 48, 95, "this object cannot do that")                                         \
-    X(HX_ELIBBAD, 49, 80, "the program's interpreter is damaged")
+    X(HX_ELIBBAD, 49, 80, "the program's interpreter is damaged")                                  \
+    X(HX_ENOTSOCK, 50, 88, "not a socket")                                                         \
+    X(HX_EDESTADDRREQ, 51, 89, "no address to send to")                                            \
+    X(HX_EMSGSIZE, 52, 90, "the message is too long")                                              \
+    X(HX_EPROTOTYPE, 53, 91, "a socket of another type")                                           \
+    X(HX_ENOPROTOOPT, 54, 92, "the protocol has no such option")                                   \
+    X(HX_EPROTONOSUPPORT, 55, 93, "no such protocol")                                              \
+    X(HX_ESOCKTNOSUPPORT, 56, 94, "no such type of socket")                                        \
+    X(HX_EAFNOSUPPORT, 57, 97, "no such family of addresses")                                      \
+    X(HX_EADDRINUSE, 58, 98, "the address is in use")                                              \
+    X(HX_EADDRNOTAVAIL, 59, 99, "not an address of this machine")                                  \
+    X(HX_ENETUNREACH, 60, 101, "no way leads there")                                               \
+    X(HX_ECONNRESET, 61, 104, "the other side has broken the connection")                          \
+    X(HX_ENOBUFS, 62, 105, "no memory for buffers")                                                \
+    X(HX_EISCONN, 63, 106, "connected already")                                                    \
+    X(HX_ENOTCONN, 64, 107, "not connected")                                                       \
+    X(HX_ETOOMANYREFS, 65, 109, "too many files are under way")                                    \
+    X(HX_ECONNREFUSED, 66, 111, "nobody listens there")                                            \
+    X(HX_EALREADY, 67, 114, "it is under way already")                                             \
+    X(HX_EINPROGRESS, 68, 115, "it goes on without the caller")                                    \
+    X(HX_EPIPE, 69, 32, "nothing can be sent any more, and no signal says so")                     \
+    X(HX_EDOM, 70, 33, "a value outside of what it may be")
 
 #define HX_ERROR_ENUM(name, number, posix, text) name = (number),
 typedef enum hx_err { HX_ERROR_LIST(HX_ERROR_ENUM) } hx_err;

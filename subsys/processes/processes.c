@@ -66,7 +66,7 @@ static hx_err shutdown(void)
     return alive > 0 ? HX_ETIMEDOUT : error;
 }
 
-static const char *const dependencies[] = {"files", "capabilities", "resources", NULL};
+static const char *const dependencies[] = {"files", "sockets", "capabilities", "resources", NULL};
 
 const struct subsystem processes_subsystem = {
     .name = "processes",

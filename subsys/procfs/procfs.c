@@ -99,6 +99,7 @@ static const struct pseudo_entry root_rows[] = {
      .mode = 0777,
      .show = show_mounts_link,
      .meaning = "to self/mounts"},
+    PSEUDO_DIRECTORY("net", procfs_network_rows),
     PSEUDO_FILE("partitions", 0444, procfs_show_nothing, "empty"),
     {.name = "self",
      .type = VNODE_SYMLINK,

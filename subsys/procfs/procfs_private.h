@@ -17,6 +17,7 @@ extern const struct pseudo_family procfs_threads;     /* below /PID/task */
 extern const struct pseudo_family procfs_descriptors; /* below /PID/fd */
 extern const struct pseudo_entry procfs_process_rows[];
 extern const struct pseudo_entry procfs_settings_rows[];
+extern const struct pseudo_entry procfs_network_rows[];
 
 /* --- what is known of a process (view.c) ------------------------------------------------------ */
 

@@ -11,9 +11,9 @@ KDEBUG_TEXT = "loaded from %s, %llu bytes"  # in subsys/modules/modules.c
 KDEBUG_LINE = r"module demo: loaded from lib/modules/demo\.hxm, \d+ bytes"
 STAMP = r"\[ *\d+\.\d{6}\] "
 SUBSYSTEMS = ["memory", "time", "console", "processors", "modules", "monitor", "random", "terminals", "files",
-              "processes"]
+              "sockets", "processes"]
 COMPONENTS = SUBSYSTEMS + ["orchestrator", "events", "mailboxes", "threads", "interrupts"]
-IDLE = {"mailboxes", "terminals", "processes"}  # nothing was sent, typed or forked yet
+IDLE = {"mailboxes", "terminals", "sockets", "processes"}  # nothing was sent, typed or forked yet
 WRITERS = 4
 
 

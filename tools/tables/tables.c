@@ -222,6 +222,7 @@ static void print_calls(void)
     ROW(number, name, arguments, "processes", missing)
 #define SIGNALS(number, name, arguments, missing)  ROW(number, name, arguments, "signals", missing)
 #define TIME(number, name, arguments, missing)     ROW(number, name, arguments, "time", missing)
+#define NETWORK(number, name, arguments, missing)  ROW(number, name, arguments, "network", missing)
 #define IDENTITY(number, name, arguments, missing) ROW(number, name, arguments, "identity", missing)
 #define SYSTEM(number, name, arguments, missing)   ROW(number, name, arguments, "system", missing)
     static const struct {
@@ -230,8 +231,8 @@ static void print_calls(void)
         const char *name;
         const char *class;
         const char *missing;
-    } calls[] = {
-        LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, IDENTITY, SYSTEM)};
+    } calls[] = {LINUX_CALL_LIST_BY_CLASS(FILES, MEMORY, PROCESSES, SIGNALS, TIME, NETWORK,
+                                          IDENTITY, SYSTEM)};
 #undef ROW
 
     printf("| number | call | arguments | class | what is missing |\n|---|---|---|---|---|\n");
