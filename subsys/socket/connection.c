@@ -333,16 +333,16 @@ static hx_err try_connect(struct socket *socket, const struct socket_address *ad
                           const struct socket_caller *caller)
 {
     struct socket *listener;
-    hx_err error = socket->kind->find(socket, address, caller, &listener);
+    hx_err error = socket->kind->name_itself(socket, caller);
 
+    if (error == HX_OK) {
+        error = socket->kind->find(socket, address, caller, &listener);
+    }
     if (error != HX_OK) {
         return error;
     }
     socket->self = caller->credentials;
-    error = socket->kind->name_itself(socket, caller);
-    if (error == HX_OK) {
-        error = connect_to(listener, socket, address);
-    }
+    error = connect_to(listener, socket, address);
     socket_put(listener);
     return error;
 }
@@ -510,6 +510,18 @@ static hx_err shut_alone(struct socket *socket, unsigned how)
     return is_udp && socket_state(socket) != SOCKET_CONNECTED ? HX_ENOTCONN : HX_OK;
 }
 
+/* Of TCP: what is over is no connection any more. */
+static bool has_ended_both_ways(struct socket *socket)
+{
+    bool has_ended;
+
+    mutex_lock(&socket->inbox.mutex);
+    has_ended = (socket->inbox.flags & INBOX_ENDED) != 0;
+    mutex_unlock(&socket->inbox.mutex);
+    return socket->kind == &tcp_kind && has_ended &&
+           (atomic_load_explicit(&socket->shut, memory_order_relaxed) & SOCKET_SHUT_WRITE) != 0;
+}
+
 hx_err socket_shut_down(struct socket *socket, unsigned how)
 {
     struct socket *peer = socket->kind->is_connecting ? socket_peer(socket) : NULL;
@@ -517,7 +529,7 @@ hx_err socket_shut_down(struct socket *socket, unsigned how)
     if (peer == NULL && socket->kind == &tcp_kind) {
         return shut_alone(socket, how);
     }
-    if (socket_state(socket) == SOCKET_BROKEN) {
+    if (socket_state(socket) == SOCKET_BROKEN || has_ended_both_ways(socket)) {
         return HX_ENOTCONN;
     }
     atomic_fetch_or_explicit(&socket->shut, how, memory_order_relaxed);

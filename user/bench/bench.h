@@ -29,6 +29,7 @@ extern const struct figure thread_figures[];
 extern const struct figure memory_figures[];
 extern const struct figure native_figures[];
 extern const struct figure event_figures[];
+extern const struct figure socket_figures[];
 
 /* This program's own file. */
 const char *own_path(void);
