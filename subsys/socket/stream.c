@@ -329,8 +329,7 @@ static hx_err take_present_locked(struct socket *socket, struct reception *recep
 }
 
 /* There is nothing (more). HX_OK: look again.  Errors: HX_ECLOSED nothing will come. */
-static hx_err await_bytes_locked(struct socket *socket, const struct reception *reception,
-                                 uint64_t deadline)
+static hx_err await_bytes_locked(struct socket *socket, unsigned flags, uint64_t deadline)
 {
     struct inbox *inbox = &socket->inbox;
     hx_err error = HX_OK;
@@ -345,7 +344,7 @@ static hx_err await_bytes_locked(struct socket *socket, const struct reception *
     if ((inbox->flags & (INBOX_ENDED | INBOX_IGNORED)) != 0) {
         return HX_ECLOSED;
     }
-    if (socket_does_not_block(socket, reception->message->flags)) {
+    if (socket_does_not_block(socket, flags)) {
         return HX_EAGAIN;
     }
     error = noted_queue_await(&inbox->readable, &inbox->mutex, deadline);
@@ -400,7 +399,7 @@ static hx_err receive_locked(struct socket *socket, struct reception *reception,
             break;
         }
         give_flight(reception);
-        error = await_bytes_locked(socket, reception, deadline);
+        error = await_bytes_locked(socket, reception->message->flags, deadline);
     }
     return *done > 0 || error == HX_ECLOSED ? HX_OK : error;
 }
@@ -437,6 +436,18 @@ hx_err stream_receive(struct socket *socket, struct socket_message *message, siz
 
 /* --- as files --------------------------------------------------------------------------------- */
 
+/* There is nothing.  HX_OK: look again.  Errors: HX_ECLOSED nothing will come, or is wanted. */
+static HX_NOINLINE hx_err await_read_locked(struct socket *socket, const struct transfer *transfer)
+{
+    if (transfer->left == 0) {
+        return HX_ECLOSED;
+    }
+    if (HX_UNLIKELY(socket_peer(socket) == NULL)) {
+        return socket_is_unix(socket) ? HX_EINVAL : HX_ENOTCONN;
+    }
+    return await_bytes_locked(socket, 0, socket_deadline(&socket->receive_time_out_ns));
+}
+
 static HX_NOINLINE hx_err read_slowly(struct socket *socket, struct transfer *transfer,
                                       size_t *done)
 {
@@ -460,6 +471,13 @@ hx_err stream_read(struct file *file, struct transfer *transfer, uint64_t offset
 
     (void)offset;
     mutex_lock_inline(&inbox->mutex);
+    while (HX_UNLIKELY(byte_ring_used(ring) == 0)) {
+        error = await_read_locked(socket, transfer);
+        if (error != HX_OK) {
+            mutex_unlock(&inbox->mutex);
+            return error == HX_ECLOSED ? HX_OK : error;
+        }
+    }
     head = position(&ring->head);
     size = least(transfer->left, byte_ring_used(ring));
     if (HX_UNLIKELY(size == 0 || !list_is_empty(&inbox->items) ||

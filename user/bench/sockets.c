@@ -2,6 +2,8 @@
 #include "bench.h"
 
 #include <netinet/in.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,13 +76,14 @@ static uint64_t tcp_round_trip(uint32_t runs)
 /* 64 KiB in one call, and out in as many as it takes. */
 static uint64_t unix_stream_64k(uint32_t runs)
 {
-    static char bytes[MUCH];
+    char *bytes = mmap(NULL, MUCH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint64_t moved = 0;
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
+    if (bytes == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
         return FAILED;
     }
+    memset(bytes, 1, MUCH);
     uint64_t start = begin();
 
     for (uint32_t i = 0; i < runs; i++) {
@@ -97,6 +100,7 @@ static uint64_t unix_stream_64k(uint32_t runs)
 
     close(ends[0]);
     close(ends[1]);
+    munmap(bytes, MUCH);
     return moved == (uint64_t)runs * MUCH ? all : FAILED;
 }
 
