@@ -8,10 +8,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-call_figures, process_figures, thread_figures, memory_figures, native_figures, event_figures,
-    socket_figures
-}
-;
+static const struct figure *const tables[] = {call_figures,   process_figures, thread_figures,
+                                              memory_figures, native_figures,  event_figures,
+                                              socket_figures};
 
 /* Not to be inlined, merged or left out: each has an address of its own. */
 __attribute__((noinline)) void bench_mark_begin(void)
