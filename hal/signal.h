@@ -14,17 +14,19 @@
 #include <hal/frame.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Linux's siginfo_t: 128 bytes, the same on every machine. */
+/* Linux's siginfo_t, the same on every machine: what a program gets has zeros up to 128 bytes. */
 struct hal_signal_info {
     int32_t number;
     int32_t error;
     int32_t code;
     int32_t padding;
     /* By code: pid and uid, address, value … (include/uapi/asm-generic/siginfo.h in Linux). */
-    uint64_t fields[14];
+    uint64_t fields[2];
 };
+#define HAL_SIGNAL_INFO_SIZE 128U
 
 struct hal_signal_stack {
     uint64_t base; /* ss_sp */
@@ -35,6 +37,7 @@ struct hal_signal_stack {
 
 struct hal_signal_delivery {
     const struct hal_signal_info *info;
+    bool wants_info; /* the handler looks at more than the number (SA_SIGINFO) */
     uintptr_t handler;
     uintptr_t restorer;            /* where the handler returns to (SA_RESTORER) */
     uint64_t old_mask;             /* to be restored by sigreturn */
@@ -56,8 +59,8 @@ HX_MUST_USE hx_err hal_signal_deliver(struct hal_frame *frame,
  * mask and alternate stack to restore.
  * To be called by the system call's handler with hal_user_frame(): the result register is restored
  * like the others, so what the handler returns is not stored. Context: thread, may block.  Errors:
- * HX_EFAULT the frame cannot be read or is malformed; *frame is then unchanged (the extended
- * registers are not).
+ * HX_EFAULT the frame cannot be read or is malformed; the registers then have any values that a
+ * program can have.
  */
 HX_MUST_USE hx_err hal_signal_return(struct hal_frame *frame, uint64_t *mask,
                                      struct hal_signal_stack *stack);

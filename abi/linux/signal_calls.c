@@ -62,6 +62,9 @@ int64_t linux_kill(uint64_t id, uint64_t number)
     if (number > SIGNAL_COUNT) {
         return linux_result(HX_EINVAL);
     }
+    if ((uint32_t)target == process_current()->id && signal_raise(&info)) {
+        return 0;
+    }
     if (target > 0) {
         return linux_result(signal_send_by_id((uint32_t)target, &info));
     }
@@ -119,6 +122,10 @@ static int64_t send_thread(uint64_t process, uint64_t id, uint64_t number)
         return linux_result(HX_EINVAL);
     }
     info.code = SI_TKILL;
+    if ((uint32_t)id == user_thread_current()->id &&
+        (process == 0 || (uint32_t)process == process_current()->id) && signal_raise(&info)) {
+        return 0;
+    }
     return linux_result(signal_send_by_thread_id((uint32_t)process, (uint32_t)id, &info));
 }
 
@@ -227,6 +234,15 @@ int64_t linux_pause(void)
     return wait_for_any();
 }
 
+static hx_err give_info(uint64_t address, const struct hal_signal_info *info)
+{
+    hx_err error = hal_user_copy_out(address, info, sizeof(*info));
+
+    return error == HX_OK
+               ? hal_user_clear(address + sizeof(*info), HAL_SIGNAL_INFO_SIZE - sizeof(*info))
+               : error;
+}
+
 int64_t linux_rt_sigtimedwait(uint64_t address, uint64_t info_address, uint64_t time, uint64_t size)
 {
     struct hal_signal_info info = {0};
@@ -241,7 +257,7 @@ int64_t linux_rt_sigtimedwait(uint64_t address, uint64_t info_address, uint64_t 
         error = signal_wait(mask, deadline, &info);
     }
     if (error == HX_OK && info_address != 0) {
-        error = hal_user_copy_out(info_address, &info, sizeof(info));
+        error = give_info(info_address, &info);
     }
     return linux_count(error, (size_t)info.number);
 }

@@ -65,9 +65,17 @@
 
 /* Offsets in struct hal_frame. */
 #define FRAME_RAX    0
+#define FRAME_R15    8
+#define FRAME_R14    16
+#define FRAME_R13    24
+#define FRAME_R12    32
+#define FRAME_RBP    40
+#define FRAME_RBX    48
+#define FRAME_R11    56
 #define FRAME_R10    64
 #define FRAME_R9     72
 #define FRAME_R8     80
+#define FRAME_RCX    88
 #define FRAME_RDX    96
 #define FRAME_RSI    104
 #define FRAME_RDI    112
@@ -77,6 +85,14 @@
 #define FRAME_RFLAGS 152
 #define FRAME_RSP    160
 #define FRAME_SIZE   176
+
+/* Extended registers in a signal's frame: of xsave.c. */
+#define FPU_MXCSR_OFFSET  24
+#define FPU_NOTE_OFFSET   464
+#define FPU_HEADER_OFFSET 512
+#define FPU_UNSAVED_SIZE  112
+#define FPU_STATES_LEGACY 3
+#define FPU_END_MAGIC     0x46505845
 
 /* Trap and resume flag: sysretq traps one instruction early, and cannot load the other. */
 #define RFLAGS_TF_RF 0x10100
@@ -612,7 +628,7 @@ hal_thread_switch:
 /* Registers of user mode: rdi's are stored, rsi's are loaded, if they have some. */
 4:  movq THREAD_FPU(%rdi), %rcx
     xorl %edx, %edx
-    movl x86_fpu_mask, %eax
+    movl x86_fpu_format, %eax
     testl %eax, %eax
     jz 8f
     testq %rcx, %rcx
@@ -652,11 +668,16 @@ thread_first_entry:
 
 /* --- user memory ------------------------------------------------------------------------------ */
 
-/* A fault of the instruction at label `at` goes on at label `to`, access prevention still lifted. */
-    .macro FIXUP at, to
+/* A fault of an instruction from label `first` to label `last` goes on at label `to`, access prevention
+ * still lifted. */
+    .macro FIXUP_ALL first, last, to
     .pushsection .fault_fixups, "a"
-    .quad \at, \to
+    .quad \first, \last, \to
     .popsection
+    .endm
+
+    .macro FIXUP at, to
+    FIXUP_ALL \at, \at, \to
     .endm
 
 /*
@@ -844,6 +865,157 @@ x86_exchange_checked:
 43: CLEAR_AC
     xorl %eax, %eax
     ret
+
+/*
+ * bool x86_fpu_save_checked(uintptr_t to rdi, const struct unsaved *unsaved rsi, uint64_t states rdx,
+ *                           size_t size rcx)
+ * The registers, what XSAVE leaves out of the area, the word behind it; and the states that old
+ * readers expect are marked as there. Whether all could be stored.
+ */
+    .globl x86_fpu_save_checked
+x86_fpu_save_checked:
+    movl %edx, %eax
+    shrq $32, %rdx
+    movq %rdi, %r8
+    movq %rcx, %r9
+    addq $FPU_NOTE_OFFSET, %rdi
+    movl $(FPU_UNSAVED_SIZE / 8), %ecx
+    SET_AC
+44: rep movsq
+45: xsave64 (%r8)
+46: orb $FPU_STATES_LEGACY, FPU_HEADER_OFFSET(%r8)
+47: movl $FPU_END_MAGIC, (%r8, %r9)
+    CLEAR_AC
+    movl $1, %eax
+    ret
+    FIXUP 44b, 43b
+    FIXUP 45b, 43b
+    FIXUP 46b, 43b
+    FIXUP 47b, 43b
+
+/*
+ * bool x86_fpu_load_checked(uintptr_t from rdi, const struct unsaved *unsaved rsi, uint64_t states rdx,
+ *                           uint32_t bad_mxcsr ecx)
+ * What the processor would refuse it does refuse, here and now; a bad MXCSR not every emulator does.
+ */
+    .globl x86_fpu_load_checked
+x86_fpu_load_checked:
+    movl %edx, %eax
+    shrq $32, %rdx
+    SET_AC
+50: movq FPU_NOTE_OFFSET(%rdi), %r8
+    cmpq %r8, (%rsi)              /* its magic number, and the size of all */
+    jne 43b
+    movl 16(%rsi), %r9d           /* the size of the area */
+51: cmpl $FPU_END_MAGIC, (%rdi, %r9)
+    jne 43b
+52: testl FPU_MXCSR_OFFSET(%rdi), %ecx
+    jnz 43b
+    movq (FPU_HEADER_OFFSET + 24)(%rdi), %r8 /* reserved, but XRSTOR does not mind */
+    orq (FPU_HEADER_OFFSET + 32)(%rdi), %r8
+    orq (FPU_HEADER_OFFSET + 40)(%rdi), %r8
+    orq (FPU_HEADER_OFFSET + 48)(%rdi), %r8
+    orq (FPU_HEADER_OFFSET + 56)(%rdi), %r8
+    jnz 43b
+53: xrstor64 (%rdi)
+    CLEAR_AC
+    movl $1, %eax
+    ret
+    FIXUP_ALL 50b, 53b, 43b
+
+/* struct signal_frame and struct signal_words (signal.c): of the first, registers as Linux orders them. */
+    .macro FOR_SIGNAL_REGISTERS move
+    \move FRAME_R8, 48
+    \move FRAME_R9, 56
+    \move FRAME_R10, 64
+    \move FRAME_R11, 72
+    \move FRAME_R12, 80
+    \move FRAME_R13, 88
+    \move FRAME_R14, 96
+    \move FRAME_R15, 104
+    \move FRAME_RDI, 112
+    \move FRAME_RSI, 120
+    \move FRAME_RBP, 128
+    \move FRAME_RBX, 136
+    \move FRAME_RDX, 144
+    \move FRAME_RAX, 152
+    \move FRAME_RCX, 160
+    \move FRAME_RSP, 168
+    .endm
+
+    .macro FOR_SIGNAL_WORDS move
+    \move 8, 24                   /* the alternate stack */
+    \move 16, 32
+    \move 24, 40
+    \move 32, 176                 /* rip */
+    \move 40, 184                 /* rflags */
+    \move 48, 232                 /* where the extended registers are */
+    \move 56, 304                 /* the mask */
+    .endm
+
+    .macro STORE_REGISTER from, to
+    movq \from(%rsi), %rax
+    movq %rax, \to(%rdi)
+    .endm
+
+    .macro STORE_WORD from, to
+    movq \from(%rdx), %rax
+    movq %rax, \to(%rdi)
+    .endm
+
+/*
+ * bool x86_signal_store_checked(uintptr_t to rdi, const struct hal_frame *frame rsi,
+ *                               const struct signal_words *words rdx)
+ */
+    .globl x86_signal_store_checked
+x86_signal_store_checked:
+    SET_AC
+60: FOR_SIGNAL_REGISTERS STORE_REGISTER
+    FOR_SIGNAL_WORDS STORE_WORD
+    STORE_WORD 0, 0               /* what only the kernel writes: the restorer, */
+    STORE_WORD 64, 8              /* flags, */
+    STORE_WORD 56, 216            /* the mask once more, */
+    STORE_WORD 72, 192            /* segments, */
+    STORE_WORD 80, 200            /* the fault: its error code, */
+    STORE_WORD 88, 208            /* its vector, */
+    STORE_WORD 96, 224            /* its address; */
+    xorl %eax, %eax
+61: movq %rax, 16(%rdi)           /* no other context */
+    CLEAR_AC
+    movl $1, %eax
+    ret
+    FIXUP_ALL 60b, 61b, 43b
+
+/* Of a signal frame whose first word is gone: the words that the program may have changed. */
+    .macro LOAD_WORD to, from
+    movq (\from - 8)(%rsi), %rax
+    movq %rax, \to(%rdi)
+    .endm
+
+    .macro LOAD_REGISTER to, from
+    movq (\from - 8)(%rsi), %rax
+    movq %rax, \to(%rdi)
+    .endm
+
+/* bool x86_signal_words_checked(struct signal_words *words rdi, uintptr_t from rsi) */
+    .globl x86_signal_words_checked
+x86_signal_words_checked:
+    SET_AC
+62: FOR_SIGNAL_WORDS LOAD_WORD
+63: CLEAR_AC
+    movl $1, %eax
+    ret
+    FIXUP_ALL 62b, 63b, 43b
+
+/* bool x86_signal_load_checked(struct hal_frame *frame rdi, uintptr_t from rsi) */
+    .globl x86_signal_load_checked
+x86_signal_load_checked:
+    SET_AC
+64: FOR_SIGNAL_REGISTERS LOAD_REGISTER
+65: CLEAR_AC
+    movl $1, %eax
+    ret
+    FIXUP_ALL 64b, 65b, 43b
 
 /* --- leaving for user mode -------------------------------------------------------------------- */
 

@@ -32,12 +32,46 @@ struct signal_context {
 struct signal_frame {
     uint64_t restorer;
     struct signal_context context;
-    struct hal_signal_info info;
+    uint8_t info[HAL_SIGNAL_INFO_SIZE]; /* struct hal_signal_info, then zeros */
 };
 
+/* What is in a signal frame beside registers of struct hal_frame. */
+struct signal_words {
+    uint64_t restorer;
+    struct hal_signal_stack stack;
+    uint64_t rip, rflags;
+    uint64_t extended;
+    uint64_t mask;
+    /* Only written, never read back. */
+    uint64_t flags;
+    uint64_t segments;
+    uint64_t error, vector, fault_address;
+};
+
+#define OFFSET(field)      offsetof(struct signal_frame, context.field)
+#define WORD_OFFSET(field) offsetof(struct signal_words, field)
 _Static_assert(sizeof(struct signal_registers) == 256, "struct sigcontext");
 _Static_assert(sizeof(struct signal_context) == 304, "struct ucontext");
 _Static_assert(sizeof(struct signal_frame) == 440, "struct rt_sigframe");
+_Static_assert(OFFSET(flags) == 8 && OFFSET(link) == 16 && OFFSET(stack) == 24 &&
+                   OFFSET(registers.r8) == 48 && OFFSET(registers.rsp) == 168 &&
+                   OFFSET(registers.rip) == 176 && OFFSET(registers.rflags) == 184 &&
+                   OFFSET(registers.cs) == 192 && OFFSET(registers.error) == 200 &&
+                   OFFSET(registers.old_mask) == 216 && OFFSET(registers.extended) == 232 &&
+                   OFFSET(mask) == 304,
+               "entry.S knows struct signal_frame");
+_Static_assert(WORD_OFFSET(stack) == 8 && WORD_OFFSET(rip) == 32 && WORD_OFFSET(extended) == 48 &&
+                   WORD_OFFSET(mask) == 56 && WORD_OFFSET(flags) == 64 &&
+                   WORD_OFFSET(segments) == 72 && WORD_OFFSET(error) == 80 &&
+                   WORD_OFFSET(fault_address) == 96,
+               "entry.S knows struct signal_words");
+
+/* entry.S: whether the frame could be written, or read: without the restorer, which the handler's
+ * return has taken off. */
+bool x86_signal_store_checked(uintptr_t to, const struct hal_frame *frame,
+                              const struct signal_words *words);
+bool x86_signal_words_checked(struct signal_words *words, uintptr_t from);
+bool x86_signal_load_checked(struct hal_frame *frame, uintptr_t from);
 
 #define CONTEXT_HAS_XSAVE  1U /* UC_FP_XSTATE */
 #define CONTEXT_HAS_SS     2U /* UC_SIGCONTEXT_SS */
@@ -52,20 +86,6 @@ _Static_assert(sizeof(struct signal_frame) == 440, "struct rt_sigframe");
 /* What a program may set: CF PF AF ZF SF TF DF OF RF AC. */
 #define RFLAGS_OF_PROGRAM 0x50dd5UL
 
-/* What the extended registers' 48 bytes for software say, at offset 464, and the word behind them.
- */
-struct extended_note {
-    uint32_t magic;
-    uint32_t whole_size; /* with the word behind */
-    uint64_t states;
-    uint32_t size;
-    uint32_t padding[7];
-};
-_Static_assert(sizeof(struct extended_note) == 48, "struct _fpx_sw_bytes");
-
-#define NOTE_OFFSET    464U
-#define NOTE_MAGIC     0x46505853U /* FP_XSTATE_MAGIC1 */
-#define END_MAGIC      0x46505845U /* FP_XSTATE_MAGIC2 */
 #define EXTENDED_ALIGN 64UL
 
 static struct hal_thread *self_half(void)
@@ -75,69 +95,35 @@ static struct hal_thread *self_half(void)
 
 /* --- delivery --------------------------------------------------------------------------------- */
 
-/* The note, the word behind the registers, and the states that old readers expect to be there. */
-static hx_err put_notes(uintptr_t to, const struct x86_fpu *area)
-{
-    const uint32_t end = END_MAGIC;
-    const struct extended_note note = {
-        .magic = NOTE_MAGIC,
-        .whole_size = (uint32_t)(x86_fpu_area_size() + sizeof(end)),
-        .states = x86_fpu_states(),
-        .size = (uint32_t)x86_fpu_area_size(),
-    };
-    uint64_t present = x86_fpu_present(area) | X86_FPU_STATES_LEGACY;
-    hx_err error = hal_user_copy_out(to + NOTE_OFFSET, &note, sizeof(note));
-
-    if (error == HX_OK) {
-        error = hal_user_copy_out(to + X86_FPU_LEGACY_SIZE, &present, sizeof(present));
-    }
-    return error == HX_OK ? hal_user_copy_out(to + x86_fpu_area_size(), &end, sizeof(end)) : error;
-}
-
-static hx_err put_extended(uintptr_t to, struct x86_fpu *area)
+/* The area is the thread's own, to store them in between: who has no XSAVE does not need to be
+ * fast.
+ */
+static HX_NOINLINE hx_err put_legacy(uintptr_t to, struct x86_fpu *area)
 {
     hal_interrupt_state state = hal_interrupts_save();
-    hx_err error;
 
     x86_fpu_save(area);
     hal_interrupts_restore(state);
-    error = hal_user_copy_out(to, area, x86_fpu_area_size());
-    return error == HX_OK && x86_fpu_states() != 0 ? put_notes(to, area) : error;
+    return hal_user_copy_out(to, area, x86_fpu_area_size());
 }
 
-static size_t extended_size(void)
+static hx_err put_extended(uintptr_t to)
 {
-    return x86_fpu_area_size() + (x86_fpu_states() != 0 ? sizeof(uint32_t) : 0);
+    if (!hal_user_is_range(to, x86_fpu_user_size())) {
+        return HX_EFAULT;
+    }
+    if (HX_UNLIKELY(x86_fpu_states() == 0)) {
+        return put_legacy(to, self_half()->fpu);
+    }
+    return HX_LIKELY(x86_fpu_save_to_user(to)) ? HX_OK : HX_EFAULT;
 }
 
-static struct signal_registers registers_of(const struct hal_frame *frame)
+static hx_err put_info(uintptr_t to, const struct hal_signal_info *info)
 {
-    bool is_exception = frame->vector < EXCEPTION_VECTORS;
+    hx_err error = hal_user_copy_out(to, info, sizeof(*info));
 
-    return (struct signal_registers){
-        .r8 = frame->r8,
-        .r9 = frame->r9,
-        .r10 = frame->r10,
-        .r11 = frame->r11,
-        .r12 = frame->r12,
-        .r13 = frame->r13,
-        .r14 = frame->r14,
-        .r15 = frame->r15,
-        .rdi = frame->rdi,
-        .rsi = frame->rsi,
-        .rbp = frame->rbp,
-        .rbx = frame->rbx,
-        .rdx = frame->rdx,
-        .rax = frame->rax,
-        .rcx = frame->rcx,
-        .rsp = frame->rsp,
-        .rip = frame->rip,
-        .rflags = frame->rflags,
-        .cs = (uint16_t)frame->cs,
-        .ss = (uint16_t)frame->ss,
-        .error = is_exception ? frame->error : 0,
-        .vector = is_exception ? frame->vector : 0,
-    };
+    return error == HX_OK ? hal_user_clear(to + sizeof(*info), HAL_SIGNAL_INFO_SIZE - sizeof(*info))
+                          : error;
 }
 
 static void call_handler(struct hal_frame *frame, const struct hal_signal_delivery *delivery,
@@ -153,33 +139,47 @@ static void call_handler(struct hal_frame *frame, const struct hal_signal_delive
     x86_frame_replaced(frame);
 }
 
+static hx_err put_frame(uintptr_t at, const struct hal_frame *frame, uintptr_t extended,
+                        const struct hal_signal_delivery *delivery)
+{
+    bool is_exception = frame->vector < EXCEPTION_VECTORS;
+    const struct signal_words words = {
+        .restorer = delivery->restorer,
+        .stack = delivery->stack,
+        .rip = frame->rip,
+        .rflags = frame->rflags,
+        .extended = extended,
+        .mask = delivery->old_mask,
+        .flags =
+            CONTEXT_HAS_SS | CONTEXT_STRICT_SS | (x86_fpu_states() != 0 ? CONTEXT_HAS_XSAVE : 0U),
+        .segments = frame->cs | frame->ss << 48,
+        .error = is_exception ? frame->error : 0,
+        .vector = is_exception ? frame->vector : 0,
+        .fault_address = delivery->fault_address,
+    };
+
+    return hal_user_is_range(at, sizeof(struct signal_frame)) &&
+                   x86_signal_store_checked(at, frame, &words)
+               ? HX_OK
+               : HX_EFAULT;
+}
+
 hx_err hal_signal_deliver(struct hal_frame *frame, const struct hal_signal_delivery *delivery)
 {
-    struct x86_fpu *area = self_half()->fpu;
     uintptr_t top = delivery->switch_to != 0 ? delivery->switch_to : frame->rsp - RED_ZONE;
-    uintptr_t extended = (top - extended_size()) & ~(EXTENDED_ALIGN - 1);
+    uintptr_t extended = (top - x86_fpu_user_size()) & ~(EXTENDED_ALIGN - 1);
     /* As behind a call instruction: aligned to 16 but for the return address. */
     uintptr_t at = ((extended - sizeof(struct signal_frame)) & ~15UL) - sizeof(uint64_t);
-    struct signal_frame built = {
-        .restorer = delivery->restorer,
-        .context.flags =
-            CONTEXT_HAS_SS | CONTEXT_STRICT_SS | (x86_fpu_states() != 0 ? CONTEXT_HAS_XSAVE : 0U),
-        .context.stack = delivery->stack,
-        .context.registers = registers_of(frame),
-        .context.mask = delivery->old_mask,
-        .info = *delivery->info,
-    };
-    hx_err error;
+    hx_err error = put_extended(extended);
 
-    built.context.registers.old_mask = delivery->old_mask;
-    built.context.registers.fault_address = delivery->fault_address;
-    built.context.registers.extended = extended;
-    error = put_extended(extended, area);
-    if (error == HX_OK) {
-        error = hal_user_copy_out(at, &built, sizeof(built));
+    if (HX_LIKELY(error == HX_OK)) {
+        error = put_frame(at, frame, extended, delivery);
     }
-    if (error == HX_OK) {
-        hal_user_state_reset();
+    if (HX_LIKELY(error == HX_OK) && delivery->wants_info) {
+        error = put_info(at + offsetof(struct signal_frame, info), delivery->info);
+    }
+    if (HX_LIKELY(error == HX_OK)) {
+        x86_fpu_reset();
         call_handler(frame, delivery, at);
     }
     return error;
@@ -187,19 +187,18 @@ hx_err hal_signal_deliver(struct hal_frame *frame, const struct hal_signal_deliv
 
 /* --- return ----------------------------------------------------------------------------------- */
 
-/* Whether a whole XSAVE area is there, as put_notes marks one; else only the first 512 bytes are.
- */
+/* Whether a whole XSAVE area is there, with note and word; else only the first 512 bytes are. */
 static hx_err find_extended(uintptr_t from, bool *is_whole)
 {
-    struct extended_note note;
+    struct x86_fpu_note note;
     uint32_t end;
-    hx_err error = hal_user_copy_in(&note, from + NOTE_OFFSET, sizeof(note));
+    hx_err error = hal_user_copy_in(&note, from + X86_FPU_NOTE_OFFSET, sizeof(note));
 
-    *is_whole = error == HX_OK && x86_fpu_states() != 0 && note.magic == NOTE_MAGIC &&
+    *is_whole = error == HX_OK && x86_fpu_states() != 0 && note.magic == X86_FPU_NOTE_MAGIC &&
                 note.size == x86_fpu_area_size() && note.whole_size == note.size + sizeof(end);
     if (*is_whole) {
         error = hal_user_copy_in(&end, from + note.size, sizeof(end));
-        *is_whole = error == HX_OK && end == END_MAGIC;
+        *is_whole = error == HX_OK && end == X86_FPU_END_MAGIC;
     }
     return error;
 }
@@ -221,10 +220,11 @@ static hx_err read_extended(struct x86_fpu *area, uintptr_t from)
 }
 
 /*
- * The area has no owner while it is filled, so that a switch does not store the present registers
- * over it; they are given up in any case. from 0: the registers that a program starts with.
+ * Copied before they are looked at. The area has no owner while it is filled, so that a switch does
+ * not store the present registers over it; they are given up in any case. from 0: the registers
+ * that a program starts with.
  */
-static hx_err load_extended(uintptr_t from)
+static HX_NOINLINE hx_err load_by_copy(uintptr_t from)
 {
     struct hal_thread *self = self_half();
     struct x86_fpu *area = self->fpu;
@@ -246,43 +246,41 @@ static hx_err load_extended(uintptr_t from)
     return error;
 }
 
-static void set_registers(struct hal_frame *frame, const struct signal_registers *from)
+/* Most often they are as they were stored, and go where they belong at once. */
+static hx_err load_extended(uintptr_t from)
 {
-    frame->r8 = from->r8;
-    frame->r9 = from->r9;
-    frame->r10 = from->r10;
-    frame->r11 = from->r11;
-    frame->r12 = from->r12;
-    frame->r13 = from->r13;
-    frame->r14 = from->r14;
-    frame->r15 = from->r15;
-    frame->rdi = from->rdi;
-    frame->rsi = from->rsi;
-    frame->rbp = from->rbp;
-    frame->rbx = from->rbx;
-    frame->rdx = from->rdx;
-    frame->rax = from->rax;
-    frame->rcx = from->rcx;
-    frame->rsp = from->rsp;
-    frame->rip = from->rip;
-    frame->rflags = (frame->rflags & ~RFLAGS_OF_PROGRAM) | (from->rflags & RFLAGS_OF_PROGRAM);
+    bool is_simple = x86_fpu_states() != 0 && from % EXTENDED_ALIGN == 0 &&
+                     hal_user_is_range(from, x86_fpu_user_size());
+
+    return HX_LIKELY(is_simple) && HX_LIKELY(x86_fpu_load_from_user(from)) ? HX_OK
+                                                                           : load_by_copy(from);
+}
+
+static hx_err load_registers(struct hal_frame *frame, const struct signal_words *words)
+{
     x86_frame_replaced(frame);
+    if (!x86_signal_load_checked(frame, frame->rsp)) {
+        return HX_EFAULT;
+    }
+    frame->rip = words->rip;
+    frame->rflags = (frame->rflags & ~RFLAGS_OF_PROGRAM) | (words->rflags & RFLAGS_OF_PROGRAM);
+    return HX_OK;
 }
 
 hx_err hal_signal_return(struct hal_frame *frame, uint64_t *mask, struct hal_signal_stack *stack)
 {
-    struct signal_context context;
-    /* The handler's return has taken the restorer's address off: what follows it is on top. */
-    hx_err error = hal_user_copy_in(&context, frame->rsp, sizeof(context));
+    struct signal_words words;
+    hx_err error;
 
-    if (error != HX_OK || context.registers.rip >= USER_ADDRESS_LIMIT) {
+    if (!hal_user_is_range(frame->rsp, sizeof(struct signal_context)) ||
+        !x86_signal_words_checked(&words, frame->rsp) || words.rip >= USER_ADDRESS_LIMIT) {
         return HX_EFAULT;
     }
-    error = load_extended(context.registers.extended);
-    if (error == HX_OK) {
-        set_registers(frame, &context.registers);
-        *mask = context.mask;
-        *stack = context.stack;
+    error = load_extended(words.extended);
+    if (HX_LIKELY(error == HX_OK)) {
+        error = load_registers(frame, &words);
     }
+    *mask = words.mask;
+    *stack = words.stack;
     return error;
 }

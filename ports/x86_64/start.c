@@ -67,6 +67,10 @@ _Static_assert(HX_ENOENT == 3 && HX_EAGAIN == 6 && HX_ESTATE == 9 && HX_EFAULT =
                "these too");
 _Static_assert(sizeof(struct hal_frame) == 22 * 8, "entry.S pushes 22 words");
 _Static_assert(offsetof(struct hal_frame, rax) == 0, "kernel_syscall's seventh argument");
+_Static_assert(offsetof(struct hal_frame, r15) == 8 && offsetof(struct hal_frame, rbx) == 48 &&
+                   offsetof(struct hal_frame, r8) == 80 && offsetof(struct hal_frame, rdi) == 112 &&
+                   offsetof(struct hal_frame, rip) == 136 && offsetof(struct hal_frame, rsp) == 160,
+               "entry.S knows struct hal_frame");
 
 _Static_assert(ACPI_CPU_MAX == HAL_CPU_MAX, "the reader keeps as many CPUs as the kernel drives");
 

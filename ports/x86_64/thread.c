@@ -264,12 +264,7 @@ void hal_user_state_copy(void *to)
 
 void hal_user_state_reset(void)
 {
-    const struct hal_thread *self = machine_half(hal_thread_current());
-    hal_interrupt_state state = hal_interrupts_save();
-
-    x86_fpu_clear(self->fpu);
-    x86_fpu_restore(self->fpu);
-    hal_interrupts_restore(state);
+    x86_fpu_reset();
 }
 
 struct hal_frame *hal_user_frame(void)

@@ -57,13 +57,6 @@ void x86_frame_changed(struct hal_frame *frame)
     }
 }
 
-void x86_frame_replaced(struct hal_frame *frame)
-{
-    if (frame->vector >= FRAME_IS_PLAIN) {
-        frame->vector = FRAME_IS_REPLACED;
-    }
-}
-
 /* --- accessors -------------------------------------------------------------------------------- */
 
 enum hal_exception x86_frame_exception(const struct hal_frame *frame)
@@ -200,7 +193,7 @@ bool hal_frame_walk(uintptr_t *fp, uintptr_t *return_address)
 }
 
 struct fault_fixup {
-    uint64_t instruction;
+    uint64_t first, last; /* instructions that may fault */
     uint64_t fixup;
 };
 
@@ -211,7 +204,7 @@ extern const struct fault_fixup fault_fixups_end[];
 static const struct fault_fixup *find_fixup(const struct hal_frame *frame)
 {
     for (const struct fault_fixup *entry = fault_fixups_start; entry < fault_fixups_end; entry++) {
-        if (frame->rip == entry->instruction) {
+        if (frame->rip >= entry->first && frame->rip <= entry->last) {
             return entry;
         }
     }

@@ -3,9 +3,9 @@
 #ifndef PORTS_X86_64_TRAP_H
 #define PORTS_X86_64_TRAP_H
 
+#include <hal/frame.h>
+#include <ports/x86_64/layout.h>
 #include <stdbool.h>
-
-struct hal_frame;
 
 /* NMI, debug, double fault, machine check. Returns whether the frame now leads from user mode into
  * the kernel. */
@@ -24,6 +24,11 @@ void x86_bad_return(struct hal_frame *frame);
  * system call's result is not stored either.
  */
 void x86_frame_changed(struct hal_frame *frame);
-void x86_frame_replaced(struct hal_frame *frame);
+static inline void x86_frame_replaced(struct hal_frame *frame)
+{
+    if (frame->vector >= FRAME_IS_PLAIN) {
+        frame->vector = FRAME_IS_REPLACED;
+    }
+}
 
 #endif

@@ -28,11 +28,23 @@ struct x86_fpu {
 /* Choose and enable the states on the calling CPU. After CR4 has its bits.  Context: boot. */
 void x86_fpu_init(void);
 
-/* Bytes that an area takes, at most X86_FPU_AREA_MAX; the same on all CPUs.  Context: any. */
-size_t x86_fpu_area_size(void);
+/* Set by x86_fpu_init on the boot CPU, the same on all. */
+struct x86_fpu_format {
+    uint64_t states;     /* those that are saved, as in XCR0; 0: FXSAVE is used */
+    size_t size;         /* bytes that an area takes, at most X86_FPU_AREA_MAX */
+    uint32_t mxcsr_mask; /* bits that may be set in MXCSR */
+};
+extern struct x86_fpu_format x86_fpu_format;
 
-/* The states that are saved, as in XCR0; 0 where FXSAVE is used.  Context: any. */
-uint64_t x86_fpu_states(void);
+static inline size_t x86_fpu_area_size(void)
+{
+    return x86_fpu_format.size;
+}
+
+static inline uint64_t x86_fpu_states(void)
+{
+    return x86_fpu_format.states;
+}
 
 /* The states an area holds; the others load their reset values. Only where XSAVE is used, setting
  * them does nothing otherwise.  Context: any. */
@@ -45,15 +57,18 @@ bool x86_fpu_is_loadable(const struct x86_fpu *area);
 /* The registers a program starts with.  Context: any. */
 void x86_fpu_clear(struct x86_fpu *area);
 
-/* The states that are saved: the lower half of XCR0, the upper one is empty. 0: FXSAVE is used. The
- * same on all CPUs. */
-extern uint32_t x86_fpu_mask;
+/* Load them at once. Where threads switch meanwhile, that is no harm.  Context: thread. */
+void x86_fpu_reset(void);
 
-/* Store the registers; load them. Interrupts off.  Context: thread. */
+/* Store the registers; load them. Interrupts off. The upper half of XCR0 is empty.  Context:
+ * thread.
+ */
 static inline void x86_fpu_save(struct x86_fpu *area)
 {
-    if (HX_LIKELY(x86_fpu_mask != 0)) {
-        __asm__ volatile("xsave64 (%0)" : : "r"(area->bytes), "a"(x86_fpu_mask), "d"(0) : "memory");
+    uint32_t mask = (uint32_t)x86_fpu_format.states;
+
+    if (HX_LIKELY(mask != 0)) {
+        __asm__ volatile("xsave64 (%0)" : : "r"(area->bytes), "a"(mask), "d"(0) : "memory");
     } else {
         __asm__ volatile("fxsave64 (%0)" : : "r"(area->bytes) : "memory");
     }
@@ -61,14 +76,46 @@ static inline void x86_fpu_save(struct x86_fpu *area)
 
 static inline void x86_fpu_restore(const struct x86_fpu *area)
 {
-    if (HX_LIKELY(x86_fpu_mask != 0)) {
-        __asm__ volatile("xrstor64 (%0)"
-                         :
-                         : "r"(area->bytes), "a"(x86_fpu_mask), "d"(0)
-                         : "memory");
+    uint32_t mask = (uint32_t)x86_fpu_format.states;
+
+    if (HX_LIKELY(mask != 0)) {
+        __asm__ volatile("xrstor64 (%0)" : : "r"(area->bytes), "a"(mask), "d"(0) : "memory");
     } else {
         __asm__ volatile("fxrstor64 (%0)" : : "r"(area->bytes) : "memory");
     }
 }
+
+/* --- in user memory ---------------------------------------------------------------------------
+ */
+
+/*
+ * What Linux programs expect to find around the registers that a signal interrupted: 48 bytes in
+ * the part that XSAVE leaves to software, and a word behind everything (struct _fpx_sw_bytes in
+ * Linux's arch/x86/include/uapi/asm/sigcontext.h).
+ */
+struct x86_fpu_note {
+    uint32_t magic;
+    uint32_t whole_size; /* with the word behind */
+    uint64_t states;
+    uint32_t size;
+    uint32_t padding[7];
+};
+#define X86_FPU_NOTE_OFFSET 464U
+#define X86_FPU_NOTE_MAGIC  0x46505853U /* FP_XSTATE_MAGIC1 */
+#define X86_FPU_END_MAGIC   0x46505845U /* FP_XSTATE_MAGIC2 */
+
+/* Bytes that such registers take, aligned to 64. */
+static inline size_t x86_fpu_user_size(void)
+{
+    return x86_fpu_area_size() + (x86_fpu_states() != 0 ? sizeof(uint32_t) : 0);
+}
+
+/* Store the registers there, with note and word, the range being the user's. Only where XSAVE is
+ * used.  Context: thread, may block.  Answers whether the memory could be written. */
+bool x86_fpu_save_to_user(uintptr_t to);
+
+/* Load them from there if they are whole and well-formed; if not, the registers have any values.
+ * Only where XSAVE is used, the range being the user's.  Context: thread, may block. */
+bool x86_fpu_load_from_user(uintptr_t from);
 
 #endif

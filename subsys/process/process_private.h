@@ -101,6 +101,18 @@ void process_notify_parent_locked(struct process *process, unsigned number, int 
  * (again), because the one that was told does not take them.  Under process->lock. */
 void signal_pass_on_locked(struct process *process, uint64_t mask);
 
+/* The calling thread blocks these too.  Under process->lock. */
+static inline void signal_block_more_locked(struct user_thread *self, uint64_t mask)
+{
+    const uint64_t never = 1ULL << (SIGNAL_KILL - 1) | 1ULL << (SIGNAL_STOP - 1);
+    uint64_t more = mask & ~never & ~self->blocked;
+
+    if (HX_UNLIKELY((more & self->process->signals.pending.mask) != 0)) {
+        signal_pass_on_locked(self->process, more);
+    }
+    self->blocked |= more;
+}
+
 /* A vfork parent goes on. */
 void process_release_vfork(struct process *process);
 

@@ -36,8 +36,7 @@ bool signal_is_ignored_locked(const struct process *process, unsigned number)
            (handler == SIGNAL_DEFAULT && signal_default_of(number) == SIGNAL_NOTHING);
 }
 
-#define SI_USER   0
-#define SI_KERNEL 0x80
+#define SI_USER 0
 
 struct hal_signal_info signal_info_user(unsigned number)
 {
@@ -50,7 +49,7 @@ struct hal_signal_info signal_info_user(unsigned number)
 
 struct hal_signal_info signal_info_kernel(unsigned number)
 {
-    return (struct hal_signal_info){.number = (int32_t)number, .code = SI_KERNEL};
+    return (struct hal_signal_info){.number = (int32_t)number, .code = SIGNAL_BY_KERNEL};
 }
 
 hx_err signal_may_send_locked(const struct process *to, unsigned number)
@@ -67,10 +66,6 @@ hx_err signal_may_send_locked(const struct process *to, unsigned number)
 
 /* --- stopping and continuing -------------------------------------------------------------------
  */
-
-#define STOP_SIGNALS                                                                               \
-    ((1ULL << (SIGNAL_STOP - 1)) | (1ULL << (SIGNAL_TERMINAL_STOP - 1)) |                          \
-     (1ULL << (SIGNAL_TERMINAL_IN - 1)) | (1ULL << (SIGNAL_TERMINAL_OUT - 1)))
 
 /* Queue entries of them go to dropped, to be freed without the lock. */
 static void drop_everywhere_locked(struct process *process, uint64_t mask, struct list *dropped)
@@ -111,13 +106,13 @@ static bool note_job_control_locked(struct process *process, unsigned number)
 {
     struct list none = LIST_INIT(none);
 
-    if ((signal_bit(number) & STOP_SIGNALS) != 0) {
+    if ((signal_bit(number) & SIGNAL_STOPPING) != 0) {
         drop_everywhere_locked(process, signal_bit(SIGNAL_CONTINUE), &none);
     }
     if (number != SIGNAL_CONTINUE) {
         return false;
     }
-    drop_everywhere_locked(process, STOP_SIGNALS, &none);
+    drop_everywhere_locked(process, SIGNAL_STOPPING, &none);
     return continue_locked(process);
 }
 
@@ -129,6 +124,17 @@ static bool blocks(const struct user_thread *thread, unsigned number)
     return (thread->blocked & signal_bit(number)) != 0;
 }
 
+/* The caller itself comes by its signals on its way out, and looks before it parks. */
+static void tell(struct user_thread *thread)
+{
+    if (thread->thread == thread_current() && !context_is_interrupt()) {
+        atomic_fetch_or_explicit(&thread->thread->user_work, THREAD_WORK_SIGNAL,
+                                 memory_order_relaxed);
+    } else {
+        thread_interrupt(thread->thread, THREAD_WORK_SIGNAL);
+    }
+}
+
 /* Wake a thread that does not block it; the first one if it can. */
 static void wake_one_locked(struct process *process, unsigned number)
 {
@@ -136,7 +142,7 @@ static void wake_one_locked(struct process *process, unsigned number)
         struct user_thread *thread = LIST_ENTRY(node, struct user_thread, link);
 
         if (!blocks(thread, number) || (thread->awaited & signal_bit(number)) != 0) {
-            thread_interrupt(thread->thread, THREAD_WORK_SIGNAL);
+            tell(thread);
             return;
         }
     }
@@ -216,7 +222,7 @@ static bool send_locked(struct process *process, struct user_thread *target,
     if (target != NULL) {
         signal_pending_add_locked(&target->pending, info, entry);
         if (!blocks(target, number) || (target->awaited & signal_bit(number)) != 0) {
-            thread_interrupt(target->thread, THREAD_WORK_SIGNAL);
+            tell(target);
         }
     } else {
         signal_pending_add_locked(&process->signals.pending, info, entry);
@@ -251,7 +257,9 @@ static hx_err send_to(struct process *process, struct user_thread *target,
         wait_queue_wake_all(&process->stopped);
     }
     signal_files_wake();
-    heap_free(entry);
+    if (HX_UNLIKELY(entry != NULL)) {
+        heap_free(entry);
+    }
     return HX_OK;
 }
 
@@ -324,11 +332,8 @@ void signal_set_blocked(uint64_t mask)
     struct user_thread *self = user_thread_current();
     hal_interrupt_state state = spinlock_acquire(&self->process->lock);
 
-    mask &= ~SIGNAL_UNBLOCKABLE;
-    if ((mask & ~self->blocked) != 0) {
-        signal_pass_on_locked(self->process, mask & ~self->blocked);
-    }
-    self->blocked = mask;
+    signal_block_more_locked(self, mask);
+    self->blocked &= mask;
     if (((self->pending.mask | self->process->signals.pending.mask) & ~self->blocked) != 0) {
         atomic_fetch_or_explicit(&self->thread->user_work, THREAD_WORK_SIGNAL,
                                  memory_order_relaxed);
@@ -375,24 +380,6 @@ hx_err signal_act(unsigned number, const struct signal_action *action, struct si
     spinlock_release(&process->lock, state);
     free_entries(&dropped);
     return HX_OK;
-}
-
-unsigned signal_take(uint64_t mask, struct hal_signal_info *info)
-{
-    struct user_thread *self = user_thread_current();
-    struct process *process = self->process;
-    struct signal_entry *used = NULL;
-    unsigned number;
-    hal_interrupt_state state = spinlock_acquire(&process->lock);
-
-    number = signal_pending_take_locked(&self->pending, mask, info, &used);
-    if (number == 0) {
-        number = signal_pending_take_locked(&process->signals.pending, mask, info, &used);
-    }
-    process->may_stop |= number != 0 && (signal_bit(number) & STOP_SIGNALS) != 0;
-    spinlock_release(&process->lock, state);
-    heap_free(used);
-    return number;
 }
 
 /* --- waiting for signals ------------------------------------------------------------------------

@@ -73,7 +73,7 @@ static inline int exit_code_status(unsigned code)
 struct signal_detail {
     int32_t code;
     int32_t error;
-    uint64_t fields[2]; /* the first two of struct hal_signal_info */
+    uint64_t fields[2]; /* of struct hal_signal_info */
 };
 
 #define SIGNAL_STANDARD  (SIGNAL_REAL_TIME_FIRST - 1)
@@ -149,6 +149,13 @@ HX_MUST_USE hx_err signal_send_thread(struct user_thread *thread,
 HX_MUST_USE hx_err signal_send_by_id(uint32_t id, const struct hal_signal_info *info);
 HX_MUST_USE hx_err signal_send_by_thread_id(uint32_t process, uint32_t id,
                                             const struct hal_signal_info *info);
+/*
+ * A system call by which the calling process sends itself a signal, or its only thread: if a
+ * handler of the thread's is to take it at once, the user frame calls the handler, with the call's
+ * result 0. Answers whether that is so: the call then has nothing more to do.  Context: thread, in
+ * that call.
+ */
+HX_MUST_USE bool signal_raise(const struct hal_signal_info *info);
 /* To every process of a group; without permission checks (terminals).  Errors: HX_ESRCH none. */
 HX_MUST_USE hx_err signal_send_group(uint32_t group_id, unsigned number);
 

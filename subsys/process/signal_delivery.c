@@ -117,13 +117,14 @@ static bool is_stopped(struct process *process)
     return answer;
 }
 
-static void wait_while_stopped(struct process *process)
+/* Answers whether it has waited: then signals may have come. */
+static bool wait_while_stopped(struct process *process)
 {
     struct waiter waiter;
 
     if (!is_stopped(process)) {
         tell_of_continuing(process);
-        return;
+        return false;
     }
     wait_queue_prepare(&process->stopped, &waiter);
     while (is_stopped(process)) {
@@ -131,6 +132,7 @@ static void wait_while_stopped(struct process *process)
     }
     wait_queue_finish(&process->stopped, &waiter);
     tell_of_continuing(process);
+    return true;
 }
 
 /* SIGTSTP and its kin do not stop a group that nobody could continue. */
@@ -172,39 +174,51 @@ static uintptr_t stack_to_use(const struct user_thread *self, const struct hal_f
                : 0;
 }
 
-/* Which mask sigreturn is to restore: that from before sigsuspend and its kin. */
-static uint64_t mask_to_restore(struct user_thread *self)
+/* There is no room for a frame, or it is malformed: a fault of the program's. A handler for that
+ * which cannot be called either is none. */
+static void note_bad_stack(unsigned number)
 {
-    uint64_t mask = self->restores_blocked ? self->saved_blocked : self->blocked;
+    struct process *process = process_current();
+    hal_interrupt_state state = spinlock_acquire(&process->lock);
 
-    self->restores_blocked = false;
-    return mask;
+    if (number == SIGNAL_SEGMENT) {
+        signal_own_action(&process->signals, SIGNAL_SEGMENT)->handler = SIGNAL_DEFAULT;
+    }
+    spinlock_release(&process->lock, state);
+    signal_force(SIGNAL_SEGMENT, SIGNAL_BY_KERNEL, 0);
 }
 
-static void call_handler(struct hal_frame *frame, const struct hal_signal_info *info,
-                         const struct signal_action *action)
+/* What it blocks is blocked already. */
+static void call_handler(struct hal_frame *frame, const struct signal_taken *taken)
 {
-    struct user_thread *self = user_thread_current();
-    unsigned number = (unsigned)info->number;
-    struct hal_signal_delivery delivery = {
-        .info = info,
-        .handler = action->handler,
-        .restorer = action->restorer,
-        .old_mask = mask_to_restore(self),
+    const struct user_thread *self = user_thread_current();
+    const struct hal_signal_delivery delivery = {
+        .info = &taken->info,
+        .wants_info = (taken->action.flags & SIGNAL_INFO) != 0,
+        .handler = taken->action.handler,
+        .restorer = taken->action.restorer,
+        .old_mask = taken->blocked_before,
         .fault_address = self->fault_address,
         .stack = stack_as_told(self, frame),
-        .switch_to = stack_to_use(self, frame, action),
+        .switch_to = stack_to_use(self, frame, &taken->action),
     };
-    uint64_t blocked = self->blocked | action->mask;
 
-    end_or_restart_call(frame, action);
     if (hal_signal_deliver(frame, &delivery) != HX_OK) {
-        process_exit(signal_status(SIGNAL_SEGMENT));
+        note_bad_stack((unsigned)taken->info.number);
     }
-    if ((action->flags & SIGNAL_NO_DEFER) == 0) {
-        blocked |= signal_bit(number);
+}
+
+bool signal_raise(const struct hal_signal_info *info)
+{
+    struct hal_frame *frame = hal_user_frame();
+    struct signal_taken taken;
+
+    if (!signal_take_at_once(&taken, info)) {
+        return false;
     }
-    signal_set_blocked(blocked);
+    hal_syscall_set_result(frame, 0);
+    call_handler(frame, &taken);
+    return true;
 }
 
 /* --- one signal ----------------------------------------------------------------------------------
@@ -226,51 +240,46 @@ static void act_by_default(struct process *process, unsigned number)
     }
 }
 
-/* The action as it is now; one that works once is reset. */
-static struct signal_action action_for(struct process *process, unsigned number)
+/* What comes of a signal. */
+enum outcome { IS_DONE, HANDLER_RUNS, MAY_HAVE_STOPPED };
+
+static enum outcome act_on(struct hal_frame *frame, const struct signal_taken *taken)
 {
-    hal_interrupt_state state = spinlock_acquire(&process->lock);
-    struct signal_action action = signal_action_of(&process->signals, number);
-
-    if ((action.flags & (uint32_t)SIGNAL_RESET_HANDLER) != 0 && action.handler > SIGNAL_IGNORE) {
-        signal_own_action(&process->signals, number)->handler = SIGNAL_DEFAULT;
+    if (HX_LIKELY(taken->action.handler > SIGNAL_IGNORE)) {
+        end_or_restart_call(frame, &taken->action);
+        call_handler(frame, taken);
+        return HANDLER_RUNS;
     }
-    spinlock_release(&process->lock, state);
-    return action;
-}
-
-/* Answers whether a handler is to be called now. */
-static bool act_on(struct hal_frame *frame, const struct hal_signal_info *info)
-{
-    struct process *process = process_current();
-    struct signal_action action = action_for(process, (unsigned)info->number);
-
-    if (action.handler == SIGNAL_IGNORE) {
-        return false;
+    if (taken->action.handler == SIGNAL_DEFAULT) {
+        act_by_default(process_current(), (unsigned)taken->info.number);
+        return MAY_HAVE_STOPPED;
     }
-    if (action.handler == SIGNAL_DEFAULT) {
-        act_by_default(process, (unsigned)info->number);
-        return false;
-    }
-    call_handler(frame, info, &action);
-    return true;
+    return IS_DONE;
 }
 
 /* --- on the way out --------------------------------------------------------------------------- */
 
 /* All that is pending; each handler's frame lies on top of the one before. */
-static void act_on_all(struct hal_frame *frame)
+static void act_on_all(struct user_thread *self, struct hal_frame *frame)
 {
-    struct user_thread *self = user_thread_current();
-    struct hal_signal_info info;
+    struct signal_taken taken;
     bool has_handler = false;
+    bool goes_on;
 
-    while (signal_take(~self->blocked, &info) != 0) {
-        has_handler |= act_on(frame, &info);
-        wait_while_stopped(self->process);
+    do {
+        enum outcome outcome = IS_DONE;
+
+        signal_take_to_act(&taken);
+        goes_on = taken.has_more;
+        if (HX_LIKELY(taken.info.number != 0)) {
+            outcome = act_on(frame, &taken);
+            has_handler |= outcome == HANDLER_RUNS;
+        }
+        if (HX_UNLIKELY(taken.may_wait || outcome == MAY_HAVE_STOPPED)) {
+            goes_on |= wait_while_stopped(self->process);
+        }
         self->fault_address = 0;
-    }
-    wait_while_stopped(self->process);
+    } while (goes_on);
     if (!has_handler) {
         restart_call(frame);
     }
@@ -310,7 +319,7 @@ void kernel_return_to_user(struct hal_frame *frame)
         limits_check_cpu_time();
     }
     tell_own_id(self);
-    act_on_all(frame);
+    act_on_all(self, frame);
     restore_mask(self);
 }
 
@@ -348,7 +357,7 @@ static const struct fault_signal fault_signals[HAL_EXCEPTION_COUNT] = {
     [HAL_EXCEPTION_DIVIDE] = {SIGNAL_FLOAT, 1},        /* FPE_INTDIV */
     [HAL_EXCEPTION_DEBUG] = {SIGNAL_TRAP, 2},          /* TRAP_TRACE */
     [HAL_EXCEPTION_BREAKPOINT] = {SIGNAL_TRAP, 1},     /* TRAP_BRKPT */
-    [HAL_EXCEPTION_OVERFLOW] = {SIGNAL_SEGMENT, 0x80}, /* SI_KERNEL */
+    [HAL_EXCEPTION_OVERFLOW] = {SIGNAL_SEGMENT, 0x80}, /* SIGNAL_BY_KERNEL */
     [HAL_EXCEPTION_BOUNDS] = {SIGNAL_SEGMENT, 0x80},
     [HAL_EXCEPTION_INVALID_OPCODE] = {SIGNAL_ILLEGAL, 2}, /* ILL_ILLOPN */
     [HAL_EXCEPTION_SEGMENT] = {SIGNAL_BUS, 0x80},
@@ -462,7 +471,8 @@ int64_t signal_return(void)
     uint64_t mask;
 
     if (hal_signal_return(hal_user_frame(), &mask, &stack) != HX_OK) {
-        process_exit(signal_status(SIGNAL_SEGMENT));
+        note_bad_stack(0);
+        return 0;
     }
     if (stack.flags == 0 || stack.flags == STACK_DISABLED) {
         self->signal_stack = stack;

@@ -67,10 +67,10 @@ static struct signal_entry *find_entry(struct signal_pending *pending, unsigned 
 static void fill_info(struct hal_signal_info *info, unsigned number,
                       const struct signal_detail *detail)
 {
-    *info = (struct hal_signal_info){
-        .number = (int32_t)number, .code = detail->code, .error = detail->error};
-    info->fields[0] = detail->fields[0];
-    info->fields[1] = detail->fields[1];
+    *info = (struct hal_signal_info){.number = (int32_t)number,
+                                     .code = detail->code,
+                                     .error = detail->error,
+                                     .fields = {detail->fields[0], detail->fields[1]}};
 }
 
 static void take_queued_locked(struct signal_pending *pending, unsigned number,

@@ -14,8 +14,15 @@ static inline uint64_t signal_bit(unsigned number)
     return 1ULL << (number - 1);
 }
 
+#define SIGNAL_BY_KERNEL 0x80 /* si_code: sent by the kernel */
+
 /* SIGKILL and SIGSTOP. */
 #define SIGNAL_UNBLOCKABLE ((1ULL << (SIGNAL_KILL - 1)) | (1ULL << (SIGNAL_STOP - 1)))
+
+/* What stops a process, unless it is caught. */
+#define SIGNAL_STOPPING                                                                            \
+    ((1ULL << (SIGNAL_STOP - 1)) | (1ULL << (SIGNAL_TERMINAL_STOP - 1)) |                          \
+     (1ULL << (SIGNAL_TERMINAL_IN - 1)) | (1ULL << (SIGNAL_TERMINAL_OUT - 1)))
 
 enum signal_default signal_default_of(unsigned number);
 
@@ -44,5 +51,21 @@ bool signal_is_ignored_locked(const struct process *process, unsigned number);
 
 /* Take the calling thread's next signal out of a mask: its own first, then its process's. */
 unsigned signal_take(uint64_t mask, struct hal_signal_info *info);
+
+/* A signal that a thread takes to act upon it. */
+struct signal_taken {
+    struct hal_signal_info info; /* its number 0: there is none */
+    struct signal_action action; /* as it was; one that works once is reset */
+    uint64_t blocked_before;     /* with a handler: which runs with its mask blocked already */
+    bool has_more;               /* others are pending */
+    bool may_wait;               /* the process is stopped, or goes on again */
+};
+
+/* Take the calling thread's next signal that it does not block, and what is to be done about it. */
+void signal_take_to_act(struct signal_taken *taken);
+
+/* The same for one that has just been sent, if no other is pending and a handler is to take it:
+ * it is not noted as pending. Answers whether that is so. */
+bool signal_take_at_once(struct signal_taken *taken, const struct hal_signal_info *info);
 
 #endif

@@ -134,6 +134,7 @@ static int64_t raise_signal(void)
     hal_syscall_set_result(frame, 77);
     machine.deliver =
         hal_signal_deliver(frame, &(struct hal_signal_delivery){.info = &info,
+                                                                .wants_info = true,
                                                                 .handler = at(user_handler),
                                                                 .restorer = at(user_restorer),
                                                                 .old_mask = 0x55});

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -230,6 +232,56 @@ static void stacks(void)
     SHOW(sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL));
 }
 
+static void tell_of_bad_stack(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    printf("caught %d, code %d\n", number, info->si_code);
+    fflush(stdout);
+    _exit(3);
+}
+
+/* kill(own, SIGUSR1) with a stack pointer that leads nowhere, or sigreturn. */
+static void lose_the_stack(int call)
+{
+    pid_t self = getpid();
+
+    __asm__ volatile("movq $64, %%rsp\n\tsyscall\n\tud2"
+                     :
+                     : "a"(call), "D"((long)self), "S"((long)SIGUSR1)
+                     : "rcx", "r11", "memory");
+    __builtin_unreachable();
+}
+
+/* A frame that cannot be written or read is a fault, for which there may be a handler. */
+static void bad_stacks(void)
+{
+    static const int calls[] = {SYS_kill, SYS_rt_sigreturn};
+
+    for (unsigned i = 0; i < 4; i++) {
+        int status;
+        pid_t child;
+
+        fflush(stdout);
+        child = fork();
+        if (child == 0) {
+            const stack_t stack = {.ss_sp = alternate, .ss_size = sizeof(alternate)};
+            const struct sigaction action = {.sa_sigaction = tell_of_bad_stack,
+                                             .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+            signal(SIGUSR1, note);
+            sigaltstack(&stack, NULL);
+            sigaction(SIGSEGV, &action, NULL);
+            if (i >= 2) {
+                signal(SIGSEGV, SIG_DFL);
+                setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+            }
+            lose_the_stack(calls[i % 2]);
+        }
+        waitpid(child, &status, 0);
+        printf("bad stack %u: status %x\n", i, (unsigned)status);
+    }
+}
+
 /* --- interrupted calls -------------------------------------------------------------------------
  */
 
@@ -392,6 +444,7 @@ int main(void)
     faults();
     other_exceptions();
     stacks();
+    bad_stacks();
     interruptions();
     flags();
     children();
