@@ -76,6 +76,17 @@ void hal_user_state_copy(void *to);
 /* Give the calling thread the floating point registers a program starts with (exec). */
 void hal_user_state_reset(void);
 
+/*
+ * A thread's registers as a core file has them: those of its user frame, with what the machine adds
+ * to them, in the order of the machine's NT_PRSTATUS; and the floating point ones as in
+ * NT_FPREGSET. The thread is the caller's own, or parked on its way to user mode. Context: thread.
+ */
+struct hal_user_dump {
+    uint64_t words[HAL_DUMP_WORDS];
+    uint8_t floats[HAL_DUMP_FLOATS];
+};
+void hal_user_dump(const struct hal_thread *hal, struct hal_user_dump *dump);
+
 /* The calling thread will not return to user mode: its register memory may be freed.  Context:
  * thread. */
 void hal_user_detach(void);

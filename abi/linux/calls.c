@@ -1,6 +1,7 @@
 /* The table of system calls. */
 #include <abi/linux/absent_list.h>
 #include <abi/linux/calls.h>
+#include <abi/linux/core_file.h>
 #include <core/syscall/syscall.h>
 #include <stddef.h>
 
@@ -44,6 +45,7 @@ hx_err linux_calls_register(void)
     hx_err error = HX_OK;
 
     syscall_set_absent_names(absent_names);
+    core_dump_set_writer(linux_core_write);
 
     for (uint32_t number = 0; number < HX_ARRAY_SIZE(table) && error == HX_OK; number++) {
         if (table[number].handler != NULL) {

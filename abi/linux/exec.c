@@ -504,6 +504,8 @@ static hx_err fill_memory(struct execution *execution)
     if (error != HX_OK) {
         return error;
     }
+    self->auxiliary_start = stack.auxiliary_start;
+    self->auxiliary_size = stack.auxiliary_size;
     self->arguments_start = stack.arguments_start;
     self->arguments_end = stack.arguments_end;
     self->environment_start = stack.environment_start;

@@ -146,7 +146,8 @@ static void build(struct image *image, const struct exec_strings *strings, const
     add(vector, AT_RANDOM, push(image, seed, sizeof(seed)));
     add(vector, AT_NULL, 0);
     image->start -= (image->base + image->start - table_size(strings, vector)) % 16;
-    (void)push(image, vector->words, vector->count * sizeof(uint64_t));
+    stack->auxiliary_size = vector->count * sizeof(uint64_t);
+    stack->auxiliary_start = push(image, vector->words, stack->auxiliary_size);
     push_pointers(image, strings, text);
     stack->pointer = image->base + image->start;
 }

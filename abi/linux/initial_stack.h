@@ -19,6 +19,8 @@ struct initial_stack {
     uintptr_t pointer; /* initial stack pointer, 16-byte aligned */
     uintptr_t arguments_start, arguments_end;
     uintptr_t environment_start, environment_end;
+    uintptr_t auxiliary_start;
+    size_t auxiliary_size;
 };
 
 /*

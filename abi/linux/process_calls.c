@@ -222,7 +222,7 @@ static void explain(const struct wait_outcome *outcome, struct hal_signal_info *
     } else if ((status & 0x7f) == 0) {
         info->code = 1; /* CLD_EXITED */
     } else {
-        info->code = 2; /* CLD_KILLED */
+        info->code = (status & SIGNAL_STATUS_DUMPED) != 0 ? 3 : 2; /* CLD_DUMPED, CLD_KILLED */
         value = status & 0x7f;
     }
     info->fields[0] = outcome->id | (uint64_t)outcome->user << 32;

@@ -190,6 +190,8 @@ static void inherit_rest(struct process *child, const struct clone_request *requ
     child->executable = self->executable;
     process_get_executable(child);
     mutex_unlock(&process_mutex);
+    child->auxiliary_start = self->auxiliary_start;
+    child->auxiliary_size = self->auxiliary_size;
     child->arguments_start = self->arguments_start;
     child->arguments_end = self->arguments_end;
     child->environment_start = self->environment_start;

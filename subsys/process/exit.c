@@ -155,14 +155,22 @@ void process_notify_parent_locked(struct process *process, unsigned number, int 
     wait_queue_wake_all(&parent->child_changed);
 }
 
-enum child_code { CLD_EXITED = 1, CLD_KILLED = 2 };
+enum child_code { CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3 };
+
+static enum child_code code_of_end(int status)
+{
+    if ((status & 0x7f) == 0) {
+        return CLD_EXITED;
+    }
+    return (status & SIGNAL_STATUS_DUMPED) != 0 ? CLD_DUMPED : CLD_KILLED;
+}
 
 static void tell_of_end_locked(struct process *process)
 {
     int status = process->exit_status;
 
     process_notify_parent_locked(process, process->exit_signal, status,
-                                 (status & 0x7f) == 0 ? CLD_EXITED : CLD_KILLED);
+                                 (int32_t)code_of_end(status));
 }
 
 /* A dead process that nobody will wait for; to freed when no one looks at it. */

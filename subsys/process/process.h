@@ -107,6 +107,8 @@ struct process {
     struct location executable;                   /* T  what it runs */
     uintptr_t arguments_start, arguments_end;     /* T  for /proc/PID/cmdline */
     uintptr_t environment_start, environment_end; /* T */
+    uintptr_t auxiliary_start;                    /* T  its auxiliary vector */
+    size_t auxiliary_size;                        /* T */
     char name[PROCESS_NAME_MAX];                  /* M */
     struct process_limit limits[PROCESS_LIMITS];  /* M */
     uint64_t started_ns;                          /* I  hal_clock_now() */
@@ -121,14 +123,16 @@ struct process {
     int exit_status;               /* L  as wait4 tells it, once is_ending */
     uint32_t exit_signal;          /* I  what the parent gets; 0: none */
 
-    struct wait_queue child_changed;     /* woken when a child ends, stops or continues */
-    struct wait_queue stopped;           /* its stopped threads wait here */
-    bool stop_reported;                  /* M  wait4 has told of the stop */
-    bool has_continued;                  /* L  and wait4 has not told of that */
-    bool tells_continued;                /* L  and a thread is to tell the parent */
-    bool may_stop;                       /* L  a stop signal was taken, and no SIGCONT came since */
-    int stop_status;                     /* M */
-    struct process_usage usage;          /* L  of threads that have ended */
+    struct wait_queue child_changed; /* woken when a child ends, stops or continues */
+    struct wait_queue stopped;       /* its stopped threads wait here */
+    bool stop_reported;              /* M  wait4 has told of the stop */
+    bool has_continued;              /* L  and wait4 has not told of that */
+    bool tells_continued;            /* L  and a thread is to tell the parent */
+    bool may_stop;                   /* L  a stop signal was taken, and no SIGCONT came since */
+    struct user_thread *dumper;      /* L  writes a core file while the others are halted; NULL */
+    uint32_t halted;                 /* L  so many are */
+    int stop_status;                 /* M */
+    struct process_usage usage;      /* L  of threads that have ended */
     struct process_usage children_usage; /* M  of children waited for */
     _Atomic uint64_t cpu_ns;             /* A  CPU time, brought up to date by ticks */
     _Atomic uint64_t cpu_check_ns;       /* A  when cpu_ns is this, a thread is to look at limits */

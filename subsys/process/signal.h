@@ -59,7 +59,8 @@ enum signal_number {
     SIGNAL_SYSTEM_CALL = 31,
 };
 
-/* What wait4 tells of a process that a signal ended (core dumps are not written). */
+/* What wait4 tells of a process that a signal ended, and of one that left a core file. */
+#define SIGNAL_STATUS_DUMPED 0x80
 static inline int signal_status(unsigned number)
 {
     return (int)number;

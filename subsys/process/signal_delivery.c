@@ -111,10 +111,24 @@ static void tell_of_continuing(struct process *process)
 static bool is_stopped(struct process *process)
 {
     hal_interrupt_state state = spinlock_acquire(&process->lock);
-    bool answer = process->is_stopped && !process->is_ending && !process->is_executing;
+    bool answer = (process->is_stopped || process->dumper != NULL) && !process->is_ending &&
+                  !process->is_executing;
 
     spinlock_release(&process->lock, state);
     return answer;
+}
+
+/* One more thread that does nothing, or one less; who dumps the process may wait for it. */
+static void note_halt(struct process *process, uint32_t change)
+{
+    hal_interrupt_state state = spinlock_acquire(&process->lock);
+    bool is_awaited = process->dumper != NULL;
+
+    process->halted += change;
+    spinlock_release(&process->lock, state);
+    if (is_awaited) {
+        wait_queue_wake_all(&process->stopped);
+    }
 }
 
 /* Answers whether it has waited: then signals may have come. */
@@ -126,11 +140,13 @@ static bool wait_while_stopped(struct process *process)
         tell_of_continuing(process);
         return false;
     }
+    note_halt(process, 1);
     wait_queue_prepare(&process->stopped, &waiter);
     while (is_stopped(process)) {
         (void)!wait_queue_wait(&process->stopped, &waiter, THREAD_NO_DEADLINE);
     }
     wait_queue_finish(&process->stopped, &waiter);
+    note_halt(process, UINT32_MAX);
     tell_of_continuing(process);
     return true;
 }
@@ -224,8 +240,10 @@ bool signal_raise(const struct hal_signal_info *info)
 /* --- one signal ----------------------------------------------------------------------------------
  */
 
-static void act_by_default(struct process *process, unsigned number)
+static void act_by_default(struct process *process, const struct hal_signal_info *info)
 {
+    unsigned number = (unsigned)info->number;
+
     switch (signal_default_of(number)) {
     case SIGNAL_STOPS:
         if (may_stop(process, number)) {
@@ -235,6 +253,8 @@ static void act_by_default(struct process *process, unsigned number)
     case SIGNAL_CONTINUES:
     case SIGNAL_NOTHING:
         break;
+    case SIGNAL_DUMPS:
+        process_exit(signal_status(number) | (signal_dump(info) ? SIGNAL_STATUS_DUMPED : 0));
     default:
         process_exit(signal_status(number));
     }
@@ -251,7 +271,7 @@ static enum outcome act_on(struct hal_frame *frame, const struct signal_taken *t
         return HANDLER_RUNS;
     }
     if (taken->action.handler == SIGNAL_DEFAULT) {
-        act_by_default(process_current(), (unsigned)taken->info.number);
+        act_by_default(process_current(), &taken->info);
         return MAY_HAVE_STOPPED;
     }
     return IS_DONE;

@@ -68,4 +68,8 @@ void signal_take_to_act(struct signal_taken *taken);
  * it is not noted as pending. Answers whether that is so. */
 bool signal_take_at_once(struct signal_taken *taken, const struct hal_signal_info *info);
 
+/* Leave the process's memory in a file, if that is wanted. Answers whether there is a file; the
+ * process is to end now.  Context: thread, on its way to user mode. */
+bool signal_dump(const struct hal_signal_info *info);
+
 #endif

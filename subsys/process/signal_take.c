@@ -63,7 +63,7 @@ void signal_take_to_act(struct signal_taken *taken)
             begin_handler_locked(self, taken, number);
         }
     }
-    taken->may_wait = process->is_stopped || process->tells_continued;
+    taken->may_wait = process->is_stopped || process->tells_continued || process->dumper != NULL;
     taken->has_more = ((self->pending.mask | process->signals.pending.mask) & ~self->blocked) != 0;
     spinlock_release(&process->lock, state);
     if (HX_UNLIKELY(used != NULL)) {

@@ -1,5 +1,6 @@
 /* /proc/sys: what sysctl shows. */
 #include <base/memory.h>
+#include <subsys/process/core_dump.h>
 #include <subsys/process/system_name.h>
 #include <subsys/procfs/procfs_private.h>
 #include <subsys/random/random.h>
@@ -72,6 +73,22 @@ static hx_err show_version(const struct pseudo_node *node, struct text *text)
     (void)node;
     text_add(text, SYSTEM_VERSION "\n");
     return HX_OK;
+}
+
+static hx_err show_core_pattern(const struct pseudo_node *node, struct text *text)
+{
+    char pattern[CORE_PATTERN_SIZE];
+
+    (void)node;
+    core_pattern_get(pattern);
+    text_add(text, "%s\n", pattern);
+    return HX_OK;
+}
+
+static hx_err store_core_pattern(const struct pseudo_node *node, const char *bytes, size_t length)
+{
+    (void)node;
+    return core_pattern_set(bytes, length);
 }
 
 /* --- numbers ---------------------------------------------------------------------------------- */
@@ -159,6 +176,12 @@ static const struct pseudo_entry random_rows[] = {
 };
 
 static const struct pseudo_entry kernel_rows[] = {
+    {.name = "core_pattern",
+     .type = VNODE_FILE,
+     .mode = 0644,
+     .show = show_core_pattern,
+     .store = store_core_pattern,
+     .meaning = "how core files are called, as in core(5)"},
     {.name = "domainname",
      .type = VNODE_FILE,
      .mode = 0644,

@@ -146,6 +146,15 @@ HX_MUST_USE hx_err address_space_read(struct address_space *space, uintptr_t add
                                       size_t size, size_t *done);
 
 /*
+ * The bytes of a whole page if it is there, at a page's address; nothing is brought in.
+ * Errors: HX_ENOENT it is not.
+ */
+HX_MUST_USE hx_err address_space_peek(struct address_space *space, uintptr_t address, void *page);
+
+/* Whether a range has pages that are the space's own: of private mappings, written to. */
+bool address_space_has_own_pages(struct address_space *space, uintptr_t start, uintptr_t end);
+
+/*
  * A number that names a place in memory for everybody who shares it, for futexes: (object, offset)
  * of a shared mapping, (space, address) of a private one.
  * Errors: HX_EFAULT.

@@ -43,3 +43,31 @@ hx_err address_space_read(struct address_space *space, uintptr_t address, void *
     }
     return error;
 }
+
+hx_err address_space_peek(struct address_space *space, uintptr_t address, void *page)
+{
+    uint64_t physical;
+    bool is_there;
+
+    mutex_lock(&space->lock);
+    is_there = hal_space_lookup(space->hal, address, &physical, NULL);
+    if (is_there) {
+        memcpy(page, hal_direct_map(physical), HAL_PAGE_SIZE);
+    }
+    mutex_unlock(&space->lock);
+    return is_there ? HX_OK : HX_ENOENT;
+}
+
+bool address_space_has_own_pages(struct address_space *space, uintptr_t start, uintptr_t end)
+{
+    unsigned protection;
+    bool answer = false;
+
+    mutex_lock(&space->lock);
+    for (uintptr_t at = start; at < end && !answer; at += HAL_PAGE_SIZE) {
+        answer =
+            hal_space_lookup(space->hal, at, NULL, &protection) && (protection & HAL_MARK) != 0;
+    }
+    mutex_unlock(&space->lock);
+    return answer;
+}

@@ -41,6 +41,10 @@
 #define HAL_VECTOR_RESCHEDULE 241
 #define HAL_VECTOR_CALL       242
 
+/* No thread gets to user mode, and so none is dumped. */
+#define HAL_DUMP_WORDS  1U
+#define HAL_DUMP_FLOATS 1U
+
 /* A fiber. Keys: O = the thread itself while it runs, I = immutable after hal_thread_init */
 struct hal_thread {
     void *sp;                        /* O  everything else it saved lies above */

@@ -62,6 +62,10 @@ struct hal_frame {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
+/* In a core file: struct user_regs_struct, and what FXSAVE stores. */
+#define HAL_DUMP_WORDS  27U
+#define HAL_DUMP_FLOATS 512U
+
 /* The port's part of a thread; context_switch in entry.S knows the offsets. */
 struct hal_thread {
     uint64_t sp;             /* 0  saved stack pointer while not running */
