@@ -90,16 +90,12 @@
     X(250, keyctl)                                                                                 \
     X(251, ioprio_set)                                                                             \
     X(252, ioprio_get)                                                                             \
-    X(253, inotify_init)                                                                           \
-    X(254, inotify_add_watch)                                                                      \
-    X(255, inotify_rm_watch)                                                                       \
     X(256, migrate_pages)                                                                          \
     X(272, unshare)                                                                                \
     X(275, splice)                                                                                 \
     X(276, tee)                                                                                    \
     X(278, vmsplice)                                                                               \
     X(279, move_pages)                                                                             \
-    X(294, inotify_init1)                                                                          \
     X(298, perf_event_open)                                                                        \
     X(300, fanotify_init)                                                                          \
     X(301, fanotify_mark)                                                                          \

@@ -103,7 +103,11 @@
     X(332, statx, 5, "")                                                                           \
     X(436, close_range, 3, "")                                                                     \
     X(439, faccessat2, 4, "")                                                                      \
-    X(441, epoll_pwait2, 6, "")
+    X(441, epoll_pwait2, 6, "")                                                                    \
+    X(253, inotify_init, 0, "")                                                                    \
+    X(254, inotify_add_watch, 3, "")                                                               \
+    X(255, inotify_rm_watch, 2, "")                                                                \
+    X(294, inotify_init1, 1, "")
 
 #define LINUX_SOCKET_CALL_LIST(X)                                                                  \
     X(41, socket, 3, "Unix, TCP and UDP of IPv4 over loopback")                                    \

@@ -6,6 +6,7 @@
 #include <hal/user.h>
 #include <kern/read_section.h>
 #include <subsys/time/wall_clock.h>
+#include <subsys/vfs/watch.h>
 #include <subsys/vm/memory_object.h>
 
 /* --- stat ------------------------------------------------------------------------------------- */
@@ -404,6 +405,9 @@ static hx_err apply(const struct location *location, attribute_change change, co
         error = vnode->ops->attributes_changed(vnode);
     }
     mutex_unlock(&vnode->mutex);
+    if (error == HX_OK && watch_is_any()) {
+        watch_tell(vnode, WATCH_ATTRIBUTES);
+    }
     return error;
 }
 

@@ -8,6 +8,7 @@
 #include <subsys/vfs/file_lock.h>
 #include <subsys/vfs/file_private.h>
 #include <subsys/vfs/record_lock.h>
+#include <subsys/vfs/watch.h>
 #include <subsys/vm/memory_object.h>
 #include <subsys/vm/shared_frame.h>
 
@@ -95,12 +96,24 @@ static void release(struct file *file)
     atomic_fetch_sub_explicit(&files_alive, 1, memory_order_relaxed);
 }
 
+/* What the file is of may be nobody's by that. */
+static HX_NOINLINE void tell_and_release(struct file *file)
+{
+    watch_tell_file(file, file_can_write(file) ? WATCH_CLOSE_WRITE : WATCH_CLOSE_NO_WRITE);
+    release(file);
+    watch_tell_gone();
+}
+
 void file_put(struct file *file)
 {
     /* acq_rel: the last one sees what all others did */
     if (file != NULL &&
         atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) == 1) {
-        release(file);
+        if (watch_is_any()) {
+            tell_and_release(file);
+        } else {
+            release(file);
+        }
     }
 }
 
@@ -249,6 +262,9 @@ static hx_err object_read(struct file *file, struct transfer *transfer, uint64_t
         *done += moved;
     }
     note_access(vnode);
+    if (watch_is_any() && *done > 0) {
+        watch_tell_file(file, WATCH_ACCESS);
+    }
     return error == HX_ENXIO ? HX_OK : error; /* cut off meanwhile: the end */
 }
 
@@ -336,6 +352,9 @@ static hx_err object_write(struct file *file, struct transfer *transfer, uint64_
         vnode_touch(vnode, VNODE_MODIFIED | VNODE_CHANGED);
     }
     mutex_unlock(&vnode->mutex);
+    if (watch_is_any() && *done > 0) {
+        watch_tell_file(file, WATCH_MODIFY);
+    }
     return error == HX_ELIMIT ? too_large_for_caller() : error;
 }
 
@@ -446,6 +465,9 @@ hx_err file_read_directory(struct file *file, directory_emit emit, void *argumen
     mutex_unlock(&directory->mutex);
     file->offset = emission.position;
     mutex_unlock(&file->mutex);
+    if (watch_is_any()) {
+        watch_tell_file(file, WATCH_ACCESS);
+    }
     return error;
 }
 
@@ -470,6 +492,9 @@ hx_err file_vnode_resize(struct vnode *vnode, uint64_t size)
         vnode_touch(vnode, VNODE_MODIFIED | VNODE_CHANGED);
     }
     mutex_unlock(&vnode->mutex);
+    if (watch_is_any() && error == HX_OK) {
+        watch_tell(vnode, WATCH_MODIFY);
+    }
     return error;
 }
 

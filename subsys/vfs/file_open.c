@@ -7,6 +7,7 @@
 #include <subsys/vfs/file.h>
 #include <subsys/vfs/file_private.h>
 #include <subsys/vfs/pipe.h>
+#include <subsys/vfs/watch.h>
 
 /* --- by kind of object ------------------------------------------------------------------------ */
 
@@ -357,6 +358,9 @@ static hx_err open_found(struct opening *opening, struct location *found, const 
     if (error == HX_OK && !is_absolute) {
         file_keep_path(*file, opening->walk, path);
     }
+    if (error == HX_OK && watch_is_any()) {
+        watch_tell_file(*file, WATCH_OPEN);
+    }
     return error;
 }
 
@@ -391,6 +395,9 @@ struct file *file_open_plain(const struct path_walk *walk, const char *path, siz
         return NULL;
     }
     file->location = found;
+    if (watch_is_any()) {
+        watch_tell_file(file, WATCH_OPEN);
+    }
     return file;
 }
 

@@ -2,6 +2,7 @@
 #include <base/memory.h>
 #include <base/string.h>
 #include <subsys/vfs/path.h>
+#include <subsys/vfs/watch.h>
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
@@ -35,6 +36,12 @@ static hx_err find_leaf(const struct path_leaf *leaf, struct vnode **found)
     return directory->ops->lookup != NULL
                ? directory->ops->lookup(directory, leaf->name, leaf->length, found)
                : HX_ENOENT;
+}
+
+/* Whoever watches the directory is told; it is not locked. */
+static void tell(const struct path_leaf *leaf, uint32_t event, uint32_t cookie, bool is_directory)
+{
+    watch_tell_name(leaf->directory.vnode, event, cookie, leaf->name, leaf->length, is_directory);
 }
 
 /* Whether the name exists; the directory is locked. */
@@ -96,6 +103,9 @@ hx_err path_make_leaf(const struct path_leaf *leaf, const struct credentials *wh
     mutex_lock(&leaf->directory.vnode->mutex);
     error = make_locked(leaf, who, making, made);
     mutex_unlock(&leaf->directory.vnode->mutex);
+    if (error == HX_OK && watch_is_any()) {
+        tell(leaf, WATCH_CREATE, 0, making->type == VNODE_DIRECTORY);
+    }
     return error;
 }
 
@@ -157,6 +167,10 @@ hx_err path_link(const struct path_walk *walk, struct location *target,
     mutex_lock(&leaf.directory.vnode->mutex);
     error = link_locked(&leaf, walk->who, target);
     mutex_unlock(&leaf.directory.vnode->mutex);
+    if (error == HX_OK && watch_is_any()) {
+        watch_tell_self(target->vnode, WATCH_ATTRIBUTES);
+        tell(&leaf, WATCH_CREATE, 0, false);
+    }
     path_leaf_put(&leaf);
     return error;
 }
@@ -183,8 +197,9 @@ static hx_err check_removal(const struct path_leaf *leaf, const struct credentia
     return is_mount_point(target) ? HX_EBUSY : HX_OK;
 }
 
+/* *removed is what the name was of, with a reference. */
 static hx_err remove_locked(const struct path_leaf *leaf, const struct credentials *who,
-                            bool is_directory)
+                            bool is_directory, struct vnode **removed)
 {
     struct vnode *directory = leaf->directory.vnode;
     struct vnode *target;
@@ -199,8 +214,24 @@ static hx_err remove_locked(const struct path_leaf *leaf, const struct credentia
                     ? directory->ops->unlink(directory, leaf->name, leaf->length, target)
                     : HX_EPERM;
     }
-    vnode_put(target);
+    if (error == HX_OK) {
+        *removed = target;
+    } else {
+        vnode_put(target);
+    }
     return error;
+}
+
+/* One name less; the object itself may be gone by that. */
+static HX_NOINLINE void tell_of_removal(const struct path_leaf *leaf, struct vnode *removed,
+                                        bool is_directory)
+{
+    if (!is_directory) {
+        watch_tell_self(removed, WATCH_ATTRIBUTES);
+    }
+    vnode_put(removed);
+    watch_tell_gone();
+    tell(leaf, WATCH_DELETE, 0, is_directory);
 }
 
 /* What "." and ".." and "/" are refused with. */
@@ -220,6 +251,7 @@ static hx_err refusal_of_dots(const char *path, bool is_directory)
 static hx_err remove(const struct path_walk *walk, const char *path, bool is_directory)
 {
     struct path_leaf leaf;
+    struct vnode *removed = NULL;
     hx_err error = path_find_leaf(walk, path, &leaf);
 
     if (error != HX_OK) {
@@ -229,8 +261,13 @@ static hx_err remove(const struct path_walk *walk, const char *path, bool is_dir
         error = refusal_of_dots(path, is_directory);
     } else {
         mutex_lock(&leaf.directory.vnode->mutex);
-        error = remove_locked(&leaf, walk->who, is_directory);
+        error = remove_locked(&leaf, walk->who, is_directory, &removed);
         mutex_unlock(&leaf.directory.vnode->mutex);
+    }
+    if (removed != NULL && watch_is_any()) {
+        tell_of_removal(&leaf, removed, is_directory);
+    } else {
+        vnode_put(removed);
     }
     path_leaf_put(&leaf);
     return error;
@@ -400,10 +437,51 @@ static hx_err rename_locked(struct renaming *renaming)
     }
     if (error == HX_OK) {
         error = rename_found(renaming);
-        vnode_put(renaming->target);
     }
-    vnode_put(renaming->source);
     return error;
+}
+
+static void tell_of_move(const struct path_leaf *from, const struct path_leaf *to,
+                         struct vnode *moved, struct vnode *replaced)
+{
+    bool is_directory = moved->type == VNODE_DIRECTORY;
+    uint32_t cookie = watch_new_cookie();
+
+    tell(from, WATCH_MOVED_FROM, cookie, is_directory);
+    tell(to, WATCH_MOVED_TO, cookie, is_directory);
+    if (replaced != NULL) {
+        watch_tell_self(replaced, WATCH_ATTRIBUTES);
+    }
+    watch_tell_self(moved, WATCH_MOVE_SELF);
+}
+
+static HX_NOINLINE void tell_of_renaming(const struct renaming *renaming)
+{
+    bool is_exchange = (renaming->flags & RENAME_EXCHANGE) != 0;
+
+    if (renaming->source == renaming->target) {
+        return;
+    }
+    tell_of_move(renaming->from, renaming->to, renaming->source,
+                 is_exchange ? NULL : renaming->target);
+    if (is_exchange) {
+        tell_of_move(renaming->to, renaming->from, renaming->target, NULL);
+    }
+}
+
+/* References of both ends are given up. */
+static void end_renaming(struct renaming *renaming, hx_err error)
+{
+    bool is_told = error == HX_OK && watch_is_any();
+
+    if (is_told) {
+        tell_of_renaming(renaming);
+    }
+    vnode_put(renaming->target);
+    vnode_put(renaming->source);
+    if (is_told) {
+        watch_tell_gone();
+    }
 }
 
 /*
@@ -449,6 +527,7 @@ static hx_err rename_leaves(struct renaming *renaming)
     error = rename_locked(renaming);
     unlock_both(from, to);
     mutex_unlock(&from->file_system->rename_mutex);
+    end_renaming(renaming, error);
     return error;
 }
 
