@@ -45,18 +45,6 @@
     X(183, afs_syscall)                                                                            \
     X(184, tuxcall)                                                                                \
     X(185, security)                                                                               \
-    X(188, setxattr)                                                                               \
-    X(189, lsetxattr)                                                                              \
-    X(190, fsetxattr)                                                                              \
-    X(191, getxattr)                                                                               \
-    X(192, lgetxattr)                                                                              \
-    X(193, fgetxattr)                                                                              \
-    X(194, listxattr)                                                                              \
-    X(195, llistxattr)                                                                             \
-    X(196, flistxattr)                                                                             \
-    X(197, removexattr)                                                                            \
-    X(198, lremovexattr)                                                                           \
-    X(199, fremovexattr)                                                                           \
     X(205, set_thread_area)                                                                        \
     X(206, io_setup)                                                                               \
     X(207, io_destroy)                                                                             \

@@ -107,7 +107,19 @@
     X(253, inotify_init, 0, "")                                                                    \
     X(254, inotify_add_watch, 3, "")                                                               \
     X(255, inotify_rm_watch, 2, "")                                                                \
-    X(294, inotify_init1, 1, "")
+    X(294, inotify_init1, 1, "")                                                                   \
+    X(188, setxattr, 5, "none is kept: EOPNOTSUPP")                                                \
+    X(189, lsetxattr, 5, "none is kept: EOPNOTSUPP")                                               \
+    X(190, fsetxattr, 5, "none is kept: EOPNOTSUPP")                                               \
+    X(191, getxattr, 4, "")                                                                        \
+    X(192, lgetxattr, 4, "")                                                                       \
+    X(193, fgetxattr, 4, "")                                                                       \
+    X(194, listxattr, 3, "")                                                                       \
+    X(195, llistxattr, 3, "")                                                                      \
+    X(196, flistxattr, 3, "")                                                                      \
+    X(197, removexattr, 2, "")                                                                     \
+    X(198, lremovexattr, 2, "")                                                                    \
+    X(199, fremovexattr, 2, "")
 
 #define LINUX_SOCKET_CALL_LIST(X)                                                                  \
     X(41, socket, 3, "Unix, TCP and UDP of IPv4 over loopback")                                    \
