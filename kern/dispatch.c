@@ -5,6 +5,7 @@
 #include <kern/dispatch.h>
 #include <kern/hand_over.h>
 #include <kern/read_section.h>
+#include <kern/recorder.h>
 #include <kern/scheduler.h>
 #include <kern/spinlock.h>
 #include <kern/thread.h>
@@ -193,6 +194,14 @@ void dispatch_finish_switch(struct thread *previous)
     finish_switch(previous);
 }
 
+void dispatch_make_detour(const struct thread *self, const struct thread *next)
+{
+    read_report_quiescent();
+    if (next != NULL) {
+        recorder_note(RECORDER_SWITCH, 0, next->id, state_of(self));
+    }
+}
+
 static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next, uint32_t cpu)
 {
     finish_switch(dispatch_leave_to(self, next, cpu, 0));
@@ -204,6 +213,7 @@ static HX_NOINLINE void schedule_idle(struct thread *self, uint32_t cpu)
     uint32_t state = state_of(self);
 
     if (state != THREAD_RUNNING && state != THREAD_IDLE) {
+        recorder_note(RECORDER_SWITCH, 0, cpus[cpu].idle->id, state);
         switch_to(self, cpus[cpu].idle, cpu);
     }
 }
@@ -220,7 +230,9 @@ static HX_ALWAYS_INLINE void schedule_fast(void)
     uint32_t cpu = hal_cpu_id();
 
     self->reschedule = false;
-    read_quiescent(cpu);
+    if (read_makes_detour(cpu)) {
+        dispatch_make_detour(self, next);
+    }
     if (HX_UNLIKELY(next == NULL)) {
         schedule_idle(self, cpu);
         return;
@@ -298,6 +310,8 @@ static uint32_t wake(struct thread *thread, uint32_t token)
     } while (!atomic_compare_exchange_weak_explicit(&thread->state, &old, woken,
                                                     memory_order_acq_rel, memory_order_relaxed));
     if ((old & THREAD_STATE_MASK) == THREAD_PARKED) {
+        recorder_note(RECORDER_WAKE, 0, thread->id,
+                      atomic_load_explicit(&thread->cpu, memory_order_relaxed));
         dispatch_enqueue(thread);
     }
     hal_interrupts_restore(interrupts);

@@ -98,6 +98,11 @@ static HX_ALWAYS_INLINE bool dispatch_take_over(const struct thread *self, struc
 /* Move a thread that was left on, whatever its state. */
 HX_COLD void dispatch_finish_switch(struct thread *previous);
 
+/* What a thread does before it leaves its CPU to next, NULL: perhaps to nobody, while somebody
+ * waits for that or records it. */
+HX_PRESERVE_REGISTERS void dispatch_make_detour(const struct thread *self,
+                                                const struct thread *next);
+
 /* Without taking over: next goes the usual way, and so does the caller. */
 HX_COLD hx_err dispatch_wake_and_park(struct thread *next, _Atomic uint32_t *word, uint32_t value,
                                       struct spinlock *lock, uint64_t deadline_ns);
@@ -129,7 +134,9 @@ HX_MUST_USE static HX_ALWAYS_INLINE hx_err dispatch_hand_over(struct thread *nex
     if (deadline_ns != THREAD_NO_DEADLINE) {
         timer_start(&self->park_timer, deadline_ns, 0);
     }
-    read_quiescent(cpu);
+    if (read_makes_detour(cpu)) {
+        dispatch_make_detour(self, next);
+    }
     previous = dispatch_leave_to(self, next, cpu, self->slice_ticks);
     /* Who hands over is Parking. */
     if (HX_UNLIKELY(!dispatch_try_settle_parked(previous))) {

@@ -1,4 +1,5 @@
 #include <kern/mutex.h>
+#include <kern/recorder.h>
 
 struct mutex_waiter {
     struct list link; /* under the mutex's lock */
@@ -70,6 +71,7 @@ static HX_NOINLINE hx_err wait_for(struct mutex *mutex, uint64_t deadline_ns)
     if (take_or_join(mutex, &waiter)) {
         return HX_OK;
     }
+    recorder_note(RECORDER_CONTENTION, (uintptr_t)mutex, true, 0);
     do {
         error = thread_park(deadline_ns);
         if (was_handed_over(mutex, &waiter, error != HX_OK)) {

@@ -18,10 +18,19 @@ static struct {
     uint64_t started;    /* G  number of the newest grace period */
     uint64_t completed;  /* G  equal to started: none is under way */
     struct list waiters; /* G  empty when none is under way */
+    bool always_detours; /* G */
 } grace;
 
-/* Written under grace.lock; 0 when no grace period is under way. */
-_Atomic uint64_t read_pending_cpus;
+/* Written under grace.lock; nobody is pending when no grace period is under way. */
+_Atomic uint64_t read_detours;
+
+static void set_pending_locked(uint64_t pending)
+{
+    uint64_t detours = grace.always_detours ? UINT32_MAX : pending;
+
+    atomic_store_explicit(&read_detours, pending << READ_PENDING_SHIFT | detours,
+                          memory_order_relaxed);
+}
 
 void read_section_init(void)
 {
@@ -30,7 +39,17 @@ void read_section_init(void)
     grace.started = 0;
     grace.completed = 0;
     list_init(&grace.waiters);
-    atomic_store_explicit(&read_pending_cpus, 0, memory_order_relaxed);
+    grace.always_detours = false;
+    set_pending_locked(0);
+}
+
+void read_detour_always(bool always)
+{
+    hal_interrupt_state state = spinlock_acquire(&grace.lock);
+
+    grace.always_detours = always;
+    set_pending_locked(read_pending_cpus());
+    spinlock_release(&grace.lock, state);
 }
 
 /*
@@ -57,7 +76,7 @@ static uint64_t start_locked(void)
     if (pending == 0) {
         grace.completed = grace.started;
     }
-    atomic_store_explicit(&read_pending_cpus, pending, memory_order_relaxed);
+    set_pending_locked(pending);
     return pending;
 }
 
@@ -105,12 +124,15 @@ HX_PRESERVE_REGISTERS void read_report_quiescent(void)
     uint64_t own = 1ULL << hal_cpu_id();
     uint64_t hurry = 0;
 
+    if ((read_pending_cpus() & own) == 0) {
+        return;
+    }
     spinlock_acquire_nested(&grace.lock);
 
-    uint64_t pending = atomic_load_explicit(&read_pending_cpus, memory_order_relaxed);
+    uint64_t pending = read_pending_cpus();
 
     if ((pending & own) != 0) {
-        atomic_store_explicit(&read_pending_cpus, pending & ~own, memory_order_relaxed);
+        set_pending_locked(pending & ~own);
         if (pending == own) {
             hurry = complete_locked();
         }

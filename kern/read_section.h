@@ -15,6 +15,8 @@
 
 #include <hal/cpu.h>
 #include <kern/thread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 static inline void read_enter(void)
 {
@@ -33,11 +35,35 @@ static inline void read_leave(void)
  */
 void read_synchronize(void);
 
-/* CPUs that the grace period under way still waits for; read_section.c writes it. */
-extern _Atomic uint64_t read_pending_cpus;
+/*
+ * CPUs that make a detour on their way from one thread to another, in the lower half: those that
+ * the grace period under way still waits for, which are in the upper half too, and all while
+ * switches are recorded; one look serves for both.  read_section.c writes it.
+ */
+extern _Atomic uint64_t read_detours;
+#define READ_PENDING_SHIFT 32
+_Static_assert(HAL_CPU_MAX <= READ_PENDING_SHIFT, "CPUs are bits of half a word");
 
-/* The rest of read_quiescent, when somebody waits for this CPU. */
+/* CPUs that the grace period under way still waits for.  Context: any. */
+static inline uint64_t read_pending_cpus(void)
+{
+    return atomic_load_explicit(&read_detours, memory_order_relaxed) >> READ_PENDING_SHIFT;
+}
+
+/* Have all CPUs make the detour at every switch, or not any more.  Context: any but nmi. */
+void read_detour_always(bool always);
+
+/* The rest of read_quiescent, when somebody may wait for this CPU. */
 HX_PRESERVE_REGISTERS void read_report_quiescent(void);
+
+/* Whether a CPU that switches threads has more to do than that: read_report_quiescent, and what the
+ * dispatcher records.  Called by the CPU itself, interrupts off. */
+static HX_ALWAYS_INLINE bool read_makes_detour(uint32_t cpu)
+{
+    uint64_t detours = atomic_load_explicit(&read_detours, memory_order_relaxed);
+
+    return HX_UNLIKELY((detours >> cpu & 1) != 0);
+}
 
 /*
  * Note that this CPU is in no read section.  Called by the scheduler and the tick; interrupts off.
@@ -45,9 +71,7 @@ HX_PRESERVE_REGISTERS void read_report_quiescent(void);
  */
 static inline void read_quiescent(uint32_t cpu)
 {
-    uint64_t pending = atomic_load_explicit(&read_pending_cpus, memory_order_relaxed);
-
-    if (HX_UNLIKELY((pending >> cpu & 1) != 0)) {
+    if (read_makes_detour(cpu)) {
         read_report_quiescent();
     }
 }

@@ -1,6 +1,7 @@
 #include <base/assert.h>
 #include <base/format.h>
 #include <hal/cpu.h>
+#include <kern/recorder.h>
 #include <kern/spinlock.h>
 #include <stddef.h>
 
@@ -20,6 +21,7 @@ void spinlock_init(struct spinlock *lock, enum lock_rank rank, const char *name)
 
 HX_PRESERVE_REGISTERS void spinlock_wait(struct spinlock *lock, uint32_t ticket)
 {
+    recorder_note(RECORDER_CONTENTION, (uintptr_t)lock, false, 0);
     while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket) {
         hal_cpu_relax();
     }

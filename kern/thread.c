@@ -11,6 +11,7 @@
 #include <kern/dispatch.h>
 #include <kern/heap.h>
 #include <kern/read_section.h>
+#include <kern/recorder.h>
 #include <kern/spinlock.h>
 #include <kern/stack.h>
 #include <kern/thread.h>
@@ -148,6 +149,7 @@ void thread_init_boot(void)
     timer_init_cpus();
     dispatch_init(thread_boot);
     read_section_init();
+    recorder_init();
     cpu_init();
     cpu_set_online();
 }
@@ -202,6 +204,7 @@ static void thread_main(void *argument)
     struct thread *self = argument;
 
     dispatch_arrive();
+    recorder_note_name(RECORDER_NAME, self->name);
     if (self->space != hal_space_kernel()) {
         hal_space_activate(self->space);
     }

@@ -1,6 +1,7 @@
 #include <base/assert.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
+#include <kern/recorder.h>
 #include <kern/spinlock.h>
 #include <kern/timer.h>
 #include <stddef.h>
@@ -185,6 +186,7 @@ static void run_timers(struct timer_base *base)
 
         base->running = timer;
         spinlock_release_nested(&base->lock);
+        recorder_note(RECORDER_TIMER, (uintptr_t)function, 0, 0);
         function(timer);
         /* The timer may be gone now. */
         spinlock_acquire_nested(&base->lock);

@@ -5,6 +5,7 @@
 #include <abi/linux/exec_strings.h>
 #include <base/string.h>
 #include <hal/user.h>
+#include <kern/recorder.h>
 #include <kern/spare.h>
 #include <subsys/process/futex.h>
 
@@ -303,6 +304,7 @@ static int64_t set_name(uint64_t address)
     }
     if (error == HX_OK) {
         (void)string_copy(self->name, sizeof(self->name), name);
+        recorder_note_name(RECORDER_NAME, name);
         if (self->id == self->process->id) {
             (void)string_copy(self->process->name, sizeof(self->process->name), name);
         }

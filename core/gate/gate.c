@@ -42,6 +42,17 @@ struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *gate_slot,
     return result;
 }
 
+struct hal_gate_result gate_call_recorded(struct slot *slot, uint32_t operation, uint64_t a0,
+                                          uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    struct hal_gate_result result;
+
+    recorder_write(RECORDER_GATE, (uintptr_t)slot, operation, 0);
+    result = hal_gate_call(a0, a1, a2, a3, &slot->gate, operation);
+    recorder_write(RECORDER_LEAVE, result.value, operation, (uint32_t)result.error);
+    return result;
+}
+
 static void abandon(struct hal_frame *frame, struct hal_activation *activation)
 {
     activation->outcome = HX_EDIED;

@@ -15,6 +15,7 @@
 #include <base/assert.h>
 #include <core/gate/slot.h>
 #include <helix/error.h>
+#include <kern/recorder.h>
 #include <kern/thread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,10 @@ static inline bool gate_can_nest(const struct thread *self)
     return hal_gate_top(&self->hal) < self->gate_records + THREAD_GATE_DEPTH;
 }
 
+/* gate_call while calls of modules are recorded. */
+struct hal_gate_result gate_call_recorded(struct slot *slot, uint32_t operation, uint64_t a0,
+                                          uint64_t a1, uint64_t a2, uint64_t a3);
+
 /*
  * Call an operation (below HAL_GATE_OPERATIONS) of the slot's instance.
  * Context: thread; blocks if the operation's callouts do.
@@ -38,6 +43,9 @@ static inline struct hal_gate_result gate_call(struct slot *slot, uint32_t opera
 {
     HX_DEBUG_ASSERT(operation < HAL_GATE_OPERATIONS, "an operation is one of the table's");
     HX_DEBUG_ASSERT(gate_can_nest(thread_current()), "calls nest at most THREAD_GATE_DEPTH deep");
+    if (recorder_wants(RECORDER_GATE)) {
+        return gate_call_recorded(slot, operation, a0, a1, a2, a3);
+    }
     return hal_gate_call(a0, a1, a2, a3, &slot->gate, operation);
 }
 

@@ -3,6 +3,7 @@
 #include <core/debug/log.h>
 #include <core/gate/instance.h>
 #include <hal/frame.h>
+#include <kern/recorder.h>
 
 const char *death_cause_name(enum death_cause cause)
 {
@@ -50,6 +51,7 @@ bool instance_doom(struct module_instance *instance, enum death_cause cause, uin
     instance->death_exception = exception;
     instance->death_pc = pc;
     instance->death_address = address;
+    recorder_note_name(RECORDER_DEATH, instance->name);
     report_death(instance);
     return true;
 }

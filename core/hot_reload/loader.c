@@ -16,6 +16,7 @@
 #include <hal/relocate.h>
 #include <kern/area.h>
 #include <kern/heap.h>
+#include <kern/recorder.h>
 
 #define STACK_PAGES (HAL_GATE_STACK_STRIDE / HAL_PAGE_SIZE)
 
@@ -436,6 +437,7 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
         load->instance->text = (struct hal_range){load->image + text->offset, text->size};
         load->instance->load_cycles = hal_clock_cycles() - start;
         *instance = load->instance;
+        recorder_note_name(RECORDER_LOAD, load->instance->name);
     }
     load_release(load, error == HX_OK);
     heap_free(load);
@@ -444,6 +446,7 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
 
 void loader_unload(struct module_instance *instance)
 {
+    recorder_note_name(RECORDER_UNLOAD, instance->name);
     arena_destroy(&instance->arena);
     return_resources(instance);
     heap_free(instance);

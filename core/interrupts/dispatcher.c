@@ -10,7 +10,9 @@
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/entry.h>
+#include <hal/frame.h>
 #include <kern/cpu.h>
+#include <kern/recorder.h>
 #include <kern/thread.h>
 #include <stdatomic.h>
 
@@ -151,13 +153,18 @@ static inline void account(uint8_t vector, uint64_t cycles)
     atomic_store_explicit(&own->total,
                           atomic_load_explicit(&own->total, memory_order_relaxed) + cycles,
                           memory_order_relaxed);
-    if (cycles > atomic_load_explicit(&own->longest, memory_order_relaxed)) {
+    /* For the same reason a plain read will do, which takes no register. */
+    if (cycles > *(const uint64_t *)&own->longest) {
         atomic_store_explicit(&own->longest, cycles, memory_order_relaxed);
     }
 }
 
-static HX_NOINLINE void act(uint8_t vector, enum interrupt_action action, struct hal_frame *frame)
+/* It gets the vector as its entry: that is in a register where it is called. */
+static HX_NOINLINE void act(const struct vector *entry, enum interrupt_action action,
+                            struct hal_frame *frame)
 {
+    uint8_t vector = (uint8_t)(entry - vectors);
+
     switch (action) {
     case INTERRUPT_NOT_HANDLED:
         note_unhandled(vector);
@@ -173,7 +180,8 @@ static HX_NOINLINE void act(uint8_t vector, enum interrupt_action action, struct
     }
 }
 
-void kernel_interrupt(uint8_t vector, struct hal_frame *frame)
+/* The body of both forms of kernel_interrupt. Returns what the handlers answered. */
+static HX_ALWAYS_INLINE enum interrupt_action serve(uint8_t vector, struct hal_frame *frame)
 {
     struct thread *self = thread_current();
     uint64_t start = hal_clock_cycles();
@@ -183,9 +191,30 @@ void kernel_interrupt(uint8_t vector, struct hal_frame *frame)
     action = run_handlers(vector, frame);
     account(vector, hal_clock_cycles() - start);
     if (HX_UNLIKELY(action != INTERRUPT_HANDLED)) {
-        act(vector, action, frame);
+        act(&vectors[vector], action, frame);
     }
     self->interrupt_depth--;
+    return action;
+}
+
+/* A function of its own, so that the usual one keeps nothing for the end. */
+static HX_NOINLINE void interrupt_recorded(uint8_t vector, struct hal_frame *frame)
+{
+    enum interrupt_action action;
+
+    recorder_write(RECORDER_INTERRUPT, hal_frame_pc(frame), vector, 0);
+    action = serve(vector, frame);
+    recorder_write(RECORDER_RESUME, 0, vector, action);
+    hal_interrupt_acknowledge();
+    thread_interrupt_return();
+}
+
+void kernel_interrupt(uint8_t vector, struct hal_frame *frame)
+{
+    if (recorder_wants(RECORDER_INTERRUPT)) {
+        HX_TAIL_CALL return interrupt_recorded(vector, frame);
+    }
+    (void)serve(vector, frame);
     hal_interrupt_acknowledge();
     thread_interrupt_return();
 }

@@ -5,7 +5,9 @@
 #include <core/panic/panic.h>
 #include <hal/cpu.h>
 #include <hal/entry.h>
+#include <hal/frame.h>
 #include <hal/interrupt.h>
+#include <kern/recorder.h>
 #include <kern/thread.h>
 #include <stdatomic.h>
 
@@ -72,11 +74,29 @@ static enum exception_action ask_in_panic(struct hal_frame *frame)
     return hal_frame_fixup(frame) ? EXCEPTION_RESUME : EXCEPTION_NOT_MINE;
 }
 
+static HX_NOINLINE void record_fault(const struct hal_frame *frame)
+{
+    recorder_write(RECORDER_FAULT, hal_frame_fault_address(frame), hal_frame_fault_access(frame),
+                   (uint32_t)hal_frame_pc(frame));
+}
+
+static HX_ALWAYS_INLINE void note_exception(const struct hal_frame *frame, unsigned kind)
+{
+    if (HX_UNLIKELY(kind != HAL_EXCEPTION_PAGE)) {
+        recorder_note(RECORDER_EXCEPTION, hal_frame_pc(frame), kind,
+                      (uint32_t)hal_frame_error_code(frame));
+    } else if (recorder_wants(RECORDER_FAULT)) {
+        record_fault(frame);
+    }
+}
+
 void kernel_exception(struct hal_frame *frame)
 {
     unsigned kind = (unsigned)hal_frame_exception(frame);
-    enum exception_action action = panic_is_mine() ? ask_in_panic(frame) : ask(kind, frame);
+    enum exception_action action;
 
+    note_exception(frame, kind);
+    action = panic_is_mine() ? ask_in_panic(frame) : ask(kind, frame);
     if (action == EXCEPTION_NOT_MINE) {
         panic_from_exception(frame);
     }
@@ -92,6 +112,7 @@ void kernel_nmi(struct hal_frame *frame)
     uint64_t logged = log_statistics().written;
 
     self->nmi_depth++;
+    recorder_note(RECORDER_NMI, hal_frame_pc(frame), 0, 0);
     if (ask(EXCEPTION_NMI, frame) == EXCEPTION_NOT_MINE) {
         kwarn("cpu %u: a non-maskable interrupt that nobody expects", hal_cpu_id());
     }

@@ -3,6 +3,7 @@
 #include <core/ipc/event_table.h>
 #include <hal/clock.h>
 #include <kern/read_section.h>
+#include <kern/recorder.h>
 #include <kern/thread.h>
 #include <kern/wait_queue.h>
 
@@ -20,7 +21,10 @@ static struct {
     .idle = WAIT_QUEUE_INIT(worker.idle, "event worker"),
 };
 
-static _Atomic bool panicking;
+/* What keeps publications from the short way: 0 nearly always. */
+#define UNUSUAL_PANIC    1U
+#define UNUSUAL_RECORDED 2U
+static _Atomic uint32_t unusual;
 _Atomic uint32_t event_tick_attention;
 
 /* --- copies for the worker ---------------------------------------------------------------------
@@ -95,12 +99,21 @@ static HX_NOINLINE uint64_t note_answer(uint64_t tally, enum event_answer answer
 
 void event_bus_enter_panic(void)
 {
-    atomic_store_explicit(&panicking, true, memory_order_relaxed);
+    atomic_fetch_or_explicit(&unusual, UNUSUAL_PANIC, memory_order_relaxed);
+}
+
+void event_bus_set_recorded(bool is_recorded)
+{
+    if (is_recorded) {
+        atomic_fetch_or_explicit(&unusual, UNUSUAL_RECORDED, memory_order_relaxed);
+    } else {
+        atomic_fetch_and_explicit(&unusual, ~UNUSUAL_RECORDED, memory_order_relaxed);
+    }
 }
 
 bool event_bus_is_panicking(void)
 {
-    return atomic_load_explicit(&panicking, memory_order_relaxed);
+    return (atomic_load_explicit(&unusual, memory_order_relaxed) & UNUSUAL_PANIC) != 0;
 }
 
 static uint32_t context_now(void)
@@ -188,6 +201,7 @@ static HX_NOINLINE uint64_t publish_anywhere(struct event_cpu *here,
         count(&here->refused);
         return 0;
     }
+    recorder_note(RECORDER_EVENT, 0, event->topic, event->kind);
     count(&here->published[event->topic]);
     return tell(event, context_now(), &here->current[level]);
 }
@@ -201,7 +215,8 @@ struct event_result event_publish(const struct kernel_event *event)
 
     struct event_cpu *here = &event_cpus[hal_cpu_id()];
 
-    if (HX_LIKELY(is_free(&here->current[0]) && is_valid(event) && !event_bus_is_panicking() &&
+    if (HX_LIKELY(is_free(&here->current[0]) && is_valid(event) &&
+                  atomic_load_explicit(&unusual, memory_order_relaxed) == 0 &&
                   thread_current()->interruptions == 0)) {
         count(&here->published[event->topic]);
         tally.number = tell(event, EVENT_IN_THREAD, &here->current[0]);

@@ -217,6 +217,9 @@ void event_bus_release(void);
  */
 void event_bus_enter_panic(void);
 
+/* Whether publications pass the recorder's point, which is on the longer way.  Context: any. */
+void event_bus_set_recorded(bool is_recorded);
+
 /* Why the tick has to look at the bus: bits, see event_bus.c. */
 extern _Atomic uint32_t event_tick_attention;
 

@@ -9,6 +9,7 @@
 #include <hal/frame.h>
 #include <hal/interrupt.h>
 #include <hal/power.h>
+#include <kern/recorder.h>
 #include <stdatomic.h>
 
 /* The panic, the panic inside it; what follows has no report of its own. */
@@ -145,6 +146,7 @@ static struct report *begin(const char *format, va_list args)
     report = &panicking.reports[panicking.depth++];
     report->context = (struct panic_context){0};
     format_text_va(report->context.message, sizeof report->context.message, format, args);
+    recorder_note_name(RECORDER_PANIC, report->context.message);
     return report;
 }
 

@@ -1,5 +1,6 @@
 /* Telling of processes. */
 #include <base/memory.h>
+#include <kern/recorder.h>
 #include <subsys/process/process_event.h>
 
 /* Names are programs' to choose; readers of lines want them printable. */
@@ -11,6 +12,21 @@ static void copy_name(char to[PROCESS_NAME_MAX], const char from[PROCESS_NAME_MA
         to[i] = from[i] > ' ' && from[i] < '\x7f' ? from[i] : '?';
     }
     to[i] = '\0';
+}
+
+static void record(enum process_event_id id, const struct process *process)
+{
+    switch (id) {
+    case PROCESS_STARTED:
+        recorder_note(RECORDER_FORK, 0, process->id, 0);
+        break;
+    case PROCESS_EXECUTED:
+        recorder_note_name(RECORDER_NAME, process->name);
+        break;
+    case PROCESS_ENDED:
+        recorder_note(RECORDER_EXIT, 0, process->id, (uint32_t)process->exit_status);
+        break;
+    }
 }
 
 void process_event_publish(enum process_event_id id, const struct process *process)
@@ -26,6 +42,7 @@ void process_event_publish(enum process_event_id id, const struct process *proce
         .status = process->exit_status,
     };
 
+    record(id, process);
     copy_name(data.name, process->name);
     memcpy(event.custom.data, &data, sizeof(data));
     (void)event_publish(&event);

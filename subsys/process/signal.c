@@ -1,6 +1,7 @@
 /* Sending signals, and what a thread says about its own. */
 #include <base/memory.h>
 #include <kern/heap.h>
+#include <kern/recorder.h>
 #include <subsys/access/access.h>
 #include <subsys/process/id_table.h>
 #include <subsys/process/process_private.h>
@@ -246,6 +247,7 @@ static hx_err send_to(struct process *process, struct user_thread *target,
     if (info->number == 0) {
         return HX_OK;
     }
+    recorder_note(RECORDER_SIGNAL, 0, process->id, (uint32_t)info->number);
     error = make_entry(pending, (unsigned)info->number, &entry);
     if (error != HX_OK) {
         return error;

@@ -881,7 +881,7 @@ static bool await_last_cpu(uint64_t mask)
 {
     uint64_t limit = hal_clock_now() + CREW_PATIENCE_NS;
 
-    while (atomic_load_explicit(&read_pending_cpus, memory_order_acquire) != mask) {
+    while (read_pending_cpus() != mask) {
         if (hal_clock_now() > limit) {
             return false;
         }

@@ -29,6 +29,7 @@
 
 #include <hal/clock.h>
 #include <hal/cpu.h>
+#include <hal/flag.h>
 #include <hal/frame.h>
 #include <hal/interrupt.h>
 #include <hal/memory.h>
@@ -95,6 +96,12 @@ static inline struct thread *hal_thread_current(void)
 static inline void hal_cpu_relax(void)
 {
     hosted_cpu_relax();
+}
+
+/* By the builtin: the schedule explorer, which takes part in C's atomics, is to see no step here. */
+static inline bool hal_flag_is_set(const _Atomic uint32_t *word, unsigned bit)
+{
+    return (__atomic_load_n((const uint32_t *)word, __ATOMIC_RELAXED) >> bit & 1) != 0;
 }
 
 static inline hal_interrupt_state hal_interrupts_save(void)

@@ -98,6 +98,20 @@ static inline void hal_cpu_relax(void)
     __asm__ volatile("pause" ::: "memory");
 }
 
+/* --- flags that are nearly always off --------------------------------------------------------- */
+
+static HX_ALWAYS_INLINE bool hal_flag_is_set(const _Atomic uint32_t *word, unsigned bit)
+{
+    __asm__ goto("testb %1, %0\n\tjnz %l[is_set]"
+                 :
+                 : "m"(((const uint8_t *)word)[bit / 8]), "i"((uint8_t)(1U << bit % 8))
+                 : "cc"
+                 : is_set);
+    return false;
+is_set:
+    return true;
+}
+
 /* --- interrupt flag --------------------------------------------------------------------------- */
 
 #define X86_RFLAGS_IF     0x200UL

@@ -93,8 +93,7 @@ static void write(void)
 
 static void all_is_over(void)
 {
-    explore_check(atomic_load_explicit(&read_pending_cpus, memory_order_relaxed) == 0,
-                  "no grace period is under way");
+    explore_check(read_pending_cpus() == 0, "no grace period is under way");
 }
 
 /* --- the readers ------------------------------------------------------------------------------ */
