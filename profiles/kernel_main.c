@@ -7,6 +7,7 @@
 #include <core/config/kernel_configuration.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
+#include <core/debug/recorder_control.h>
 #include <core/debug/symbols.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/exceptions.h>
@@ -95,12 +96,41 @@ static void report_options(void)
     }
 }
 
+/* --- the flight recorder ---------------------------------------------------------------------- */
+
+/* With what is recorded at least, so that the report of an early panic has it. */
+static void start_recorder(void)
+{
+    uint64_t records = 0;
+
+    if (command_line_u64(kernel_command_line(), "trace.records", &records) == HX_OK &&
+        records > RECORDER_BUSY_MOST) {
+        kwarn("trace.records: at most %u", RECORDER_BUSY_MOST);
+    }
+    require(recorder_start(records < UINT32_MAX ? (uint32_t)records : UINT32_MAX), "recorder");
+    recorder_set_kinds(recorder_group_find("usual", 5));
+}
+
+/* What the command line says; this takes a thread. */
+static void switch_recorder(void)
+{
+    const char *unknown;
+    uint32_t kinds =
+        recorder_groups_parse(command_line_text(kernel_command_line(), "trace", "usual"), &unknown);
+
+    if (unknown != NULL) {
+        kwarn("trace: no group begins at %s", unknown);
+    }
+    require(recorder_switch(kinds), "trace");
+}
+
 /* --- phases ----------------------------------------------------------------------------------- */
 
 static void early_init(const struct boot_configuration *config)
 {
     require(lifecycle_advance(PHASE_EARLY_INIT), "entering EarlyInit");
     require(memory_init_early(config), "memory");
+    start_recorder();
     require(resources_init_early(), "resources");
     exceptions_init();
     interrupts_init();
@@ -139,6 +169,7 @@ static void live(void *argument)
     const struct boot_configuration *config = argument;
     enum shutdown_reason reason;
 
+    switch_recorder();
     register_subsystems();
     require(ipc_log_states(), "a line for each state");
     orchestrator_start(config);

@@ -28,6 +28,8 @@
     X("limit.process-files", "N", "none", "at most N open files of one process")                   \
     X("limit.process-cpu", "US", "none", "most CPU time of one process, microseconds")             \
     X("hooks", "LIST", "security", "hooks of system calls that are on: security, audit, metrics")  \
+    X("trace", "GROUPS", "usual", "what the flight recorder records, comma separated; off, all")   \
+    X("trace.records", "N", "2048", "records of what is frequent, on each processor")              \
     X("tour", "", "", "crash the demo module in every way, through both gate backends, and go on") \
     X("bench", "[GLOB]", "", "run the built-in measurements whose names match, then power off")
 

@@ -37,6 +37,8 @@
     X(HELIXFS_POLICY, 24, "policy", "", "who may make which system calls; written: a new policy")  \
     X(HELIXFS_SYSCALLS, 25, "syscalls", "",                                                        \
       "counts and times of calls, by the hook metrics; reset")                                     \
-    X(HELIXFS_AUDIT, 26, "audit", "", "calls as they end, by the hook audit, one on a line")
+    X(HELIXFS_AUDIT, 26, "audit", "", "calls as they end, by the hook audit, one on a line")       \
+    X(HELIXFS_TRACE, 27, "trace", "", "the flight recorder, merged by time; on, off, clear, mark") \
+    X(HELIXFS_TRACE_KINDS, 28, "trace_kinds", "", "what the flight recorder records")
 
 #endif

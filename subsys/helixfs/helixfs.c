@@ -146,7 +146,9 @@ bool helixfs_is_word(const struct helixfs_word *word, const char *text)
     X(threads, HELIXFS_THREADS, helixfs_threads, NULL, 0444)                                       \
     X(interrupts, HELIXFS_INTERRUPTS, helixfs_interrupts, NULL, 0444)                              \
     X(hooks, HELIXFS_HOOKS, helixfs_hooks, helixfs_change_hooks, 0666)                             \
-    X(syscalls, HELIXFS_SYSCALLS, helixfs_calls, helixfs_change_calls, 0666)
+    X(syscalls, HELIXFS_SYSCALLS, helixfs_calls, helixfs_change_calls, 0666)                       \
+    X(trace, HELIXFS_TRACE, helixfs_trace, helixfs_change_trace, 0666)                             \
+    X(trace_kinds, HELIXFS_TRACE_KINDS, helixfs_trace_kinds, NULL, 0444)
 
 #define TABLE_NODES(text_name, number, rows, command, file_mode)                                   \
     static const struct helixfs_node text_name##_text = {.file = (number), .table = &(rows)};      \

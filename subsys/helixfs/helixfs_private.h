@@ -23,7 +23,8 @@ struct helixfs_node {
 extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_components,
     helixfs_modules, helixfs_caps, helixfs_privileges, helixfs_refused, helixfs_refusals,
     helixfs_self, helixfs_resources, helixfs_topics, helixfs_subscribers, helixfs_mailboxes,
-    helixfs_threads, helixfs_interrupts, helixfs_hooks, helixfs_calls;
+    helixfs_threads, helixfs_interrupts, helixfs_hooks, helixfs_calls, helixfs_trace,
+    helixfs_trace_kinds;
 
 #define HELIXFS_TABLE(table_columns, function)                                                     \
     {                                                                                              \
@@ -53,6 +54,7 @@ hx_err helixfs_open_audit(const struct pseudo_node *node, struct file *file);
 /* Commands. */
 hx_err helixfs_change_caps(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_confine(const struct pseudo_node *node, const char *text, size_t length);
+hx_err helixfs_change_trace(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_power(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_hooks(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_policy(const struct pseudo_node *node, const char *text, size_t length);
