@@ -188,6 +188,7 @@ HX_NORETURN static void die(const struct panic_context *context, enum panic_acti
     hal_cpu_stop_others();
     orchestrator_enter_panic();
     panic_print(context, action);
+    panic_print_recent();
     act(action);
 }
 

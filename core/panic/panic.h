@@ -24,6 +24,7 @@ struct hal_frame;
 
 #define PANIC_MESSAGE_MAX   192
 #define PANIC_BACKTRACE_MAX 32
+#define PANIC_RECENT_MAX    8
 
 /* X(enumerator, name in the report, word of the `panic=` option) */
 #define PANIC_ACTION_LIST_ALWAYS(X)                                                                \
@@ -116,6 +117,12 @@ void panic_set_assert_hook(panic_assert_hook hook);
  */
 void panic_describe(struct panic_context *context, const struct hal_frame *frame);
 void panic_print(const struct panic_context *context, enum panic_action action);
+
+/*
+ * Print what the flight recorder has of the time before, at most PANIC_RECENT_MAX records of each
+ * ring, merged by time; nothing when there is none. Behind the block.  Context: panic.
+ */
+void panic_print_recent(void);
 
 /* Where a debugger stops: executes the breakpoint instruction.  Context: panic. */
 HX_NOINLINE void panic_debug_break(void);

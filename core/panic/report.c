@@ -1,8 +1,11 @@
 /* What a panic says: gathering it, and printing the block of SPEC X4. */
 #include <base/text.h>
 #include <core/debug/log.h>
+#include <core/debug/recorder_control.h>
+#include <core/debug/recorder_merge.h>
 #include <core/debug/symbols.h>
 #include <core/panic/panic.h>
+#include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/frame.h>
 #include <kern/thread.h>
@@ -85,4 +88,50 @@ void panic_print(const struct panic_context *context, enum panic_action action)
     kprintln("Stack Trace:");
     print_backtrace(context);
     kprintln("Action: %s", panic_action_name(action));
+}
+
+/* --- what happened just before ---------------------------------------------------------------- */
+
+/* Microseconds, and thousandths, that a record is older than now. */
+static void print_record(const struct recorder_entry *entry, uint64_t now)
+{
+    uint64_t rate = hal_clock_cycles_per_second() / 1000000;
+    uint64_t age = entry->cycles < now && rate != 0 ? (now - entry->cycles) * 1000 / rate : 0;
+    char details[160];
+    struct text text = text_into(details, sizeof(details));
+
+    recorder_describe(entry, &text);
+    kprintln("-%llu.%03llu us cpu=%u tid=%u %s %s", (unsigned long long)(age / 1000),
+             (unsigned long long)(age % 1000), entry->cpu, entry->thread,
+             recorder_kind_name(entry->kind), details);
+}
+
+/* Told first, so that a reader of the lines knows when all are there. */
+static unsigned count_records(struct recorder_merge *merge)
+{
+    struct recorder_entry entry;
+    unsigned count = 0;
+
+    recorder_merge_begin(merge, PANIC_RECENT_MAX);
+    while (recorder_merge_next(merge, &entry)) {
+        count++;
+    }
+    return count;
+}
+
+void panic_print_recent(void)
+{
+    static struct recorder_merge merge; /* of the one CPU that panics */
+    uint64_t now = hal_clock_cycles();
+    unsigned count = count_records(&merge);
+    struct recorder_entry entry;
+
+    if (count == 0) {
+        return;
+    }
+    kprintln("Recent Events: %u", count);
+    recorder_merge_begin(&merge, PANIC_RECENT_MAX);
+    for (; count > 0 && recorder_merge_next(&merge, &entry); count--) {
+        print_record(&entry, now);
+    }
 }

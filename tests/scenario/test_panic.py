@@ -84,6 +84,8 @@ def panic_that_stays(boot, append):
     """The block of a machine that neither ends nor says anything more."""
     guest = boot(append=append)
     guest.expect(r"Action: \w+\r*\n")
+    count = int(guest.expect(r"Recent Events: (\d+)\r*\n")[1])
+    guest.expect(rf"(?:-[^\n]+\n){{{count}}}")
     assert guest.rests()
     return the_block(re.sub(r"\r*\n", "\n", guest.text))
 

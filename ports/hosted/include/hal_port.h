@@ -98,7 +98,8 @@ static inline void hal_cpu_relax(void)
     hosted_cpu_relax();
 }
 
-/* By the builtin: the schedule explorer, which takes part in C's atomics, is to see no step here. */
+/* By the builtin: the schedule explorer, which takes part in C's atomics, is to see no step here.
+ */
 static inline bool hal_flag_is_set(const _Atomic uint32_t *word, unsigned bit)
 {
     return (__atomic_load_n((const uint32_t *)word, __ATOMIC_RELAXED) >> bit & 1) != 0;
