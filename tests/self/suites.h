@@ -21,6 +21,7 @@ extern const struct selftest core_orchestrator_example_tests[];
 extern const struct selftest core_orchestrator_tests[];
 extern const struct selftest core_panic_end_tests[];
 extern const struct selftest core_panic_tests[];
+extern const struct selftest core_recorder_tests[];
 extern const struct selftest core_resource_tests[];
 extern const struct selftest core_syscall_tests[];
 extern const struct selftest core_router_tests[];

@@ -18,6 +18,7 @@ const struct selftest *const selftest_suites[] = {
     kern_timer_tests,
     core_debug_tests,
     core_log_tests,
+    core_recorder_tests,
     core_interrupts_tests,
     core_subsystems_tests,
     core_orchestrator_tests,
