@@ -2,6 +2,7 @@
 #include <core/config/kernel_configuration.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
+#include <core/debug/recorder_control.h>
 #include <core/gate/gate.h>
 #include <core/interrupts/dispatcher.h>
 #include <hal/clock.h>
@@ -207,11 +208,38 @@ static uint64_t gate_user(uint32_t runs)
     return cycles;
 }
 
+/* --- the flight recorder ---------------------------------------------------------------------- */
+
+static uint64_t recorder_record(uint32_t runs)
+{
+    uint64_t start = begin();
+
+    for (uint32_t i = 0; i < runs; i++) {
+        recorder_write(RECORDER_MARK, i, i, i);
+    }
+    return without_loop(cycles_since(start), runs);
+}
+
+/* A switch as above, while switches are recorded. */
+static uint64_t kthread_switch_recorded(uint32_t runs)
+{
+    uint64_t cycles;
+
+    if (recorder_switch_on(RECORDER_BIT(RECORDER_SWITCH)) != HX_OK) {
+        return 0;
+    }
+    cycles = kthread_switch(runs);
+    (void)!recorder_switch_off(RECORDER_BIT(RECORDER_SWITCH));
+    return cycles;
+}
+
 static const struct benchmark kernel_benchmarks[] = {
     {"boot_to_running", "instructions", 1, boot_to_running},
     {"ram_at_running", "bytes", 1, ram_at_running},
     {"irq_dispatch", "instructions", 1000, irq_dispatch},
     {"kthread_switch", "instructions", 1000, kthread_switch},
+    {"kthread_switch_recorded", "instructions", 1000, kthread_switch_recorded},
+    {"recorder_record", "instructions", 1000, recorder_record},
     {"kmalloc_free_64", "instructions", 1000, kmalloc_free_64},
     {"frame_alloc_free", "instructions", 1000, frame_alloc_free},
     {"log_line", "instructions", 200, log_line},

@@ -29,6 +29,7 @@ def in_order(rows, *wanted):
                for kind, pattern in wanted)
 
 
+# SPEC: D4
 def test_a_pipeline_is_recorded_with_its_switches_and_calls_in_order(shell):
     shell.run("echo on calls switches > /helix/trace")
     shell.run("echo clear > /helix/trace; echo mark begin > /helix/trace; "
@@ -99,6 +100,7 @@ def test_the_command_line_says_what_is_recorded(boot):
                for cpu in (0, 1))
 
 
+# SPEC: D4
 def test_a_panic_reports_what_happened_just_before(run_to_end):
     result = run_to_end(append="selftest=core_panic_end.in_an_nmi panic=exit "
                                "trace=usual,switches", smp=2)

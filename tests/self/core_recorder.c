@@ -83,6 +83,7 @@ static int64_t add_first_and_third(uint64_t a0, uint64_t a1, uint64_t a2)
     return (int64_t)(a0 + a2);
 }
 
+/* SPEC: D4 */
 static void a_call_is_recorded_with_its_result(void)
 {
     static const struct syscall_entry entry = {
@@ -124,6 +125,7 @@ static bool is_parked(uint32_t id)
     return has_one(&wanted);
 }
 
+/* SPEC: D4 */
 static void a_thread_that_waits_and_is_woken_is_recorded_in_that_order(void)
 {
     uint64_t deadline = hal_clock_now() + GRACE_NS;
@@ -159,6 +161,7 @@ static void do_nothing(void *argument)
     (void)argument;
 }
 
+/* SPEC: D4 */
 static void a_switch_is_not_recorded_while_switches_are_off(void)
 {
     const struct wanted wanted = {.kind = RECORDER_SWITCH};
@@ -171,6 +174,7 @@ static void a_switch_is_not_recorded_while_switches_are_off(void)
     end();
 }
 
+/* SPEC: D4 */
 static void a_new_thread_leaves_its_name(void)
 {
     static struct recorder_merge merge;
@@ -205,6 +209,7 @@ static enum interrupt_action note_interrupt(void *argument, struct hal_frame *fr
     return INTERRUPT_HANDLED;
 }
 
+/* SPEC: D4 */
 static void an_interrupt_is_recorded_around_its_handler(void)
 {
     uint8_t vector = interrupt_free_vector();
@@ -239,6 +244,7 @@ static enum exception_action write_in_nmi(struct hal_frame *frame, void *argumen
     return EXCEPTION_RESUME;
 }
 
+/* SPEC: D4 */
 static void an_nmi_is_recorded_and_may_record(void)
 {
     const struct wanted wanted[] = {{.kind = RECORDER_NMI}, {.kind = RECORDER_MARK}};
@@ -287,6 +293,7 @@ static uint32_t count_torn(uint32_t *whole)
     return torn;
 }
 
+/* SPEC: D4 */
 static void nmis_among_writers_tear_nothing(void)
 {
     uint32_t other = cpu_next(cpu_online_mask() & ~(1ULL << hal_cpu_id()), 0);
@@ -321,6 +328,7 @@ static void nmis_among_writers_tear_nothing(void)
 
 /* --- modules, events, locks ------------------------------------------------------------------- */
 
+/* SPEC: D4 */
 static void a_call_of_a_module_is_recorded_with_its_answer(void)
 {
     struct slot *slot = slot_find("demo");
@@ -340,6 +348,7 @@ static void a_call_of_a_module_is_recorded_with_its_answer(void)
     end();
 }
 
+/* SPEC: D4 */
 static void a_publication_is_recorded_with_its_topic(void)
 {
     const struct kernel_event event = {.kind = EVENT_CUSTOM, .topic = EVENT_TOPIC_PROCESS};
@@ -365,6 +374,7 @@ static void lock_and_unlock(void *argument)
     mutex_unlock(&contended);
 }
 
+/* SPEC: D4 */
 static void who_waits_for_a_mutex_is_recorded(void)
 {
     const struct wanted wanted = {RECORDER_CONTENTION,   0,    true, true, false,
@@ -385,6 +395,7 @@ static void who_waits_for_a_mutex_is_recorded(void)
     end();
 }
 
+/* SPEC: D4 */
 static void a_timer_is_recorded_with_its_function(void)
 {
     const struct wanted wanted = {
@@ -398,6 +409,7 @@ static void a_timer_is_recorded_with_its_function(void)
 
 /* --- groups ----------------------------------------------------------------------------------- */
 
+/* SPEC: D4 */
 static void groups_are_found_by_their_names(void)
 {
     const char *unknown;
@@ -414,6 +426,7 @@ static void groups_are_found_by_their_names(void)
     EXPECT(unknown != NULL && string_equal(unknown, ",gates,nonsense"));
 }
 
+/* SPEC: D4 */
 static void every_kind_is_in_one_group(void)
 {
     uint32_t all = 0;

@@ -28,6 +28,7 @@
 #include <helix/error.h>
 #include <kern/frames.h>
 #include <kern/heap.h>
+#include <kern/recorder_list.h>
 #include <kern/thread.h>
 #include <ports/hosted/hosted.h>
 #include <profiles/profile.h>
@@ -263,6 +264,22 @@ static void print_absent(void)
     printf("\n");
 }
 
+/* What the flight recorder records, a row for each kind. */
+static void print_recorded(void)
+{
+#define KIND(enumerator, text, group, ring, meaning) {text, group, #ring, meaning},
+    static const struct {
+        const char *name, *group, *ring, *meaning;
+    } kinds[] = {RECORDER_LIST(KIND)};
+#undef KIND
+
+    printf("| kind | group | ring | what it is: its details |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        printf("| `%s` | `%s` | %s | %s |\n", kinds[i].name, kinds[i].group,
+               strcmp(kinds[i].ring, "BUSY") == 0 ? "busy" : "rare", kinds[i].meaning);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -283,6 +300,7 @@ int main(int argc, char **argv)
         {"absent", print_absent},
         {"proc", print_proc},
         {"sys", print_sys},
+        {"recorded", print_recorded},
     };
 
     for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -292,6 +310,6 @@ int main(int argc, char **argv)
         }
     }
     fprintf(stderr, "usage: tables options|states|subsystems|order|errors|phases|rights|resources|"
-                    "classes|calls|callclasses|absent|proc|sys\n");
+                    "classes|calls|callclasses|absent|proc|sys|recorded\n");
     return 2;
 }

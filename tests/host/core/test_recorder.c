@@ -143,6 +143,7 @@ static unsigned count_records(uint32_t cpu, enum recorder_ring ring)
 
 /* --- one writer ------------------------------------------------------------------------------- */
 
+/* SPEC: D4 */
 static void what_is_written_is_read_back_whole(void **state)
 {
     uint64_t next = 0;
@@ -160,6 +161,7 @@ static void what_is_written_is_read_back_whole(void **state)
     assert_false(recorder_read(0, RECORDER_BUSY, &next, &entry));
 }
 
+/* SPEC: D4 */
 static void what_is_off_is_not_recorded(void **state)
 {
     (void)state;
@@ -170,6 +172,7 @@ static void what_is_off_is_not_recorded(void **state)
     assert_int_equal(count_records(0, RECORDER_BUSY), 1);
 }
 
+/* SPEC: D4 */
 static void nothing_is_recorded_before_there_are_rings(void **state)
 {
     (void)state;
@@ -181,6 +184,7 @@ static void nothing_is_recorded_before_there_are_rings(void **state)
     assert_int_equal(count_records(0, RECORDER_BUSY), 0);
 }
 
+/* SPEC: D4 */
 static void the_newest_overwrite_the_oldest(void **state)
 {
     (void)state;
@@ -195,6 +199,7 @@ static void the_newest_overwrite_the_oldest(void **state)
     }
 }
 
+/* SPEC: D4 */
 static void what_is_rare_outlives_a_flood(void **state)
 {
     (void)state;
@@ -206,6 +211,7 @@ static void what_is_rare_outlives_a_flood(void **state)
     assert_int_equal(entry.kind, RECORDER_MARK);
 }
 
+/* SPEC: D4 */
 static void names_are_cut_at_16_bytes(void **state)
 {
     char name[RECORDER_NAME_MAX + 1];
@@ -222,6 +228,7 @@ static void names_are_cut_at_16_bytes(void **state)
     assert_string_equal(name, "sh");
 }
 
+/* SPEC: D4 */
 static void what_is_cleared_is_not_read(void **state)
 {
     (void)state;
@@ -251,6 +258,7 @@ static void write_as_an_nmi(void)
     recorder_write(RECORDER_RESUME, 11, 22, 33);
 }
 
+/* SPEC: D4 */
 static void an_nmi_while_a_record_is_filled_takes_the_next_place(void **state)
 {
     uint64_t next = 0;
@@ -273,6 +281,7 @@ static void read_as_an_nmi(void)
     assert_int_equal(entry.a, 1); /* 0 is being overwritten */
 }
 
+/* SPEC: D4 */
 static void a_record_that_is_half_filled_is_passed_over(void **state)
 {
     (void)state;
@@ -291,6 +300,7 @@ static void overtake_the_reader(void)
     }
 }
 
+/* SPEC: D4 */
 static void a_record_overwritten_while_it_is_copied_is_not_returned(void **state)
 {
     (void)state;
@@ -361,6 +371,7 @@ static void *read_all_the_time(void *argument)
     return NULL;
 }
 
+/* SPEC: D4 */
 static void readers_that_race_writers_see_whole_records(void **state)
 {
     pthread_t writers[CPUS];
@@ -392,6 +403,7 @@ static void readers_that_race_writers_see_whole_records(void **state)
 
 /* --- the order of time ------------------------------------------------------------------------ */
 
+/* SPEC: D4 */
 static void all_rings_are_merged_by_time(void **state)
 {
     static struct recorder_merge merge;
@@ -412,6 +424,7 @@ static void all_rings_are_merged_by_time(void **state)
     assert_int_equal(count, RECORDS);
 }
 
+/* SPEC: D4 */
 static void the_last_of_each_ring_are_merged_when_that_is_asked(void **state)
 {
     static struct recorder_merge merge;
