@@ -73,7 +73,8 @@ PIE_END   := $(MUSL_LIB)libc.a -lgcc $(MUSL_LIB)crtn.o
 
 .PHONY: userland
 userland: $(USERLAND_PROGRAMS) $(USERLAND_PROGRAMS:=-pie) build/userland/load/load build/userland/native/native \
-    build/userland/core/crash
+    build/userland/core/crash \
+    build/userland/helix/helix_events
 
 # For a debugger to look at.
 build/userland/core/crash: private USERLAND_CFLAGS += -O0 -g -fno-omit-frame-pointer

@@ -9,6 +9,7 @@
 #include <kern/heap.h>
 #include <subsys/helixfs/helixfs_private.h>
 #include <subsys/modules/modules.h>
+#include <subsys/process/process.h>
 
 #define HEX_SIZE 20U
 
@@ -55,7 +56,44 @@ static const struct table_column resource_columns[] = {
     {.name = "hard", .kind = TABLE_NUMBER, .width = 12},
     {.name = "refused", .kind = TABLE_NUMBER, .width = 7},
     {.name = "tag", .kind = TABLE_NUMBER, .width = 10},
+    {.name = "process", .kind = TABLE_NUMBER, .width = 7},
 };
+
+/* Which process an owner is. */
+struct owner_process {
+    owner_tag owner;
+    uint32_t process;
+};
+
+struct owner_processes {
+    struct owner_process *rows;
+    size_t room;
+    size_t count;
+};
+
+#define PROCESSES_SLACK 16U /* that begin meanwhile */
+
+static bool collect_process(struct process *process, void *argument)
+{
+    struct owner_processes *all = argument;
+
+    if (all->count == all->room) {
+        return false;
+    }
+    all->rows[all->count++] = (struct owner_process){process->owner, process->id};
+    return true;
+}
+
+/* 0: none that there is. */
+static uint32_t process_of(const struct owner_processes *all, owner_tag owner)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        if (all->rows[i].owner == owner) {
+            return all->rows[i].process;
+        }
+    }
+    return 0;
+}
 
 /* A limit that is none is an empty cell. */
 static void add_limit(struct table *table, uint64_t limit)
@@ -67,7 +105,18 @@ static void add_limit(struct table *table, uint64_t limit)
     }
 }
 
-static void add_usage(struct table *table, owner_tag owner, enum resource_class class)
+/* A cell of the table: empty for 0. */
+static void add_process(struct table *table, uint32_t process)
+{
+    if (process != 0) {
+        table_number(table, process);
+    } else {
+        table_text(table, "");
+    }
+}
+
+static void add_usage(struct table *table, owner_tag owner, enum resource_class class,
+                      uint32_t process)
 {
     char name[RESOURCE_OWNER_NAME_MAX];
     struct resource_usage usage;
@@ -84,16 +133,25 @@ static void add_usage(struct table *table, owner_tag owner, enum resource_class 
     add_limit(table, usage.limits.hard);
     table_number(table, usage.refused);
     table_number(table, owner);
+    add_process(table, process);
 }
 
 static hx_err fill_resources(struct table *table)
 {
+    struct owner_processes all = {.room = process_count() + PROCESSES_SLACK};
+
+    all.rows = heap_allocate(all.room * sizeof(all.rows[0]), OWNER_CORE);
+    if (all.rows == NULL) {
+        return HX_ENOMEM;
+    }
+    process_for_each(collect_process, &all);
     for (owner_tag owner = resource_owner_next(OWNER_NONE); owner != OWNER_NONE;
          owner = resource_owner_next(owner)) {
         for (unsigned class = 0; class < RESOURCE_CLASS_COUNT; class ++) {
-            add_usage(table, owner, (enum resource_class) class);
+            add_usage(table, owner, (enum resource_class) class, process_of(&all, owner));
         }
     }
+    heap_free(all.rows);
     return HX_OK;
 }
 

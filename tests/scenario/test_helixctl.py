@@ -228,6 +228,8 @@ def test_the_graph_is_the_kernels(shell):
 def test_resources_of_one_owner(shell):
     table = rows(shell.plain("helixctl resources --owner kernel"))
     assert len(table) > 1 and {row[0] for row in table[1:]} == {"kernel"}
+    table = rows(shell.plain("helixctl resources --owner process:1"))
+    assert len(table) > 1 and {row[-1] for row in table[1:]} == {"1"}
 
 
 def test_the_log_is_the_kernels(shell):

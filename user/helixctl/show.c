@@ -82,12 +82,20 @@ struct owner_filter {
     unsigned rows;
 };
 
+static bool is_cell(const struct table *table, size_t row, const char *column, const char *text)
+{
+    return strcmp(table_cell(table, row, table_column(table, column)), text) == 0;
+}
+
 static bool has_owner(const struct table *table, size_t row, void *argument)
 {
+    static const char by_process[] = "process:";
     struct owner_filter *filter = argument;
-    bool is_his = strcmp(table_cell(table, row, table_column(table, "owner")), filter->name) == 0 ||
-                  strcmp(table_cell(table, row, table_column(table, "tag")), filter->name) == 0;
+    bool is_his = is_cell(table, row, "owner", filter->name);
 
+    if (strncmp(filter->name, by_process, sizeof(by_process) - 1) == 0) {
+        is_his = is_cell(table, row, "process", filter->name + sizeof(by_process) - 1);
+    }
     filter->rows += is_his;
     return is_his;
 }

@@ -1,0 +1,65 @@
+"""A shell in the booted system, the list of /helix's files, and its tables taken apart: for the tests of /helix."""
+import re
+
+from conftest import ROOT
+
+PROMPT = r"helix:[^\n]*[$#] "
+FILE_LIST = (ROOT / "subsys/helixfs/file_list.h").read_text(encoding="utf-8")
+ROWS = re.findall(r'X\(HELIXFS_\w+, \d+, "([^"]+)", "(open|)",\s+(?:\\\n\s*)?"([^"]+)"\)', FILE_LIST)
+NAMES = [name for name, _, _ in ROWS]
+OPEN = [name for name, access, _ in ROWS if access == "open"]
+# A file of the directory stands for all of them.
+PATHS = {"slots": "slots/demo/gate"}
+NOT_READ = ["confine", "power"]
+GUARDED = [name for name in NAMES if name not in OPEN + NOT_READ]
+TABLES = [name for name in NAMES
+          if name not in NOT_READ + ["version", "subsystems.dot", "log", "events", "slots", "policy",
+                                     "audit"]]
+RECORDS = ["state", "refused"]
+
+
+class Shell:
+    """The shell of process 1: each command's output, as text."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self._count = 0
+        guest.expect(PROMPT)
+
+    def __call__(self, command):
+        """Run a command line; what it prints on either output."""
+        self._count += 1
+        number = self._count
+        behind = "" if command.endswith("&") else ";"
+        # The quotes keep the echo of the line from looking like what it prints.
+        self.guest.type(f"echo 'beg'in-{number}; {command}{behind} echo; echo 'en'd-{number}")
+        said = self.guest.expect(rf"(?s)begin-{number}\r*\n(.*?)\r*\nend-{number}\r")
+        self.guest.expect(PROMPT)
+        return said.group(1).replace("\r", "").rstrip("\n")
+
+    def as_guest(self, command):
+        return self(f"su guest -c '{command}'")
+
+    def table(self, name):
+        """Rows of a table, as dictionaries of texts."""
+        return parse(self(f"cat /helix/{name}"))
+
+    def record(self, name):
+        return dict(re.findall(r"^(\w+): (.*)$", self(f"cat /helix/{name}"), re.MULTILINE))
+
+    def column(self, name, column):
+        return [row[column] for row in self.table(name)]
+
+    def key(self, key, answer):
+        match = self.guest.ask(key, answer)
+        self.guest.type("")
+        self.guest.expect(PROMPT)
+        return match
+
+
+def parse(text):
+    lines = text.splitlines()
+    names = lines[0].split()
+    cells = [re.split(r" +", line.strip(), maxsplit=len(names) - 1) for line in lines[1:]]
+    assert all(len(row) == len(names) for row in cells)
+    return [dict(zip(names, row)) for row in cells]
