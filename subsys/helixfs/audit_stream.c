@@ -72,6 +72,10 @@ static hx_err next_line_locked(struct audit_stream *stream, bool waits)
     hx_err error = waits ? audit_read_wait(&stream->reader, &record, THREAD_NO_DEADLINE)
                          : audit_read(&stream->reader, &record);
 
+    /* A reader that slept may have lost the right. */
+    if (error == HX_OK) {
+        error = helixfs_admit(HELIXFS_AUDIT, false);
+    }
     if (error == HX_OK) {
         write_line_locked(stream, &record);
     }
@@ -105,9 +109,12 @@ static hx_err read_audit(struct file *file, struct transfer *transfer, uint64_t 
                          size_t *done)
 {
     struct audit_stream *stream = file->context;
-    hx_err error;
+    hx_err error = helixfs_admit(HELIXFS_AUDIT, false);
 
     (void)offset;
+    if (error != HX_OK) {
+        return error;
+    }
     mutex_lock(&stream->mutex);
     error = read_lines_locked(stream, transfer, !file_does_not_block(file), done);
     mutex_unlock(&stream->mutex);

@@ -153,6 +153,11 @@ def test_without_a_command_it_says_how_the_machine_is(shell):
     ("helixctl top -d 0", "SECONDS are 0.1 to 3600"),
     ("helixctl run -- true", "it wants either --only or --nothing"),
     ("helixctl run --nothing true", "the command comes behind --"),
+    ("helixctl hooks of metrics", "a hook cannot 'of'"),
+    ("helixctl hooks order metrics", "'order' wants a hook's name and a number"),
+    ("helixctl syscalls clear", "counts cannot 'clear'"),
+    ("helixctl policy load", "a policy can be loaded from a file, no more"),
+    ("helixctl --json audit", "calls are lines"),
     ("helixctl help nothing", "there is no command 'nothing'"),
 ])
 def test_what_it_does_not_understand_it_says_with_status_2(shell, line, sentence):
@@ -391,6 +396,39 @@ def test_subsystems_are_suspended_and_resumed(fresh):
 def test_power_off_switches_the_machine_off(fresh):
     fresh.guest.type("helixctl power off")
     assert fresh.guest.end() == 0
+
+
+# SPEC: Y5
+def test_hooks_are_switched_and_calls_counted_and_told(fresh):
+    assert re.search(r"^metrics +no ", fresh.plain("helixctl hooks"), re.MULTILINE)
+    fresh("helixctl hooks on metrics; helixctl hooks on audit; helixctl syscalls reset")
+    assert re.search(r"^metrics +yes ", fresh.plain("helixctl hooks"), re.MULTILINE)
+    fresh("for i in 1 2 3 4 5; do cat /no/such/file; done")
+    table = {row[1]: row for row in rows(fresh.plain("helixctl syscalls"))}
+    assert int(table["openat"][2]) >= 5 and int(table["openat"][3]) >= 5
+    assert [name for name in table["call"] if name.startswith("p")] == [
+        "p50_ns", "p90_ns", "p99_ns", "p999_ns"]
+    assert all(int(row[5]) <= int(row[6]) <= int(row[7]) <= int(row[8]) for name, row in table.items()
+               if name != "call")
+    fresh("helixctl audit -n 40 > /tmp/a & until grep -q read /tmp/a; do ls / > /dev/null; done")
+    assert re.search(r"^\d+\.\d{6} process=\d+ thread=\d+ subject=root us=\d+ \w+\(.*\) = -?\d+$",
+                     fresh("cat /tmp/a"), re.MULTILINE)
+    fresh("helixctl hooks order metrics -5; helixctl hooks off audit")
+    text = fresh.plain("helixctl hooks")
+    assert re.search(r"^metrics +yes +-5 ", text, re.MULTILINE)
+    assert re.search(r"^audit +no ", text, re.MULTILINE)
+    assert "nothing was changed" in fresh("helixctl hooks on nothing")
+
+
+# SPEC: Y5
+def test_the_policy_is_shown_and_replaced_or_kept(fresh):
+    assert fresh("helixctl policy") == fresh("cat /helix/policy")
+    assert fresh("helixctl policy > /tmp/p; helixctl policy load /tmp/p") == ""
+    fresh("echo nonsense > /tmp/q")
+    before = fresh("helixctl policy")
+    assert "the old one is in force" in fresh("helixctl policy load /tmp/q")
+    assert fresh("helixctl policy") == before
+    assert "No such file" in fresh("helixctl policy load /no/file")
 
 
 # --- the full screen --------------------------------------------------------------------------------

@@ -77,6 +77,38 @@ const struct command commands[] = {
      .details = "-f  and those that come, until ^C\n",
      .example = "log -f",
      .run = run_log},
+    {.name = "syscalls",
+     .arguments = "[reset]",
+     .meaning = "system calls: counts, errors, and the times that most of them kept to",
+     .details = "Counted while the hook metrics is on: helixctl hooks on metrics.\n"
+                "p50_ns is the time in nanoseconds that half of the calls kept to, p999_ns that\n"
+                "999 of 1000 did.\n"
+                "reset  begin anew\n",
+     .example = "syscalls",
+     .file = "syscalls",
+     .run = run_syscalls},
+    {.name = "hooks",
+     .arguments = "[on NAME | off NAME | order NAME NUMBER]",
+     .meaning = "what looks at system calls: security, audit, metrics",
+     .details = "on, off  switch one while the system runs\n"
+                "order    the lower its number, the sooner a hook is asked\n",
+     .example = "hooks on metrics",
+     .file = "hooks",
+     .run = run_hooks},
+    {.name = "policy",
+     .arguments = "[load FILE]",
+     .meaning = "who may make which system calls",
+     .details = "load  put a file's text in force, as a whole or not at all\n",
+     .example = "policy load /etc/helix/policy",
+     .run = run_policy},
+    {.name = "audit",
+     .arguments = "[-f] [-n COUNT]",
+     .meaning = "system calls as they end, one a line, until ^C",
+     .details = "Told while the hook audit is on: helixctl hooks on audit. Nothing is kept for\n"
+                "later readers, so -f changes nothing.\n"
+                "-n  end after so many calls\n",
+     .example = "audit -n 10",
+     .run = run_audit},
     {.name = "run",
      .arguments = "(--only 'RESOURCE RIGHTS'... | --nothing) -- COMMAND [WORD...]",
      .meaning = "run a command that keeps these capabilities alone, for good",

@@ -80,7 +80,8 @@ static bool choose_topics(int file, const struct request *request)
     return false;
 }
 
-static int print_events(int file, bool is_json, unsigned long count)
+/* Lines of a stream, each shown by a function, until so many have come; a status. */
+static int print_stream(const char *name, int file, void (*show)(char *line), unsigned long count)
 {
     char line[LINE_MAX_BYTES];
     FILE *stream = fdopen(file, "r");
@@ -91,16 +92,12 @@ static int print_events(int file, bool is_json, unsigned long count)
     }
     while (count > 0 && fgets(line, sizeof(line), stream) != NULL) {
         line[strcspn(line, "\n")] = '\0';
-        if (is_json) {
-            print_event_object(line);
-        } else {
-            print_event_line(line);
-        }
+        show(line);
         fflush(stdout);
         count--;
     }
     if (ferror(stream)) {
-        source_complain("events", NULL);
+        source_complain(name, NULL);
     }
     fclose(stream);
     return count == 0 ? STATUS_OK : STATUS_FAILED;
@@ -136,7 +133,35 @@ int run_events(struct request *request)
         close(file);
         return STATUS_FAILED;
     }
-    return print_events(file, request->is_json, count);
+    return print_stream("events", file, request->is_json ? print_event_object : print_event_line,
+                        count);
+}
+
+/* --- system calls ----------------------------------------------------------------------------- */
+
+static void print_call(char *line)
+{
+    puts(line);
+}
+
+int run_audit(struct request *request)
+{
+    const char *limit = request_take_value(request, "-n");
+    unsigned long count = limit != NULL ? parse_count(limit) : ULONG_MAX;
+    int file;
+
+    (void)request_take_flag(request, "-f", "--follow");
+    if (!request_has_words(request, 0, 0)) {
+        return STATUS_USAGE;
+    }
+    if (count == 0) {
+        return request_is_wrong(request, "'%s' is no count", limit);
+    }
+    if (request->is_json) {
+        return request_is_wrong(request, "calls are lines, so --json has no form for them");
+    }
+    file = source_open("audit", O_RDONLY);
+    return file >= 0 ? print_stream("audit", file, print_call, count) : STATUS_FAILED;
 }
 
 /* --- the log ---------------------------------------------------------------------------------- */
