@@ -3,6 +3,7 @@
 #include <subsys/capabilities/capabilities.h>
 #include <subsys/console/console_subsystem.h>
 #include <subsys/files/files.h>
+#include <subsys/health/health.h>
 #include <subsys/hooks/hooks.h>
 #include <subsys/ipc/ipc.h>
 #include <subsys/memory/memory.h>
@@ -17,8 +18,21 @@
 #include <subsys/tty/terminal_subsystem.h>
 
 const struct subsystem *const profile_subsystems[] = {
-    &memory_subsystem,  &resources_subsystem, &capabilities_subsystem, &time_subsystem,
-    &ipc_subsystem,     &console_subsystem,   &processors_subsystem,   &modules_subsystem,
-    &monitor_subsystem, &random_subsystem,    &terminals_subsystem,    &files_subsystem,
-    &sockets_subsystem, &processes_subsystem, &hooks_subsystem,        NULL,
+    &memory_subsystem,
+    &resources_subsystem,
+    &capabilities_subsystem,
+    &time_subsystem,
+    &ipc_subsystem,
+    &console_subsystem,
+    &processors_subsystem,
+    &modules_subsystem,
+    &monitor_subsystem,
+    &random_subsystem,
+    &terminals_subsystem,
+    &files_subsystem,
+    &sockets_subsystem,
+    &processes_subsystem,
+    &hooks_subsystem,
+    &health_subsystem,
+    NULL,
 };

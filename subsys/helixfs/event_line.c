@@ -7,6 +7,7 @@
 #include <core/resource/owner.h>
 #include <core/resource/resource.h>
 #include <hal/clock.h>
+#include <subsys/health/health.h>
 #include <subsys/helixfs/event_line.h>
 #include <subsys/process/process_event.h>
 #include <subsys/resources/resources.h>
@@ -50,11 +51,23 @@ static void add_warning(struct text *text, const struct kernel_event *event)
              (unsigned long long)warning.limits.soft);
 }
 
+static void add_health(struct text *text, const struct kernel_event *event)
+{
+    struct health_event health;
+
+    memcpy(&health, event->custom.data, sizeof(health));
+    text_add(text, "%s name=%.24s cause=%s", health_event_name(event->custom.id), health.name,
+             hx_error_name(health.cause));
+}
+
 static void add_custom(struct text *text, const struct kernel_event *event, const char *topic)
 {
     if (event->topic == EVENT_TOPIC_PROCESS &&
         event->custom.length == sizeof(struct process_event)) {
         add_process(text, event);
+    } else if (event->topic == EVENT_TOPIC_SUBSYSTEM_HEALTH &&
+               event->custom.length == sizeof(struct health_event)) {
+        add_health(text, event);
     } else if (event->topic == EVENT_TOPIC_SHUTDOWN) {
         text_add(text, "reason=%s", shutdown_reason_name((enum shutdown_reason)event->custom.id));
     } else if (string_equal(topic, RESOURCES_TOPIC)) {

@@ -23,6 +23,7 @@ static const char *const slot_names[] = {"demo"};
 static struct module_instance *loaded[SLOT_MAX];
 static _Atomic uint64_t loads;
 static _Atomic uint64_t failures;
+static _Atomic hx_err last_failure;
 static struct mutex reload_lock;
 
 static hx_err load(const char *name, enum hal_gate_backend backend,
@@ -94,6 +95,7 @@ static hx_err fill(struct slot *slot, enum hal_gate_backend backend)
     if (error != HX_OK) {
         *instance = NULL;
         atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+        atomic_store_explicit(&last_failure, error, memory_order_relaxed);
         return error;
     }
     atomic_fetch_add_explicit(&loads, 1, memory_order_relaxed);
@@ -224,6 +226,7 @@ static void stats(struct component_stats *numbers)
 {
     numbers->operations = atomic_load_explicit(&loads, memory_order_relaxed);
     numbers->errors = atomic_load_explicit(&failures, memory_order_relaxed);
+    numbers->last_error = atomic_load_explicit(&last_failure, memory_order_relaxed);
 }
 
 static const struct component modules_component = {

@@ -123,7 +123,7 @@ WORK = {
     "memory": "sh -c :", "resources": "sh -c :", "capabilities": "su guest -c :", "time": "sleep 0.01",
     "events": "sh -c :", "mailboxes": None, "console": None, "processors": None,
     "threads": "sh -c :", "interrupts": "sleep 0.01", "modules": "echo open > /helix/slots/demo/reload",
-    "monitor": None, "random": "head -c 9 /dev/urandom > /dev/null",
+    "monitor": None, "health": "sleep 1.1", "random": "head -c 9 /dev/urandom > /dev/null",
     "terminals": None, "files": "cat /dev/null", "processes": "sh -c :",
     "orchestrator": "echo suspend > /helix/power; echo resume > /helix/power", "hooks": None}
 
@@ -142,6 +142,21 @@ def test_every_components_operations_are_real(shell):
     shell.key("h", "this help")
     after = shell(read).split()
     assert len(before) == 3 and all(int(new) > int(old) for old, new in zip(before, after))
+
+
+# SPEC: C2
+def test_a_components_errors_are_real(boot, tmp_path):
+    broken = tmp_path / "lib/modules/demo.hxm"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no module at all")
+    shell = Shell(boot(init=USER_SPACE, extra=tmp_path))
+    row, = [row for row in shell.table("components") if row["name"] == "modules"]
+    assert (row["operations"], row["errors"]) == ("0", "1") and row["last_error"].startswith("HX_E")
+    assert shell("echo > /helix/slots/demo/reload").startswith("sh: write error")
+    row, = [row for row in shell.table("components") if row["name"] == "modules"]
+    assert row["errors"] == "2"
+    assert shell("cat /helix/slots/demo/active") == "-"
+    assert shell.column("modules", "module") == ["-"]
 
 
 def test_modules_are_those_of_the_slots_and_the_key(shell):
