@@ -1,83 +1,20 @@
 /* /helix/events: each open file hears what is published from then on. */
-#include <base/memory.h>
 #include <core/ipc/event_bus.h>
-#include <hal/clock.h>
 #include <kern/heap.h>
 #include <kern/mutex.h>
-#include <kern/spinlock.h>
-#include <kern/wait_queue.h>
-#include <subsys/helixfs/event_line.h>
+#include <subsys/helixfs/event_queue.h>
 #include <subsys/helixfs/helixfs_private.h>
 #include <subsys/vfs/file.h>
 
-#define RING_SIZE 256U /* events that a reader may lag behind; a power of two */
-
-/*
- * Keys: I = immutable, L = lock, M = mutex.
- * The lock is taken by publishers in thread and interrupt context; the mutex by readers, who write
- * their lines under it.
- */
+/* Keys: M = mutex, under which readers write their lines */
 struct event_stream {
-    event_subscription subscription; /* M */
-    struct spinlock lock;
-    struct event_record ring[RING_SIZE]; /* L  number n stands at n mod size */
-    uint64_t written;                    /* L */
-    uint64_t read;                       /* L */
-    uint64_t dropped;                    /* L  since the last one that found room */
-    struct wait_queue readable;
+    struct event_queue queue;
     struct mutex mutex;
     char line[EVENT_LINE_SIZE]; /* M  what is being read, and how far */
     size_t length, at;          /* M */
 };
 
-/* --- publishers ------------------------------------------------------------------------------- */
-
-static enum event_answer note(void *argument, const struct kernel_event *event)
-{
-    struct event_stream *stream = argument;
-    hal_interrupt_state state = spinlock_acquire(&stream->lock);
-    bool was_empty = stream->written == stream->read;
-
-    if (stream->written - stream->read == RING_SIZE) {
-        stream->dropped++;
-    } else {
-        struct event_record *record = &stream->ring[stream->written % RING_SIZE];
-
-        record->time_ns = hal_clock_now();
-        record->dropped_before = stream->dropped;
-        record->event = *event;
-        stream->dropped = 0;
-        stream->written++;
-    }
-    spinlock_release(&stream->lock, state);
-    if (was_empty) {
-        wait_queue_wake_all(&stream->readable);
-    }
-    return EVENT_CONTINUE;
-}
-
-/* --- readers ---------------------------------------------------------------------------------- */
-
-static bool take(struct event_stream *stream, struct event_record *record)
-{
-    hal_interrupt_state state = spinlock_acquire(&stream->lock);
-    bool is_there = stream->read != stream->written;
-
-    if (is_there) {
-        *record = stream->ring[stream->read++ % RING_SIZE];
-    }
-    spinlock_release(&stream->lock, state);
-    return is_there;
-}
-
-static bool is_empty(struct event_stream *stream)
-{
-    hal_interrupt_state state = spinlock_acquire(&stream->lock);
-    bool is = stream->read == stream->written;
-
-    spinlock_release(&stream->lock, state);
-    return is;
-}
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* What is left of the line, or of the next ones, as far as there are any and they fit. */
 static hx_err read_lines_locked(struct event_stream *stream, struct transfer *transfer,
@@ -90,7 +27,7 @@ static hx_err read_lines_locked(struct event_stream *stream, struct transfer *tr
         size_t moved;
 
         if (stream->at == stream->length) {
-            if (!take(stream, &record)) {
+            if (!event_queue_take(&stream->queue, &record)) {
                 break;
             }
             stream->length = event_line(&record, stream->line);
@@ -130,12 +67,12 @@ static hx_err read_events(struct file *file, struct transfer *transfer, uint64_t
     if (transfer->left == 0) {
         return HX_OK;
     }
-    wait_queue_prepare(&stream->readable, &waiter);
+    wait_queue_prepare(&stream->queue.readable, &waiter);
     while ((result = read_some(stream, transfer, done)) == HX_EAGAIN && error == HX_OK &&
            !file_does_not_block(file)) {
-        error = wait_queue_wait_interruptible(&stream->readable, &waiter, THREAD_NO_DEADLINE);
+        error = wait_queue_wait_interruptible(&stream->queue.readable, &waiter, THREAD_NO_DEADLINE);
     }
-    wait_queue_finish(&stream->readable, &waiter);
+    wait_queue_finish(&stream->queue.readable, &waiter);
     return error != HX_OK && result == HX_EAGAIN ? error : result;
 }
 
@@ -144,11 +81,11 @@ static unsigned poll_events(struct file *file, struct poll_table *table)
     struct event_stream *stream = file->context;
     bool has_rest;
 
-    poll_add(table, &stream->readable);
+    poll_add(table, &stream->queue.readable);
     mutex_lock(&stream->mutex);
     has_rest = stream->at < stream->length;
     mutex_unlock(&stream->mutex);
-    return has_rest || !is_empty(stream) ? (unsigned)POLL_IN : 0U;
+    return has_rest || !event_queue_is_empty(&stream->queue) ? (unsigned)POLL_IN : 0U;
 }
 
 /* --- which events ----------------------------------------------------------------------------- */
@@ -165,17 +102,6 @@ static event_topics usual_topics(void)
         topics |= EVENT_TOPIC_SET(i);
     }
     return topics & ~busy;
-}
-
-static hx_err subscribe(struct event_stream *stream, event_topics topics,
-                        event_subscription *subscription)
-{
-    return event_subscribe(
-        &(struct event_subscriber){.topics = topics,
-                                   .callback = note,
-                                   .argument = stream,
-                                   .contexts = EVENT_IN_THREAD | EVENT_IN_INTERRUPT},
-        subscription);
 }
 
 static hx_err parse_topics(const char *text, size_t length, event_topics *topics)
@@ -200,15 +126,10 @@ static hx_err parse_topics(const char *text, size_t length, event_topics *topics
 
 static hx_err change_topics(struct event_stream *stream, event_topics topics)
 {
-    event_subscription made;
     hx_err error;
 
     mutex_lock(&stream->mutex);
-    error = subscribe(stream, topics, &made);
-    if (error == HX_OK) {
-        (void)!event_unsubscribe(stream->subscription);
-        stream->subscription = made;
-    }
+    error = event_queue_choose(&stream->queue, topics);
     mutex_unlock(&stream->mutex);
     return error;
 }
@@ -242,7 +163,7 @@ static void release_stream(struct file *file)
 {
     struct event_stream *stream = file->context;
 
-    (void)!event_unsubscribe(stream->subscription);
+    event_queue_fini(&stream->queue);
     heap_free(stream);
 }
 
@@ -262,10 +183,8 @@ hx_err helixfs_open_events(const struct pseudo_node *node, struct file *file)
     if (stream == NULL) {
         return HX_ENOMEM;
     }
-    spinlock_init(&stream->lock, LOCK_RANK_CORE, "event stream");
-    wait_queue_init(&stream->readable, "event stream");
     mutex_init(&stream->mutex, "event stream");
-    error = subscribe(stream, usual_topics(), &stream->subscription);
+    error = event_queue_init(&stream->queue, usual_topics());
     if (error != HX_OK) {
         heap_free(stream);
         return error;

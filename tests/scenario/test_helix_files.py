@@ -283,3 +283,11 @@ def test_user_space_hears_of_processes_modules_and_the_kernels_state(fresh):
         assert re.search(stamp + line + "$", text, re.MULTILINE), line
     times = [float(f"{a}.{b}") for a, b in re.findall(stamp, text, re.MULTILINE)]
     assert times == sorted(times)
+
+
+def test_publishing_to_a_reader_keeps_its_limit(run_to_end):
+    result = run_to_end(append="bench=event_publish_reader* panic=exit console=serial", icount=True)
+    figures = dict(re.findall(r"^bench: (\w+) (\d+) instructions", result.stdout, re.MULTILINE))
+    assert len(figures) == 2
+    assert int(figures["event_publish_reader"]) <= 300 # one that lags
+    assert int(figures["event_publish_reader_wakes"]) <= 300 # one that waits

@@ -14,6 +14,8 @@
  *     tables absent      the names of those that do not
  *     tables proc        the files of /proc, as Markdown
  *     tables sys         the files of /sys, as Markdown
+ *     tables helix       the files of /helix, as Markdown
+ *     tables privileges  what ordinary users may not do, as Markdown
  * `make docs` writes them into docs/; a test compares.
  */
 #include <abi/linux/absent_list.h>
@@ -35,6 +37,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <subsys/access/privilege_list.h>
+#include <subsys/helixfs/file_list.h>
 #include <subsys/procfs/procfs.h>
 #include <subsys/pseudo/pseudo.h>
 #include <subsys/sysfs/sysfs.h>
@@ -206,6 +210,24 @@ static void print_sys(void)
     print_rows(&sysfs_root, "");
 }
 
+static void print_helix(void)
+{
+    printf("| file | needs `control:` … | what it is |\n|---|---|---|\n");
+#define PRINT_ROW(enumerator, number, text, access, meaning)                                       \
+    printf("| `%s` | %s | %s |\n", text, sizeof(access) > 1 ? "nothing" : "`" text "`", meaning);
+    HELIXFS_FILE_LIST(PRINT_ROW)
+#undef PRINT_ROW
+}
+
+static void print_privileges(void)
+{
+    printf("| resource | without it | what it allows |\n|---|---|---|\n");
+#define PRINT_ROW(enumerator, number, text, error, meaning)                                        \
+    printf("| `privilege:%s` | %s | %s |\n", text, &#error[3], meaning);
+    PRIVILEGE_LIST(PRINT_ROW)
+#undef PRINT_ROW
+}
+
 static void print_classes(void)
 {
     printf("| class | name | an amount counts |\n|---|---|---|\n");
@@ -301,6 +323,8 @@ int main(int argc, char **argv)
         {"proc", print_proc},
         {"sys", print_sys},
         {"recorded", print_recorded},
+        {"helix", print_helix},
+        {"privileges", print_privileges},
     };
 
     for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -310,6 +334,6 @@ int main(int argc, char **argv)
         }
     }
     fprintf(stderr, "usage: tables options|states|subsystems|order|errors|phases|rights|resources|"
-                    "classes|calls|callclasses|absent|proc|sys|recorded\n");
+                    "classes|calls|callclasses|absent|proc|sys|recorded|helix|privileges\n");
     return 2;
 }
