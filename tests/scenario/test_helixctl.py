@@ -156,6 +156,7 @@ def test_without_a_command_it_says_how_the_machine_is(shell):
     ("helixctl hooks of metrics", "a hook cannot 'of'"),
     ("helixctl hooks order metrics", "'order' wants a hook's name and a number"),
     ("helixctl syscalls clear", "counts cannot 'clear'"),
+    ("helixctl trace start", "the recorder cannot 'start'"),
     ("helixctl policy load", "a policy can be loaded from a file, no more"),
     ("helixctl --json audit", "calls are lines"),
     ("helixctl help nothing", "there is no command 'nothing'"),
@@ -418,6 +419,16 @@ def test_hooks_are_switched_and_calls_counted_and_told(fresh):
     assert re.search(r"^metrics +yes +-5 ", text, re.MULTILINE)
     assert re.search(r"^audit +no ", text, re.MULTILINE)
     assert "nothing was changed" in fresh("helixctl hooks on nothing")
+
+
+def test_the_recorder_is_switched_marked_and_shown(fresh):
+    group = rows(fresh.plain("helixctl trace --kinds"))[1][0]
+    assert fresh(f"helixctl trace off; helixctl trace clear; helixctl trace on {group}") == ""
+    assert re.search(rf"^{group} +yes ", fresh.plain("helixctl trace --kinds"), re.MULTILINE)
+    assert fresh("helixctl trace mark hello there") == ""
+    assert "hello" in fresh.plain("helixctl trace")
+    assert "lists the groups" in fresh("helixctl trace on nothing")
+    assert fresh("helixctl trace off") == ""
 
 
 # SPEC: Y5

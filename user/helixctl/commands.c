@@ -109,6 +109,16 @@ const struct command commands[] = {
                 "-n  end after so many calls\n",
      .example = "audit -n 10",
      .run = run_audit},
+    {.name = "trace",
+     .arguments = "[--kinds | on GROUP... | off [GROUP...] | clear | mark TEXT...]",
+     .meaning = "the flight recorder: what each processor did last, merged by time",
+     .details = "--kinds  groups of records, and which are on\n"
+                "on, off  record a group, or no longer; off alone, nothing\n"
+                "clear    forget what was recorded\n"
+                "mark     put words of your own among the records\n",
+     .example = "trace on switch",
+     .file = "trace",
+     .run = run_trace},
     {.name = "run",
      .arguments = "(--only 'RESOURCE RIGHTS'... | --nothing) -- COMMAND [WORD...]",
      .meaning = "run a command that keeps these capabilities alone, for good",

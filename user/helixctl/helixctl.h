@@ -75,6 +75,7 @@ int run_caps(struct request *request);
 int run_events(struct request *request);
 int run_log(struct request *request);
 int run_audit(struct request *request);
+int run_trace(struct request *request);
 int run_syscalls(struct request *request);
 int run_hooks(struct request *request);
 int run_policy(struct request *request);

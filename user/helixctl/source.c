@@ -12,6 +12,8 @@
 
 #define ROOT "/helix/"
 
+#define COMMAND_MAX 256
+
 static bool make_path(char path[SOURCE_PATH_MAX], const char *name)
 {
     int length = snprintf(path, SOURCE_PATH_MAX, ROOT "%s", name);
@@ -170,4 +172,21 @@ bool source_write(const char *name, const char *command, const char *meaning_of_
     }
     close(file);
     return is_done;
+}
+
+bool source_write_words(const char *name, char *const *words, int count,
+                        const char *meaning_of_errors)
+{
+    char command[COMMAND_MAX];
+    size_t used = 0;
+
+    for (int i = 0; i < count; i++) {
+        used += (size_t)snprintf(command + used, sizeof(command) - used, "%s%s", i > 0 ? " " : "",
+                                 words[i]);
+        if (used >= sizeof(command)) {
+            complain("that is too long");
+            return false;
+        }
+    }
+    return source_write(name, command, meaning_of_errors);
 }

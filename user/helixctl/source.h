@@ -22,6 +22,10 @@ char *source_try_read(const char *name, size_t *length);
 /* Write one command; what its errors mean beside a missing capability, or NULL, is said too. */
 bool source_write(const char *name, const char *command, const char *meaning_of_errors);
 
+/* The same with a request's words as the command; says so if they are too many. */
+bool source_write_words(const char *name, char *const *words, int count,
+                        const char *meaning_of_errors);
+
 /* Open it; -1. */
 int source_open(const char *name, int flags);
 
