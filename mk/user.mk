@@ -72,12 +72,13 @@ PIE_LINK  := -nostdlib -static-pie -Wl,-z,text $(MUSL_LIB)rcrt1.o $(MUSL_LIB)crt
 PIE_END   := $(MUSL_LIB)libc.a -lgcc $(MUSL_LIB)crtn.o
 
 .PHONY: userland
-userland: $(USERLAND_PROGRAMS) $(USERLAND_PROGRAMS:=-pie) build/userland/load/load build/userland/native/native \
-    build/userland/core/crash \
-    build/userland/helix/helix_events
+userland: $(USERLAND_PROGRAMS) $(USERLAND_PROGRAMS:=-pie) build/userland/load/load build/userland/load/call_fuzzer \
+    build/userland/native/native build/userland/core/crash build/userland/helix/helix_events
 
 # For a debugger to look at.
 build/userland/core/crash: private USERLAND_CFLAGS += -O0 -g -fno-omit-frame-pointer
+
+build/userland/load/call_fuzzer: $(wildcard tests/userland/load/fuzz_*.h)
 
 build/userland.flags: FORCE
 	$(call keep_text,$(call not_here,$(USERLAND_CFLAGS) $(PIE_LINK)))

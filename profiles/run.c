@@ -12,6 +12,7 @@
 #include <subsys/monitor/monitor.h>
 #include <subsys/process/process.h>
 #include <tests/bench/bench.h>
+#include <tests/self/hook_churn.h>
 #include <tests/self/selftest.h>
 
 /*
@@ -102,6 +103,9 @@ void profile_run(void)
     }
     if (command_line_has(line, "tour")) {
         monitor_tour(SUBJECT_KERNEL);
+    }
+    if (command_line_has(line, "churn")) {
+        hook_churn_start();
     }
     start_init();
 }

@@ -30,6 +30,8 @@
     X("hooks", "LIST", "security", "hooks of system calls that are on: security, audit, metrics")  \
     X("trace", "GROUPS", "usual", "what the flight recorder records, comma separated; off, all")   \
     X("trace.records", "N", "2048", "records of what is frequent, on each processor")              \
+    X("churn", "", "",                                                                             \
+      "change the hooks of system calls all the time, while process 1 runs (a test)")              \
     X("tour", "", "", "crash the demo module in every way, through both gate backends, and go on") \
     X("bench", "[GLOB]", "", "run the built-in measurements whose names match, then power off")
 

@@ -196,7 +196,9 @@ static void inherit_rest(struct process *child, const struct clone_request *requ
     child->arguments_end = self->arguments_end;
     child->environment_start = self->environment_start;
     child->environment_end = self->environment_end;
-    child->exit_signal = request->exit_signal;
+    /* Who is a sibling ends as the caller does: no program has another's parent told a signal. */
+    child->exit_signal =
+        (request->flags & CLONE_PARENT) != 0 ? self->exit_signal : request->exit_signal;
     child->is_dumpable = self->is_dumpable;
     child->gains_no_rights = self->gains_no_rights;
     signal_fork(child, self);

@@ -126,6 +126,7 @@ static void name_process(struct process *process, struct user_thread *self, cons
     old = process->executable;
     process->executable = *executable;
     process->has_exec = true;
+    process->exit_signal = SIGNAL_CHILD; /* the parent reckoned with another program */
     (void)string_copy(process->name, sizeof(process->name), name);
     memcpy(self->name, process->name, sizeof(self->name));
     mutex_unlock(&process_mutex);

@@ -121,7 +121,7 @@ struct process {
     bool is_stopped;               /* L  by SIGSTOP and its like */
     bool has_exec;                 /* M  has run exec since fork (setpgid) */
     int exit_status;               /* L  as wait4 tells it, once is_ending */
-    uint32_t exit_signal;          /* I  what the parent gets; 0: none */
+    uint32_t exit_signal;          /* M  what the parent gets; 0: none */
 
     struct wait_queue child_changed; /* woken when a child ends, stops or continues */
     struct wait_queue stopped;       /* its stopped threads wait here */
