@@ -28,6 +28,8 @@ sys.path.insert(0, str(ROOT / "tools"))  # helixtools
 RUN = ROOT / "tools/run"
 # Seconds; a mutant, which may well hang, is given less.
 PATIENCE = int(os.environ.get("HELIX_PATIENCE", "120"))
+# The longest that a machine may run; in a soak as long as the test says.
+LONGEST = None if os.environ.get("HELIX_SOAK") else 2 * PATIENCE
 HELLO = "/bin/hello"
 USER_SPACE = "/init"  # of the image: busybox init, which ends at a shell
 # Ctrl-], before a key that is the monitor's whoever reads the console.
@@ -95,7 +97,7 @@ class Guest:
 
 def run_arguments(append="", timeout=2 * PATIENCE, init=HELLO, **options):
     """Words for tools/run: smp=4 becomes --smp 4, icount=True becomes --icount."""
-    words = [str(RUN), f"--timeout={min(timeout, 2 * PATIENCE)}", f"--append=init={init} {append}"]
+    words = [str(RUN), f"--timeout={min(timeout, LONGEST or timeout)}", f"--append=init={init} {append}"]
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
         words += [flag] if value is True else [f"{flag}={value}"]

@@ -1,0 +1,101 @@
+"""User space cannot break the kernel: random calls of every number, while hooks come and go.
+
+`HELIX_SEED=n` repeats the random numbers (how threads meet is the machine's); `HELIX_SOAK=1` makes ten million
+calls. tests/userland/load/call_fuzzer.c says what calls are made.
+"""
+import os
+import random
+import re
+
+import pytest
+from conftest import PATIENCE, ROOT, USER_SPACE
+
+PROMPT = r"helix:\S+# "
+IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
+SEED = int(os.environ.get("HELIX_SEED", "0")) or random.randrange(1, 1 << 32)
+CALLS = 5_000_000 if IS_SOAK else 6_000
+LIMIT = 3 * 3600 if IS_SOAK else 5 * PATIENCE
+# What the kernel's caches may keep, in KiB; a first, shorter campaign fills them.
+KEPT = 1024
+# A program that sets itself a limit is ended by it, and the kernel says so.
+EXPECTED = re.compile(r"warn: process \d+ \(.*\) is ended: its CPU time is used up")
+
+
+class Campaign:
+    """A guest with the program that makes the calls."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        guest.expect(PROMPT)
+
+    def run(self, line, answer, timeout=PATIENCE):
+        self.guest.type(line)
+        match = self.guest.expect(answer, timeout)
+        self.guest.expect(PROMPT)
+        return match
+
+    def calls(self, seed, count):
+        answer = rf"call_fuzzer: seed {seed}: (\d+) calls of (\d+) numbers"
+        match = self.run(f"call_fuzzer {seed} {count} 4 2", answer, LIMIT)
+        assert int(match[1]) >= count
+
+    def _number(self, line, answer):
+        return int(self.run(line, answer)[1])
+
+    def _free_now(self):
+        return self._number("cat /proc/meminfo", r"MemFree: +(\d+) kB")
+
+    def free(self):
+        """KiB, once what has ended is freed: that is done a little later, by a thread of the kernel."""
+        before, now = 0, self._free_now()
+        while now > before:
+            before, now = now, self._free_now()
+        return now
+
+    def processes(self):
+        return self._number("ls -d /proc/[0-9]* | wc -l | sed 's/^/there are /'", r"\nthere are (\d+)")
+
+    def subjects(self):
+        match = self.guest.ask("a", r"(\d+) grants, (\d+) subjects")
+        return match[1], match[2]
+
+    def has_nothing_to_say(self):
+        """Neither a fault nor a warning of the kernel's but those that are meant."""
+        said = EXPECTED.sub("", self.guest.text)
+        assert not re.search(r"(warn|error): |panic|assert|fault in the kernel", said), said[-4000:]
+
+
+@pytest.fixture(name="campaign")
+def a_guest(boot, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/call_fuzzer").write_bytes((ROOT / "build/userland/load/call_fuzzer").read_bytes())
+    (tmp_path / "bin/call_fuzzer").chmod(0o755)
+
+    def start(**options):
+        return Campaign(boot(init=USER_SPACE, extra=tmp_path, timeout=LIMIT, mem=512, **options))
+
+    return start
+
+
+# SPEC: Y3 Y7
+def test_random_calls_while_hooks_come_and_go_break_nothing(campaign):
+    machine = campaign(smp=4, append=f"churn seed={SEED} hooks=security,audit,metrics")
+    machine.calls(SEED, CALLS)
+    machine.guest.type("poweroff")
+    match = machine.guest.expect(r"churn: (\d+) changes, (\d+) calls seen, all paired")
+    assert int(match[1]) > 0 and int(match[2]) > 0
+    assert machine.guest.end() == 0
+    machine.has_nothing_to_say()
+
+
+# SPEC: Y3
+def test_random_calls_leave_nothing_behind(campaign):
+    machine = campaign(smp=4)
+    machine.calls(SEED, 3_000)
+    before = machine.processes(), machine.subjects(), machine.free()
+    machine.calls(SEED + 1, CALLS)
+    after = machine.processes(), machine.subjects(), machine.free()
+    assert before[:2] == after[:2]
+    assert before[2] - after[2] <= KEPT
+    machine.run("seq 1000 | sort -n | tail -n 1 | sed 's/$/ lines/'", "\n1000 lines")
+    machine.has_nothing_to_say()
