@@ -1,13 +1,14 @@
 /*
- * call_fuzzer SEED CALLS [WORKERS [THREADS]]: system calls of every number with arguments that are
- * half right, wholly wrong or wild, until so many have been made; for kernels that are to survive
- * it.
+ * call_fuzzer SEED CALLS [WORKERS [THREADS [switch]]]: system calls of every number with arguments
+ * that are half right, wholly wrong or wild, until so many have been made; for kernels that are to
+ * survive it.
  *
  * Workers, processes of a few threads each, make calls until they have made their share, or the
  * kernel has rightly ended them; the supervisor starts the next. Half of them are root in a folder
  * that they cannot leave, half an ordinary user. What would end the test itself gets arguments
  * under which it does not. Which arguments brought a call to a result that it had not had before is
- * remembered by all, and such are varied more often than others.
+ * remembered by all, and such are varied more often than others. With `switch` another process
+ * switches the kernel's hooks of system calls meanwhile.
  */
 #define _GNU_SOURCE
 #include "fuzz_arguments.h"
@@ -332,31 +333,38 @@ static void limit(int what, uint64_t most)
     setrlimit(what, &(struct rlimit){most, most});
 }
 
-static void become(void)
+/* Where and who it is; a policy may forbid it to become that, and then it ends. */
+static int take_place(void)
 {
     char folder[64];
+
+    snprintf(folder, sizeof(folder), FOLDER "/%u", worker.slot);
+    if (worker.is_root) {
+        return chroot(folder) == 0 && chdir("/") == 0;
+    }
+    return chdir(folder) == 0 && setgid(USER) == 0 && setuid(USER) == 0;
+}
+
+static void become(void)
+{
     int nothing = open("/dev/null", O_RDWR); /* in its folder there may be none any more */
 
     for (int i = 0; i < 3; i++) {
-        dup2(nothing, i);
+        if (dup2(nothing, i) < 0) {
+            _exit(1);
+        }
     }
     close(nothing);
-    snprintf(folder, sizeof(folder), FOLDER "/%u", worker.slot);
-    if (worker.is_root) {
-        (void)(chroot(folder) == 0 && chdir("/") == 0);
-    } else {
-        (void)(chdir(folder) == 0);
-    }
     setpgid(0, 0);
     limit(RLIMIT_NOFILE, 128);
     limit(RLIMIT_FSIZE, 1 << 20);
     limit(RLIMIT_AS, 256 << 20);
     limit(RLIMIT_CORE, 0);
+    if (!take_place()) {
+        _exit(1);
+    }
     mkdir("d", 0777);
     mkfifo("fifo", 0666);
-    if (!worker.is_root) {
-        (void)(setgid(USER) == 0 && setuid(USER) == 0);
-    }
 }
 
 /* Calls to be interrupted, whatever has become of the mask and the timer; and other signals to be
@@ -508,6 +516,40 @@ static void supervise(unsigned workers, uint64_t threads)
     }
 }
 
+/* --- hooks, from outside ---------------------------------------------------------------------- */
+
+#define HOOKS_FILE "/helix/hooks"
+
+/* Switch and move the kernel's hooks for as long as the workers work, if it has such. */
+static pid_t start_switching(void)
+{
+    static const char *const hooks[] = {"security", "audit", "metrics"};
+    const struct timespec pause = {0, MILLISECOND};
+    struct random random = {seed};
+    int file = open(HOOKS_FILE, O_WRONLY);
+    pid_t child = file >= 0 ? fork() : -1;
+
+    while (child == 0 && atomic_load_explicit(&shared->is_over, memory_order_relaxed) == 0) {
+        const char *hook = PICK(&random, hooks);
+        char line[64];
+
+        switch (below(&random, 3)) {
+        case 0:
+            snprintf(line, sizeof(line), "order %s %d\n", hook, (int)below(&random, 60) - 30);
+            break;
+        default:
+            snprintf(line, sizeof(line), "%s %s\n", below(&random, 2) == 0 ? "on" : "off", hook);
+        }
+        (void)!write(file, line, strlen(line));
+        nanosleep(&pause, NULL);
+    }
+    if (child == 0) {
+        _exit(0);
+    }
+    close(file);
+    return child;
+}
+
 /* --- the place -------------------------------------------------------------------------------- */
 
 static void make_folders(unsigned workers)
@@ -575,7 +617,7 @@ int main(int count, char **words)
 
     if (count < 3 || workers == 0 || workers > WORKERS_MAX || threads == 0 ||
         threads > THREADS_MAX) {
-        fprintf(stderr, "usage: call_fuzzer SEED CALLS [WORKERS [THREADS]]\n");
+        fprintf(stderr, "usage: call_fuzzer SEED CALLS [WORKERS [THREADS [switch]]]\n");
         return 2;
     }
     seed = strtoull(words[1], NULL, 0);
@@ -586,6 +628,9 @@ int main(int count, char **words)
         return 1;
     }
     make_folders(workers);
+    if (count > 5) {
+        (void)start_switching();
+    }
     supervise(workers, threads);
     remove_folders(workers);
     report();

@@ -178,6 +178,10 @@ static uint64_t path(struct random *random)
         "sysfs",
         "fifo",
         "user.a",
+        "/helix/state",
+        "/helix/hooks",
+        "/helix/policy",
+        "/helix/audit",
         "a/../../../../../../../../../../dev/null",
     };
 

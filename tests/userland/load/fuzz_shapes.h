@@ -65,9 +65,9 @@ static const char *const shapes[NUMBERS] = {
     [318] = "pli",    [319] = "si",     [322] = "fszzi",  [324] = "nin",    [325] = "ali",
     [326] = "fpfpli", [327] = "fvnoxi", [328] = "fvnoxi", [332] = "fsinp",  [424] = "fgpi",
     [434] = "di",     [435] = "pl",     [436] = "ffi",    [437] = "fspl",   [438] = "ffi",
-    [439] = "fsni",   [441] = "fentkn", [448] = "fi",     [480] = "xxxxxx", [481] = "xxxxxx",
-    [482] = "xxxxxx", [483] = "xxxxxx", [484] = "xxxxxx", [485] = "xxxxxx", [486] = "xxxxxx",
-    [487] = "xxxxxx", [488] = "xxxxxx", [489] = "xxxxxx",
+    [439] = "fsni",   [441] = "fentkn", [448] = "fi",     [480] = "nnip",   [481] = "fpx",
+    [482] = "fpnx",   [483] = "sni",    [484] = "si",     [485] = "fpppxi", [486] = "fppx",
+    [487] = "fpppx",  [488] = "fpn",    [489] = "nnn",    [490] = "nn",
 };
 
 #endif
