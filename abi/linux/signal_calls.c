@@ -31,6 +31,7 @@ static bool send_if_meant(struct process *process, void *argument)
     } else {
         send->refused++;
     }
+    process_note_mass_signal_locked();
     return true;
 }
 

@@ -247,16 +247,38 @@ static hx_err inherit(struct process *child, const struct clone_request *request
     return error;
 }
 
+/* Written under process_mutex, after the signal that it counts. */
+static _Atomic uint64_t mass_signals_sent;
+
+void process_note_mass_signal_locked(void)
+{
+    /* Release: pairs with make_process, which looks for the signal afterwards. */
+    atomic_store_explicit(&mass_signals_sent,
+                          atomic_load_explicit(&mass_signals_sent, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+/*
+ * A signal that comes to all of a group, or to all, comes to the child as well: it is acted on
+ * before the fork, or after it by both. One that comes to the parent alone waits for the fork's
+ * end: else a timer faster than a fork would keep it from ever ending.
+ */
+static bool must_begin_anew_locked(uint64_t mass_signals)
+{
+    uint32_t work = atomic_load_explicit(&thread_current()->user_work, memory_order_relaxed);
+    bool is_new = atomic_load_explicit(&mass_signals_sent, memory_order_relaxed) != mass_signals;
+
+    return (work & THREAD_WORK_EXIT) != 0 || (is_new && thread_is_interrupted());
+}
+
 /* Into the tree of processes, with id and thread. */
 static hx_err enter_locked(struct process *child, struct user_thread *thread,
-                           const struct clone_request *request)
+                           const struct clone_request *request, uint64_t mass_signals)
 {
     struct process *self = process_current();
     struct process *parent =
         (request->flags & CLONE_PARENT) != 0 && self->parent != NULL ? self->parent : self;
-    /* A signal that comes to all of a group, or to all, comes to the child as well: it is acted on
-     * before the fork, or after it by both. */
-    hx_err error = thread_is_interrupted() ? HX_EINTR : limits_may_add_locked(true);
+    hx_err error = must_begin_anew_locked(mass_signals) ? HX_EINTR : limits_may_add_locked(true);
 
     if (error == HX_OK) {
         error = id_take(&child->id); /* the process's use */
@@ -278,8 +300,10 @@ static hx_err enter_locked(struct process *child, struct user_thread *thread,
 
 static hx_err make_process(const struct clone_request *request, struct user_thread **thread)
 {
+    uint64_t mass_signals = atomic_load_explicit(&mass_signals_sent, memory_order_acquire);
     struct process *child;
-    hx_err error = process_allocate(process_current()->name, &child);
+    hx_err error =
+        thread_is_interrupted() ? HX_EINTR : process_allocate(process_current()->name, &child);
 
     if (error != HX_OK) {
         return error;
@@ -290,7 +314,7 @@ static hx_err make_process(const struct clone_request *request, struct user_thre
     }
     if (error == HX_OK) {
         mutex_lock(&process_mutex);
-        error = enter_locked(child, *thread, request);
+        error = enter_locked(child, *thread, request, mass_signals);
         mutex_unlock(&process_mutex);
         if (error != HX_OK) {
             user_thread_discard(*thread);

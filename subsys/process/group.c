@@ -106,6 +106,7 @@ static void send_to_group_locked(const struct process_group *group, unsigned num
 
     for (struct list *node = group->processes.next; node != &group->processes; node = node->next) {
         (void)!signal_send(LIST_ENTRY(node, struct process, group_link), &info);
+        process_note_mass_signal_locked();
     }
 }
 

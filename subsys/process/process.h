@@ -305,6 +305,12 @@ void process_for_each_locked(bool (*callback)(struct process *process, void *arg
 uint32_t process_count(void);
 uint64_t process_forks(void); /* since boot */
 
+/*
+ * Note that a signal has been sent to one of many (a group, or all), after it was: a fork under way
+ * begins anew, so that the child gets it too.  process_mutex is held.
+ */
+void process_note_mass_signal_locked(void);
+
 /* 'R', 'S', 'D', 'T' or 'Z', as /proc shows it. */
 char process_state_letter(struct process *process);
 void process_usage(struct process *process, struct process_usage *usage);

@@ -26,11 +26,19 @@ static void wait_for_all(void)
     }
 }
 
+static const char *word(int number)
+{
+    const char *answer = got[number] > 0 ? "yes" : "no"; /* equal ones may come as one */
+
+    got[number] = 0;
+    return answer;
+}
+
 static void tell(const char *what)
 {
-    printf("%s: SIGUSR1 %d, SIGUSR2 %d, SIGCHLD %s\n", what, got[SIGUSR1], got[SIGUSR2],
-           got[SIGCHLD] > 0 ? "yes" : "no");
-    got[SIGUSR1] = got[SIGUSR2] = got[SIGCHLD] = 0;
+    printf("%s: SIGUSR1 %s, ", what, word(SIGUSR1));
+    printf("SIGUSR2 %s, ", word(SIGUSR2));
+    printf("SIGCHLD %s\n", word(SIGCHLD));
 }
 
 /* A child makes a sibling and says that its end is a SIGUSR2: the parent is not its to signal. */
