@@ -364,6 +364,7 @@ static hx_err end_removal(struct hook_slot *slot, enum hook_state before, hx_err
     if (error != HX_OK && publish_locked() != HX_OK) {
         slot->state = HOOK_OFF;
     }
+    free_lists_locked(); /* those of the calls that were waited for */
     mutex_unlock(&mutex);
     return error;
 }

@@ -212,6 +212,36 @@ static void a_call_whose_thread_ends_inside_has_its_posts(void)
     EXPECT_EQUAL(atomic_load_explicit(&traffic.after, memory_order_relaxed), 1);
 }
 
+static _Atomic uint32_t is_inside;
+static _Atomic uint32_t may_leave;
+
+static int64_t stay(void)
+{
+    atomic_store_explicit(&is_inside, 1, memory_order_release);
+    (void)crew_sleep_until(&may_leave, 1);
+    return 0;
+}
+
+/* SPEC: Y4 Y7 */
+static void a_hook_stays_until_the_calls_that_it_has_seen_are_over(void)
+{
+    static const struct syscall_entry entry = {.name = "stay", .handler = SYSCALL_HANDLER(stay)};
+
+    atomic_store_explicit(&is_inside, 0, memory_order_relaxed);
+    atomic_store_explicit(&may_leave, 0, memory_order_relaxed);
+    EXPECT_EQUAL(syscall_register(NUMBER, &entry), HX_OK);
+    add_hook(&counting);
+    crew_open(&crew);
+    (void)crew_start(&crew, call_once, NULL, 0);
+    EXPECT(crew_sleep_until(&is_inside, 1));
+    EXPECT_EQUAL(syscall_hook_remove(counting.name, hal_clock_now() + HAL_NS_PER_MS), HX_ETIMEDOUT);
+    EXPECT_EQUAL(syscall_hook_enable(counting.name, false), HX_OK); /* that one does not wait */
+    atomic_store_explicit(&may_leave, 1, memory_order_release);
+    remove_hook(&counting);
+    EXPECT(crew_join(&crew));
+    EXPECT_EQUAL(syscall_unregister(NUMBER), HX_OK);
+}
+
 #define TEST(function)                                                                             \
     {                                                                                              \
         .name = "core_syscall." #function, .run = function                                         \
@@ -223,5 +253,6 @@ const struct selftest core_syscall_tests[] = {
     TEST(a_hook_refuses_and_those_before_it_see_the_result),
     TEST(a_removed_hook_has_had_all_its_posts),
     TEST(a_call_whose_thread_ends_inside_has_its_posts),
+    TEST(a_hook_stays_until_the_calls_that_it_has_seen_are_over),
     {0},
 };
