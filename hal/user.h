@@ -35,6 +35,11 @@ HX_MUST_USE hx_err hal_user_copy_out(uintptr_t to, const void *from, size_t size
 HX_MUST_USE hx_err hal_user_copy_in_unchecked(void *to, uintptr_t from, size_t size);
 HX_MUST_USE hx_err hal_user_copy_out_unchecked(uintptr_t to, const void *from, size_t size);
 
+/* The same for a few whole words, written out in the caller: size is a constant, a multiple of 8.
+ * (inline in the port) */
+static inline hx_err hal_user_copy_words_in(void *to, uintptr_t from, size_t size);
+static inline hx_err hal_user_copy_words_out(uintptr_t to, const void *from, size_t size);
+
 /* The same, but says how many bytes were copied before a fault (size: all of them). */
 HX_MUST_USE size_t hal_user_copy_in_partly(void *to, uintptr_t from, size_t size);
 HX_MUST_USE size_t hal_user_copy_out_partly(uintptr_t to, const void *from, size_t size);
@@ -148,5 +153,7 @@ void hal_syscall_restart(struct hal_frame *frame, uint64_t number);
 void hal_user_set_thread_pointer(uintptr_t pointer);
 uintptr_t hal_user_thread_pointer(void);
 void hal_user_prepare_thread_pointer(struct hal_thread *hal, uintptr_t pointer);
+
+#include <hal_port.h>
 
 #endif

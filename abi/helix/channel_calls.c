@@ -68,6 +68,37 @@ static HX_NOINLINE hx_err refuse(const struct file *file, bool is_right_end)
     return file != NULL && is_right_end ? HX_EACCES : HX_EBADF;
 }
 
+/* Without waiting; items of a word go the channel's fast way. */
+static HX_ALWAYS_INLINE hx_err try_send(struct channel_ends *ends, const void *item)
+{
+    return HX_LIKELY(ends->item_size == sizeof(uint64_t))
+               ? channel_try_send_sized(ends->channel, item, sizeof(uint64_t))
+               : channel_try_send(ends->channel, item);
+}
+
+static HX_ALWAYS_INLINE hx_err try_receive(struct channel_ends *ends, void *item)
+{
+    return HX_LIKELY(ends->item_size == sizeof(uint64_t))
+               ? channel_try_receive_sized(ends->channel, item, sizeof(uint64_t))
+               : channel_try_receive(ends->channel, item);
+}
+
+static HX_ALWAYS_INLINE hx_err copy_in(const struct channel_ends *ends, void *item,
+                                       uint64_t address)
+{
+    return HX_LIKELY(ends->item_size == sizeof(uint64_t))
+               ? hal_user_copy_words_in(item, address, sizeof(uint64_t))
+               : hal_user_copy_in(item, address, ends->item_size);
+}
+
+static HX_ALWAYS_INLINE hx_err copy_out(const struct channel_ends *ends, uint64_t address,
+                                        const void *item)
+{
+    return HX_LIKELY(ends->item_size == sizeof(uint64_t))
+               ? hal_user_copy_words_out(address, item, sizeof(uint64_t))
+               : hal_user_copy_out(address, item, ends->item_size);
+}
+
 /* --- sending ---------------------------------------------------------------------------------- */
 
 static HX_ALWAYS_INLINE hx_err send_item(const struct file *file, uint64_t address,
@@ -75,12 +106,12 @@ static HX_ALWAYS_INLINE hx_err send_item(const struct file *file, uint64_t addre
 {
     struct channel_ends *ends = file->context;
     HX_ALIGNED(8) unsigned char item[HELIX_ITEM_MAX];
-    hx_err error = hal_user_copy_in(item, address, ends->item_size);
+    hx_err error = copy_in(ends, item, address);
 
     if (HX_UNLIKELY(error != HX_OK)) {
         return error;
     }
-    error = channel_try_send(ends->channel, item);
+    error = try_send(ends, item);
     if (HX_UNLIKELY(error == HX_EAGAIN) && !file_does_not_block(file)) {
         error = channel_send_interruptible(ends->channel, item, deadline_ns);
     }
@@ -163,7 +194,7 @@ static uint32_t receive_more(struct channel_ends *ends, uint64_t address, uint32
 static HX_ALWAYS_INLINE hx_err receive_first(const struct file *file, struct channel_ends *ends,
                                              void *item, uint64_t deadline_ns)
 {
-    hx_err error = channel_try_receive(ends->channel, item);
+    hx_err error = try_receive(ends, item);
 
     return HX_UNLIKELY(error == HX_EAGAIN) && !file_does_not_block(file)
                ? channel_receive_interruptible(ends->channel, item, deadline_ns)
@@ -182,7 +213,7 @@ static HX_ALWAYS_INLINE int64_t receive_items(const struct file *file, struct ch
     if (HX_UNLIKELY(error != HX_OK)) {
         return error == HX_ECLOSED ? 0 : helix_result(error);
     }
-    error = hal_user_copy_out(address, item, ends->item_size);
+    error = copy_out(ends, address, item);
     if (maximum > 1 && error == HX_OK) {
         received = receive_more(ends, address, maximum);
     }

@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct router_message) == sizeof(struct helix_message) &&
 HX_MUST_USE static HX_ALWAYS_INLINE hx_err wire_copy_in(union wire_message *message,
                                                         uint64_t address)
 {
-    hx_err error = hal_user_copy_in(message, address, ROUTER_MESSAGE_SHORT);
+    hx_err error = hal_user_copy_words_in(message, address, ROUTER_MESSAGE_SHORT);
     uint32_t length;
 
     if (HX_UNLIKELY(error != HX_OK)) {
@@ -54,7 +54,10 @@ HX_MUST_USE static HX_ALWAYS_INLINE hx_err wire_copy_in(union wire_message *mess
 HX_MUST_USE static HX_ALWAYS_INLINE hx_err wire_copy_out(uint64_t address,
                                                          const union wire_message *message)
 {
-    return hal_user_copy_out(address, message, WIRE_HEADER + message->user.length);
+    if (HX_UNLIKELY(message->user.length != sizeof(uint64_t))) {
+        return hal_user_copy_out(address, message, WIRE_HEADER + message->user.length);
+    }
+    return hal_user_copy_words_out(address, message, ROUTER_MESSAGE_SHORT);
 }
 
 #endif

@@ -157,6 +157,20 @@ static inline bool hal_user_is_range(uintptr_t address, size_t size)
     return hosted_user_is_range(address, size);
 }
 
+hx_err hal_user_copy_in(void *to, uintptr_t from, size_t size);
+hx_err hal_user_copy_out(uintptr_t to, const void *from, size_t size);
+
+HX_MUST_USE static inline hx_err hal_user_copy_words_in(void *to, uintptr_t from, size_t size)
+{
+    return hal_user_copy_in(to, from, size);
+}
+
+HX_MUST_USE static inline hx_err hal_user_copy_words_out(uintptr_t to, const void *from,
+                                                         size_t size)
+{
+    return hal_user_copy_out(to, from, size);
+}
+
 static inline void hal_page_clear(void *page)
 {
     uint64_t *words = page;

@@ -11,6 +11,7 @@
 #include <hal/frame.h>
 #include <hal/memory.h>
 #include <helix/attributes.h>
+#include <helix/error.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -199,6 +200,39 @@ static inline bool hal_user_is_range(uintptr_t address, size_t size)
     /* No bit from 47 on in either, and none in the sum: it neither wraps nor leaves the lower half.
      * The pages between the window's end and that half's are never mapped. */
     return (address | size | (address + size)) >> X86_USER_BITS == 0;
+}
+
+/* As COPY_CHECKED in entry.S, of words alone; words not copied. */
+static inline size_t x86_copy_words(uintptr_t to, uintptr_t from, size_t words)
+{
+    __asm__ volatile("771: .byte 0x0f, 0x1f, 0x03\n" /* stac, see PATCHED in entry.S */
+                     "10: rep movsq\n"
+                     "772: .byte 0x0f, 0x1f, 0x00\n" /* clac */
+                     ".pushsection .text_patches, \"a\"\n"
+                     ".quad 771b, 772b\n"
+                     ".popsection\n"
+                     ".pushsection .fault_fixups, \"a\"\n"
+                     ".quad 10b, 772b\n"
+                     ".popsection"
+                     : "+D"(to), "+S"(from), "+c"(words)
+                     :
+                     : "memory");
+    return words;
+}
+
+HX_MUST_USE static inline hx_err hal_user_copy_words_in(void *to, uintptr_t from, size_t size)
+{
+    return hal_user_is_range(from, size) && x86_copy_words((uintptr_t)to, from, size / 8) == 0
+               ? HX_OK
+               : HX_EFAULT;
+}
+
+HX_MUST_USE static inline hx_err hal_user_copy_words_out(uintptr_t to, const void *from,
+                                                         size_t size)
+{
+    return hal_user_is_range(to, size) && x86_copy_words(to, (uintptr_t)from, size / 8) == 0
+               ? HX_OK
+               : HX_EFAULT;
 }
 
 static inline void hal_page_clear(void *page)
