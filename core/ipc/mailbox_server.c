@@ -1,5 +1,6 @@
 /* Servers that are kernel threads: one for each threaded mailbox. */
 #include <core/ipc/mailbox.h>
+#include <kern/hand_over.h>
 #include <kern/heap.h>
 
 bool server_take_locked(struct mailbox *mailbox, struct server *server)
@@ -63,8 +64,8 @@ static bool reply_and_receive(struct server *server)
     server->is_idle = server_fate_of(server) == SERVER_LIVES && !has_message;
     if (HX_LIKELY(client != NULL && server->is_idle)) {
         /* A wake-up and nothing more is expected: whatever it says, wait_message looks. */
-        (void)!thread_hand_over(client->thread, &client->state, CLIENT_DONE, &mailbox->lock,
-                                THREAD_NO_DEADLINE);
+        (void)!thread_hand_over_inline(client->thread, &client->state, CLIENT_DONE, &mailbox->lock,
+                                       THREAD_NO_DEADLINE);
         return wait_message(server);
     }
     if (client != NULL) {

@@ -14,8 +14,8 @@
 #include <termios.h>
 #include <time.h>
 
-static const struct test *const tables[] = {error_tests, call_tests, death_tests, channel_tests,
-                                            right_tests};
+static const struct test *const tables[] = {error_tests,   call_tests,  death_tests,
+                                            channel_tests, right_tests, example_tests};
 
 /* Shared with children. */
 static struct {

@@ -30,6 +30,7 @@ extern const struct test call_tests[];
 extern const struct test death_tests[];
 extern const struct test channel_tests[];
 extern const struct test right_tests[];
+extern const struct test example_tests[];
 
 /* Note a failed expectation of the running test. */
 void failed(const char *file, int line, const char *what, long got, long wanted);
