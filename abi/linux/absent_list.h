@@ -106,7 +106,6 @@
     X(331, pkey_free)                                                                              \
     X(333, io_pgetevents)                                                                          \
     X(334, rseq)                                                                                   \
-    X(424, pidfd_send_signal)                                                                      \
     X(425, io_uring_setup)                                                                         \
     X(426, io_uring_enter)                                                                         \
     X(427, io_uring_register)                                                                      \
@@ -116,9 +115,7 @@
     X(431, fsconfig)                                                                               \
     X(432, fsmount)                                                                                \
     X(433, fspick)                                                                                 \
-    X(434, pidfd_open)                                                                             \
     X(437, openat2)                                                                                \
-    X(438, pidfd_getfd)                                                                            \
     X(440, process_madvise)                                                                        \
     X(442, mount_setattr)                                                                          \
     X(443, quotactl_fd)                                                                            \

@@ -159,7 +159,7 @@
 #define LINUX_PROCESS_CALL_LIST(X)                                                                 \
     X(24, sched_yield, 0, "")                                                                      \
     X(39, getpid, 0, "")                                                                           \
-    X(56, clone, 5, "no namespaces, CLONE_PIDFD, CLONE_PTRACE")                                    \
+    X(56, clone, 5, "no namespaces, CLONE_PTRACE")                                                 \
     X(57, fork, 0, "")                                                                             \
     X(58, vfork, 0, "")                                                                            \
     X(59, execve, 3, "2 MiB of arguments at most")                                                 \
@@ -186,13 +186,16 @@
     X(204, sched_getaffinity, 3, "")                                                               \
     X(218, set_tid_address, 1, "")                                                                 \
     X(231, exit_group, 1, "")                                                                      \
-    X(247, waitid, 5, "no P_PIDFD")                                                                \
+    X(247, waitid, 5, "")                                                                          \
     X(273, set_robust_list, 2, "")                                                                 \
     X(274, get_robust_list, 3, "the caller's own")                                                 \
     X(302, prlimit64, 4, "")                                                                       \
     X(309, getcpu, 2, "")                                                                          \
     X(322, execveat, 5, "2 MiB of arguments at most")                                              \
-    X(435, clone3, 2, "no namespaces, CLONE_PIDFD, set_tid")
+    X(434, pidfd_open, 2, "")                                                                      \
+    X(424, pidfd_send_signal, 4, "")                                                               \
+    X(438, pidfd_getfd, 3, "")                                                                     \
+    X(435, clone3, 2, "no namespaces, set_tid")
 
 #define LINUX_IDENTITY_CALL_LIST(X)                                                                \
     X(102, getuid, 0, "")                                                                          \

@@ -8,6 +8,7 @@
 #include <kern/recorder.h>
 #include <kern/spare.h>
 #include <subsys/process/futex.h>
+#include <subsys/process/process_file.h>
 
 /* --- new ones --------------------------------------------------------------------------------- */
 
@@ -19,12 +20,38 @@ static int64_t clone(const struct clone_request *request)
     return error == HX_EINTR ? SYSCALL_RESTART_ALWAYS : linux_count(error, id);
 }
 
+/* The child as a file too: its descriptor is stored at an address of the parent's. */
+static int64_t clone_with_file(struct clone_request *request, uint64_t address)
+{
+    const int32_t none = -1;
+    struct file *file;
+    int64_t id;
+    int64_t descriptor;
+    hx_err error = hal_user_copy_out(address, &none, sizeof(none));
+
+    if (error != HX_OK) {
+        return linux_result(error);
+    }
+    request->flags &= ~(uint64_t)CLONE_PIDFD;
+    id = clone(request);
+    if (id <= 0) {
+        return id;
+    }
+    /* The child is there: without a descriptor it is known by its id alone. */
+    error = process_file_create((uint32_t)id, 0, process_current()->owner, &file);
+    if (error == HX_OK) {
+        descriptor = linux_add_file(file, FILE_CLOSE_ON_EXEC);
+        (void)!hal_user_copy_out(address, &descriptor, sizeof(none));
+    }
+    return id;
+}
+
 #define EXIT_SIGNAL 0xffU
 
 int64_t linux_clone(uint64_t flags, uint64_t stack, uint64_t parent_id, uint64_t child_id,
                     uint64_t thread_pointer)
 {
-    const struct clone_request request = {
+    struct clone_request request = {
         .flags = flags & ~(uint64_t)EXIT_SIGNAL,
         .exit_signal = (uint32_t)(flags & EXIT_SIGNAL),
         .stack_pointer = stack,
@@ -33,7 +60,13 @@ int64_t linux_clone(uint64_t flags, uint64_t stack, uint64_t parent_id, uint64_t
         .thread_pointer = thread_pointer,
     };
 
-    return clone(&request);
+    if ((flags & CLONE_PIDFD) == 0) {
+        return clone(&request);
+    }
+    /* One address for two things. */
+    return (flags & (CLONE_PARENT_SETTID | CLONE_DETACHED | CLONE_THREAD)) != 0
+               ? linux_result(HX_EINVAL)
+               : clone_with_file(&request, parent_id);
 }
 
 int64_t linux_fork(void)
@@ -62,6 +95,7 @@ struct linux_clone_arguments {
 int64_t linux_clone3(uint64_t address, uint64_t size)
 {
     struct linux_clone_arguments arguments;
+    struct clone_request request;
     hx_err error;
 
     if (size < sizeof(arguments) || size > HAL_PAGE_SIZE) {
@@ -75,14 +109,20 @@ int64_t linux_clone3(uint64_t address, uint64_t size)
         (arguments.stack == 0) != (arguments.stack_size == 0)) {
         return linux_result(HX_EINVAL);
     }
-    return clone(&(struct clone_request){
+    request = (struct clone_request){
         .flags = arguments.flags,
         .exit_signal = (uint32_t)arguments.exit_signal,
         .stack_pointer = arguments.stack + arguments.stack_size,
         .parent_id = arguments.parent_id,
         .child_id = arguments.child_id,
         .thread_pointer = arguments.thread_pointer,
-    });
+    };
+    if ((arguments.flags & CLONE_PIDFD) == 0) {
+        return clone(&request);
+    }
+    return (arguments.flags & (CLONE_DETACHED | CLONE_THREAD)) != 0
+               ? linux_result(HX_EINVAL)
+               : clone_with_file(&request, arguments.pid_descriptor);
 }
 
 /* --- exec ------------------------------------------------------------------------------------- */
@@ -206,7 +246,7 @@ int64_t linux_wait4(uint64_t id, uint64_t status, uint64_t options, uint64_t usa
     return linux_restartable(error, outcome.id);
 }
 
-enum linux_id_type { P_ALL = 0, P_PID = 1, P_PGID = 2 };
+enum linux_id_type { P_ALL = 0, P_PID = 1, P_PGID = 2, P_PIDFD = 3 };
 
 /* si_code and si_status of a status. */
 static void explain(const struct wait_outcome *outcome, struct hal_signal_info *info)
@@ -228,6 +268,26 @@ static void explain(const struct wait_outcome *outcome, struct hal_signal_info *
     }
     info->fields[0] = outcome->id | (uint64_t)outcome->user << 32;
     info->fields[1] = (uint32_t)value;
+}
+
+/* The child that a descriptor is of; without blocking if it is such a file.  Errors: HX_EBADF. */
+static hx_err wait_file(uint64_t descriptor, struct wait_request *request,
+                        struct wait_outcome *outcome)
+{
+    struct file *file = linux_file(descriptor);
+    bool does_not_block;
+    hx_err error;
+
+    if (file == NULL || !process_file_is(file)) {
+        file_put(file);
+        return HX_EBADF;
+    }
+    request->id = process_file_id(file);
+    does_not_block = file_does_not_block(file) && (request->options & WAIT_NO_HANG) == 0;
+    request->options |= does_not_block ? (unsigned)WAIT_NO_HANG : 0U;
+    error = process_wait(request, outcome);
+    file_put(file);
+    return error == HX_OK && outcome->id == 0 && does_not_block ? HX_EAGAIN : error;
 }
 
 static hx_err wait_id(uint64_t type, uint64_t id, uint64_t options, struct wait_outcome *outcome)
@@ -254,6 +314,8 @@ static hx_err wait_id(uint64_t type, uint64_t id, uint64_t options, struct wait_
     case P_PGID:
         request.id = id == 0 ? 0 : -(int64_t)id;
         break;
+    case P_PIDFD:
+        return (int32_t)id < 0 ? HX_EINVAL : wait_file(id, &request, outcome);
     default:
         return HX_EINVAL;
     }

@@ -7,6 +7,7 @@
 #include <subsys/process/id_table.h>
 #include <subsys/process/interval.h>
 #include <subsys/process/process_event.h>
+#include <subsys/process/process_file.h>
 #include <subsys/process/process_private.h>
 #include <subsys/process/terminal_link.h>
 
@@ -260,6 +261,7 @@ static void end_process(struct process *process)
     mutex_lock(&process_mutex);
     become_zombie_locked(process, &freed);
     mutex_unlock(&process_mutex);
+    process_files_wake();
     while ((node = list_pop_front(&freed)) != NULL) {
         process_free(LIST_ENTRY(node, struct process, sibling));
     }

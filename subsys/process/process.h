@@ -215,6 +215,7 @@ HX_MUST_USE hx_err process_start(struct process *process, struct file_table *fil
 /* What a new process or thread shares and is told (clone(2)); the numbers are Linux's. */
 enum clone_flags {
     CLONE_VM = 0x100,
+    CLONE_PIDFD = 0x1000, /* the personality's: the child as a file of the parent's */
     CLONE_FS = 0x200,
     CLONE_FILES = 0x400,
     CLONE_SIGHAND = 0x800,
