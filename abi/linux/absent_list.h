@@ -57,11 +57,6 @@
     X(215, epoll_wait_old)                                                                         \
     X(216, remap_file_pages)                                                                       \
     X(220, semtimedop)                                                                             \
-    X(222, timer_create)                                                                           \
-    X(223, timer_settime)                                                                          \
-    X(224, timer_gettime)                                                                          \
-    X(225, timer_getoverrun)                                                                       \
-    X(226, timer_delete)                                                                           \
     X(236, vserver)                                                                                \
     X(237, mbind)                                                                                  \
     X(238, set_mempolicy)                                                                          \

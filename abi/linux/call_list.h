@@ -247,6 +247,11 @@
     X(164, settimeofday, 2, "")                                                                    \
     X(201, time, 1, "")                                                                            \
     X(219, restart_syscall, 0, "")                                                                 \
+    X(222, timer_create, 3, "no clocks of CPU time, no alarm clocks")                              \
+    X(223, timer_settime, 4, "")                                                                   \
+    X(224, timer_gettime, 2, "")                                                                   \
+    X(225, timer_getoverrun, 1, "")                                                                \
+    X(226, timer_delete, 1, "")                                                                    \
     X(227, clock_settime, 2, "")                                                                   \
     X(228, clock_gettime, 2, "")                                                                   \
     X(229, clock_getres, 2, "")                                                                    \

@@ -5,6 +5,7 @@
 #include <subsys/process/id_table.h>
 #include <subsys/process/process_event.h>
 #include <subsys/process/process_private.h>
+#include <subsys/process/signal_timer.h>
 
 /* --- alone ------------------------------------------------------------------------------------ */
 
@@ -114,6 +115,9 @@ static void forget_old_program(struct process *process, struct user_thread *self
     self->set_child_id = 0;
     self->signal_stack = (struct hal_signal_stack){.flags = 2};
     signal_exec(process);
+    if (!list_is_empty(&process->timers)) { /* the calling thread is alone: nobody adds any */
+        signal_timers_end(process);
+    }
     file_table_exec(process->files);
 }
 

@@ -9,6 +9,7 @@
 #include <subsys/process/process_event.h>
 #include <subsys/process/process_file.h>
 #include <subsys/process/process_private.h>
+#include <subsys/process/signal_timer.h>
 #include <subsys/process/terminal_link.h>
 
 /* --- a thread -------------------------------------------------------------------------------- */
@@ -115,6 +116,9 @@ static void give_back(struct process *process)
 {
     if (process->intervals != NULL) {
         interval_stop(process);
+    }
+    if (!list_is_empty(&process->timers)) { /* there is no thread that could add any */
+        signal_timers_end(process);
     }
     process_drop_contents(process);
     process_release_vfork(process);

@@ -40,6 +40,7 @@ static void init_fields(struct process *process, const char name[PROCESS_NAME_MA
     signal_pending_init(&process->signals.pending);
     wait_queue_init(&process->child_changed, "child");
     wait_queue_init(&process->stopped, "stopped");
+    list_init(&process->timers);
     process->exit_signal = SIGNAL_CHILD;
     process->is_dumpable = true;
     process->started_ns = hal_clock_now();

@@ -139,6 +139,7 @@ struct process {
     uint64_t cpu_tell_ns;                /* M  the next SIGXCPU is not before */
     uint64_t cpu_charge;                 /* M  handle of RESOURCE_CPU_TIME */
     struct interval_timers *intervals;   /* M  NULL: never set */
+    struct list timers;                  /* M  of signal_timer.c */
     struct wait_queue *vfork_done;       /* M  its parent waits for exec or end; NULL */
     bool is_dumpable;                    /* A */
     bool gains_no_rights;                /* M  exec does not look at set-user bits; inherited */

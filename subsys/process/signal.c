@@ -232,6 +232,14 @@ static bool send_locked(struct process *process, struct user_thread *target,
     return wakes;
 }
 
+void signal_note_sent(struct process *process, bool wakes)
+{
+    if (wakes) {
+        wait_queue_wake_all(&process->stopped);
+    }
+    signal_files_wake();
+}
+
 static hx_err send_to(struct process *process, struct user_thread *target,
                       const struct hal_signal_info *info)
 {
@@ -255,14 +263,21 @@ static hx_err send_to(struct process *process, struct user_thread *target,
     state = spinlock_acquire(&process->lock);
     wakes = send_locked(process, target, info, &entry);
     spinlock_release(&process->lock, state);
-    if (wakes) {
-        wait_queue_wake_all(&process->stopped);
-    }
-    signal_files_wake();
+    signal_note_sent(process, wakes);
     if (HX_UNLIKELY(entry != NULL)) {
         heap_free(entry);
     }
     return HX_OK;
+}
+
+bool signal_send_kept_locked(struct process *process, struct user_thread *target,
+                             const struct hal_signal_info *info, struct signal_entry *entry)
+{
+    struct signal_entry *taken = entry;
+
+    /* It has been counted already. */
+    return (entry == NULL || list_is_empty(&entry->link)) &&
+           send_locked(process, target, info, &taken);
 }
 
 hx_err signal_send(struct process *process, const struct hal_signal_info *info)

@@ -5,6 +5,8 @@
 #include <subsys/process/signal_private.h>
 #include <subsys/vfs/file.h>
 
+#define SI_TIMER (-2)
+
 /* Keys: A = atomic */
 struct signal_file {
     _Atomic uint64_t mask; /* A  relaxed: one word */
@@ -17,7 +19,11 @@ struct signal_record {
     int32_t code;
     uint32_t process;
     uint32_t user;
-    uint32_t unused[5];
+    uint32_t unused;
+    uint32_t timer;
+    uint32_t unused_2;
+    uint32_t overrun;
+    uint32_t unused_3;
     int32_t status;
     int32_t value;
     uint64_t pointer;
@@ -60,6 +66,13 @@ static struct signal_record record_of(const struct hal_signal_info *info)
 
     if (info->code > 0 && is_fault(record.number)) {
         record.address = info->fields[0];
+        return record;
+    }
+    if (info->code == SI_TIMER) {
+        record.timer = (uint32_t)info->fields[0];
+        record.overrun = (uint32_t)(info->fields[0] >> 32);
+        record.value = (int32_t)info->fields[1];
+        record.pointer = info->fields[1];
         return record;
     }
     record.process = (uint32_t)info->fields[0];

@@ -15,9 +15,58 @@ void signal_pending_fini(struct signal_pending *pending)
     struct list *node;
 
     while ((node = list_pop_front(&pending->queued)) != NULL) {
-        heap_free(LIST_ENTRY(node, struct signal_entry, link));
+        struct signal_entry *entry = LIST_ENTRY(node, struct signal_entry, link);
+
+        if (!entry->is_kept) {
+            heap_free(entry);
+        }
     }
 }
+
+/* --- entries of timers --------------------------------------------------------------------------
+ */
+
+struct signal_entry *signal_entry_make_kept(void)
+{
+    struct signal_entry *entry = heap_allocate_zeroed(sizeof(*entry), OWNER_CORE);
+
+    if (entry != NULL) {
+        list_init(&entry->link);
+        entry->is_kept = true;
+    }
+    return entry;
+}
+
+bool signal_entry_let_go_locked(struct signal_entry *entry)
+{
+    bool is_free = list_is_empty(&entry->link);
+
+    entry->is_kept = is_free;
+    return is_free;
+}
+
+bool signal_pending_count_again_locked(struct signal_pending *pending,
+                                       const struct hal_signal_info *info,
+                                       const struct signal_entry *entry, int32_t times)
+{
+    unsigned number = (unsigned)info->number;
+    struct signal_detail *detail = NULL;
+
+    if (entry != NULL && !list_is_empty(&entry->link)) {
+        detail = (struct signal_detail *)&entry->detail;
+    } else if (entry == NULL && (pending->mask & signal_bit(number)) != 0 &&
+               pending->standard[number - 1].code == info->code &&
+               (uint32_t)pending->standard[number - 1].fields[0] == (uint32_t)info->fields[0]) {
+        detail = &pending->standard[number - 1];
+    }
+    if (detail != NULL) {
+        detail->fields[0] += (uint64_t)(uint32_t)times << 32;
+    }
+    return detail != NULL;
+}
+
+/* --- adding and taking --------------------------------------------------------------------------
+ */
 
 static struct signal_detail detail_of(const struct hal_signal_info *info)
 {
@@ -84,7 +133,7 @@ static void take_queued_locked(struct signal_pending *pending, unsigned number,
     if (entry != NULL) {
         list_remove(&entry->link);
         pending->count--;
-        *used = entry;
+        *used = entry->is_kept ? NULL : entry;
     }
     if (!more) {
         pending->mask &= ~signal_bit(number);
@@ -121,8 +170,10 @@ void signal_pending_drop_locked(struct signal_pending *pending, uint64_t mask, s
         next = node->next;
         if ((mask & signal_bit(entry->number)) != 0) {
             list_remove(node);
-            list_push_back(dropped, node);
             pending->count--;
+            if (!entry->is_kept) {
+                list_push_back(dropped, node);
+            }
         }
     }
     pending->mask &= ~mask;

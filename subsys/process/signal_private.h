@@ -29,6 +29,7 @@ enum signal_default signal_default_of(unsigned number);
 /* One queued real-time signal. */
 struct signal_entry {
     struct list link;
+    bool is_kept; /* a timer's: not freed when it is taken */
     uint32_t number;
     struct signal_detail detail;
 };
@@ -36,6 +37,23 @@ struct signal_entry {
 /* Add a signal. entry is for real-time ones (NULL: keep the number only); taken over when used. */
 void signal_pending_add_locked(struct signal_pending *pending, const struct hal_signal_info *info,
                                struct signal_entry **entry);
+
+/* An entry of a timer's own, in no queue. The timer gives it up under the lock: true, it is to be
+ * freed; false, whoever takes the signal frees it. NULL: no memory. */
+struct signal_entry *signal_entry_make_kept(void);
+bool signal_entry_let_go_locked(struct signal_entry *entry);
+
+/* A timer's signal once more, while the one before is pending: its overrun, the upper half of the
+ * first field, grows by times. Answers whether it is pending. */
+bool signal_pending_count_again_locked(struct signal_pending *pending,
+                                       const struct hal_signal_info *info,
+                                       const struct signal_entry *entry, int32_t times);
+
+/* What a timer sends, to a thread of the process or (NULL) to the process; nothing if its signal is
+ * pending. Answers what signal_note_sent is to be told when the lock is released. Context: irq. */
+bool signal_send_kept_locked(struct process *process, struct user_thread *target,
+                             const struct hal_signal_info *info, struct signal_entry *entry);
+void signal_note_sent(struct process *process, bool wakes);
 
 /* Take the lowest one of a mask (SIGKILL first); 0: there is none. Entries that came out of the
  * queue are put to *used, to be freed without the lock. */
