@@ -24,7 +24,6 @@
     X(122, setfsuid)                                                                               \
     X(123, setfsgid)                                                                               \
     X(134, uselib)                                                                                 \
-    X(135, personality)                                                                            \
     X(136, ustat)                                                                                  \
     X(139, sysfs)                                                                                  \
     X(153, vhangup)                                                                                \
@@ -71,8 +70,6 @@
     X(248, add_key)                                                                                \
     X(249, request_key)                                                                            \
     X(250, keyctl)                                                                                 \
-    X(251, ioprio_set)                                                                             \
-    X(252, ioprio_get)                                                                             \
     X(256, migrate_pages)                                                                          \
     X(272, unshare)                                                                                \
     X(275, splice)                                                                                 \
@@ -82,8 +79,6 @@
     X(298, perf_event_open)                                                                        \
     X(300, fanotify_init)                                                                          \
     X(301, fanotify_mark)                                                                          \
-    X(303, name_to_handle_at)                                                                      \
-    X(304, open_by_handle_at)                                                                      \
     X(305, clock_adjtime)                                                                          \
     X(308, setns)                                                                                  \
     X(310, process_vm_readv)                                                                       \
@@ -95,7 +90,6 @@
     X(320, kexec_file_load)                                                                        \
     X(321, bpf)                                                                                    \
     X(323, userfaultfd)                                                                            \
-    X(324, membarrier)                                                                             \
     X(329, pkey_mprotect)                                                                          \
     X(330, pkey_alloc)                                                                             \
     X(331, pkey_free)                                                                              \

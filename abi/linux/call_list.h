@@ -101,6 +101,8 @@
     X(327, preadv2, 6, "no RWF_NOWAIT, RWF_APPEND")                                                \
     X(328, pwritev2, 6, "no RWF_NOWAIT, RWF_APPEND")                                               \
     X(332, statx, 5, "")                                                                           \
+    X(303, name_to_handle_at, 5, "no file has one: EOPNOTSUPP")                                    \
+    X(304, open_by_handle_at, 3, "no file has one: ESTALE")                                        \
     X(436, close_range, 3, "")                                                                     \
     X(439, faccessat2, 4, "")                                                                      \
     X(441, epoll_pwait2, 6, "")                                                                    \
@@ -195,7 +197,11 @@
     X(434, pidfd_open, 2, "")                                                                      \
     X(424, pidfd_send_signal, 4, "")                                                               \
     X(438, pidfd_getfd, 3, "")                                                                     \
-    X(435, clone3, 2, "no namespaces, set_tid")
+    X(435, clone3, 2, "no namespaces, set_tid")                                                    \
+    X(135, personality, 1, "told again, changes nothing")                                          \
+    X(251, ioprio_set, 3, "checked, changes nothing")                                              \
+    X(252, ioprio_get, 2, "")                                                                      \
+    X(324, membarrier, 2, "no restartable sequences")
 
 #define LINUX_IDENTITY_CALL_LIST(X)                                                                \
     X(102, getuid, 0, "")                                                                          \

@@ -200,6 +200,7 @@ static void inherit_rest(struct process *child, const struct clone_request *requ
     child->exit_signal =
         (request->flags & CLONE_PARENT) != 0 ? self->exit_signal : request->exit_signal;
     child->is_dumpable = self->is_dumpable;
+    child->personality = self->personality;
     child->gains_no_rights = self->gains_no_rights;
     signal_fork(child, self);
 }

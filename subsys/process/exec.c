@@ -115,6 +115,7 @@ static void forget_old_program(struct process *process, struct user_thread *self
     self->set_child_id = 0;
     self->signal_stack = (struct hal_signal_stack){.flags = 2};
     signal_exec(process);
+    atomic_store_explicit(&process->barriers, 0, memory_order_relaxed);
     if (!list_is_empty(&process->timers)) { /* the calling thread is alone: nobody adds any */
         signal_timers_end(process);
     }

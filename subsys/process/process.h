@@ -142,6 +142,8 @@ struct process {
     struct list timers;                  /* M  of signal_timer.c */
     struct wait_queue *vfork_done;       /* M  its parent waits for exec or end; NULL */
     bool is_dumpable;                    /* A */
+    uint32_t personality;                /* A  as the personality's call has it; inherited */
+    _Atomic uint32_t barriers;           /* A  what it has registered for; relaxed: flags */
     bool gains_no_rights;                /* M  exec does not look at set-user bits; inherited */
     bool is_subreaper;                   /* M  orphans among its descendants become its children */
     uint32_t death_signal;               /* M  what it gets when its parent ends; 0: none */
