@@ -26,6 +26,7 @@
     X("limit.process-memory", "BYTES", "none", "most memory of one process; K, M, G")              \
     X("limit.process-threads", "N", "none", "at most N threads in one process")                    \
     X("limit.process-files", "N", "none", "at most N open files of one process")                   \
+    X("limit.process-ports", "N", "none", "at most N network ports bound by one process")          \
     X("limit.process-cpu", "US", "none", "most CPU time of one process, microseconds")             \
     X("hooks", "LIST", "security", "hooks of system calls that are on: security, audit, metrics")  \
     X("trace", "GROUPS", "usual", "what the flight recorder records, comma separated; off, all")   \

@@ -23,6 +23,14 @@ static hx_err show_udp(const struct pseudo_node *node, struct text *text)
     return HX_OK;
 }
 
+/* Of IPv6 and of raw sockets there are none: netstat looks for the tables all the same. */
+static hx_err show_none(const struct pseudo_node *node, struct text *text)
+{
+    (void)node;
+    text_add(text, "  sl  local_address                         remote_address\n");
+    return HX_OK;
+}
+
 /* Nothing travels in packets here, so none are counted. */
 static hx_err show_interfaces(const struct pseudo_node *node, struct text *text)
 {
@@ -47,9 +55,13 @@ static hx_err show_routes(const struct pseudo_node *node, struct text *text)
 
 const struct pseudo_entry procfs_network_rows[] = {
     PSEUDO_FILE("dev", 0444, show_interfaces, "the interface lo"),
+    PSEUDO_FILE("raw", 0444, show_none, "a heading"),
+    PSEUDO_FILE("raw6", 0444, show_none, "a heading"),
     PSEUDO_FILE("route", 0444, show_routes, "a heading"),
     PSEUDO_FILE("tcp", 0444, show_tcp, "sockets of TCP"),
+    PSEUDO_FILE("tcp6", 0444, show_none, "a heading"),
     PSEUDO_FILE("udp", 0444, show_udp, "sockets of UDP"),
+    PSEUDO_FILE("udp6", 0444, show_none, "a heading"),
     PSEUDO_FILE("unix", 0444, show_unix, "Unix sockets"),
     {.name = NULL},
 };

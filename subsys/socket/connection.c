@@ -220,6 +220,7 @@ static struct socket *make_child(struct socket *listener, const struct socket_ad
                           atomic_load_explicit(&listener->receive_limit, memory_order_relaxed),
                           memory_order_relaxed);
     child->linger_seconds = listener->linger_seconds;
+    child->self = listener->self;
     child->name = listener->name;
     if (!socket_is_unix(listener)) {
         child->name.ip = address->ip != 0 ? address->ip : 0x7f000001;

@@ -218,7 +218,7 @@ void inet_forget(struct socket *socket)
 static unsigned fit(const struct socket *other, const struct socket *from, uint32_t ip,
                     uint16_t port)
 {
-    bool is_connected = other->peer_name.family != SOCKET_NO_DOMAIN;
+    bool is_connected;
 
     if (other->kind != from->kind || other->name.port != port || !do_overlap(other->name.ip, ip)) {
         return 0;
@@ -226,6 +226,7 @@ static unsigned fit(const struct socket *other, const struct socket *from, uint3
     if (other->kind == &tcp_kind) {
         return socket_state(other) != SOCKET_LISTENING ? 0U : other->name.ip != 0 ? 2U : 1U;
     }
+    is_connected = other->peer_name.family != SOCKET_NO_DOMAIN;
     if (is_connected && (other->peer_name.port != from->name.port ||
                          !do_overlap(other->peer_name.ip, from->name.ip))) {
         return 0;

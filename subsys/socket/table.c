@@ -125,14 +125,16 @@ static void show_inet(struct socket *socket, void *argument)
 {
     struct table *table = argument;
     struct socket_address name;
-    struct socket_address peer;
+    struct socket_address peer = {.family = SOCKET_NO_DOMAIN};
 
     if (socket->kind != table->kind || !is_there(socket)) {
         return;
     }
     mutex_lock(&socket->mutex);
     name = socket->name;
-    peer = socket->peer_name;
+    if (socket_state(socket) == SOCKET_CONNECTED) {
+        peer = socket->peer_name;
+    }
     mutex_unlock(&socket->mutex);
     if (name.port == 0) {
         return;

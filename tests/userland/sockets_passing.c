@@ -256,6 +256,40 @@ static void senders(int type)
     end();
 }
 
+/* Each end of a connection knows who made the other: who listened, and who connected. */
+static void peers(void)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "peers"};
+    int server = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct ucred who;
+    socklen_t size = sizeof(who);
+    pid_t child;
+    int taken;
+
+    bind(server, (struct sockaddr *)&name, sizeof(name));
+    SHOW(getsockopt(server, SOL_SOCKET, SO_PEERCRED, &who, &size));
+    printf("nobody %d %d %d\n", (int)who.pid, (int)who.uid, (int)who.gid);
+    listen(server, 1);
+    flush();
+    child = fork();
+    if (child == 0) {
+        int client = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        connect(client, (struct sockaddr *)&name, sizeof(name));
+        SHOW(getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &size));
+        printf("the server %d\n", who.pid == getppid());
+        flush();
+        _exit(0);
+    }
+    taken = accept(server, NULL, NULL);
+    waitpid(child, NULL, 0);
+    SHOW(getsockopt(taken, SOL_SOCKET, SO_PEERCRED, &who, &size));
+    printf("the client %d\n", who.pid == child);
+    close(taken);
+    close(server);
+    unlink("peers");
+}
+
 /* Descriptors that nobody can receive any more: who waits at the other end of a pipe hears of it.
  */
 static void lost(const char *what, void (*lose)(int descriptor))
@@ -362,6 +396,7 @@ int main(void)
     controls();
     senders(SOCK_STREAM);
     senders(SOCK_DGRAM);
+    peers();
     lost("in a closed socket", in_a_closed_socket);
     lost("in itself", in_itself);
     lost("in a ring", in_a_ring);
