@@ -108,10 +108,8 @@ struct process_class {
     enum resource_class class;
 };
 static const struct process_class process_classes[] = {
-    {"process-memory", RESOURCE_MEMORY},
-    {"process-threads", RESOURCE_THREADS},
-    {"process-files", RESOURCE_FILE_HANDLES},
-    {"process-ports", RESOURCE_NETWORK_PORTS},
+    {"process-memory", RESOURCE_MEMORY},      {"process-threads", RESOURCE_THREADS},
+    {"process-files", RESOURCE_FILE_HANDLES}, {"process-ports", RESOURCE_NETWORK_PORTS},
     {"process-cpu", RESOURCE_CPU_TIME},
 };
 /* As the command line has them, set once at start; 0: none. */

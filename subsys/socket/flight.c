@@ -171,9 +171,9 @@ void flight_end_locked(struct passed_files *files)
 
 /* --- the collector ---------------------------------------------------------------------------- */
 
-typedef void (*visit)(struct socket *socket, struct list *reached);
+typedef void (*flight_visit)(struct socket *socket, struct list *reached);
 
-static void visit_inbox_locked(struct inbox *inbox, visit visit, struct list *reached)
+static void visit_inbox_locked(struct inbox *inbox, flight_visit visit, struct list *reached)
 {
     mutex_lock(&inbox->mutex);
     LIST_FOR_EACH (link, &inbox->items) {
@@ -191,7 +191,7 @@ static void visit_inbox_locked(struct inbox *inbox, visit visit, struct list *re
 }
 
 /* What would come out of a socket: of its own inbox, and of connections not accepted yet. */
-static void visit_queued(struct socket *socket, visit visit, struct list *reached)
+static void visit_queued(struct socket *socket, flight_visit visit, struct list *reached)
 {
     visit_inbox_locked(&socket->inbox, visit, reached);
     mutex_lock(&socket->inbox.mutex);

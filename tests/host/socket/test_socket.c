@@ -237,6 +237,7 @@ SOCKET_TEST(a_full_backlog_loses_nobody)
 
 /* --- descriptors under way -------------------------------------------------------------------- */
 
+/* SPEC: Q3 */
 SOCKET_TEST(a_passed_file_arrives_and_is_charged_on_its_way)
 {
     struct file *file = opened("/f", FILE_CREATE | FILE_READ_WRITE);
@@ -271,6 +272,7 @@ static void leave_a_cycle(unsigned type, struct file *with)
     close_pair();
 }
 
+/* SPEC: Q3 */
 SOCKET_TEST(cycles_under_way_are_given_back)
 {
     struct file *file = opened("/f", FILE_CREATE | FILE_READ_WRITE);
@@ -455,6 +457,7 @@ static void fail_each(void (*fail_nth)(uint64_t n), uint64_t (*failures)(void))
     }
 }
 
+/* SPEC: Q3 */
 SOCKET_TEST(nothing_leaks_whichever_allocation_fails)
 {
     use_sockets(); /* what is made once is made */

@@ -120,6 +120,7 @@ static void await_or_close(uint32_t number)
     }
 }
 
+/* SPEC: P10 */
 SOCKET_TEST(closing_wakes_the_peer)
 {
     static const unsigned types[] = {SOCKET_STREAM, SOCKET_SEQPACKET};
@@ -308,6 +309,7 @@ static void pass_or_leave(uint32_t number)
     }
 }
 
+/* SPEC: Q3 */
 SOCKET_TEST(cycles_are_found_among_others)
 {
     file = opened("/f", FILE_CREATE | FILE_READ_WRITE);
