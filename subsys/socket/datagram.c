@@ -275,7 +275,7 @@ hx_err udp_send(struct socket *socket, struct socket_message *message,
         error = socket->kind->name_itself(socket, caller);
     }
     if (error == HX_OK) {
-        error = has_shut_sending(socket) ? HX_ECLOSED : address_of(socket, message, &address);
+        error = has_shut_sending(socket) ? HX_EPIPE : address_of(socket, message, &address);
     }
     if (error == HX_OK) {
         error = send_datagram(socket, &address, message, caller);

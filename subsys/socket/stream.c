@@ -68,29 +68,59 @@ static hx_err check_receiver_locked(struct socket *socket, struct inbox *to)
     return HX_UNLIKELY((to->flags & INBOX_ABANDONED) != 0) ? HX_ECONNRESET : HX_OK;
 }
 
-/* A mark for what is put in next, if it needs one; it is charged already. */
-static hx_err mark_locked(struct inbox *to, const struct socket_message *message,
-                          struct passed_files *files, const struct socket_caller *caller,
-                          struct inbox_item **mark)
+static bool are_same(const struct socket_credentials *a, const struct socket_credentials *b)
+{
+    return a->process == b->process && a->user == b->user && a->group == b->group;
+}
+
+/* The last mark, if what is put in next can lie in it, too. */
+static struct inbox_item *mark_to_extend(struct inbox *to, const struct socket_credentials *sender)
+{
+    struct inbox_item *last =
+        list_is_empty(&to->items) ? NULL : LIST_ENTRY(to->items.prev, struct inbox_item, link);
+
+    return last != NULL && last->files == NULL && last->end == position(&to->ring.tail) &&
+                   are_same(&last->credentials, sender)
+               ? last
+               : NULL;
+}
+
+/* A new mark, of no bytes yet; it is charged already. */
+static hx_err add_mark_locked(struct inbox *to, const struct socket_credentials *sender,
+                              struct inbox_item **mark)
 {
     hx_err error;
+
+    *mark = inbox_item_create(0);
+    if (*mark == NULL) {
+        return HX_ENOBUFS;
+    }
+    (*mark)->credentials = *sender;
+    (*mark)->start = position(&to->ring.tail);
+    (*mark)->end = (*mark)->start;
+    error = inbox_add_locked(to, *mark);
+    if (error != HX_OK) {
+        inbox_item_free(*mark);
+    }
+    return error;
+}
+
+/* A mark for what is put in next, NULL: it needs none. */
+static hx_err mark_locked(struct inbox *to, const struct socket_message *message,
+                          const struct passed_files *files, const struct socket_caller *caller,
+                          struct inbox_item **mark)
+{
+    const struct socket_credentials *sender =
+        message->has_credentials ? &message->credentials : &caller->credentials;
 
     *mark = NULL;
     if (files == NULL && (to->flags & INBOX_MARKED) == 0) {
         return HX_OK;
     }
-    *mark = inbox_item_create(0);
-    if (*mark == NULL) {
-        return HX_ENOBUFS;
+    if (files == NULL) {
+        *mark = mark_to_extend(to, sender);
     }
-    (*mark)->credentials = message->has_credentials ? message->credentials : caller->credentials;
-    (*mark)->start = position(&to->ring.tail);
-    error = inbox_add_locked(to, *mark);
-    if (error != HX_OK) {
-        inbox_item_free(*mark);
-        *mark = NULL;
-    }
-    return error;
+    return *mark != NULL ? HX_OK : add_mark_locked(to, sender, mark);
 }
 
 /* Put in as much as there is room for, at least a byte. files go with it, and are NULL then. */
@@ -109,15 +139,24 @@ static hx_err put_locked(struct inbox *to, struct socket_message *message,
     error =
         byte_ring_put(&to->ring, &message->transfer, least(message->transfer.left, room), &moved);
     *done += moved;
-    if (mark != NULL && moved == 0) {
+    if (mark == NULL) {
+        return error;
+    }
+    mark->end += moved;
+    if (mark->start == mark->end) {
         inbox_remove_locked(to, mark);
         inbox_item_free(mark);
-    } else if (mark != NULL) {
-        mark->end = position(&to->ring.tail);
+    } else if (*files != NULL) {
         mark->files = *files;
         *files = NULL;
     }
     return error;
+}
+
+/* Marks take room as bytes do. */
+static bool has_room_locked(const struct inbox *to)
+{
+    return byte_ring_used(&to->ring) < to->limit && to->item_bytes < to->limit;
 }
 
 /* All of it, waiting for room; the mutex is held, and given up. */
@@ -130,7 +169,7 @@ static hx_err send_locked(struct socket *socket, struct inbox *to, struct socket
     hx_err error = check_receiver_locked(socket, to);
 
     while (error == HX_OK && message->transfer.left > 0) {
-        if (byte_ring_used(&to->ring) < to->limit) {
+        if (has_room_locked(to)) {
             error = put_locked(to, message, &files, caller, done);
         } else if (!waits) {
             error = HX_EAGAIN;
@@ -201,11 +240,6 @@ static struct inbox_item *next_mark(const struct inbox *inbox, const struct rece
 {
     return reception->mark == &inbox->items ? NULL
                                             : LIST_ENTRY(reception->mark, struct inbox_item, link);
-}
-
-static bool are_same(const struct socket_credentials *a, const struct socket_credentials *b)
-{
-    return a->process == b->process && a->user == b->user && a->group == b->group;
 }
 
 /* What the receiver is told of the sender; false: it is another one than of the bytes before. */
@@ -314,7 +348,7 @@ static hx_err take_present_locked(struct socket *socket, struct reception *recep
     struct inbox *inbox = &socket->inbox;
     hx_err error = HX_OK;
 
-    if (!reception->peeks) {
+    if (!reception->peeks || *done == 0) {
         reception->at = position(&inbox->ring.head);
         reception->mark = inbox->items.next;
     }
@@ -425,8 +459,6 @@ hx_err stream_receive(struct socket *socket, struct socket_message *message, siz
         return error;
     }
     mutex_lock_inline(&inbox->mutex);
-    reception.at = position(&inbox->ring.head);
-    reception.mark = inbox->items.next;
     error = receive_locked(socket, &reception, done);
     mutex_unlock(&inbox->mutex);
     give_flight(&reception);

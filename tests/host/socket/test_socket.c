@@ -64,6 +64,25 @@ SOCKET_TEST(little_traffic_needs_one_page)
     check_ledger();
 }
 
+/* Telling who sent each byte takes no more room for many bytes than for one, of one sender. */
+SOCKET_TEST(bytes_of_one_sender_have_one_mark)
+{
+    const int32_t on = 1;
+    struct vfs_balance one;
+
+    make_pair(SOCKET_STREAM);
+    CHECK(socket_set_option(socket_of(b), 1, 16, &on, sizeof(on)) == HX_OK);
+    put_text(a, "x");
+    one = vfs_balance();
+    for (unsigned i = 0; i < 20; i++) {
+        put_text(a, "x");
+    }
+    vfs_check_balance(one);
+    CHECK(reads(b, "xxxxxxxxxxxxxxxxxxxxx"));
+    close_pair();
+    check_ledger();
+}
+
 SOCKET_TEST(the_other_sides_end_is_told)
 {
     size_t done;
@@ -471,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_pair_moves_bytes_both_ways_and_leaves_nothing),
         cmocka_unit_test(a_stream_takes_no_more_than_its_limit),
         cmocka_unit_test(little_traffic_needs_one_page),
+        cmocka_unit_test(bytes_of_one_sender_have_one_mark),
         cmocka_unit_test(the_other_sides_end_is_told),
         cmocka_unit_test(messages_keep_their_bounds_and_are_charged),
         cmocka_unit_test(buffers_obey_the_owners_limit),

@@ -139,6 +139,38 @@ SOCKET_TEST(closing_wakes_the_peer)
     check_ledger();
 }
 
+static struct file *file;
+
+/* Who peeks before anything is there finds the file that comes, and whoever receives it gets it. */
+static void peek_or_send(uint32_t number)
+{
+    struct passed_files *files;
+    char byte;
+    size_t done;
+
+    if (number == 0) {
+        CHECK(receive_into(a, &byte, 1, SOCKET_PEEK, &files, &done) == HX_OK && done == 1);
+        CHECK(files != NULL && files->files[0] == file);
+        passed_files_free(files);
+        CHECK(receive_into(a, &byte, 1, 0, &files, &done) == HX_OK && files != NULL);
+        passed_files_free(files);
+    } else {
+        CHECK(send_with(b, "x", passing(file)) == HX_OK);
+    }
+}
+
+SOCKET_TEST(who_peeks_waits_for_files_too)
+{
+    file = opened("/f", FILE_CREATE | FILE_READ_WRITE);
+    for (uint32_t i = 0; i < rounds(100); i++) {
+        make_pair(SOCKET_STREAM);
+        on_threads(2, peek_or_send);
+        close_pair();
+    }
+    CHECK(atomic_load(&file->references) == 1);
+    file_put(file);
+}
+
 /* --- messages --------------------------------------------------------------------------------- */
 
 static _Atomic uint64_t sum_sent, sum_received;
@@ -284,8 +316,6 @@ SOCKET_TEST(a_listening_sockets_end_refuses_all)
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
-static struct file *file;
-
 /* Cycles come and go while others pass a file from one to the other. */
 static void pass_or_leave(uint32_t number)
 {
@@ -327,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_keeps_every_byte_in_order),
         cmocka_unit_test(closing_wakes_the_peer),
+        cmocka_unit_test(who_peeks_waits_for_files_too),
         cmocka_unit_test(every_message_comes_once),
         cmocka_unit_test(every_connection_is_answered),
         cmocka_unit_test(a_listening_sockets_end_refuses_all),
