@@ -332,6 +332,7 @@ static void addresses(void)
     SHOW(bind(one, (struct sockaddr *)&address, sizeof(address)));
     SHOW(connect(one, (struct sockaddr *)&address, sizeof(address)));
     SHOW(connect(one, (struct sockaddr *)&address, 1));
+    flush();
     if (fork() == 0) {
         SHOW(setuid(1000));
         SHOW(bind_to(one, "127.0.0.1", 80));
@@ -339,7 +340,6 @@ static void addresses(void)
         flush();
         _exit(0);
     }
-    flush();
     wait(NULL);
     close(one);
 }

@@ -78,6 +78,18 @@ SOCKET_TEST(a_stream_keeps_every_byte_in_order)
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
+#define PATIENCE_SECONDS 60
+
+/* Who is not woken finds that out after a minute. */
+static void make_patient_pair(unsigned type)
+{
+    const int64_t time[2] = {PATIENCE_SECONDS, 0};
+
+    make_pair(type);
+    CHECK(socket_set_option(socket_of(a), 1, 20, time, sizeof(time)) == HX_OK);
+    CHECK(socket_set_option(socket_of(a), 1, 21, time, sizeof(time)) == HX_OK);
+}
+
 static void read_or_close(uint32_t number)
 {
     char byte;
@@ -114,7 +126,9 @@ static void await_or_close(uint32_t number)
     size_t count;
 
     if (number == 0) {
-        CHECK(poll_wait(&entry, 1, THREAD_NO_DEADLINE, &count) == HX_OK && count == 1);
+        CHECK(poll_wait(&entry, 1, hal_clock_now() + PATIENCE_SECONDS * HAL_NS_PER_S, &count) ==
+                  HX_OK &&
+              count == 1);
     } else {
         file_put(b);
     }
@@ -126,10 +140,10 @@ SOCKET_TEST(closing_wakes_the_peer)
     static const unsigned types[] = {SOCKET_STREAM, SOCKET_SEQPACKET};
 
     for (uint32_t i = 0; i < rounds(100); i++) {
-        make_pair(types[i % 2]);
+        make_patient_pair(types[i % 2]);
         on_threads(2, read_or_close);
         file_put(a);
-        make_pair(SOCKET_STREAM);
+        make_patient_pair(SOCKET_STREAM);
         on_threads(2, fill_or_close);
         file_put(a);
         make_pair(types[i % 2]);
