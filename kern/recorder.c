@@ -1,39 +1,16 @@
 #include <base/memory.h>
 #include <hal/clock.h>
 #include <hal/interrupt.h>
-#include <kern/heap.h>
-#include <kern/read_section.h>
-#include <kern/recorder.h>
+#include <kern/recorder_private.h>
 #include <kern/thread.h>
 #include <stdatomic.h>
-
-/*
- * A record. Every word is written with release and read with acquire: who has seen a word of a
- * newer record also sees the header that was written before it.
- */
-struct recorder_record {
-    _Atomic uint64_t header; /* lap, kind, thread: see header_of */
-    _Atomic uint64_t cycles;
-    _Atomic uint64_t a;
-    _Atomic uint64_t bc; /* c in the upper half */
-};
-
-_Static_assert(sizeof(struct recorder_record) == 32, "two records fill a cache line");
-
-/* Keys: I = immutable once started, A = atomic */
-struct recorder {
-    _Atomic uint64_t next;           /* A  number of the next record */
-    _Atomic uint64_t first;          /* A  those before were cleared */
-    struct recorder_record *records; /* I  NULL: not started */
-    uint32_t shift;                  /* I  there are 1 << shift */
-} HX_ALIGNED(HX_CACHE_LINE);
 
 #define THREAD_BITS 32
 #define KIND_BITS   8
 #define KIND_MASK   ((1U << KIND_BITS) - 1)
 
 _Atomic uint32_t recorder_kinds;
-static struct recorder recorders[HAL_CPU_MAX][RECORDER_RING_COUNT];
+struct recorder recorders[HAL_CPU_MAX][RECORDER_RING_COUNT];
 
 #define RING_ROW(enumerator, name, group, ring, meaning) [RECORDER_##enumerator] = RECORDER_##ring,
 static const uint8_t ring_of_kind[RECORDER_KIND_COUNT] = {RECORDER_LIST(RING_ROW)};
@@ -179,38 +156,6 @@ void recorder_init(void)
 {
     atomic_store_explicit(&recorder_kinds, 0, memory_order_relaxed);
     memset(recorders, 0, sizeof(recorders));
-}
-
-static hx_err make_ring(struct recorder *recorder, uint32_t shift)
-{
-    recorder->shift = shift;
-    recorder->records = heap_allocate_zeroed(sizeof(struct recorder_record) << shift, OWNER_CORE);
-    /* Zeros would be lap 0 with no kind, which is nothing. */
-    return recorder->records != NULL ? HX_OK : HX_ENOMEM;
-}
-
-static uint32_t shift_of(uint32_t records)
-{
-    uint32_t shift = 0;
-
-    while (1U << shift < records && 1U << shift < RECORDER_BUSY_MOST) {
-        shift++;
-    }
-    return shift;
-}
-
-hx_err recorder_start(uint32_t busy_records)
-{
-    uint32_t busy = shift_of(busy_records != 0 ? busy_records : RECORDER_BUSY_DEFAULT);
-    hx_err error = HX_OK;
-
-    for (uint32_t cpu = 0; cpu < hal_cpu_count() && error == HX_OK; cpu++) {
-        error = make_ring(&recorders[cpu][RECORDER_RARE], shift_of(RECORDER_RARE_RECORDS));
-        if (error == HX_OK) {
-            error = make_ring(&recorders[cpu][RECORDER_BUSY], busy);
-        }
-    }
-    return error;
 }
 
 void recorder_set_kinds(uint32_t kinds)

@@ -7,7 +7,6 @@
 #include <kern/cpu.h>
 #include <kern/heap.h>
 #include <kern/read_section.h>
-#include <kern/recorder.h>
 #include <kern/thread.h>
 #include <ports/hosted/machine.h>
 #include <stdio.h>
@@ -113,22 +112,6 @@ void hosted_exception_dispatch(struct hal_frame *frame)
 uint64_t hal_cpu_entropy(void)
 {
     return EXPLORE_ENTROPY;
-}
-
-/* --- the flight recorder, which is off -------------------------------------------------------- */
-
-_Atomic uint32_t recorder_kinds;
-
-void recorder_write(enum recorder_kind kind, uint64_t a, uint32_t b, uint32_t c)
-{
-    (void)kind, (void)a, (void)b, (void)c;
-    abort();
-}
-
-void recorder_write_name(enum recorder_kind kind, const char *name)
-{
-    (void)kind, (void)name;
-    abort();
 }
 
 /* --- threads and time ------------------------------------------------------------------------- */

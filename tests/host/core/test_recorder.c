@@ -99,6 +99,8 @@ static uint64_t load_64(const void *object)
 #define hal_clock_cycles cycles_with_hook
 /* NOLINTNEXTLINE(bugprone-suspicious-include): its own copy, which calls the hook */
 #include <kern/recorder.c>
+/* NOLINTNEXTLINE(bugprone-suspicious-include): for shift_of */
+#include <kern/recorder_start.c>
 #undef hal_clock_cycles
 
 #define RECORDS 64U
