@@ -42,7 +42,7 @@ static uint64_t ring_size(const struct channel *channel)
 
 static uint32_t slot_index(const struct channel *channel, uint64_t position)
 {
-    return (uint32_t)((position & channel->mask) / channel->slot_size);
+    return (uint32_t)((position & channel->mask) / CHANNEL_STEP);
 }
 
 /* The two sizes that most channels have are copied by moves, the others by a call. */
@@ -95,27 +95,29 @@ static size_t channel_size(const struct channel_options *options, uint32_t *capa
     }
     *capacity = options->capacity == 1 ? 1 : 1U << (32 - __builtin_clz(options->capacity - 1));
     size = sizeof(struct channel) +
-           *capacity * (channel_slot_size(options->item_size) + sizeof(owner_tag));
+           channel_ring_bytes(channel_slot_steps(options->item_size), *capacity) +
+           *capacity * sizeof(owner_tag);
     return size <= HEAP_SIZE_MAX ? size : 0;
 }
 
 static void init(struct channel *channel, const struct channel_options *options, uint32_t capacity)
 {
-    uint64_t slot_size = channel_slot_size(options->item_size);
+    uint64_t slot_steps = channel_slot_steps(options->item_size);
 
-    *channel = (struct channel){.mask = capacity * slot_size - CHANNEL_PUBLISHED,
-                                .slot_size = (uint32_t)slot_size,
+    *channel = (struct channel){.mask = capacity * CHANNEL_STEP - CHANNEL_PUBLISHED,
+                                .slot_steps = (uint32_t)slot_steps,
                                 .item_size = options->item_size,
                                 .destroy = options->destroy,
                                 .owner = options->owner,
                                 .awaited = CHANNEL_PUBLISHED,
                                 .sender_count = 1,
                                 .references = 2};
-    channel->reservations = (_Atomic owner_tag *)(void *)(channel->ring + capacity * slot_size);
+    channel->reservations =
+        (_Atomic owner_tag *)(void *)(channel->ring + channel_ring_bytes(slot_steps, capacity));
     wait_queue_init(&channel->receivers, "channel receiver");
     wait_queue_init(&channel->senders, "channel senders");
     for (uint32_t i = 0; i < capacity; i++) {
-        atomic_init(&channel_slot_at(channel, i * slot_size)->sequence, i * slot_size);
+        atomic_init(&channel_slot_at(channel, i * CHANNEL_STEP)->sequence, i * CHANNEL_STEP);
         atomic_init(&channel->reservations[i], OWNER_NONE);
     }
 }
@@ -153,7 +155,7 @@ static void destroy_queued(struct channel *channel)
     uint64_t end = position_of(atomic_load_explicit(&channel->tail, memory_order_acquire));
     uint64_t head = head_of(channel);
 
-    for (uint64_t at = head; at != end; at += channel->slot_size) {
+    for (uint64_t at = head; at != end; at += CHANNEL_STEP) {
         struct channel_slot *slot = channel_slot_at(channel, at);
 
         /* Acquire: pairs with the release in channel_publish. */
@@ -220,8 +222,7 @@ static hx_err try_claim(struct channel *channel, uint64_t *position)
 
         /* Acquire: pairs with the release in channel_release. */
         if (atomic_load_explicit(&slot->sequence, memory_order_acquire) == at) {
-            if (atomic_compare_exchange_weak_explicit(&channel->tail, &tail,
-                                                      tail + channel->slot_size,
+            if (atomic_compare_exchange_weak_explicit(&channel->tail, &tail, tail + CHANNEL_STEP,
                                                       memory_order_acquire, memory_order_acquire)) {
                 *position = at;
                 return HX_OK;
@@ -435,7 +436,7 @@ static uint32_t abort_reservations(struct channel *channel, owner_tag owner)
             continue;
         }
         if (take_reservation(channel, i, holder)) {
-            struct channel_slot *slot = channel_slot_at(channel, (uint64_t)i * channel->slot_size);
+            struct channel_slot *slot = channel_slot_at(channel, (uint64_t)i * CHANNEL_STEP);
             uint64_t at = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
 
             channel_publish(channel, slot, at + CHANNEL_ABORTED);
@@ -483,7 +484,7 @@ static hx_err find_published(struct channel *channel, uint64_t *position)
             return (tail & CHANNEL_CLOSED) != 0 && position_of(tail) == head ? HX_ECLOSED
                                                                              : HX_EAGAIN;
         }
-        channel_release(channel, slot, head + CHANNEL_PUBLISHED, channel->mask, channel->slot_size);
+        channel_release(channel, slot, head + CHANNEL_PUBLISHED, channel->mask);
     }
 }
 
@@ -496,8 +497,7 @@ hx_err channel_try_receive_slow(struct channel *channel, void *item)
         struct channel_slot *slot = channel_slot_at(channel, position);
 
         copy_item(item, slot->item, channel->item_size);
-        channel_release(channel, slot, position + CHANNEL_PUBLISHED, channel->mask,
-                        channel->slot_size);
+        channel_release(channel, slot, position + CHANNEL_PUBLISHED, channel->mask);
     }
     return error;
 }
@@ -638,7 +638,7 @@ uint32_t channel_len(const struct channel *channel)
     if (bytes > ring_size(channel)) {
         bytes = ring_size(channel);
     }
-    return (uint32_t)(bytes / channel->slot_size);
+    return (uint32_t)(bytes / CHANNEL_STEP);
 }
 
 bool channel_is_empty(const struct channel *channel)
@@ -648,7 +648,7 @@ bool channel_is_empty(const struct channel *channel)
 
 uint32_t channel_capacity(const struct channel *channel)
 {
-    return (uint32_t)(ring_size(channel) / channel->slot_size);
+    return (uint32_t)(ring_size(channel) / CHANNEL_STEP);
 }
 
 bool channel_is_closed(const struct channel *channel)
