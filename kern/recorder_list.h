@@ -24,7 +24,7 @@
     X(GATE, "gate", "gates", BUSY, "call of a module begins: slot, operation")                     \
     X(LEAVE, "leave", "gates", BUSY, "it ends: result, operation, error")                          \
     X(CONTENTION, "contention", "locks", BUSY, "somebody else has the lock: lock, is a mutex")     \
-    X(SIGNAL, "signal", "signals", RARE, "sent: -, process, signal")                               \
+    X(SIGNAL, "signal", "signals", BUSY, "sent: -, process, signal")                               \
     X(FORK, "fork", "processes", RARE, "process begins: -, its number")                            \
     X(NAME, "name", "processes", RARE, "thread begins, or process runs another program: name")     \
     X(EXIT, "exit", "processes", RARE, "process ends: -, its number, status as wait has it")       \

@@ -414,7 +414,7 @@ static void all_rings_are_merged_by_time(void **state)
     (void)state;
     for (uint32_t i = 0; i < RECORDS; i++) {
         own_cpu = i * 7 % CPUS;
-        recorder_write(i % 3 == 0 ? RECORDER_SIGNAL : RECORDER_CALL, i, 0, 0);
+        recorder_write(i % 3 == 0 ? RECORDER_FORK : RECORDER_CALL, i, 0, 0);
     }
     own_cpu = 0;
     recorder_merge_begin(&merge, UINT64_MAX);
