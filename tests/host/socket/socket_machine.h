@@ -14,7 +14,7 @@
 static struct socket_caller caller;
 static struct file *a, *b; /* most often a pair */
 
-static void sockets_start(void)
+HX_UNUSED static void sockets_start(void)
 {
     CHECK(socket_init() == HX_OK);
     caller = (struct socket_caller){&walk, {1, 0, 0}, vfs_owner};
