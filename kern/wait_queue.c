@@ -75,6 +75,20 @@ hx_err wait_queue_park(struct wait_queue *queue, struct waiter *waiter)
     return error;
 }
 
+hx_err wait_queue_step(struct wait_queue *queue, wait_step step, void *argument)
+{
+    struct waiter waiter;
+    hx_err refusal;
+    hx_err error = HX_OK;
+
+    wait_queue_prepare(queue, &waiter);
+    while ((refusal = step(argument)) == HX_EAGAIN && error == HX_OK) {
+        error = wait_queue_wait_interruptible(queue, &waiter, THREAD_NO_DEADLINE);
+    }
+    wait_queue_finish(queue, &waiter);
+    return refusal == HX_EAGAIN ? error : refusal;
+}
+
 static bool wake_first_locked(struct list *waiters)
 {
     struct list *node = list_pop_front(waiters);

@@ -78,6 +78,14 @@ void wait_queue_finish(struct wait_queue *queue, struct waiter *waiter);
  */
 HX_MUST_USE hx_err wait_queue_park(struct wait_queue *queue, struct waiter *waiter);
 
+/*
+ * The whole pattern for who waits on behalf of a program: do a step until it answers something else
+ * than HX_EAGAIN, and wait between them, interruptibly and without a deadline. Answers what the
+ * last step did.  Context: thread, may block.  Errors: also HX_EINTR.
+ */
+typedef hx_err (*wait_step)(void *argument);
+HX_MUST_USE hx_err wait_queue_step(struct wait_queue *queue, wait_step step, void *argument);
+
 /* Whether a wake-up has come since the waiter joined: for who waits on several queues and parks by
  * itself, to ask before each park, as looking at conditions may have used the token up. */
 bool wait_queue_was_woken(struct wait_queue *queue, const struct waiter *waiter);

@@ -86,43 +86,42 @@ static struct signal_record record_of(const struct hal_signal_info *info)
     return record;
 }
 
+/* What a step reads, and where to. */
+struct reading {
+    const struct file *file;
+    struct transfer *transfer;
+    size_t *done;
+};
+
 /* Errors: HX_EAGAIN none is pending. */
-static hx_err try_read(uint64_t mask, struct transfer *transfer, size_t *done)
+static hx_err try_read(void *argument)
 {
+    const struct reading *reading = argument;
     struct hal_signal_info info;
     hx_err error = HX_OK;
 
-    while (error == HX_OK && transfer->left >= sizeof(struct signal_record) &&
-           signal_take(mask, &info) != 0) {
+    while (error == HX_OK && reading->transfer->left >= sizeof(struct signal_record) &&
+           signal_take(mask_of(reading->file), &info) != 0) {
         const struct signal_record record = record_of(&info);
         size_t moved = 0;
 
-        error = transfer_out(transfer, &record, sizeof(record), &moved);
-        *done += moved;
+        error = transfer_out(reading->transfer, &record, sizeof(record), &moved);
+        *reading->done += moved;
     }
-    return error == HX_OK && *done == 0 ? HX_EAGAIN : error;
+    return error == HX_OK && *reading->done == 0 ? HX_EAGAIN : error;
 }
 
 static hx_err read_signals(struct file *file, struct transfer *transfer, uint64_t offset,
                            size_t *done)
 {
-    struct waiter waiter;
-    hx_err refusal;
-    hx_err error = HX_OK;
+    struct reading reading = {file, transfer, done};
 
     (void)offset;
     if (transfer->left < sizeof(struct signal_record)) {
         return HX_EINVAL;
     }
-    if (file_does_not_block(file)) {
-        return try_read(mask_of(file), transfer, done);
-    }
-    wait_queue_prepare(&arrived, &waiter);
-    while ((refusal = try_read(mask_of(file), transfer, done)) == HX_EAGAIN && error == HX_OK) {
-        error = wait_queue_wait_interruptible(&arrived, &waiter, THREAD_NO_DEADLINE);
-    }
-    wait_queue_finish(&arrived, &waiter);
-    return refusal == HX_EAGAIN ? error : refusal;
+    return file_does_not_block(file) ? try_read(&reading)
+                                     : wait_queue_step(&arrived, try_read, &reading);
 }
 
 static unsigned poll_signals(struct file *file, struct poll_table *table)

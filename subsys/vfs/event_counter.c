@@ -27,43 +27,38 @@ static void set_count_locked(struct event_counter *counter, uint64_t count)
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
+/* What a step takes, or adds. */
+struct exchange {
+    struct event_counter *counter;
+    uint64_t value;
+};
+
 /* Errors: HX_EAGAIN there is nothing to take, no room. */
-static hx_err try_take(struct event_counter *counter, uint64_t *value)
+static hx_err try_take(void *argument)
 {
+    struct exchange *exchange = argument;
+    struct event_counter *counter = exchange->counter;
     hal_interrupt_state state = spinlock_acquire(&counter->lock);
     uint64_t count = count_of(counter);
     hx_err error = count > 0 ? HX_OK : HX_EAGAIN;
 
-    *value = counter->is_semaphore && error == HX_OK ? 1 : count;
-    set_count_locked(counter, count - *value);
+    exchange->value = counter->is_semaphore && error == HX_OK ? 1 : count;
+    set_count_locked(counter, count - exchange->value);
     spinlock_release(&counter->lock, state);
     return error;
 }
 
-static hx_err try_add(struct event_counter *counter, uint64_t *value)
+static hx_err try_add(void *argument)
 {
+    const struct exchange *exchange = argument;
+    struct event_counter *counter = exchange->counter;
     hal_interrupt_state state = spinlock_acquire(&counter->lock);
     uint64_t count = count_of(counter);
-    hx_err error = *value <= COUNT_MOST - count ? HX_OK : HX_EAGAIN;
+    hx_err error = exchange->value <= COUNT_MOST - count ? HX_OK : HX_EAGAIN;
 
-    set_count_locked(counter, count + (error == HX_OK ? *value : 0));
+    set_count_locked(counter, count + (error == HX_OK ? exchange->value : 0));
     spinlock_release(&counter->lock, state);
     return error;
-}
-
-static hx_err wait_for(struct event_counter *counter, struct wait_queue *queue, uint64_t *value,
-                       hx_err (*step)(struct event_counter *counter, uint64_t *value))
-{
-    struct waiter waiter;
-    hx_err refusal;
-    hx_err error = HX_OK;
-
-    wait_queue_prepare(queue, &waiter);
-    while ((refusal = step(counter, value)) == HX_EAGAIN && error == HX_OK) {
-        error = wait_queue_wait_interruptible(queue, &waiter, THREAD_NO_DEADLINE);
-    }
-    wait_queue_finish(queue, &waiter);
-    return refusal == HX_EAGAIN ? error : refusal;
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -72,40 +67,40 @@ static hx_err read_counter(struct file *file, struct transfer *transfer, uint64_
                            size_t *done)
 {
     struct event_counter *counter = file->context;
-    uint64_t value;
+    struct exchange exchange = {.counter = counter};
     hx_err error;
 
     (void)offset;
-    if (transfer->left < sizeof(value)) {
+    if (transfer->left < sizeof(exchange.value)) {
         return HX_EINVAL;
     }
-    error = file_does_not_block(file) ? try_take(counter, &value)
-                                      : wait_for(counter, &counter->readable, &value, try_take);
+    error = file_does_not_block(file) ? try_take(&exchange)
+                                      : wait_queue_step(&counter->readable, try_take, &exchange);
     if (error != HX_OK) {
         return error;
     }
     wait_queue_wake_all(&counter->writable);
-    return transfer_out(transfer, &value, sizeof(value), done);
+    return transfer_out(transfer, &exchange.value, sizeof(exchange.value), done);
 }
 
 static hx_err write_counter(struct file *file, struct transfer *transfer, uint64_t offset,
                             size_t *done)
 {
     struct event_counter *counter = file->context;
-    uint64_t value;
+    struct exchange exchange = {.counter = counter};
     hx_err error;
 
     (void)offset;
-    if (transfer->left != sizeof(value)) {
+    if (transfer->left != sizeof(exchange.value)) {
         return HX_EINVAL;
     }
-    error = transfer_in(transfer, &value, sizeof(value), done);
-    if (error == HX_OK && value == UINT64_MAX) {
+    error = transfer_in(transfer, &exchange.value, sizeof(exchange.value), done);
+    if (error == HX_OK && exchange.value == UINT64_MAX) {
         error = HX_EINVAL;
     }
     if (error == HX_OK) {
-        error = file_does_not_block(file) ? try_add(counter, &value)
-                                          : wait_for(counter, &counter->writable, &value, try_add);
+        error = file_does_not_block(file) ? try_add(&exchange)
+                                          : wait_queue_step(&counter->writable, try_add, &exchange);
     }
     if (error != HX_OK) {
         *done = 0;

@@ -45,36 +45,30 @@ static void start_locked(struct timer_file *timer)
     }
 }
 
+/* What a step takes. */
+struct taking {
+    struct timer_file *timer;
+    uint64_t count;
+};
+
 /* Errors: HX_EAGAIN. */
-static hx_err try_take(struct timer_file *timer, uint64_t *count)
+static hx_err try_take(void *argument)
 {
+    struct taking *taking = argument;
+    struct timer_file *timer = taking->timer;
+    struct timer_setting *setting = &timer->setting;
     hx_err error = HX_EAGAIN;
 
     mutex_lock(&timer->mutex);
-    *count = count_locked(timer, hal_clock_now());
-    if (*count > 0) {
-        timer->setting.next_ns = timer->setting.period_ns == 0
-                                     ? 0
-                                     : timer->setting.next_ns + *count * timer->setting.period_ns;
+    taking->count = count_locked(timer, hal_clock_now());
+    if (taking->count > 0) {
+        setting->next_ns =
+            setting->period_ns == 0 ? 0 : setting->next_ns + taking->count * setting->period_ns;
         start_locked(timer);
         error = HX_OK;
     }
     mutex_unlock(&timer->mutex);
     return error;
-}
-
-static hx_err wait_and_take(struct timer_file *timer, uint64_t *count)
-{
-    struct waiter waiter;
-    hx_err refusal;
-    hx_err error = HX_OK;
-
-    wait_queue_prepare(&timer->readable, &waiter);
-    while ((refusal = try_take(timer, count)) == HX_EAGAIN && error == HX_OK) {
-        error = wait_queue_wait_interruptible(&timer->readable, &waiter, THREAD_NO_DEADLINE);
-    }
-    wait_queue_finish(&timer->readable, &waiter);
-    return refusal == HX_EAGAIN ? error : refusal;
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -83,15 +77,17 @@ static hx_err read_timer(struct file *file, struct transfer *transfer, uint64_t 
                          size_t *done)
 {
     struct timer_file *timer = file->context;
-    uint64_t count;
+    struct taking taking = {.timer = timer};
     hx_err error;
 
     (void)offset;
-    if (transfer->left < sizeof(count)) {
+    if (transfer->left < sizeof(taking.count)) {
         return HX_EINVAL;
     }
-    error = file_does_not_block(file) ? try_take(timer, &count) : wait_and_take(timer, &count);
-    return error == HX_OK ? transfer_out(transfer, &count, sizeof(count), done) : error;
+    error = file_does_not_block(file) ? try_take(&taking)
+                                      : wait_queue_step(&timer->readable, try_take, &taking);
+    return error == HX_OK ? transfer_out(transfer, &taking.count, sizeof(taking.count), done)
+                          : error;
 }
 
 static unsigned poll_timer(struct file *file, struct poll_table *table)

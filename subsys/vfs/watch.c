@@ -436,43 +436,42 @@ static hx_err take_event(struct watcher *watcher, size_t room, struct told **tol
     return error;
 }
 
+/* What a step reads, and where to. */
+struct reading {
+    struct watcher *watcher;
+    struct transfer *transfer;
+    size_t *done;
+};
+
 /* As many as fit. */
-static hx_err read_some(struct watcher *watcher, struct transfer *transfer, size_t *done)
+static hx_err try_read(void *argument)
 {
+    const struct reading *reading = argument;
     struct told *told;
     hx_err error;
 
-    while ((error = take_event(watcher, transfer->left, &told)) == HX_OK) {
+    while ((error = take_event(reading->watcher, reading->transfer->left, &told)) == HX_OK) {
         size_t moved = 0;
 
-        error = transfer_out(transfer, &told->event, told->size, &moved);
-        *done += moved;
+        error = transfer_out(reading->transfer, &told->event, told->size, &moved);
+        *reading->done += moved;
         heap_free(told);
         if (error != HX_OK) {
             break;
         }
     }
-    return *done > 0 && error != HX_EFAULT ? HX_OK : error;
+    return *reading->done > 0 && error != HX_EFAULT ? HX_OK : error;
 }
 
 static hx_err read_events(struct file *file, struct transfer *transfer, uint64_t offset,
                           size_t *done)
 {
     struct watcher *watcher = file->context;
-    struct waiter waiter;
-    hx_err refusal;
-    hx_err error = HX_OK;
+    struct reading reading = {watcher, transfer, done};
 
     (void)offset;
-    if (file_does_not_block(file)) {
-        return read_some(watcher, transfer, done);
-    }
-    wait_queue_prepare(&watcher->readable, &waiter);
-    while ((refusal = read_some(watcher, transfer, done)) == HX_EAGAIN && error == HX_OK) {
-        error = wait_queue_wait_interruptible(&watcher->readable, &waiter, THREAD_NO_DEADLINE);
-    }
-    wait_queue_finish(&watcher->readable, &waiter);
-    return refusal == HX_EAGAIN ? error : refusal;
+    return file_does_not_block(file) ? try_read(&reading)
+                                     : wait_queue_step(&watcher->readable, try_read, &reading);
 }
 
 static unsigned poll_events(struct file *file, struct poll_table *table)
