@@ -197,6 +197,13 @@ static void topics_body(void)
     expect_line(&event, 0, "12.003004 subsystem.health id=1 data=ab01\n");
 }
 
+static void (*body)(void);
+
+static void run_body(void)
+{
+    machine_run(1, body);
+}
+
 static void passes(void (*function)(void))
 {
     body = function;
