@@ -173,7 +173,7 @@ void flight_end_locked(struct passed_files *files)
 
 typedef void (*flight_visit)(struct socket *socket, struct list *reached);
 
-static void visit_inbox_locked(struct inbox *inbox, flight_visit visit, struct list *reached)
+static void visit_inbox_locked(struct inbox *inbox, flight_visit callback, struct list *reached)
 {
     mutex_lock(&inbox->mutex);
     LIST_FOR_EACH (link, &inbox->items) {
@@ -183,7 +183,7 @@ static void visit_inbox_locked(struct inbox *inbox, flight_visit visit, struct l
             struct socket *socket = unix_socket_of(files->files[i]);
 
             if (socket != NULL && socket->is_candidate) {
-                visit(socket, reached);
+                callback(socket, reached);
             }
         }
     }
@@ -191,12 +191,13 @@ static void visit_inbox_locked(struct inbox *inbox, flight_visit visit, struct l
 }
 
 /* What would come out of a socket: of its own inbox, and of connections not accepted yet. */
-static void visit_queued(struct socket *socket, flight_visit visit, struct list *reached)
+static void visit_queued(struct socket *socket, flight_visit callback, struct list *reached)
 {
-    visit_inbox_locked(&socket->inbox, visit, reached);
+    visit_inbox_locked(&socket->inbox, callback, reached);
     mutex_lock(&socket->inbox.mutex);
     LIST_FOR_EACH (link, &socket->pending) {
-        visit_inbox_locked(&LIST_ENTRY(link, struct socket, pending_link)->inbox, visit, reached);
+        visit_inbox_locked(&LIST_ENTRY(link, struct socket, pending_link)->inbox, callback,
+                           reached);
     }
     mutex_unlock(&socket->inbox.mutex);
 }
