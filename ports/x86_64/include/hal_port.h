@@ -212,7 +212,7 @@ static inline size_t x86_copy_words(uintptr_t to, uintptr_t from, size_t words)
                      ".quad 771b, 772b\n"
                      ".popsection\n"
                      ".pushsection .fault_fixups, \"a\"\n"
-                     ".quad 10b, 772b\n"
+                     ".quad 10b, 10b, 772b\n" /* first, last, fix-up */
                      ".popsection"
                      : "+D"(to), "+S"(from), "+c"(words)
                      :
