@@ -1,6 +1,7 @@
 /* Channels: making, sending, receiving. */
 #include <abi/helix/calls.h>
 #include <abi/helix/channel_file.h>
+#include <subsys/access/access.h>
 
 _Static_assert(HELIX_ITEM_MAX <= CHANNEL_ITEM_MAX && HELIX_CAPACITY_MAX <= CHANNEL_CAPACITY_MAX,
                "a channel can be made");
@@ -9,10 +10,7 @@ _Static_assert(HELIX_ITEM_MAX <= CHANNEL_ITEM_MAX && HELIX_CAPACITY_MAX <= CHANN
 
 static hx_err check_may_create(void)
 {
-    return capability_check(helix_subject(), resource_make(RESOURCE_TYPE_CHANNEL, 0),
-                            PERMISSION_CONTROL)
-               ? HX_OK
-               : HX_EACCES;
+    return access_require(resource_make(RESOURCE_TYPE_CHANNEL, 0), PERMISSION_CONTROL, HX_EACCES);
 }
 
 /* Both, or none. */

@@ -2,6 +2,7 @@
 #include <abi/helix/call.h>
 #include <abi/helix/calls.h>
 #include <core/capability/capability.h>
+#include <subsys/access/access.h>
 
 #define RIGHTS_ALL (PERMISSION_READ | PERMISSION_WRITE | PERMISSION_CONTROL | PERMISSION_DELEGATE)
 
@@ -38,7 +39,7 @@ static bool find(struct helix_right *right, resource_id resource)
 bool helix_may_otherwise(struct helix_right *right)
 {
     return find(right, right->one) || (right->every != right->one && find(right, right->every)) ||
-           capability_check(helix_subject(), right->one, right->rights);
+           access_require(right->one, right->rights, HX_EACCES) == HX_OK;
 }
 
 /* --- passing on ------------------------------------------------------------------------------- */
