@@ -29,9 +29,8 @@ enum priority_class { CLASS_NONE, CLASS_REAL_TIME, CLASS_BEST_EFFORT, CLASS_IDLE
 #define CLASS_SHIFT 13
 #define LEVELS      8U
 #define USUAL       ((uint32_t)CLASS_BEST_EFFORT << CLASS_SHIFT | 4U) /* of who is not nice */
-* /
 
-    static hx_err check_target(uint64_t which, uint64_t who)
+static hx_err check_target(uint64_t which, uint64_t who)
 {
     switch ((uint32_t)which) {
     case OF_PROCESS:

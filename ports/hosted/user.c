@@ -234,6 +234,13 @@ struct hal_frame *hal_user_frame(void)
     refuse("hal_user_frame");
 }
 
+void hal_user_dump(const struct hal_thread *hal, struct hal_user_dump *dump)
+{
+    (void)hal;
+    (void)dump;
+    refuse("hal_user_dump");
+}
+
 void hal_user_frame_init(struct hal_frame *frame, uintptr_t pc, uintptr_t sp)
 {
     *frame = (struct hal_frame){.interrupts_enabled = true, .rip = pc, .rsp = sp};
