@@ -370,12 +370,14 @@ static void close_later(void *argument)
 
 static hx_err await_reply(void (*sender)(void *argument), void *argument, uint64_t *value)
 {
+    uint64_t deadline = soon();
     hx_err error;
 
     EXPECT_EQUAL(reply_create(NULL, OWNER_CORE, &shared), HX_OK);
     crew_open(&crew);
     crew_start(&crew, sender, argument, 0);
-    error = reply_receive(shared, value, soon());
+    error = reply_receive(shared, value, deadline);
+    EXPECT(hal_clock_now() < deadline); /* woken, not looking once more at the end */
     if (error == HX_OK) {
         EXPECT_EQUAL(reply_receive(shared, value, soon()), HX_ESTATE);
     }
