@@ -347,6 +347,18 @@ static void without_memory_there_is_no_channel(void)
 /* --- oneshots --------------------------------------------------------------------------------- */
 
 static struct reply *shared;
+static _Atomic bool is_told; /* the receiver has come back */
+
+/* The end of a thread of the crew wakes who waits for it, and must not be what the receiver hears.
+ */
+static void stay_until_told(void)
+{
+    uint64_t deadline = soon();
+
+    while (!atomic_load_explicit(&is_told, memory_order_acquire) && hal_clock_now() < deadline) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
+}
 
 static void send_later(void *argument)
 {
@@ -357,6 +369,7 @@ static void send_later(void *argument)
     }
     EXPECT_EQUAL(reply_send(shared, &value), HX_OK);
     EXPECT_EQUAL(reply_send(shared, &value), HX_ESTATE);
+    stay_until_told();
     reply_sender_close(shared);
 }
 
@@ -366,6 +379,7 @@ static void close_later(void *argument)
         thread_sleep(HAL_NS_PER_MS);
     }
     reply_sender_close(shared);
+    stay_until_told();
 }
 
 static hx_err await_reply(void (*sender)(void *argument), void *argument, uint64_t *value)
@@ -374,9 +388,11 @@ static hx_err await_reply(void (*sender)(void *argument), void *argument, uint64
     hx_err error;
 
     EXPECT_EQUAL(reply_create(NULL, OWNER_CORE, &shared), HX_OK);
+    atomic_store_explicit(&is_told, false, memory_order_relaxed);
     crew_open(&crew);
     crew_start(&crew, sender, argument, 0);
     error = reply_receive(shared, value, deadline);
+    atomic_store_explicit(&is_told, true, memory_order_release);
     EXPECT(hal_clock_now() < deadline); /* woken, not looking once more at the end */
     if (error == HX_OK) {
         EXPECT_EQUAL(reply_receive(shared, value, soon()), HX_ESTATE);
