@@ -84,7 +84,8 @@ static const struct pseudo_entry member_rows[] = {
     {.name = NULL},
 };
 static const struct pseudo_entry member = PSEUDO_DIRECTORY("N", member_rows);
-static const struct pseudo_family family = {"m", &member, next, find, put};
+static const struct pseudo_family family = {
+    .prefix = "m", .member = &member, .next = next, .find = find, .put = put};
 static const struct pseudo_entry rows[] = {
     PSEUDO_FILE("count", 0444, show_count, "how often it was read"),
     PSEUDO_FILE("long", 0444, show_long, "many bytes"),
