@@ -117,8 +117,8 @@ static hx_err shutdown(void)
     return component_unregister(&files_component);
 }
 
-static const char *const dependencies[] = {"memory", "time", "random", "terminals",
-                                           "modules", NULL};
+static const char *const dependencies[] = {"memory",    "time",    "random",
+                                           "terminals", "modules", NULL};
 
 const struct subsystem files_subsystem = {
     .name = "files",
