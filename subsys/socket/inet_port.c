@@ -288,12 +288,12 @@ static uint64_t count_ports(owner_tag owner)
     return ports;
 }
 
+const struct resource_provider socket_port_provider = {.name = "sockets", .usage = count_ports};
+
 hx_err inet_ports_init(void)
 {
-    static const struct resource_provider provider = {.name = "sockets", .usage = count_ports};
-
     for (unsigned i = 0; i < BUCKETS; i++) {
         list_init(&table[i]);
     }
-    return resource_register_provider(RESOURCE_NETWORK_PORTS, &provider);
+    return resource_register_provider(RESOURCE_NETWORK_PORTS, &socket_port_provider);
 }

@@ -14,6 +14,7 @@
 #define SUBSYS_SOCKET_SOCKET_H
 
 #include <base/text.h>
+#include <core/resource/resource.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
 #include <kern/owner.h>
@@ -159,5 +160,8 @@ void socket_show_inet(struct text *text, unsigned type);
 
 /* Set up tables, and become the provider of network ports.  Context: boot, once. */
 HX_MUST_USE hx_err socket_init(void);
+
+/* Who has the class NetworkPorts, from socket_init on. */
+extern const struct resource_provider socket_port_provider;
 
 #endif

@@ -19,6 +19,7 @@
 #include <kern/heap.h>
 #include <subsys/modules/modules.h>
 #include <subsys/resources/resources.h>
+#include <subsys/socket/socket.h>
 #include <tests/self/crew.h>
 #include <tests/self/suites.h>
 
@@ -128,12 +129,15 @@ static void a_client_is_served_and_its_ports_come_back(void)
 {
     resource_handle ports = RESOURCE_HANDLE_NONE;
 
+    /* The kernel's own provider stands aside. */
+    (void)!resource_unregister_provider(RESOURCE_NETWORK_PORTS, &socket_port_provider);
     EXPECT_EQUAL(resource_allocate(OWNER_CORE, RESOURCE_NETWORK_PORTS, 1, &ports), HX_ENOSYS);
     EXPECT_EQUAL(resource_register_provider(RESOURCE_NETWORK_PORTS, &port_pool), HX_OK);
     EXPECT_EQUAL(serve_a_client(&ports), HX_OK);
     EXPECT_EQUAL(resource_release(ports, OWNER_CORE), HX_ESTALE);
     EXPECT_EQUAL(resource_unregister_provider(RESOURCE_NETWORK_PORTS, &port_pool), HX_OK);
     EXPECT_EQUAL(resource_allocate(OWNER_CORE, RESOURCE_NETWORK_PORTS, 1, &ports), HX_ENOSYS);
+    EXPECT_EQUAL(resource_register_provider(RESOURCE_NETWORK_PORTS, &socket_port_provider), HX_OK);
 }
 
 /* --- rules ------------------------------------------------------------------------------------ */

@@ -258,11 +258,19 @@ static void hooks_come_go_and_move_while_calls_are_made(void)
     metrics_reset();
 }
 
+/* Of the hooks of this folder, in their order; others may stand between them. */
 static void expect_row(size_t index, const char *name, bool is_on, int32_t order)
 {
     static struct hooks_row row;
+    size_t seen = 0;
 
-    EXPECT(hooks_row(index, &row));
+    for (size_t i = 0; hooks_row(i, &row); i++) {
+        if ((string_equal(row.name, "audit") || string_equal(row.name, "metrics") ||
+             string_equal(row.name, "security")) &&
+            seen++ == index) {
+            break;
+        }
+    }
     EXPECT(string_equal(row.name, name));
     EXPECT_EQUAL(row.is_on, is_on);
     EXPECT_EQUAL(row.order, order);
