@@ -7,7 +7,7 @@ import pytest
 @pytest.fixture(scope="module", name="order")
 def the_order_of_the_subsystems(boot_once):
     guest = boot_once().until_running()
-    answer = guest.ask("o", r"(1 memory.*?\d processes [^\r\n]+)\r")[1]
+    answer = guest.ask("o", r"(1 memory.*?\d health [^\r\n]+)\r")[1]
     guest.stop()
     return re.findall(r"^\d+ (\w+) ", answer, re.MULTILINE)
 

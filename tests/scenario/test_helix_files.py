@@ -51,7 +51,7 @@ def test_json_has_the_cells_of_the_text(shell, name):
     if name in STEADY:
         assert [{key: as_text(value) for key, value in each.items()} for each in objects] == rows
     elif rows:
-        key = next(iter(rows[0]))
+        key = "kind" if name == "trace" else next(iter(rows[0])) # times are told anew at each look
         assert {as_text(each[key]) for each in objects} & {row[key] for row in rows}
 
 
