@@ -6,6 +6,7 @@
 #include <abi/linux/calls.h>
 #include <base/string.h>
 #include <hal/user.h>
+#include <subsys/access/access.h>
 
 #define NAME_SIZE_MAX 256U /* with the NUL */
 #define VALUE_MAX     65536U
@@ -25,14 +26,15 @@ static hx_err get_name(uint64_t address, char name[NAME_SIZE_MAX])
     return error == HX_OK && length == 0 ? HX_ERANGE : error;
 }
 
-/* Attributes of programs are for files and directories, those of administration for root. */
+/* Attributes of programs are for files and directories, those of administration need a privilege.
+ */
 static bool is_refused(const struct vnode *vnode, const char *name)
 {
     bool is_users = string_has_prefix(name, "user.");
 
     return (is_users && vnode->type != VNODE_FILE && vnode->type != VNODE_DIRECTORY) ||
            (string_has_prefix(name, "trusted.") &&
-            !credentials_are_root(&process_current()->credentials));
+            access_require_privilege(PRIVILEGE_FILES) != HX_OK);
 }
 
 static hx_err may_use(const struct vnode *vnode, const char *name, unsigned access)

@@ -2,6 +2,7 @@
 #include <abi/linux/call.h>
 #include <abi/linux/calls.h>
 #include <kern/read_section.h>
+#include <subsys/access/access.h>
 
 /* --- personality --------------------------------------------------------------------------------
  */
@@ -51,7 +52,7 @@ static hx_err check_level(uint32_t priority)
     case CLASS_NONE:
         return level == 0 ? HX_OK : HX_EINVAL;
     case CLASS_REAL_TIME:
-        if (!credentials_are_root(&process_current()->credentials)) {
+        if (access_require_privilege(PRIVILEGE_PRIORITY) != HX_OK) {
             return HX_EPERM;
         }
         return level < LEVELS ? HX_OK : HX_EINVAL;
@@ -164,12 +165,13 @@ int64_t linux_name_to_handle_at(uint64_t base, uint64_t path, uint64_t handle_ad
 int64_t linux_open_by_handle_at(uint64_t mount, uint64_t handle_address, uint64_t flags)
 {
     struct linux_file_handle handle;
-    hx_err error = credentials_are_root(&process_current()->credentials)
-                       ? hal_user_copy_in(&handle, handle_address, sizeof(handle))
-                       : HX_EPERM;
+    hx_err error = access_require_privilege(PRIVILEGE_FILES);
 
     (void)mount;
     (void)flags;
+    if (error == HX_OK) {
+        error = hal_user_copy_in(&handle, handle_address, sizeof(handle));
+    }
     if (error == HX_OK) {
         error = handle.size == 0 || handle.size > HANDLE_MOST ? HX_EINVAL : HX_ESTALE;
     }

@@ -3,6 +3,7 @@
 #include <base/memory.h>
 #include <hal/user.h>
 #include <kern/heap.h>
+#include <subsys/access/access.h>
 #include <subsys/socket/flight.h>
 
 #define CONTROL_MAX    20480U /* bytes (net.core.optmem_max) */
@@ -46,7 +47,7 @@ static hx_err add_files(struct socket_message *message, const int32_t *descripto
     return HX_OK;
 }
 
-/* Who is not the superuser says of himself what is so. */
+/* Who may not be anybody says of himself what is so. */
 static hx_err check_credentials(const struct socket_credentials *told)
 {
     const struct process *self = process_current();
@@ -56,10 +57,9 @@ static hx_err check_credentials(const struct socket_credentials *told)
     bool is_own_group = told->group == who->group || told->group == who->effective_group ||
                         told->group == who->saved_group;
 
-    if (credentials_are_root(who)) {
-        return HX_OK;
-    }
-    return told->process == self->id && is_own_user && is_own_group ? HX_OK : HX_EPERM;
+    return told->process == self->id && is_own_user && is_own_group
+               ? HX_OK
+               : access_require_privilege(PRIVILEGE_IDENTITY);
 }
 
 static hx_err set_credentials(struct socket_message *message, const void *data, size_t size)

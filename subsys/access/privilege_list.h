@@ -26,6 +26,8 @@
     X(PRIVILEGE_PORT, 13, "port", HX_EACCES, "listen on ports below 1024")                         \
     X(PRIVILEGE_MODULE, 14, "module", HX_EPERM, "load and unload modules")                         \
     X(PRIVILEGE_RAW_IO, 15, "raw_io", HX_EPERM, "reach I/O ports and physical memory")             \
-    X(PRIVILEGE_LOG, 16, "log", HX_EPERM, "read and clear the kernel's log")
+    X(PRIVILEGE_LOG, 16, "log", HX_EPERM, "read and clear the kernel's log")                       \
+    X(PRIVILEGE_NETWORK, 17, "network", HX_EPERM, "set up network interfaces")                     \
+    X(PRIVILEGE_FILES, 18, "files", HX_EPERM, "reach files by handles; attributes called trusted")
 
 #endif

@@ -1,4 +1,5 @@
 #include <kern/wait_queue.h>
+#include <subsys/access/access.h>
 #include <subsys/process/process_file.h>
 #include <subsys/process/process_private.h>
 #include <subsys/vfs/file.h>
@@ -104,7 +105,7 @@ hx_err process_file_signal(const struct file *file, const struct hal_signal_info
     return error;
 }
 
-/* As ptrace(2): its owner, while it may be dumped, and root. */
+/* As ptrace(2): its owner, while it may be dumped, and who may look into others'. */
 static bool may_look_into_locked(const struct process *process)
 {
     const struct credentials *mine = &process_current()->credentials;
@@ -113,8 +114,8 @@ static bool may_look_into_locked(const struct process *process)
                    mine->user == its->saved_user && mine->group == its->group &&
                    mine->group == its->effective_group && mine->group == its->saved_group;
 
-    return process == process_current() || credentials_are_root(mine) ||
-           (is_mine && process->is_dumpable);
+    return process == process_current() || (is_mine && process->is_dumpable) ||
+           access_require_privilege(PRIVILEGE_INSPECT) == HX_OK;
 }
 
 static hx_err get_files(struct process *process, struct file_table **files)

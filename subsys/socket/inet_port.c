@@ -5,11 +5,12 @@
  * their listener's.
  */
 #include <kern/spinlock.h>
+#include <subsys/access/access.h>
 #include <subsys/random/random.h>
 #include <subsys/socket/socket_private.h>
 
 #define LOOPBACK      0x7f000001U
-#define PORT_PLAIN    1024U  /* smaller ones are the superuser's */
+#define PORT_PLAIN    1024U  /* smaller ones need a privilege */
 #define PORT_FIRST    32768U /* of those given to who asks for none (ip_local_port_range) */
 #define PORT_LAST     60999U
 #define BUCKETS       64U
@@ -146,9 +147,11 @@ hx_err inet_bind(struct socket *socket, const struct socket_address *address,
     if (address->ip != 0 && !is_loopback(address->ip)) {
         return HX_EADDRNOTAVAIL;
     }
-    if (address->port != 0 && address->port < PORT_PLAIN &&
-        !credentials_are_root(caller->walk->who)) {
-        return HX_EACCES;
+    error = address->port != 0 && address->port < PORT_PLAIN
+                ? access_require_privilege(PRIVILEGE_PORT)
+                : HX_OK;
+    if (error != HX_OK) {
+        return error;
     }
     mutex_lock(&socket->mutex);
     error = socket->name.port == 0 && socket_state(socket) == SOCKET_UNCONNECTED

@@ -2,6 +2,7 @@
 #include <base/memory.h>
 #include <base/string.h>
 #include <hal/user.h>
+#include <subsys/access/access.h>
 #include <subsys/process/process.h>
 #include <subsys/socket/socket_private.h>
 
@@ -132,8 +133,10 @@ static hx_err tell_name(struct interface *interface)
 /* It is as it is: who makes it so hears no error. */
 static hx_err set(const struct interface *interface, uint32_t request)
 {
-    if (!credentials_are_root(&process_current()->credentials)) {
-        return HX_EPERM;
+    hx_err error = access_require_privilege(PRIVILEGE_NETWORK);
+
+    if (error != HX_OK) {
+        return error;
     }
     switch (request) {
     case SET_FLAGS:
