@@ -50,7 +50,8 @@ class Shell:
     def column(self, name, column):
         return [row[column] for row in self.table(name)]
 
-    def key(self, key, answer):
+    def ask(self, key, answer):
+        """Press a key of the monitor; the match of its answer."""
         match = self.guest.ask(key, answer)
         self.guest.type("")
         self.guest.expect(PROMPT)

@@ -106,14 +106,14 @@ def test_subsystems_are_those_of_the_graph_and_the_key(shell):
     assert [int(row["order"]) for row in rows] == list(range(1, len(rows) + 1))
     assert {row["state"] for row in rows} == {"healthy"}
     lines = [rf"{row['order']} {row['name']} {row['version']}[^\n]*\n" for row in rows]
-    shell.key("o", "".join(lines))
+    shell.ask("o", "".join(lines))
 
 
 def test_components_are_those_of_the_key(shell):
     rows = shell.table("components")
     lines = [rf"{row['name']} {re.escape(row['version'])} healthy: \d+ operations, "
              rf"{row['errors']} errors[^\n]*\n" for row in rows]
-    shell.key("s", "".join(lines))
+    shell.ask("s", "".join(lines))
     assert {row["name"] for row in shell.table("subsystems")} - {row["name"] for row in rows} <= {
         "ipc"}
 
@@ -139,7 +139,7 @@ def test_every_components_operations_are_real(shell):
     # What keys and typing provoke.
     read = "awk '/^(monitor|console|terminals) / { print $4 }' /helix/components"
     before = shell(read).split()
-    shell.key("h", "this help")
+    shell.ask("h", "this help")
     after = shell(read).split()
     assert len(before) == 3 and all(int(new) > int(old) for old, new in zip(before, after))
 
@@ -165,10 +165,10 @@ def test_modules_are_those_of_the_slots_and_the_key(shell):
     assert shell("cat /helix/slots/demo/gate /helix/slots/demo/deaths").split() == [
         row["gate"], row["deaths"]]
     assert shell("ls /helix/slots") == row["slot"]
-    shell.key("g", rf"slot demo: {row['module']} {row['version']}, {row['gate']} gate, .* "
+    shell.ask("g", rf"slot demo: {row['module']} {row['version']}, {row['gate']} gate, .* "
               rf"{row['deaths']} deaths")
     shell("echo user > /helix/slots/demo/reload")
-    shell.key("g", r"slot demo: demo 1\.0\.0, user gate")
+    shell.ask("g", r"slot demo: demo 1\.0\.0, user gate")
     assert shell.column("modules", "gate") == ["user"]
     shell("echo open > /helix/slots/demo/reload")
 
@@ -178,7 +178,7 @@ def test_caps_are_those_of_the_key(shell):
     rows = shell.table("caps")
     lines = [rf"{row['resource']}: {row['holder']}: {row['rights']}, through {row['through']}\r+\n"
              for row in rows]
-    shell.key("a", "".join(lines))
+    shell.ask("a", "".join(lines))
     held = shell.table("self")
     assert [(row["resource"], row["rights"]) for row in held] == [
         (row["resource"], row["rights"]) for row in rows if row["holder"] == "root"]
@@ -237,7 +237,7 @@ def test_an_open_stream_is_a_subscriber(shell):
 def test_mailboxes_are_those_of_the_key(shell):
     rows = shell.table("mailboxes")
     assert "monitor" in [row["name"] for row in rows]
-    shell.key("x", "".join(rf"(?s).*{row['name']}" for row in rows))
+    shell.ask("x", "".join(rf"(?s).*{row['name']}" for row in rows))
 
 
 def test_interrupts_grow_and_belong_to_processors(shell):

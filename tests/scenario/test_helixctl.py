@@ -4,8 +4,8 @@ import re
 
 import pytest
 from conftest import USER_SPACE
+from helix_shell import PROMPT, Shell
 
-PROMPT = r"helix:[^\n]*[$#] "
 STYLE = re.compile("\x1b\\[[0-9;]*m")
 # A user's authority, and the one file of it that the stories are about.
 ASK = "helixctl caps grant user:1000 control:{0} read"
@@ -13,23 +13,8 @@ REFUSAL = ("helixctl: /helix/{0}: you need read on control:{0} (you are user:100
            "ask root: " + ASK)
 
 
-class Shell:
-    """The shell of process 1, or of whom it becomes."""
-
-    def __init__(self, guest):
-        self.guest = guest
-        self._count = 0
-        guest.expect(PROMPT)
-
-    def __call__(self, command):
-        """Run a command line on the terminal; what it prints."""
-        self._count += 1
-        # The quotes keep the echo of the line from looking like what it prints.
-        behind = "" if command.endswith("&") else ";"
-        self.guest.type(f"echo 'beg'in-{self._count}; {command}{behind} echo; echo 'en'd-{self._count}")
-        said = self.guest.expect(rf"(?s)begin-{self._count}\r*\n(.*?)\r*\nend-{self._count}\r")
-        self.guest.expect(PROMPT)
-        return said.group(1).replace("\r", "").rstrip("\n")
+class Person(Shell):
+    """The shell of process 1, or of whom it becomes, as somebody at the terminal has it."""
 
     def plain(self, command):
         """The same, without colours."""
@@ -84,12 +69,12 @@ class Screen:
 
 @pytest.fixture(name="shell", scope="module")
 def a_shell_for_all(boot_once):
-    return Shell(boot_once(init=USER_SPACE))
+    return Person(boot_once(init=USER_SPACE))
 
 
 @pytest.fixture(name="fresh")
 def a_shell_of_its_own(boot):
-    return Shell(boot(init=USER_SPACE))
+    return Person(boot(init=USER_SPACE))
 
 
 def rows(text):

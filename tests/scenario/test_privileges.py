@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 from conftest import ROOT, USER_SPACE
+from helix_shell import Shell
 
-PROMPT = r"helix:\S+# "
 USER = 4321
 LIST = (ROOT / "subsys/access/privilege_list.h").read_text(encoding="utf-8")
 PRIVILEGES = dict(re.findall(r'X\(PRIVILEGE_\w+, \d+, "(\w+)", HX_(\w+),', LIST))
@@ -109,22 +109,13 @@ def a_shell(boot_once, tmp_path_factory):
     subprocess.run(["musl-gcc", "-static", "-O1", f"-DUSER={USER}", "-o", folder / "bin/try", source],
                    check=True)
     source.unlink()
-    guest = boot_once(init=USER_SPACE, extra=folder)
-    guest.expect(PROMPT)
-
-    def run(line):
-        before = len(guest.text)
-        guest.type(line)
-        guest.expect(PROMPT)
-        said = guest.text[before:].replace("\r", "").replace("\x1b[6n", "")
-        return re.sub(PROMPT + "$", "", said).removeprefix(line).strip()
-
+    run = Shell(boot_once(init=USER_SPACE, extra=folder))
     run(f"change() {{ echo $1 user:{USER} $2 ${{3:-}} > /helix/caps; echo $?; }}")
     run(f"all='{' '.join(PRIVILEGES)}'")
     run("others() { for p in $all; do [ $p = $2 ] || change $1 privilege:$p $(rights $1); done; }")
     run("rights() { [ $1 = revoke ] || echo execute; }")
     run("mkdir -m 777 /tmp/place; mknod -m 666 /tmp/kmsg c 1 11")
-    yield run
+    return run
 
 
 def change(shell, command, resource, rights=""):
