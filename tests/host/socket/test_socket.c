@@ -1,6 +1,8 @@
 /* Sockets with one thread: bytes, messages, names, charges, and allocations that fail. */
 #include <tests/host/socket/socket_machine.h>
 
+#include <subsys/access/access.h>
+
 static unsigned ready(struct file *file)
 {
     return file_poll(file, NULL);
@@ -170,13 +172,18 @@ SOCKET_TEST(a_port_is_charged_as_long_as_it_is_bound)
     check_ledger();
 }
 
-SOCKET_TEST(small_ports_are_the_superusers)
+SOCKET_TEST(small_ports_need_a_privilege)
 {
     struct file *one = new_socket(SOCKET_INET, SOCKET_STREAM, 0);
+    subject_id subject;
 
-    who.effective_user = 1000;
+    CHECK(capability_init() == HX_OK);
+    CHECK(capability_subject_create("user:1000", &subject) == HX_OK);
+    atomic_store_explicit(&thread_current()->subject, subject, memory_order_relaxed);
+    thread_current()->process_number = 1;
     CHECK(bind_to(one, at_port(80)) == HX_EACCES);
-    who.effective_user = 0;
+    CHECK(capability_grant(subject, privilege_resource(PRIVILEGE_PORT), PERMISSION_EXECUTE, NULL) ==
+          HX_OK);
     CHECK(bind_to(one, at_port(80)) == HX_OK);
     file_put(one);
 }
@@ -495,7 +502,7 @@ int main(void)
         cmocka_unit_test(messages_keep_their_bounds_and_are_charged),
         cmocka_unit_test(buffers_obey_the_owners_limit),
         cmocka_unit_test(a_port_is_charged_as_long_as_it_is_bound),
-        cmocka_unit_test(small_ports_are_the_superusers),
+        cmocka_unit_test(small_ports_need_a_privilege),
         cmocka_unit_test(a_name_in_the_file_system_outlives_its_socket),
         cmocka_unit_test(a_name_is_for_who_may_write_it),
         cmocka_unit_test(a_full_backlog_loses_nobody),
