@@ -64,6 +64,13 @@ void kernel_return_to_user(struct hal_frame *frame);
 struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *slot,
                                           struct hal_activation *activation);
 
+/*
+ * A call met a slot that points to an instance of HAL_GATE_DIVERTED; it has no record. Same
+ * arguments, same answers as hal_gate_call.
+ */
+struct hal_gate_result kernel_gate_diverted(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                                            struct hal_gate_slot *slot, uint64_t operation);
+
 /* A call has left its instance while hal_gate_drains was not 0. */
 void kernel_gate_left(void);
 

@@ -24,13 +24,14 @@
 
 struct hal_frame;
 
-#define HAL_GATE_OPERATIONS 32
+#define HAL_GATE_OPERATIONS 40
 
 /* How an instance is called. */
 enum hal_gate_backend {
-    HAL_GATE_OPEN, /* in the kernel's mode and space */
-    HAL_GATE_USER, /* unprivileged, in page tables of its own */
-    HAL_GATE_NONE, /* no instance: what an empty slot points to */
+    HAL_GATE_OPEN,     /* in the kernel's mode and space */
+    HAL_GATE_USER,     /* unprivileged, in page tables of its own */
+    HAL_GATE_NONE,     /* no instance: what an empty slot points to */
+    HAL_GATE_DIVERTED, /* no instance either: calls go to kernel_gate_diverted (hal/entry.h) */
 };
 
 /* Stacks of an unprivileged instance: stack n ends at stack_tops + n * stride, its guard page
@@ -41,13 +42,13 @@ enum hal_gate_backend {
 /* What a call reads of an instance; immutable but for free_stacks. The port knows the offsets. */
 struct hal_gate_instance {
     uintptr_t operations[HAL_GATE_OPERATIONS]; /* 0   0 or hal_gate_no_operation(): there is none */
-    uint32_t backend;                          /* 256 enum hal_gate_backend */
+    uint32_t backend;                          /* 320 enum hal_gate_backend */
     uint32_t reserved;
     _Atomic uint64_t
-        free_stacks;      /* 264 bit n: stack n is free; the rest is for HAL_GATE_USER too */
-    uint64_t root;        /* 272 hal_space_root of its space */
-    uintptr_t stack_tops; /* 280 */
-    uintptr_t trampoline; /* 288 where hal_gate_trampoline() was copied to */
+        free_stacks;      /* 328 bit n: stack n is free; the rest is for HAL_GATE_USER too */
+    uint64_t root;        /* 336 hal_space_root of its space */
+    uintptr_t stack_tops; /* 344 */
+    uintptr_t trampoline; /* 352 where hal_gate_trampoline() was copied to */
 };
 
 /* What a call reads of a slot. */

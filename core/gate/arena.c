@@ -153,9 +153,9 @@ hx_err arena_map(struct arena *arena, size_t first, size_t pages, unsigned prote
     return HX_OK;
 }
 
-void arena_destroy(struct arena *arena)
+void arena_unmap(struct arena *arena, size_t first, size_t pages)
 {
-    for (size_t i = 0; i < arena->pages; i++) {
+    for (size_t i = first; i < first + pages; i++) {
         uintptr_t address = arena->base + (i << HAL_PAGE_SHIFT);
         uint64_t physical;
 
@@ -164,6 +164,11 @@ void arena_destroy(struct arena *arena)
             frames_free(physical, 0);
         }
     }
+}
+
+void arena_destroy(struct arena *arena)
+{
+    arena_unmap(arena, 0, arena->pages);
     if (arena->is_user) {
         hal_space_destroy(arena->space);
     } else {

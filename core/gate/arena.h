@@ -41,6 +41,12 @@ HX_MUST_USE hx_err arena_create(struct arena *arena, size_t pages, bool is_user,
 HX_MUST_USE hx_err arena_map(struct arena *arena, size_t first, size_t pages, unsigned protection,
                              const void *contents, size_t size);
 
+/*
+ * Unmap what is mapped of pages pages from page number first on, on all CPUs, and free the frames.
+ * Nobody uses them.  Context: thread.
+ */
+void arena_unmap(struct arena *arena, size_t first, size_t pages);
+
 /* Unmap everywhere, free the frames and the addresses. No thread is inside.  Context: thread. */
 void arena_destroy(struct arena *arena);
 

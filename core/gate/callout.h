@@ -11,6 +11,8 @@
 #ifndef CORE_GATE_CALLOUT_H
 #define CORE_GATE_CALLOUT_H
 
+#include <core/gate/callout_list.h>
+#include <core/gate/instance.h>
 #include <hal/gate.h>
 #include <helix/error.h>
 #include <stddef.h>
@@ -29,11 +31,31 @@ HX_MUST_USE hx_err callout_find(const char *name, struct callout *callout);
 /* How many there are; numbers are 1..count. */
 uint32_t callout_count(void);
 
+/* --- for handlers ----------------------------------------------------------------------------- */
+
 /*
- * Copy from the module's memory: an unprivileged module may name its own arena only.
+ * What stands behind an import: it gets the module's arguments as they are, and gives the result.
+ * Context: that of the call; activation is the running thread's innermost.
+ */
+typedef uint64_t callout_handler(struct hal_activation *activation, const uint64_t arguments[4]);
+
+/* Whose call it is. */
+static inline struct module_instance *callout_instance(const struct hal_activation *activation)
+{
+    return instance_of(atomic_load_explicit(&activation->instance, memory_order_relaxed));
+}
+
+/*
+ * Copy from, or to, the module's memory: an unprivileged module may name its own arena only.
  * Errors: HX_EFAULT.
  */
 HX_MUST_USE hx_err callout_copy_in(const struct hal_activation *activation, void *to,
                                    uintptr_t from, size_t size);
+HX_MUST_USE hx_err callout_copy_out(const struct hal_activation *activation, uintptr_t to,
+                                    const void *from, size_t size);
+
+#define CALLOUT_HANDLER(number, name, handler, effects) callout_handler handler;
+CALLOUT_LIST(CALLOUT_HANDLER)
+#undef CALLOUT_HANDLER
 
 #endif

@@ -6,6 +6,13 @@
 #define CALLOUT_LIST(X)                                                                            \
     X(1, hx_log, callout_log, true)                                                                \
     X(2, hx_clock_now, callout_clock_now, false)                                                   \
-    X(3, hx_fail, callout_fail, false)
+    X(3, hx_fail, callout_fail, false)                                                             \
+    X(4, hx_pages_allocate, callout_pages_allocate, false)                                         \
+    X(5, hx_pages_free, callout_pages_free, false)                                                 \
+    X(6, hx_buffer_read, callout_buffer_read, false)                                               \
+    X(7, hx_buffer_write, callout_buffer_write, false)                                             \
+    X(8, hx_state_put, callout_state_put, false)                                                   \
+    X(9, hx_state_size, callout_state_size, false)                                                 \
+    X(10, hx_state_get, callout_state_get, false)
 
 #endif

@@ -1,6 +1,7 @@
 /* The ways out of a call into a module that do not lead through its return; see hal/gate.h for the
  * others. */
 #include <core/gate/gate.h>
+#include <core/gate/lend.h>
 #include <hal/entry.h>
 #include <hal/frame.h>
 #include <kern/thread.h>
@@ -21,20 +22,18 @@ static struct module_instance *activation_instance(const struct hal_activation *
 struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *gate_slot,
                                           struct hal_activation *activation)
 {
-    struct slot *slot = (struct slot *)gate_slot;
+    struct module_instance *instance = activation_instance(activation);
     struct thread *self = thread_current();
     struct hal_gate_result result = {.error = activation->outcome,
                                      .may_have_run = activation->has_effects != 0};
 
     if (activation->outcome == HX_ESTATE) {
-        instance_doom(activation_instance(activation), DEATH_INTERRUPTS, 0, 0, 0);
+        instance_doom(instance, DEATH_INTERRUPTS, 0, 0, 0);
         result.error = HX_EDIED;
     }
+    (void)gate_slot;
     if (result.error == HX_EDIED) {
-        atomic_fetch_add_explicit(&slot->deaths, 1, memory_order_relaxed);
-        /* Nobody else shall enter. While we are inside, the pointer cannot mean another instance.
-         */
-        (void)slot_empty_of(slot, activation_instance(activation));
+        slot_instance_died(instance);
     }
     atomic_store_explicit(&activation->instance, NULL, memory_order_release);
     hal_gate_pop(&self->hal);
@@ -50,6 +49,21 @@ struct hal_gate_result gate_call_recorded(struct slot *slot, uint32_t operation,
     recorder_write(RECORDER_GATE, (uintptr_t)slot, operation, 0);
     result = hal_gate_call(a0, a1, a2, a3, &slot->gate, operation);
     recorder_write(RECORDER_LEAVE, result.value, operation, (uint32_t)result.error);
+    return result;
+}
+
+struct hal_gate_result gate_call_lending(struct slot *slot, uint32_t operation, uint64_t a0,
+                                         uint64_t a1, uint64_t a2, uint64_t a3,
+                                         struct gate_buffers *buffers)
+{
+    struct thread *self = thread_current();
+    struct hal_gate_result result;
+
+    buffers->record = hal_gate_top(&self->hal);
+    buffers->outer = self->gate_buffers;
+    self->gate_buffers = buffers;
+    result = gate_call(slot, operation, a0, a1, a2, a3);
+    self->gate_buffers = buffers->outer;
     return result;
 }
 

@@ -10,6 +10,7 @@
 #define CORE_GATE_INSTANCE_H
 
 #include <core/gate/arena.h>
+#include <core/gate/module_heap.h>
 #include <core/resource/resource.h>
 #include <hal/gate.h>
 #include <helix/error.h>
@@ -32,20 +33,58 @@
 enum death_cause { DEATH_CAUSE_LIST(DEATH_CAUSE_ENUM) DEATH_CAUSE_COUNT };
 #undef DEATH_CAUSE_ENUM
 
+/* What an instance may do outside of itself: see struct module_instance's stage. */
+enum instance_stage {
+    INSTANCE_PREPARING, /* nothing: a callout with an effect is refused with HX_ESTATE */
+    INSTANCE_SERVING,   /* everything */
+    INSTANCE_REPLAYING, /* nothing again: the effects of what it repeats have happened, HX_OK */
+};
+
+/* The members of struct hx_module_lifecycle as operations, behind those of the category. */
+enum instance_lifecycle {
+    LIFECYCLE_INIT = 32,
+    LIFECYCLE_IMPORT_STATE,
+    LIFECYCLE_ACTIVATE,
+    LIFECYCLE_PREPARE_UNLOAD,
+    LIFECYCLE_CANCEL_UNLOAD,
+    LIFECYCLE_EXPORT_STATE,
+    LIFECYCLE_CAN_UNLOAD,
+    LIFECYCLE_CHECK_HEALTH,
+    LIFECYCLE_END,
+};
+_Static_assert(LIFECYCLE_END == HAL_GATE_OPERATIONS, "the table of operations ends with them");
+_Static_assert(sizeof(struct hx_module_lifecycle) ==
+                   (LIFECYCLE_END - LIFECYCLE_INIT) * sizeof(uintptr_t),
+               "one operation for each member");
+
 #define INSTANCE_STACKS 8 /* calls that can be inside an unprivileged instance at once */
 
-/* Keys: I = immutable after load, A = atomic, D = written once by whoever dooms it */
+struct module_state;
+struct slot;
+
+/* Keys: I = immutable after load, A = atomic, E = who holds its slot's change
+ *       mutex, D = written once by whoever dooms it */
 struct module_instance {
-    struct hal_gate_instance gate;    /* I  first: the gate finds it here */
-    uint32_t operation_count;         /* I */
-    _Atomic bool is_doomed;           /* A */
-    struct arena arena;               /* I */
-    struct hal_range text;            /* I  where its code is */
-    owner_tag owner;                  /* I  opened for it, closed when it is unloaded */
-    resource_handle place;            /* I  the kernel's: one of its module instances */
-    uint64_t load_cycles;             /* I  what loading cost */
-    struct hx_module_version version; /* I */
-    char name[HX_MODULE_NAME_MAX];    /* I */
+    struct hal_gate_instance gate;         /* I  first: the gate finds it here */
+    struct hal_gate_slot door;             /* I  for calls to just this instance */
+    struct slot *slot;                     /* E  whose it is; NULL: not yet anybody's */
+    uint32_t operation_count;              /* I  of its category */
+    enum hx_category category;             /* I */
+    _Atomic uint32_t stage;                /* A  enum instance_stage */
+    _Atomic bool is_doomed;                /* A */
+    struct arena arena;                    /* I */
+    struct hal_range text;                 /* I  where its code is */
+    owner_tag owner;                       /* I  opened for it, closed when it is unloaded */
+    resource_handle place;                 /* I  the kernel's: one of its module instances */
+    uint64_t load_cycles;                  /* I  what loading cost */
+    struct module_heap heap;               /* I */
+    struct module_state *state;            /* E  what hx_state_… work on, in this thread: */
+    _Atomic(struct thread *) state_thread; /* A  NULL: none */
+    bool state_is_output;                  /* E */
+    struct module_state *carried;       /* E  records that it does not know, for the next export */
+    char state_kind[HX_STATE_KIND_MAX]; /* I  "": it has no state */
+    struct hx_module_version version;   /* I */
+    char name[HX_MODULE_NAME_MAX];      /* I */
 
     enum death_cause death_cause; /* D */
     uint32_t death_exception;     /* D  enum hal_exception, for DEATH_EXCEPTION */

@@ -12,11 +12,16 @@
 static struct slot slots[SLOT_MAX];
 static _Atomic size_t slot_count;
 
-/* What an empty slot points to, so that a call needs no test of its own for it. */
+/* What an empty slot's gate points to, so that a call needs no test of its own for it. */
 static struct hal_gate_instance nothing = {.backend = HAL_GATE_NONE};
+
+/* And that of one that is closed, or leads to a trial. */
+static struct hal_gate_instance diversion = {.backend = HAL_GATE_DIVERTED};
 
 /* Threads in slot_drain; hal_gate_drains says how many. */
 static struct wait_queue drainers = WAIT_QUEUE_INIT(drainers, "module drain");
+
+struct wait_queue slot_troubles = WAIT_QUEUE_INIT(slot_troubles, "module troubles");
 
 struct slot *slot_at(size_t index)
 {
@@ -46,12 +51,26 @@ static enum hal_gate_backend configured_backend(const char *name)
                : HAL_GATE_OPEN;
 }
 
-hx_err slot_create(const char *name, struct slot **slot)
+static void init_slot(struct slot *slot, const char *name, const struct category *category)
+{
+    (void)string_copy(slot->name, sizeof(slot->name), name);
+    slot->category = category;
+    slot->backend = configured_backend(name);
+    slot->gate.deadline_ticks = SLOT_DEADLINE_DEFAULT;
+    atomic_store_explicit(&slot->gate.active, &nothing, memory_order_relaxed);
+    slot->trial.gate = (struct hal_gate_slot){.deadline_ticks = SLOT_DEADLINE_DEFAULT};
+    atomic_store_explicit(&slot->trial.gate.active, &nothing, memory_order_relaxed);
+    trial_init(&slot->trial);
+    mutex_init(&slot->change, "slot change");
+    wait_queue_init(&slot->entrants, "slot entrants");
+}
+
+hx_err slot_create(const char *name, enum hx_category category, struct slot **slot)
 {
     size_t count = atomic_load_explicit(&slot_count, memory_order_relaxed);
-    struct slot *fresh = &slots[count < SLOT_MAX ? count : 0];
 
-    if (name[0] == '\0' || string_length(name) >= SLOT_NAME_MAX) {
+    if (name[0] == '\0' || string_length(name) >= SLOT_NAME_MAX ||
+        category_find(category) == NULL) {
         return HX_EINVAL;
     }
     if (slot_find(name) != NULL) {
@@ -60,79 +79,231 @@ hx_err slot_create(const char *name, struct slot **slot)
     if (count == SLOT_MAX) {
         return HX_ENOSPC;
     }
-    (void)string_copy(fresh->name, sizeof(fresh->name), name);
-    fresh->gate.deadline_ticks = SLOT_DEADLINE_DEFAULT;
-    atomic_store_explicit(&fresh->gate.active, &nothing, memory_order_relaxed);
-    fresh->backend = configured_backend(name);
+    *slot = &slots[count];
+    init_slot(*slot, name, category_find(category));
     atomic_store_explicit(&slot_count, count + 1, memory_order_release);
-    *slot = fresh;
     return HX_OK;
+}
+
+const char *slot_status_name(enum slot_status status)
+{
+#define SLOT_STATUS_TEXT(name, text) [name] = (text),
+    static const char *const names[] = {SLOT_STATUS_LIST(SLOT_STATUS_TEXT)};
+#undef SLOT_STATUS_TEXT
+
+    return (unsigned)status < SLOT_STATUS_COUNT ? names[status] : "unknown";
+}
+
+struct slot *slot_of_gate(const struct hal_gate_slot *gate)
+{
+    return &slots[((uintptr_t)gate - (uintptr_t)slots) / sizeof(struct slot)];
 }
 
 struct module_instance *slot_instance(const struct slot *slot)
 {
-    struct hal_gate_instance *gate = atomic_load_explicit(&slot->gate.active, memory_order_acquire);
+    return atomic_load_explicit(&slot->holder, memory_order_acquire);
+}
 
-    return gate == &nothing ? NULL : instance_of(gate);
+/* --- changing what is in it ------------------------------------------------------------------- */
+
+static void set_status(struct slot *slot, enum slot_status status)
+{
+    atomic_store_explicit(&slot->status, status, memory_order_relaxed);
+}
+
+/*
+ * Let calls go another way. The gate's pointer is what a call reads; the way tells those it
+ * diverts. A call that finds the two at odds, the way just changed, goes through the gate again.
+ */
+static void lead(struct slot *slot, enum slot_way way, struct hal_gate_instance *active,
+                 struct hal_gate_instance *on_trial)
+{
+    atomic_store_explicit(&slot->trial.gate.active, on_trial, memory_order_seq_cst);
+    atomic_store_explicit(&slot->way, way, memory_order_release);
+    /* Release: a caller that sees the pointer sees the whole instance. */
+    atomic_store_explicit(&slot->gate.active, active, memory_order_seq_cst);
+    wait_queue_wake_all(&slot->entrants);
+}
+
+static bool is_doomed(const struct module_instance *instance)
+{
+    return atomic_load_explicit(&instance->is_doomed, memory_order_acquire);
+}
+
+static void hold(struct slot *slot, struct module_instance *instance)
+{
+    if (instance != NULL) {
+        instance->slot = slot;
+    }
+    atomic_store_explicit(&slot->holder, instance, memory_order_release);
+}
+
+/* After the gate was opened to it: a death before that found another instance behind the gate. */
+static void look_whether_it_died(struct module_instance *instance)
+{
+    if (is_doomed(instance)) {
+        slot_instance_died(instance);
+    }
+}
+
+void slot_open(struct slot *slot, struct module_instance *instance)
+{
+    hold(slot, instance);
+    set_status(slot, instance != NULL ? SLOT_ACTIVE : SLOT_EMPTY);
+    lead(slot, SLOT_WAY_DIRECT, instance != NULL ? &instance->gate : &nothing, &nothing);
+    if (instance != NULL) {
+        look_whether_it_died(instance);
+    }
+}
+
+void slot_open_to_trial(struct slot *slot, struct module_instance *instance)
+{
+    hold(slot, instance);
+    set_status(slot, SLOT_ACTIVE);
+    lead(slot, SLOT_WAY_TRIAL, &diversion, &instance->gate);
+    look_whether_it_died(instance);
+}
+
+void slot_close(struct slot *slot)
+{
+    set_status(slot, SLOT_SWAPPING);
+    lead(slot, SLOT_WAY_CLOSED, &diversion, &nothing);
 }
 
 hx_err slot_fill(struct slot *slot, struct module_instance *instance)
 {
-    struct hal_gate_instance *expected = &nothing;
-
-    if (atomic_load_explicit(&instance->is_doomed, memory_order_acquire)) {
+    if (is_doomed(instance)) {
         return HX_EDIED;
     }
-    /* Release: a caller that sees the pointer sees the whole instance. */
-    return atomic_compare_exchange_strong_explicit(&slot->gate.active, &expected, &instance->gate,
-                                                   memory_order_release, memory_order_relaxed)
-               ? HX_OK
-               : HX_EBUSY;
+    if (slot_instance(slot) != NULL) {
+        return HX_EBUSY;
+    }
+    slot_open(slot, instance);
+    return HX_OK;
 }
 
 struct module_instance *slot_empty(struct slot *slot)
 {
-    struct hal_gate_instance *gate =
-        atomic_exchange_explicit(&slot->gate.active, &nothing, memory_order_seq_cst);
+    struct module_instance *instance = slot_instance(slot);
 
-    return gate == &nothing ? NULL : instance_of(gate);
+    slot_open(slot, NULL);
+    return instance;
 }
 
-bool slot_empty_of(struct slot *slot, struct module_instance *instance)
+/* --- death ------------------------------------------------------------------------------------ */
+
+/* Whoever holds the slot's change mutex may be leading calls elsewhere at the same time: only what
+ * still leads to the dead one is changed. */
+static void lead_away(_Atomic(struct hal_gate_instance *) *active, struct module_instance *instance)
 {
     struct hal_gate_instance *expected = &instance->gate;
 
-    return atomic_compare_exchange_strong_explicit(&slot->gate.active, &expected, &nothing,
-                                                   memory_order_seq_cst, memory_order_relaxed);
+    (void)atomic_compare_exchange_strong_explicit(active, &expected, &nothing, memory_order_seq_cst,
+                                                  memory_order_relaxed);
+}
+
+void slot_instance_died(struct module_instance *instance)
+{
+    struct slot *slot = instance->slot;
+    struct module_instance *expected = instance;
+
+    if (slot == NULL) {
+        return;
+    }
+    atomic_fetch_add_explicit(&slot->deaths, 1, memory_order_relaxed);
+    lead_away(&slot->gate.active, instance);
+    lead_away(&slot->trial.gate.active, instance);
+    if (atomic_load_explicit(&slot->way, memory_order_acquire) == SLOT_WAY_DIRECT &&
+        atomic_compare_exchange_strong_explicit(&slot->holder, &expected, NULL,
+                                                memory_order_release, memory_order_relaxed)) {
+        set_status(slot, SLOT_FAILED);
+    }
+    wait_queue_wake_all(&slot_troubles);
+}
+
+/* --- calls that do not go straight --------------------------------------------------------------
+ */
+
+static void wait_while_closed(struct slot *slot)
+{
+    struct waiter waiter;
+    hx_err error = HX_OK;
+
+    wait_queue_prepare(&slot->entrants, &waiter);
+    while (atomic_load_explicit(&slot->way, memory_order_acquire) == SLOT_WAY_CLOSED &&
+           error == HX_OK) {
+        error = wait_queue_wait(&slot->entrants, &waiter, THREAD_NO_DEADLINE);
+    }
+    wait_queue_finish(&slot->entrants, &waiter);
+}
+
+struct hal_gate_result kernel_gate_diverted(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                                            struct hal_gate_slot *gate, uint64_t operation)
+{
+    struct slot *slot = slot_of_gate(gate);
+    const uint64_t arguments[4] = {a0, a1, a2, a3};
+
+    /* Its record was there for a moment, and may have named an instance that is being drained. */
+    if (atomic_load_explicit(&hal_gate_drains, memory_order_relaxed) != 0) {
+        kernel_gate_left();
+    }
+    switch (atomic_load_explicit(&slot->way, memory_order_acquire)) {
+    case SLOT_WAY_TRIAL:
+        return trial_call(slot, operation, arguments);
+    case SLOT_WAY_CLOSED:
+        if (!context_can_block()) {
+            return (struct hal_gate_result){.error = HX_EAGAIN};
+        }
+        wait_while_closed(slot);
+        break;
+    default:
+        break;
+    }
+    return hal_gate_call(a0, a1, a2, a3, &slot->gate, operation);
 }
 
 /* --- draining --------------------------------------------------------------------------------- */
 
 struct inside_search {
     const struct hal_gate_instance *gate;
-    bool found;
+    void (*found)(struct thread *thread, void *argument);
+    void *argument;
 };
 
 static bool look_inside(struct thread *thread, void *argument)
 {
-    struct inside_search *search = argument;
+    const struct inside_search *search = argument;
 
     for (unsigned i = 0; i < HX_ARRAY_SIZE(thread->gate_records); i++) {
         if (atomic_load_explicit(&thread->gate_records[i].instance, memory_order_acquire) ==
             search->gate) {
-            search->found = true;
+            search->found(thread, search->argument);
             return false;
         }
     }
     return true;
 }
 
-static bool has_threads_inside(const struct module_instance *instance)
+void slot_find_inside(const struct module_instance *instance,
+                      void (*found)(struct thread *thread, void *argument), void *argument)
 {
-    struct inside_search search = {.gate = &instance->gate};
+    struct inside_search search = {&instance->gate, found, argument};
 
     thread_for_each(look_inside, &search);
-    return search.found;
+}
+
+static void note(struct thread *thread, void *argument)
+{
+    (void)thread;
+    *(bool *)argument = true;
+}
+
+static bool has_threads_inside(const struct module_instance *instance)
+{
+    bool has = false;
+
+    slot_find_inside(instance, note, &has);
+    return has;
 }
 
 /* The message itself is the barrier. */

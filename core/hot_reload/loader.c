@@ -8,6 +8,9 @@
 #include <base/string.h>
 #include <core/debug/log.h>
 #include <core/gate/callout.h>
+#include <core/gate/category.h>
+#include <core/gate/module_state.h>
+#include <core/gate/slot.h>
 #include <core/hot_reload/elf_module.h>
 #include <core/hot_reload/loader.h>
 #include <core/resource/owner.h>
@@ -41,18 +44,53 @@ static hx_err complain(struct load *load, hx_err error, const char *what, const 
 
 /* --- placing ---------------------------------------------------------------------------------- */
 
-/* The user backend maps trampoline and thunks in front of the image, stacks with guards behind it.
+/*
+ * The descriptor as it stands in the file: what is a number in it is good, what is an address is
+ * not yet. False: there is none.
+ */
+static bool peek_descriptor(const struct load *load, struct hx_module_descriptor *descriptor)
+{
+    struct elf_module_symbol symbol;
+
+    if (elf_module_find(&load->elf, "hx_module", &symbol) != HX_OK ||
+        symbol.kind != ELF_SYMBOL_DEFINED) {
+        return false;
+    }
+    for (uint32_t i = 0; i < load->elf.section_count; i++) {
+        const struct elf_module_section *section = &load->elf.sections[i];
+        uint64_t offset = symbol.value - section->offset;
+
+        if (section->bytes != NULL && offset < section->size &&
+            sizeof(*descriptor) <= section->size - offset) {
+            memcpy(descriptor, section->bytes + offset, sizeof(*descriptor));
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Addresses: trampoline and thunks, the image, the stacks (both only for the user backend), a
+ * guard, the heap. The image and each stack have their guards by themselves.
  */
 static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
 {
     size_t image_pages = load->elf.image_size >> HAL_PAGE_SHIFT;
-    size_t stack_pages = INSTANCE_STACKS * STACK_PAGES;
     bool is_user = backend == HAL_GATE_USER;
+    size_t stack_pages = is_user ? INSTANCE_STACKS * STACK_PAGES : 0;
+    struct hx_module_descriptor descriptor;
+    size_t heap_first;
     hx_err error;
 
+    if (!peek_descriptor(load, &descriptor)) {
+        return complain(load, HX_EFORMAT, "there is no descriptor", "hx_module");
+    }
+    if (descriptor.heap_pages > HX_MODULE_HEAP_MAX) {
+        return complain(load, HX_ERANGE, "it asks for too large a heap", "hx_module");
+    }
     load->thunk_pages = is_user ? 1 : 0;
-    error = arena_create(&load->instance->arena,
-                         load->thunk_pages + image_pages + (is_user ? stack_pages : 0), is_user,
+    heap_first = load->thunk_pages + image_pages + stack_pages + 1;
+    error = arena_create(&load->instance->arena, heap_first + descriptor.heap_pages, is_user,
                          OWNER_NONE);
     if (error != HX_OK) {
         return complain(load, error, "no addresses for the module", "");
@@ -60,7 +98,9 @@ static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
     load->has_arena = true;
     load->image = load->instance->arena.base + (load->thunk_pages << HAL_PAGE_SHIFT);
     load->instance->gate.stack_tops = load->image + load->elf.image_size + HAL_GATE_STACK_STRIDE;
-    return HX_OK;
+    error = module_heap_init(&load->instance->heap, &load->instance->arena, heap_first,
+                             descriptor.heap_pages);
+    return error == HX_OK ? HX_OK : complain(load, error, "no memory for the module's heap", "");
 }
 
 static size_t group_pages(const struct load *load, enum elf_group group)
@@ -174,31 +214,81 @@ static bool is_text(const struct load *load, uintptr_t address)
     return address - (load->image + text->offset) < text->size;
 }
 
-static hx_err read_operations(struct load *load, const struct hx_module_descriptor *descriptor)
+/*
+ * Take a table of functions over, each of which is NULL or in the module's text, as the operations
+ * from number first on; what the table does not have, up to number end, is missing.
+ */
+static hx_err read_table(struct load *load, const void *table, size_t size, uint32_t first,
+                         uint32_t end)
 {
-    size_t size = descriptor->operation_count * sizeof(uintptr_t);
-    const void *operations;
+    struct hal_gate_instance *gate = &load->instance->gate;
+    uint32_t count = (uint32_t)(size / sizeof(uintptr_t));
+    const void *operations = image_bytes(load, (uintptr_t)table, size);
 
-    if (descriptor->operation_count > HAL_GATE_OPERATIONS) {
-        return complain(load, HX_EFORMAT, "too many operations", descriptor->name);
+    if (size % sizeof(uintptr_t) != 0 || count > end - first) {
+        return complain(load, HX_EFORMAT, "a table of operations has not the size of one", "");
     }
-    operations = image_bytes(load, (uintptr_t)descriptor->operations, size);
     if (operations == NULL) {
-        return complain(load, HX_EFORMAT, "the operations are outside the module",
-                        descriptor->name);
+        return complain(load, HX_EFORMAT, "the operations are outside the module", "");
     }
-    memcpy(load->instance->gate.operations, operations, size);
-    for (uint32_t i = 0; i < descriptor->operation_count; i++) {
-        if (!is_text(load, load->instance->gate.operations[i])) {
-            return complain(load, HX_EFORMAT, "an operation is not in the module's text",
-                            descriptor->name);
+    memcpy(&gate->operations[first], operations, size);
+    for (uint32_t i = first; i < end; i++) {
+        uintptr_t *operation = &gate->operations[i];
+
+        if (i >= first + count || *operation == 0) {
+            *operation = gate->backend == HAL_GATE_OPEN ? hal_gate_no_operation() : 0;
+        } else if (!is_text(load, *operation)) {
+            return complain(load, HX_EFORMAT, "an operation is not in the module's text", "");
         }
     }
-    for (uint32_t i = descriptor->operation_count; i < HAL_GATE_OPERATIONS; i++) {
-        load->instance->gate.operations[i] =
-            load->instance->gate.backend == HAL_GATE_OPEN ? hal_gate_no_operation() : 0;
+    return HX_OK;
+}
+
+static hx_err read_operations(struct load *load, const struct hx_module_descriptor *descriptor)
+{
+    const struct category *category = category_find(descriptor->category);
+    hx_err error;
+
+    if (category == NULL) {
+        return complain(load, HX_EVERSION, "no such category of modules is known here", "");
     }
-    load->instance->operation_count = descriptor->operation_count;
+    load->instance->category = category->number;
+    load->instance->operation_count = descriptor->operations_size / (uint32_t)sizeof(uintptr_t);
+    error =
+        read_table(load, descriptor->operations, descriptor->operations_size, 0, LIFECYCLE_INIT);
+    if (error == HX_OK && load->instance->operation_count > category->operation_count) {
+        error = complain(load, HX_EVERSION, "it has operations that are not known here", "");
+    }
+    if (error != HX_OK) {
+        return error;
+    }
+    return read_table(load,
+                      descriptor->lifecycle != NULL ? (const void *)descriptor->lifecycle
+                                                    : descriptor->operations,
+                      descriptor->lifecycle != NULL ? sizeof(struct hx_module_lifecycle) : 0,
+                      LIFECYCLE_INIT, LIFECYCLE_END);
+}
+
+static bool is_text_field(const char *field, size_t size)
+{
+    return string_length_max(field, size) < size;
+}
+
+static hx_err check_descriptor(struct load *load, const struct hx_module_descriptor *descriptor)
+{
+    if (descriptor->magic != HX_MODULE_MAGIC || descriptor->size < sizeof(*descriptor)) {
+        return complain(load, HX_EFORMAT, "the descriptor is malformed", "hx_module");
+    }
+    if (descriptor->abi != HX_MODULE_ABI) {
+        return complain(load, HX_EVERSION, "built for another module interface", "hx_module");
+    }
+    if (descriptor->name[0] == '\0' || !is_text_field(descriptor->name, HX_MODULE_NAME_MAX)) {
+        return complain(load, HX_EFORMAT, "the descriptor's name is malformed", "hx_module");
+    }
+    if (!is_text_field(descriptor->state_kind, HX_STATE_KIND_MAX)) {
+        return complain(load, HX_EFORMAT, "the descriptor's kind of state is malformed",
+                        "hx_module");
+    }
     return HX_OK;
 }
 
@@ -206,27 +296,19 @@ static hx_err read_descriptor(struct load *load)
 {
     struct hx_module_descriptor descriptor;
     struct elf_module_symbol symbol;
-    const void *bytes = NULL;
+    const void *bytes;
+    hx_err error = elf_module_find(&load->elf, "hx_module", &symbol);
 
-    if (elf_module_find(&load->elf, "hx_module", &symbol) == HX_OK &&
-        symbol.kind == ELF_SYMBOL_DEFINED) {
-        bytes = image_bytes(load, load->image + symbol.value, sizeof(descriptor));
-    }
-    if (bytes == NULL) {
-        return complain(load, HX_EFORMAT, "there is no descriptor", "hx_module");
-    }
+    HX_ASSERT(error == HX_OK, "it was there when the addresses were reserved");
+    bytes = image_bytes(load, load->image + symbol.value, sizeof(descriptor));
+    HX_ASSERT(bytes != NULL, "it was inside of a section then");
     memcpy(&descriptor, bytes, sizeof(descriptor));
-    if (descriptor.magic != HX_MODULE_MAGIC || descriptor.size < sizeof(descriptor)) {
-        return complain(load, HX_EFORMAT, "the descriptor is malformed", "hx_module");
-    }
-    if (descriptor.abi != HX_MODULE_ABI) {
-        return complain(load, HX_EVERSION, "built for another module interface", "hx_module");
-    }
-    if (descriptor.name[0] == '\0' ||
-        string_length_max(descriptor.name, HX_MODULE_NAME_MAX) == HX_MODULE_NAME_MAX) {
-        return complain(load, HX_EFORMAT, "the descriptor's name is malformed", "hx_module");
+    error = check_descriptor(load, &descriptor);
+    if (error != HX_OK) {
+        return error;
     }
     memcpy(load->instance->name, descriptor.name, sizeof(descriptor.name));
+    memcpy(load->instance->state_kind, descriptor.state_kind, sizeof(descriptor.state_kind));
     load->instance->version = descriptor.version;
     return read_operations(load, &descriptor);
 }
@@ -259,12 +341,13 @@ static hx_err charge_memory(struct load *load)
         .soft = atomic_load_explicit(&memory_soft, memory_order_relaxed),
         .hard = atomic_load_explicit(&memory_hard, memory_order_relaxed),
     };
-    resource_handle handle; /* comes back with the owner's end */
+    resource_handle handle = RESOURCE_HANDLE_NONE; /* comes back with the owner's end */
     hx_err error = resource_set_limit(load->instance->owner, RESOURCE_MEMORY, limits);
 
     if (error == HX_OK) {
         error =
             resource_allocate(load->instance->owner, RESOURCE_MEMORY, memory_needed(load), &handle);
+        module_heap_charge_to(&load->instance->heap, handle, memory_needed(load));
     }
     return error == HX_OK ? HX_OK : complain(load, error, "memory", hx_error_text(error));
 }
@@ -379,6 +462,7 @@ static void load_release(struct load *load, bool keep_instance)
     area_free(load->scratch);
     if (!keep_instance) {
         if (load->has_arena) {
+            module_heap_fini(&load->instance->heap);
             arena_destroy(&load->instance->arena);
         }
         if (load->instance != NULL) {
@@ -402,6 +486,9 @@ static hx_err load_steps(struct load *load, const void *file, size_t size,
         return complain(load, HX_ENOMEM, "no memory for the instance", "");
     }
     load->instance->gate.backend = backend;
+    load->instance->door.deadline_ticks = SLOT_DEADLINE_DEFAULT;
+    atomic_store_explicit(&load->instance->door.active, &load->instance->gate,
+                          memory_order_relaxed);
     error = reserve_arena(load, backend);
     if (error == HX_OK) {
         error = build_image(load);
@@ -447,6 +534,8 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
 void loader_unload(struct module_instance *instance)
 {
     recorder_note_name(RECORDER_UNLOAD, instance->name);
+    module_state_destroy(instance->carried);
+    module_heap_fini(&instance->heap);
     arena_destroy(&instance->arena);
     return_resources(instance);
     heap_free(instance);

@@ -2,22 +2,45 @@
 #ifndef HELIX_DEMO_H
 #define HELIX_DEMO_H
 
-enum demo_operation {
-    DEMO_NOTHING,        /* returns 0: what a call through the gate costs */
-    DEMO_ADD,            /* a0 + a1 */
-    DEMO_COUNT,          /* a number that grows by one each time: the instance has state */
-    DEMO_SAY,            /* a callout: one line in the log; returns its hx_err */
-    DEMO_WILD_WRITE,     /* to address a0 */
-    DEMO_WILD_READ,      /* from address a0 */
-    DEMO_WILD_JUMP,      /* to address a0 */
-    DEMO_DIVIDE,         /* a0 / a1, also by 0 */
-    DEMO_INTERRUPTS_OFF, /* cli, then return */
-    DEMO_ENDLESS_LOOP,
-    DEMO_DEEP,     /* recurse a0 deep, 512 bytes each */
-    DEMO_ILLEGAL,  /* an instruction that does not exist */
-    DEMO_GIVE_UP,  /* hx_fail */
-    DEMO_LOG_FROM, /* a callout with the bad address a0; returns its hx_err */
-    DEMO_CLOCK,    /* the difference between two readings of the clock */
+#include <helix/error.h>
+#include <helix/operation.h>
+#include <stdint.h>
+
+/*
+ * nothing         0: what a call through the gate costs
+ * add             a + b
+ * count           a number that grows by one each time: the instance has state
+ * say             a callout, one line in the log
+ * wild_*          to, from, into any address
+ * divide          a / b, also by 0
+ * interrupts_off  cli, then return
+ * deep            recurse so many levels, 512 bytes each
+ * illegal         an instruction that does not exist
+ * give_up         hx_fail
+ * log_from        a callout with a bad address
+ * clock           the difference between two readings of the clock
+ */
+#define HX_DEMO_OPERATION_LIST(X)                                                                  \
+    X(DEMO_NOTHING, nothing, uint64_t, (void), HX_OPERATION_READS)                                 \
+    X(DEMO_ADD, add, uint64_t, (uint64_t a, uint64_t b), HX_OPERATION_READS)                       \
+    X(DEMO_COUNT, count, uint64_t, (void), HX_OPERATION_MUTATES)                                   \
+    X(DEMO_SAY, say, hx_err, (void), HX_OPERATION_READS)                                           \
+    X(DEMO_WILD_WRITE, wild_write, uint64_t, (uint64_t address), HX_OPERATION_READS)               \
+    X(DEMO_WILD_READ, wild_read, uint64_t, (uint64_t address), HX_OPERATION_READS)                 \
+    X(DEMO_WILD_JUMP, wild_jump, uint64_t, (uint64_t address), HX_OPERATION_READS)                 \
+    X(DEMO_DIVIDE, divide, uint64_t, (uint64_t a, uint64_t b), HX_OPERATION_READS)                 \
+    X(DEMO_INTERRUPTS_OFF, interrupts_off, uint64_t, (void), HX_OPERATION_READS)                   \
+    X(DEMO_ENDLESS_LOOP, endless_loop, uint64_t, (void), HX_OPERATION_READS)                       \
+    X(DEMO_DEEP, deep, uint64_t, (uint64_t level), HX_OPERATION_READS)                             \
+    X(DEMO_ILLEGAL, illegal, uint64_t, (void), HX_OPERATION_READS)                                 \
+    X(DEMO_GIVE_UP, give_up, uint64_t, (void), HX_OPERATION_READS)                                 \
+    X(DEMO_LOG_FROM, log_from, hx_err, (uint64_t address), HX_OPERATION_READS)                     \
+    X(DEMO_CLOCK, clock, uint64_t, (void), HX_OPERATION_READS)
+
+enum demo_operation { HX_DEMO_OPERATION_LIST(HX_OPERATION_ENUM) DEMO_OPERATION_COUNT };
+
+struct hx_demo_operations {
+    HX_DEMO_OPERATION_LIST(HX_OPERATION_MEMBER)
 };
 
 #endif

@@ -5,6 +5,8 @@
 #include <helix/demo.h>
 #include <helix/module.h>
 
+#define STATE_COUNTER 1
+
 static uint64_t counter;
 
 static uint64_t nothing(void)
@@ -22,7 +24,7 @@ static uint64_t count(void)
     return ++counter;
 }
 
-static uint64_t say(void)
+static hx_err say(void)
 {
     static const char text[] = "hello from a module";
 
@@ -84,7 +86,7 @@ static uint64_t give_up(void)
     hx_fail(text, sizeof(text) - 1);
 }
 
-static uint64_t log_from(uint64_t address)
+static hx_err log_from(uint64_t address)
 {
     return hx_log((const char *)address, 16);
 }
@@ -96,22 +98,39 @@ static uint64_t clock_difference(void)
     return hx_clock_now() - before;
 }
 
-static const uintptr_t operations[] = {
-    [DEMO_NOTHING] = (uintptr_t)nothing,
-    [DEMO_ADD] = (uintptr_t)add,
-    [DEMO_COUNT] = (uintptr_t)count,
-    [DEMO_SAY] = (uintptr_t)say,
-    [DEMO_WILD_WRITE] = (uintptr_t)wild_write,
-    [DEMO_WILD_READ] = (uintptr_t)wild_read,
-    [DEMO_WILD_JUMP] = (uintptr_t)wild_jump,
-    [DEMO_DIVIDE] = (uintptr_t)divide,
-    [DEMO_INTERRUPTS_OFF] = (uintptr_t)interrupts_off,
-    [DEMO_ENDLESS_LOOP] = (uintptr_t)endless_loop,
-    [DEMO_DEEP] = (uintptr_t)deep,
-    [DEMO_ILLEGAL] = (uintptr_t)illegal,
-    [DEMO_GIVE_UP] = (uintptr_t)give_up,
-    [DEMO_LOG_FROM] = (uintptr_t)log_from,
-    [DEMO_CLOCK] = (uintptr_t)clock_difference,
+static const struct hx_demo_operations operations = {
+    .nothing = nothing,
+    .add = add,
+    .count = count,
+    .say = say,
+    .wild_write = wild_write,
+    .wild_read = wild_read,
+    .wild_jump = wild_jump,
+    .divide = divide,
+    .interrupts_off = interrupts_off,
+    .endless_loop = endless_loop,
+    .deep = deep,
+    .illegal = illegal,
+    .give_up = give_up,
+    .log_from = log_from,
+    .clock = clock_difference,
+};
+
+static hx_err import_state(uint64_t minor)
+{
+    (void)minor;
+    return hx_state_get(STATE_COUNTER, 0, &counter, sizeof(counter));
+}
+
+static hx_err export_state(uint64_t minor)
+{
+    (void)minor;
+    return hx_state_put(STATE_COUNTER, &counter, sizeof(counter));
+}
+
+static const struct hx_module_lifecycle lifecycle = {
+    .import_state = import_state,
+    .export_state = export_state,
 };
 
 const struct hx_module_descriptor hx_module = {
@@ -120,6 +139,9 @@ const struct hx_module_descriptor hx_module = {
     .size = sizeof(struct hx_module_descriptor),
     .name = "demo",
     .version = {.major = 1, .minor = 0, .patch = 0},
-    .operations = operations,
-    .operation_count = sizeof(operations) / sizeof(operations[0]),
+    .category = HX_CATEGORY_DEMO,
+    .operations_size = sizeof(operations),
+    .operations = &operations,
+    .lifecycle = &lifecycle,
+    .state_kind = "demo",
 };

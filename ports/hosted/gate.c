@@ -80,10 +80,16 @@ struct hal_gate_result hal_gate_call(uint64_t a0, uint64_t a1, uint64_t a2, uint
 {
     struct hal_thread *self = (struct hal_thread *)hal_thread_current();
     struct hal_activation *record = self->gate_top;
-    const struct hal_gate_instance *instance = publish(record, slot);
+    const struct hal_gate_instance *instance;
     struct hosted_gate_return result;
 
-    self->gate_top = record + 1;
+    self->gate_top = record + 1; /* first: an interrupt's own call goes on top */
+    instance = publish(record, slot);
+    if (instance->backend == HAL_GATE_DIVERTED) {
+        atomic_store_explicit(&record->instance, NULL, memory_order_release);
+        hal_gate_pop(self);
+        return kernel_gate_diverted(a0, a1, a2, a3, slot, operation);
+    }
     record->ticks_left = slot->deadline_ticks;
     record->callout_depth = 0;
     record->slot = slot;

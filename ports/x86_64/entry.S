@@ -458,11 +458,11 @@ gate_user_abandoned:
 hal_gate_call:
     movq %gs:CPU_CURRENT, %rax
     movq THREAD_GATE_TOP(%rax), %r10
-    movq (%r8), %r11
+    addq $RECORD_SIZE, THREAD_GATE_TOP(%rax) /* first: an interrupt's own call goes on top */
+1:  movq (%r8), %r11
     movq %r11, RECORD_INSTANCE(%r10)
     cmpq %r11, (%r8)
-    jne hal_gate_call             /* it changed under us: look again */
-    addq $RECORD_SIZE, THREAD_GATE_TOP(%rax)
+    jne 1b                        /* it changed under us: look again */
     movq SLOT_BUDGET(%r8), %rax
     movq %rax, RECORD_BUDGET(%r10)
     movq %r8, RECORD_SLOT(%r10)
@@ -532,6 +532,15 @@ gate_abandoned:
     leaq RECORD_SIZE(%rdi), %r10
     jmp gate_fail
 
+/* Take the record off again, and let core decide where the call goes: all arguments are in place. */
+gate_not_user:
+    cmpl $3, INSTANCE_BACKEND(%r11)
+    jne gate_refuse_empty
+    movq %gs:CPU_CURRENT, %rax
+    movq $0, RECORD_INSTANCE - RECORD_SIZE(%r10)
+    addq $-RECORD_SIZE, THREAD_GATE_TOP(%rax)
+    jmp kernel_gate_diverted
+
 /*
  * Unprivileged: from here on entries from user mode use the kernel stack below this frame, and the
  * module runs in its own space, on a stack of its own, with the caller's interrupt flag. Registers that
@@ -540,7 +549,7 @@ gate_abandoned:
 gate_not_open:
     addq $RECORD_SIZE, %r10       /* as in the paths that fail: the top of records */
     cmpl $1, INSTANCE_BACKEND(%r11)
-    jne gate_refuse_empty
+    jne gate_not_user
     movq (%r11, %r9, 8), %rax
     testq %rax, %rax
     jz gate_refuse_operation

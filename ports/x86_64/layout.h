@@ -82,11 +82,11 @@
     258 /* of a system call that has put other registers, rax too, in its place */
 
 /* Offsets in the gate's structures (hal/gate.h), and what a record's machine words hold. */
-#define INSTANCE_BACKEND     256
-#define INSTANCE_FREE_STACKS 264
-#define INSTANCE_ROOT        272
-#define INSTANCE_STACKS      280
-#define INSTANCE_TRAMPOLINE  288
+#define INSTANCE_BACKEND     320
+#define INSTANCE_FREE_STACKS 328
+#define INSTANCE_ROOT        336
+#define INSTANCE_STACKS      344
+#define INSTANCE_TRAMPOLINE  352
 #define SLOT_BUDGET          8
 
 #define RECORD_SIZE      128

@@ -60,7 +60,8 @@ _Static_assert(offsetof(struct hal_activation, outcome) == RECORD_OUTCOME &&
                    sizeof(struct hal_activation) == RECORD_SIZE,
                "entry.S knows struct hal_activation");
 _Static_assert(offsetof(struct hal_gate_slot, deadline_ticks) == SLOT_BUDGET, "and the slot");
-_Static_assert(HAL_GATE_OPEN == 0 && HAL_GATE_USER == 1 && HAL_GATE_STACK_STRIDE == 1 << 14,
+_Static_assert(HAL_GATE_OPEN == 0 && HAL_GATE_USER == 1 && HAL_GATE_DIVERTED == 3 &&
+                   HAL_GATE_STACK_STRIDE == 1 << 14,
                "entry.S has these as numbers");
 _Static_assert(HX_ENOENT == 3 && HX_EAGAIN == 6 && HX_ESTATE == 9 && HX_EFAULT == 12 &&
                    HX_ENOSYS == 13,

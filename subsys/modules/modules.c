@@ -17,7 +17,10 @@
 #define PATH_MAX_BYTES 64
 
 /* The slots of this image, in the order in which they are filled. */
-static const char *const slot_names[] = {"demo"};
+static const struct {
+    const char *name;
+    enum hx_category category;
+} slot_rows[] = {{"demo", HX_CATEGORY_DEMO}};
 
 /* A dead instance has left its slot by itself: who loaded it still knows it here. */
 static struct module_instance *loaded[SLOT_MAX];
@@ -99,6 +102,7 @@ static hx_err fill(struct slot *slot, enum hal_gate_backend backend)
         return error;
     }
     atomic_fetch_add_explicit(&loads, 1, memory_order_relaxed);
+    atomic_store_explicit(&(*instance)->stage, INSTANCE_SERVING, memory_order_relaxed);
     error = slot_fill(slot, *instance);
     if (error == HX_OK) {
         publish(EVENT_MODULE_LOADED, (*instance)->name);
@@ -244,10 +248,10 @@ static hx_err init(const struct boot_configuration *config)
     if (error == HX_OK) {
         error = resource_names_register(&names_of_slots);
     }
-    for (size_t i = 0; i < HX_ARRAY_SIZE(slot_names) && error == HX_OK; i++) {
+    for (size_t i = 0; i < HX_ARRAY_SIZE(slot_rows) && error == HX_OK; i++) {
         struct slot *slot;
 
-        error = slot_create(slot_names[i], &slot);
+        error = slot_create(slot_rows[i].name, slot_rows[i].category, &slot);
         if (error == HX_OK) {
             /* A slot that stays empty is reported above and can be filled later. */
             (void)!modules_reload(SUBJECT_KERNEL, slot, slot->backend);

@@ -40,7 +40,8 @@ static uint64_t run_new(void)
 static void start(void)
 {
     if (slot == NULL) {
-        explore_check(slot_create("explored", &slot) == HX_OK, "a slot can be made");
+        explore_check(slot_create("explored", HX_CATEGORY_DEMO, &slot) == HX_OK,
+                      "a slot can be made");
         instances[0].gate.operations[0] = (uintptr_t)run_old;
         instances[1].gate.operations[0] = (uintptr_t)run_new;
     }

@@ -1,0 +1,29 @@
+/* The table of categories. A new one has its header here, and a row in
+ * include/helix/category_list.h. */
+#include <core/gate/category.h>
+#include <core/gate/instance.h>
+#include <helix/attributes.h>
+#include <helix/demo.h>
+#include <stddef.h>
+
+static const uint8_t demo_properties[] = {HX_DEMO_OPERATION_LIST(HX_OPERATION_PROPERTY)};
+
+static const struct category categories[] = {
+    {HX_CATEGORY_DEMO, "demo", demo_properties, HX_ARRAY_SIZE(demo_properties)},
+};
+
+#define CATEGORY_CHECK(enumerator, number, name, operations)                                       \
+    _Static_assert(sizeof(struct operations) / sizeof(uintptr_t) <= LIFECYCLE_INIT,                \
+                   "the operations of " name " fit before those of the lifecycle");
+HX_CATEGORY_LIST(CATEGORY_CHECK)
+#undef CATEGORY_CHECK
+
+const struct category *category_find(uint32_t number)
+{
+    for (size_t i = 0; i < HX_ARRAY_SIZE(categories); i++) {
+        if ((uint32_t)categories[i].number == number) {
+            return &categories[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,13 @@
+/* The categories of modules: what kind of slot a module fits, and the table that it then fills in.
+ */
+#ifndef HELIX_CATEGORY_LIST_H
+#define HELIX_CATEGORY_LIST_H
+
+/* X(enumerator, number, name, struct of its operations); numbers are stable for ever */
+#define HX_CATEGORY_LIST(X) X(HX_CATEGORY_DEMO, 1, "demo", hx_demo_operations)
+
+#define HX_CATEGORY_ENUM(enumerator, number, name, operations) enumerator = (number),
+enum hx_category { HX_CATEGORY_LIST(HX_CATEGORY_ENUM) HX_CATEGORY_END };
+#undef HX_CATEGORY_ENUM
+
+#endif
