@@ -535,6 +535,13 @@ struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *failed,
     return (struct hal_gate_result){.error = activation->outcome, .may_have_run = true};
 }
 
+struct hal_gate_result kernel_gate_diverted(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                                            struct hal_gate_slot *slot, uint64_t operation)
+{
+    (void)a1, (void)a2, (void)a3, (void)slot;
+    return (struct hal_gate_result){.error = HX_ECLOSED, .value = a0 + operation};
+}
+
 void kernel_gate_left(void)
 {
     calls_left++;
