@@ -10,6 +10,7 @@
 #define HAL_THREAD_H
 
 #include <helix/attributes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,13 @@ void hal_thread_fini(struct hal_thread *hal);
  * Context: thread, interrupts off.
  */
 struct thread *hal_thread_switch(struct thread *from, struct thread *to);
+
+/*
+ * Where a thread goes on that was switched away from, and its frame pointer there, for
+ * hal_frame_walk. Of one that runs meanwhile the answer is worthless but harmless; false: nothing
+ * can be said. Context: any; the thread stays.
+ */
+bool hal_thread_saved_place(const struct hal_thread *hal, uintptr_t *pc, uintptr_t *fp);
 
 #include <hal_port.h>
 

@@ -15,4 +15,7 @@
  */
 HX_MUST_USE hx_err initrd_find(const char *path, struct cpio_entry *entry, const char **why);
 
+/* Read all entries from the first on; false: there is no initrd.  Context: as above. */
+bool initrd_open(struct cpio_reader *reader);
+
 #endif

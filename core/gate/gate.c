@@ -103,6 +103,24 @@ static bool is_module_code(const struct hal_frame *frame, const struct hal_activ
     return hal_frame_pc(frame) - instance->text.base < instance->text.size;
 }
 
+/* Somebody wants to know where this thread is. */
+static void tell_place(const struct hal_frame *frame, const struct thread *self,
+                       struct instance_probe *probe)
+{
+    uintptr_t pc = hal_frame_pc(frame);
+    uintptr_t fp = hal_frame_fp(frame);
+    uint32_t depth = 0;
+
+    if (atomic_load_explicit(&probe->thread, memory_order_acquire) != self->id ||
+        atomic_load_explicit(&probe->depth, memory_order_relaxed) != 0) {
+        return;
+    }
+    do {
+        probe->places[depth++] = pc;
+    } while (depth < INSTANCE_PROBE_DEPTH && !hal_frame_is_user(frame) && hal_frame_walk(&fp, &pc));
+    atomic_store_explicit(&probe->depth, depth, memory_order_release);
+}
+
 void gate_handle_interrupt(struct hal_frame *frame, bool is_tick)
 {
     struct thread *self = thread_current();
@@ -113,6 +131,7 @@ void gate_handle_interrupt(struct hal_frame *frame, bool is_tick)
         return;
     }
     instance = activation_instance(activation);
+    tell_place(frame, self, &instance->probe);
     if (is_tick && --activation->ticks_left == 0) {
         instance_doom(instance, DEATH_DEADLINE, 0, hal_frame_pc(frame), 0);
     }

@@ -62,6 +62,15 @@ _Static_assert(sizeof(struct hx_module_lifecycle) ==
 struct module_state;
 struct slot;
 
+#define INSTANCE_PROBE_DEPTH 12
+
+/* Where a thread in the instance's code is, taken down by a tick that finds it there. */
+struct instance_probe {
+    _Atomic uint32_t thread; /* of whom it is wanted, by id; 0: of nobody */
+    _Atomic uint32_t depth;  /* 0: not yet */
+    uintptr_t places[INSTANCE_PROBE_DEPTH];
+};
+
 /* Keys: I = immutable after load, A = atomic, E = who holds its slot's change
  *       mutex, D = written once by whoever dooms it */
 struct module_instance {
@@ -86,6 +95,7 @@ struct module_instance {
     struct hx_module_version version;   /* I */
     char name[HX_MODULE_NAME_MAX];      /* I */
 
+    struct instance_probe probe;  /* A */
     enum death_cause death_cause; /* D */
     uint32_t death_exception;     /* D  enum hal_exception, for DEATH_EXCEPTION */
     uintptr_t death_pc;           /* D */

@@ -85,6 +85,11 @@ hx_err slot_create(const char *name, enum hx_category category, struct slot **sl
     return HX_OK;
 }
 
+size_t slot_index(const struct slot *slot)
+{
+    return (size_t)(slot - slots);
+}
+
 const char *slot_status_name(enum slot_status status)
 {
 #define SLOT_STATUS_TEXT(name, text) [name] = (text),
@@ -168,6 +173,12 @@ void slot_close(struct slot *slot)
 {
     set_status(slot, SLOT_SWAPPING);
     lead(slot, SLOT_WAY_CLOSED, &diversion, &nothing);
+}
+
+void slot_fail(struct slot *slot)
+{
+    slot_open(slot, NULL);
+    set_status(slot, SLOT_FAILED);
 }
 
 hx_err slot_fill(struct slot *slot, struct module_instance *instance)

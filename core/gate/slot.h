@@ -73,6 +73,9 @@ HX_MUST_USE hx_err slot_create(const char *name, enum hx_category category, stru
 struct slot *slot_find(const char *name);
 struct slot *slot_at(size_t index);
 
+/* Its number: slot_at(slot_index(slot)) is the slot. */
+size_t slot_index(const struct slot *slot);
+
 /* The slot that a gate, its own or its trial's, is of.  Context: any. */
 struct slot *slot_of_gate(const struct hal_gate_slot *gate);
 
@@ -114,6 +117,10 @@ void slot_open(struct slot *slot, struct module_instance *instance);
  * Context: thread.
  */
 void slot_open_to_trial(struct slot *slot, struct module_instance *instance);
+
+/* Open a closed gate to nothing, because nothing can be put there any more: Failed.  Context:
+ * thread. */
+void slot_fail(struct slot *slot);
 
 /* --- the rest ----------------------------------------------------------------------------------
  */

@@ -531,6 +531,36 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
     return error;
 }
 
+static hx_err identify(struct load *load, const void *file, size_t size,
+                       struct hx_module_descriptor *descriptor)
+{
+    const char *why = "";
+    hx_err error = elf_module_read(file, size, hal_relocation_machine(), &load->elf, &why);
+
+    if (error != HX_OK) {
+        return complain(load, error, why, "");
+    }
+    return peek_descriptor(load, descriptor)
+               ? check_descriptor(load, descriptor)
+               : complain(load, HX_EFORMAT, "there is no descriptor", "hx_module");
+}
+
+hx_err loader_identify(const void *file, size_t size, struct hx_module_descriptor *descriptor,
+                       char why[LOADER_WHY_MAX])
+{
+    struct load *load = heap_allocate_zeroed(sizeof(*load), OWNER_CORE);
+    hx_err error;
+
+    why[0] = '\0';
+    if (load == NULL) {
+        return HX_ENOMEM;
+    }
+    load->why = why;
+    error = identify(load, file, size, descriptor);
+    heap_free(load);
+    return error;
+}
+
 void loader_unload(struct module_instance *instance)
 {
     recorder_note_name(RECORDER_UNLOAD, instance->name);

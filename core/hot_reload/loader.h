@@ -33,6 +33,15 @@ HX_MUST_USE hx_err loader_load(const void *file, size_t size, enum hal_gate_back
                                struct module_instance **instance, char why[LOADER_WHY_MAX]);
 
 /*
+ * What a module file says of itself: its descriptor, of which only what is a number or a text is
+ * good. Context: any.  Errors: what elf_module_read gives, HX_EFORMAT no descriptor, or one that
+ * makes no sense.
+ */
+HX_MUST_USE hx_err loader_identify(const void *file, size_t size,
+                                   struct hx_module_descriptor *descriptor,
+                                   char why[LOADER_WHY_MAX]);
+
+/*
  * The memory limits of every instance loaded from now on: of its image, stacks and thunks.
  * Context: any.
  */

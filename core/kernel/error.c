@@ -13,6 +13,18 @@
     case name:                                                                                     \
         return posix;
 
+#define ERROR_KNOWN_CASE(name, number, posix, text) case name:
+
+bool hx_error_is_known(uint64_t number)
+{
+    switch (number) {
+        HX_ERROR_LIST(ERROR_KNOWN_CASE)
+        return true;
+    default:
+        return false;
+    }
+}
+
 const char *hx_error_name(hx_err error)
 {
     switch (error) {

@@ -12,6 +12,8 @@
 #define HELIX_ERROR_H
 
 #include <helix/attributes.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* X(name, number, POSIX errno, what it means) */
 #define HX_ERROR_LIST(X)                                                                           \
@@ -99,6 +101,9 @@ const char *hx_error_name(hx_err error);
 
 /* One plain sentence for people.  Context: any. */
 const char *hx_error_text(hx_err error);
+
+/* Whether a number from elsewhere is that of a row.  Context: any. */
+bool hx_error_is_known(uint64_t number);
 
 /* The positive POSIX errno of an error; EIO (5) for a number that is no row.  Context: any. */
 int hx_error_errno(hx_err error);

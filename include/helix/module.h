@@ -49,10 +49,10 @@ struct hx_module_lifecycle {
      */
     hx_err (*init)(void);
     /*
-     * Take over the state that is offered by hx_state_get, written by minor version minor of the
-     * same major: every older minor must be understood, and the next younger one too. Check all of
-     * it before using any of it. No outside effects. Not called when there is no state: the
-     * instance starts anew.
+     * Take over the state that is offered by hx_state_get, written as minor version minor of the
+     * same major: its own or any older one. Check all of it before using any of it. No outside
+     * effects. Not called when there is no state: the instance starts anew. May be called on an
+     * instance that served before: its state is replaced.
      */
     hx_err (*import_state)(uint64_t minor);
     /* Take over the device; from here on operations come. */

@@ -1,6 +1,7 @@
 /* Fibers, and what the sanitizers want to be told about them. */
 #define _GNU_SOURCE
 #include <base/memory.h>
+#include <hal/frame.h>
 #include <ports/hosted/machine.h>
 
 #if defined(__has_feature)
@@ -170,6 +171,21 @@ void hal_thread_init(struct hal_thread *hal, void *stack, size_t stack_size,
     hal->stack_size = stack_size;
     hal->entry = entry;
     hal->argument = arg;
+}
+
+/* hosted_context_switch pushes six registers and two control words, rbp first. */
+#define SAVED_RBP_OFFSET 48U
+
+bool hal_thread_saved_place(const struct hal_thread *hal, uintptr_t *pc, uintptr_t *fp)
+{
+    uintptr_t link = (uintptr_t)hal->sp + SAVED_RBP_OFFSET;
+
+    /* rbp and the return address lie as in a frame: one step of the walk reads both, checked. */
+    if (!hal_frame_walk(&link, pc)) {
+        return false;
+    }
+    *fp = link;
+    return true;
 }
 
 void hal_thread_fini(struct hal_thread *hal)

@@ -1,5 +1,6 @@
 /* The port's half of threads, address spaces of threads, user mode (hal/thread.h, hal/user.h). */
 #include <base/memory.h>
+#include <hal/frame.h>
 #include <hal/gate.h>
 #include <hal/interrupt.h>
 #include <hal/thread.h>
@@ -53,6 +54,19 @@ void hal_thread_init(struct hal_thread *hal, void *stack, size_t stack_size,
         .space = hal_space_kernel(),
         .stack_top = top,
     };
+}
+
+bool hal_thread_saved_place(const struct hal_thread *hal, uintptr_t *pc, uintptr_t *fp)
+{
+    const struct switch_frame *frame = (const struct switch_frame *)hal->sp;
+    uintptr_t link = (uintptr_t)&frame->rbp;
+
+    /* rbp and the return address lie as in a frame: one step of the walk reads both, checked. */
+    if (!hal_frame_walk(&link, pc)) {
+        return false;
+    }
+    *fp = link;
+    return true;
 }
 
 void hal_thread_fini(struct hal_thread *hal)

@@ -23,7 +23,7 @@ static const struct table_column module_columns[] = {
     {.name = "deaths", .kind = TABLE_NUMBER, .width = 6},
 };
 
-static void add_slot(struct table *table, const struct slot *slot)
+static void add_slot(struct table *table, struct slot *slot)
 {
     struct modules_content content = modules_content_of(slot);
 
@@ -36,7 +36,7 @@ static void add_slot(struct table *table, const struct slot *slot)
 
 static hx_err fill_modules(struct table *table)
 {
-    const struct slot *slot;
+    struct slot *slot;
 
     for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
         add_slot(table, slot);

@@ -1,114 +1,415 @@
-/* Slots and what is in them. */
+/* Slots, what is put into them, and what became of it. */
 #include <base/format.h>
 #include <base/string.h>
 #include <core/component/component.h>
-#include <core/config/initrd.h>
+#include <core/config/kernel_configuration.h>
 #include <core/debug/log.h>
 #include <core/gate/gate.h>
 #include <core/hot_reload/loader.h>
 #include <core/interrupts/exceptions.h>
 #include <core/ipc/event_bus.h>
 #include <hal/clock.h>
+#include <kern/heap.h>
 #include <kern/mutex.h>
 #include <subsys/access/access.h>
+#include <subsys/modules/keeper.h>
 #include <subsys/modules/modules.h>
-
-#define DRAIN_LIMIT_NS (1000 * HAL_NS_PER_MS)
-#define PATH_MAX_BYTES 64
 
 /* The slots of this image, in the order in which they are filled. */
 static const struct {
     const char *name;
     enum hx_category category;
-} slot_rows[] = {{"demo", HX_CATEGORY_DEMO}};
+} slot_rows[] = {
+    {"demo", HX_CATEGORY_DEMO},
+};
 
-/* A dead instance has left its slot by itself: who loaded it still knows it here. */
-static struct module_instance *loaded[SLOT_MAX];
+/* Keys: M = mutex */
+struct slot_record {
+    struct mutex mutex;
+    struct swap_options options;                    /* M */
+    struct modules_change history[MODULES_HISTORY]; /* M  a ring: change n stands at n mod size */
+    uint64_t changes;                               /* M */
+    char before[HX_MODULE_NAME_MAX];         /* M  what was in the slot before, "": nothing */
+    struct hx_module_version before_version; /* M */
+    char blockers[SWAP_BLOCKERS_MAX];        /* M */
+};
+
+static struct slot_record *records[SLOT_MAX];
 static _Atomic uint64_t loads;
 static _Atomic uint64_t failures;
 static _Atomic hx_err last_failure;
-static struct mutex reload_lock;
 
-static hx_err load(const char *name, enum hal_gate_backend backend,
-                   struct module_instance **instance)
+static struct slot_record *record_of(const struct slot *slot)
 {
-    char path[PATH_MAX_BYTES];
-    char sentence[LOADER_WHY_MAX];
-    const char *why = sentence;
-    struct cpio_entry entry;
-    hx_err error;
-
-    (void)format_text(path, sizeof(path), "lib/modules/%s.hxm", name);
-    error = initrd_find(path, &entry, &why);
-    if (error == HX_OK) {
-        error = loader_load(entry.data, entry.size, backend, instance, sentence);
-    }
-    if (error != HX_OK) {
-        kwarn("module %s: not loaded: %s (%s)", name, why, hx_error_name(error));
-        return error;
-    }
-    kdebug("module %s: loaded from %s, %llu bytes", name, path, (unsigned long long)entry.size);
-    return HX_OK;
+    return records[slot_index(slot)];
 }
 
-static size_t slot_index(const struct slot *slot)
-{
-    size_t index = 0;
+/* --- what is said of a change ----------------------------------------------------------------- */
 
-    while (slot_at(index) != slot) {
-        index++;
-    }
-    return index;
-}
-
-static void publish(enum kernel_event_kind kind, const char *name)
+static void publish(enum kernel_event_kind kind, const char *text)
 {
     struct kernel_event event = {.kind = kind, .topic = EVENT_TOPIC_MODULE_LIFECYCLE};
+    size_t length = 0;
 
-    (void)string_copy(event.module.name, sizeof(event.module.name), name);
+    /* Only the name: what is before the version. */
+    while (text[length] != '\0' && text[length] != ' ' && length < sizeof(event.module.name) - 1) {
+        event.module.name[length] = text[length];
+        length++;
+    }
     (void)event_publish(&event);
 }
 
-static hx_err retire(struct slot *slot)
+static void publish_change(const struct swap_report *report)
 {
-    struct module_instance **instance = &loaded[slot_index(slot)];
+    if (report->state == SWAP_COMPLETED && report->from[0] != '\0') {
+        publish(EVENT_MODULE_UNLOADED, report->from);
+    }
+    if (report->state == SWAP_COMPLETED && report->to[0] != '\0') {
+        publish(EVENT_MODULE_LOADED, report->to);
+    }
+}
+
+static void remember(struct slot *slot, const char *what, const struct swap_report *report)
+{
+    struct slot_record *record = record_of(slot);
+    struct modules_change change = {.time_ns = hal_clock_now(),
+                                    .what = what,
+                                    .state = report->state,
+                                    .error = report->error,
+                                    .is_migrated = report->is_migrated,
+                                    .pause_ns = report->pause_ns};
+
+    (void)string_copy(change.from, sizeof(change.from), report->from);
+    (void)string_copy(change.to, sizeof(change.to), report->to);
+    (void)string_copy(change.why, sizeof(change.why), report->why);
+    mutex_lock(&record->mutex);
+    change.number = ++record->changes;
+    record->history[record->changes % MODULES_HISTORY] = change;
+    (void)string_copy(record->blockers, sizeof(record->blockers), report->blockers);
+    mutex_unlock(&record->mutex);
+}
+
+static void log_change(const struct slot *slot, const char *what, const struct swap_report *report)
+{
+    if (report->error != HX_OK) {
+        kwarn("slot %s: %s of %s: %s in %s: %s", slot->name, what,
+              report->to[0] != '\0' ? report->to : "a module", swap_state_name(report->state),
+              swap_state_name(report->failed_in), report->why);
+    } else if (report->state == SWAP_ROLLBACK) {
+        kwarn("slot %s: %s is back: %s", slot->name, report->to, report->why);
+    } else {
+        kdebug("slot %s: %s: %s -> %s", slot->name, what, report->from, report->to);
+    }
+}
+
+void modules_note(struct slot *slot, const char *what, const struct swap_report *report)
+{
+    atomic_fetch_add_explicit(&loads, report->error == HX_OK ? 1 : 0, memory_order_relaxed);
+    if (report->error != HX_OK) {
+        atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+        atomic_store_explicit(&last_failure, report->error, memory_order_relaxed);
+    }
+    remember(slot, what, report);
+    log_change(slot, what, report);
+    if (report->error == HX_OK) {
+        publish_change(report);
+    }
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+/* What the slot holds is what a later rollback leads to, once something else has taken its place.
+ */
+struct holder {
+    char name[HX_MODULE_NAME_MAX];
+    struct hx_module_version version;
+    enum hal_gate_backend backend;
+};
+
+static bool holder_of(struct slot *slot, struct holder *holder)
+{
+    const struct module_instance *instance;
+
+    mutex_lock(&slot->change);
+    instance = slot_instance(slot);
+    if (instance != NULL) {
+        (void)string_copy(holder->name, sizeof(holder->name), instance->name);
+        holder->version = instance->version;
+        holder->backend = instance->gate.backend;
+    }
+    mutex_unlock(&slot->change);
+    return instance != NULL;
+}
+
+static void set_before(struct slot *slot, const struct holder *holder)
+{
+    struct slot_record *record = record_of(slot);
+
+    mutex_lock(&record->mutex);
+    (void)string_copy(record->before, sizeof(record->before), holder->name);
+    record->before_version = holder->version;
+    mutex_unlock(&record->mutex);
+}
+
+static hx_err fill_from(struct slot *slot, const struct module_file *file,
+                        enum hal_gate_backend backend, struct swap_report *report)
+{
+    const struct hot_reload_image image = {file->bytes, file->size, backend};
+    hx_err error = hot_reload_fill(slot, &image, report);
+
+    modules_note(slot, "fill", report);
+    return error;
+}
+
+static hx_err swap_to(struct slot *slot, const struct module_file *file,
+                      enum hal_gate_backend backend, struct swap_report *report)
+{
+    const struct swap_options options = modules_options(slot);
+    const struct hot_reload_image image = {file->bytes, file->size, backend};
+    hx_err error = hot_reload_swap(slot, &image, &options, report);
+
+    modules_note(slot, "swap", report);
+    keeper_wake(); /* there may be a trial to end */
+    return error;
+}
+
+/* Do something with a pinned file and a report. */
+static hx_err put_into(struct slot *slot, const struct module_file *file)
+{
+    struct swap_report *report = heap_allocate_zeroed(sizeof(*report), OWNER_CORE);
+    struct holder holder;
     hx_err error;
 
-    if (*instance == NULL) {
-        return HX_OK;
+    if (report == NULL) {
+        return HX_ENOMEM;
     }
-    (void)slot_empty(slot);
-    error = slot_drain(*instance, hal_clock_now() + DRAIN_LIMIT_NS);
-    if (error == HX_OK) {
-        char name[HX_MODULE_NAME_MAX];
+    if (holder_of(slot, &holder)) {
+        error = swap_to(slot, file, holder.backend, report);
+        if (error == HX_OK) {
+            set_before(slot, &holder);
+        }
+    } else {
+        error = fill_from(slot, file, slot->backend, report);
+    }
+    heap_free(report);
+    return error;
+}
 
-        (void)string_copy(name, sizeof(name), (*instance)->name);
-        loader_unload(*instance);
-        *instance = NULL;
-        publish(EVENT_MODULE_UNLOADED, name);
+hx_err modules_swap(struct slot *slot, const char *name, const struct hx_module_version *version)
+{
+    struct module_file file;
+    hx_err error = module_store_get(name, version, &file);
+
+    if (error == HX_OK) {
+        error = put_into(slot, &file);
+        module_store_put(&file);
     }
     return error;
 }
 
-static hx_err fill(struct slot *slot, enum hal_gate_backend backend)
+hx_err modules_unload(struct slot *slot)
 {
-    struct module_instance **instance = &loaded[slot_index(slot)];
-    hx_err error = load(slot->name, backend, instance);
+    struct swap_report *report = heap_allocate_zeroed(sizeof(*report), OWNER_CORE);
+    struct holder holder;
+    hx_err error;
 
-    if (error != HX_OK) {
-        *instance = NULL;
-        atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
-        atomic_store_explicit(&last_failure, error, memory_order_relaxed);
+    if (report == NULL) {
+        return HX_ENOMEM;
+    }
+    if (holder_of(slot, &holder)) {
+        set_before(slot, &holder);
+    }
+    error = hot_reload_unload(slot, modules_options(slot).drain_limit_ns, report);
+    if (error != HX_ENOENT) {
+        modules_note(slot, "unload", report);
+    }
+    heap_free(report);
+    return error;
+}
+
+/* End the trial in a slot if there is one; HX_ENOENT: there is none. */
+static hx_err reject_trial(struct slot *slot)
+{
+    struct swap_report *report = heap_allocate_zeroed(sizeof(*report), OWNER_CORE);
+    hx_err error;
+
+    if (report == NULL) {
+        return HX_ENOMEM;
+    }
+    error = hot_reload_settle(slot, HOT_RELOAD_REJECT, report);
+    if (error != HX_ENOENT) {
+        modules_note(slot, "settle", report);
+    }
+    heap_free(report);
+    return error;
+}
+
+hx_err modules_rollback(struct slot *slot)
+{
+    struct slot_record *record = record_of(slot);
+    struct hx_module_version version;
+    char name[HX_MODULE_NAME_MAX];
+    hx_err error = reject_trial(slot);
+
+    if (error != HX_ENOENT) {
         return error;
     }
-    atomic_fetch_add_explicit(&loads, 1, memory_order_relaxed);
-    atomic_store_explicit(&(*instance)->stage, INSTANCE_SERVING, memory_order_relaxed);
-    error = slot_fill(slot, *instance);
-    if (error == HX_OK) {
-        publish(EVENT_MODULE_LOADED, (*instance)->name);
+    mutex_lock(&record->mutex);
+    (void)string_copy(name, sizeof(name), record->before);
+    version = record->before_version;
+    mutex_unlock(&record->mutex);
+    return name[0] != '\0' ? modules_swap(slot, name, &version) : HX_ENOENT;
+}
+
+hx_err modules_add(struct slot *slot, void *bytes, size_t size, struct module_file *file)
+{
+    char why[LOADER_WHY_MAX];
+    hx_err error = module_store_add(bytes, size, file, why);
+
+    if (error == HX_OK && file->category != (uint32_t)slot->category->number) {
+        (void)!module_store_drop(file->name, &file->version); /* which frees the bytes */
+        kwarn("slot %s: module %s: of another category than the slot's", slot->name, file->name);
+        return HX_EVERSION;
+    }
+    if (error != HX_OK) {
+        kwarn("slot %s: a module is not taken: %s (%s)", slot->name, why, hx_error_name(error));
+        heap_free(bytes);
     }
     return error;
 }
+
+/* The module that belongs into a slot that nobody has put anything into. */
+static const char *name_of_default(const struct slot *slot)
+{
+    char key[SLOT_NAME_MAX + sizeof("module.")];
+
+    (void)format_text(key, sizeof(key), "module.%s", slot->name);
+    return command_line_text(kernel_command_line(), key, slot->name);
+}
+
+static hx_err begin_anew(struct slot *slot, enum hal_gate_backend backend,
+                         struct swap_report *report)
+{
+    struct module_file file;
+    struct holder holder;
+    hx_err error;
+
+    if (holder_of(slot, &holder)) {
+        error = module_store_get(holder.name, &holder.version, &file);
+    } else {
+        error = module_store_get(name_of_default(slot), NULL, &file);
+    }
+    if (error != HX_OK) {
+        return error;
+    }
+    error = hot_reload_unload(slot, SWAP_DRAIN_LIMIT_NS_DEFAULT, report);
+    if (error != HX_ENOENT) {
+        modules_note(slot, "unload", report);
+    }
+    if (error == HX_OK || error == HX_ENOENT) {
+        error = fill_from(slot, &file, backend, report);
+    }
+    module_store_put(&file);
+    return error;
+}
+
+hx_err modules_reload(subject_id subject, struct slot *slot, enum hal_gate_backend backend)
+{
+    struct swap_report *report;
+    hx_err error;
+
+    if (!capability_check(subject, modules_slot_resource(slot), PERMISSION_CONTROL)) {
+        return HX_EPERM;
+    }
+    report = heap_allocate_zeroed(sizeof(*report), OWNER_CORE);
+    if (report == NULL) {
+        return HX_ENOMEM;
+    }
+    error = begin_anew(slot, backend, report);
+    heap_free(report);
+    return error;
+}
+
+/* --- options and what there is ---------------------------------------------------------------- */
+
+void modules_set_options(struct slot *slot, const struct swap_options *options)
+{
+    struct slot_record *record = record_of(slot);
+
+    mutex_lock(&record->mutex);
+    record->options = *options;
+    mutex_unlock(&record->mutex);
+}
+
+struct swap_options modules_options(struct slot *slot)
+{
+    struct slot_record *record = record_of(slot);
+    struct swap_options options;
+
+    mutex_lock(&record->mutex);
+    options = record->options;
+    mutex_unlock(&record->mutex);
+    return options;
+}
+
+struct modules_content modules_content_of(struct slot *slot)
+{
+    struct modules_content content = {.backend = slot->backend};
+    struct holder holder;
+
+    content.is_filled = holder_of(slot, &holder);
+    if (content.is_filled) {
+        content.backend = holder.backend;
+        (void)string_copy(content.name, sizeof(content.name), holder.name);
+        (void)format_text(content.version, sizeof(content.version), "%u.%u.%u",
+                          holder.version.major, holder.version.minor, holder.version.patch);
+    }
+    content.status = (enum slot_status)atomic_load_explicit(&slot->status, memory_order_relaxed);
+    content.deaths = atomic_load_explicit(&slot->deaths, memory_order_relaxed);
+    return content;
+}
+
+bool modules_change_at(struct slot *slot, size_t index, struct modules_change *change)
+{
+    struct slot_record *record = record_of(slot);
+    bool is_there;
+
+    mutex_lock(&record->mutex);
+    is_there = index < MODULES_HISTORY && index < record->changes;
+    if (is_there) {
+        *change = record->history[(record->changes - index) % MODULES_HISTORY];
+    }
+    mutex_unlock(&record->mutex);
+    return is_there;
+}
+
+void modules_blockers(struct slot *slot, char text[SWAP_BLOCKERS_MAX])
+{
+    struct slot_record *record = record_of(slot);
+
+    mutex_lock(&record->mutex);
+    (void)string_copy(text, SWAP_BLOCKERS_MAX, record->blockers);
+    mutex_unlock(&record->mutex);
+}
+
+void modules_report(void)
+{
+    struct slot *slot;
+
+    for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
+        struct modules_content content = modules_content_of(slot);
+
+        if (!content.is_filled) {
+            kprintln("slot %s: empty, %llu deaths", slot->name, (unsigned long long)content.deaths);
+        } else {
+            kprintln("slot %s: %s %s, %s gate, %llu deaths", slot->name, content.name,
+                     content.version, content.backend == HAL_GATE_USER ? "user" : "open",
+                     (unsigned long long)content.deaths);
+        }
+    }
+}
+
+/* --- names of slots as resources -------------------------------------------------------------- */
 
 resource_id modules_slot_resource(const struct slot *slot)
 {
@@ -141,70 +442,6 @@ static bool next_slot(uint64_t from, uint64_t *number)
 
 static const struct resource_names names_of_slots = {
     .type = RESOURCE_TYPE_SLOT, .find = find_slot, .name = name_slot, .next = next_slot};
-
-hx_err modules_reload(subject_id subject, struct slot *slot, enum hal_gate_backend backend)
-{
-    hx_err error;
-
-    if (!capability_check(subject, modules_slot_resource(slot), PERMISSION_CONTROL)) {
-        return HX_EPERM;
-    }
-    mutex_lock(&reload_lock);
-    error = retire(slot);
-    if (error == HX_OK) {
-        error = fill(slot, backend);
-    }
-    mutex_unlock(&reload_lock);
-    return error;
-}
-
-struct modules_content modules_content_of(const struct slot *slot)
-{
-    struct modules_content content = {.backend = slot->backend};
-    const struct module_instance *instance;
-
-    /* What is in a slot is unloaded under this lock alone. */
-    mutex_lock(&reload_lock);
-    instance = slot_instance(slot);
-    if (instance != NULL) {
-        content.is_filled = true;
-        content.backend = instance->gate.backend;
-        (void)string_copy(content.name, sizeof(content.name), instance->name);
-        (void)format_text(content.version, sizeof(content.version), "%u.%u.%u",
-                          instance->version.major, instance->version.minor,
-                          instance->version.patch);
-    }
-    mutex_unlock(&reload_lock);
-    content.deaths = atomic_load_explicit(&slot->deaths, memory_order_relaxed);
-    return content;
-}
-
-static const char *backend_name(uint32_t backend)
-{
-    return backend == HAL_GATE_USER ? "user" : "open";
-}
-
-void modules_report(void)
-{
-    struct slot *slot;
-
-    mutex_lock(&reload_lock);
-    for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
-        const struct module_instance *instance = slot_instance(slot);
-
-        if (instance == NULL) {
-            kprintln("slot %s: empty, %llu deaths", slot->name,
-                     (unsigned long long)atomic_load_explicit(&slot->deaths, memory_order_relaxed));
-        } else {
-            kprintln("slot %s: %s %u.%u.%u, %s gate, text at %p, %llu deaths", slot->name,
-                     instance->name, instance->version.major, instance->version.minor,
-                     instance->version.patch, backend_name(instance->gate.backend),
-                     (void *)instance->text.base,
-                     (unsigned long long)atomic_load_explicit(&slot->deaths, memory_order_relaxed));
-        }
-    }
-    mutex_unlock(&reload_lock);
-}
 
 /* --- the subsystem ---------------------------------------------------------------------------- */
 
@@ -239,23 +476,45 @@ static const struct component modules_component = {
     .stats = stats,
 };
 
+static hx_err make_slot(const char *name, enum hx_category category)
+{
+    struct slot *slot;
+    struct slot_record *record;
+    hx_err error = slot_create(name, category, &slot);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    record = heap_allocate_zeroed(sizeof(*record), OWNER_CORE);
+    if (record == NULL) {
+        return HX_ENOMEM;
+    }
+    mutex_init(&record->mutex, "slot record");
+    record->options = (struct swap_options){.drain_limit_ns = SWAP_DRAIN_LIMIT_NS_DEFAULT,
+                                            .trial_calls = SWAP_TRIAL_CALLS_DEFAULT,
+                                            .trial_ns = SWAP_TRIAL_NS_DEFAULT};
+    records[slot_index(slot)] = record;
+    /* A slot that stays empty is reported by then and can be filled later. */
+    if (modules_reload(SUBJECT_KERNEL, slot, slot->backend) == HX_ENOENT) {
+        kwarn("slot %s: there is no module %s", slot->name, name_of_default(slot));
+    }
+    return HX_OK;
+}
+
 static hx_err init(const struct boot_configuration *config)
 {
     hx_err error = catch_faults();
 
     (void)config;
-    mutex_init(&reload_lock, "module reload");
+    module_store_init();
     if (error == HX_OK) {
         error = resource_names_register(&names_of_slots);
     }
     for (size_t i = 0; i < HX_ARRAY_SIZE(slot_rows) && error == HX_OK; i++) {
-        struct slot *slot;
-
-        error = slot_create(slot_rows[i].name, slot_rows[i].category, &slot);
-        if (error == HX_OK) {
-            /* A slot that stays empty is reported above and can be filled later. */
-            (void)!modules_reload(SUBJECT_KERNEL, slot, slot->backend);
-        }
+        error = make_slot(slot_rows[i].name, slot_rows[i].category);
+    }
+    if (error == HX_OK) {
+        error = keeper_start();
     }
     return error == HX_OK ? component_register(&modules_component) : error;
 }
@@ -265,11 +524,13 @@ static hx_err shutdown(void)
     struct slot *slot;
     hx_err error = HX_OK;
 
+    keeper_stop();
     for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
-        hx_err one = retire(slot);
+        hx_err one = modules_unload(slot);
 
-        error = error == HX_OK ? one : error;
+        error = error == HX_OK && one != HX_ENOENT ? one : error;
     }
+    module_store_fini();
     hx_err last = component_unregister(&modules_component);
 
     return error == HX_OK ? last : error;

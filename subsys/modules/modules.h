@@ -1,18 +1,22 @@
 /*
- * Modules as a subsystem: makes the slots and fills them from the initrd.
+ * Modules as a subsystem: makes the slots, fills them from the initrd, and changes what is in them.
  *
  * Rules:
- * - A module file /lib/modules/NAME.hxm fills the slot NAME.
- * - A dead or unwanted instance is replaced with modules_reload, by who has PERMISSION_CONTROL on
- *   the slot.
+ * - A module file of the initrd whose module has the slot's name fills it at boot, or the one that
+ *   module.SLOT=NAME on the command line names.
+ * - Changes are asked for by who has PERMISSION_CONTROL on the slot; the callers see to that, but
+ * for modules_reload.
+ * - A keeper thread ends trials and buries what has died.
  */
 #ifndef SUBSYS_MODULES_MODULES_H
 #define SUBSYS_MODULES_MODULES_H
 
 #include <core/capability/capability.h>
 #include <core/gate/slot.h>
+#include <core/hot_reload/hot_reload.h>
 #include <core/orchestrator/subsystem.h>
 #include <helix/error.h>
+#include <subsys/modules/module_store.h>
 
 extern const struct subsystem modules_subsystem;
 
@@ -20,15 +24,47 @@ extern const struct subsystem modules_subsystem;
 resource_id modules_slot_resource(const struct slot *slot);
 
 /*
- * On behalf of a subject, load the slot's file again for a backend: the old instance leaves, is
- * drained and freed, the new one enters. One caller at a time.
+ * On behalf of a subject, begin anew with the module that is in the slot, or belongs there: the old
+ * instance is unloaded with its state, the new one enters behind that gate.
  * Context: thread, may block.
  * Errors: HX_EPERM the subject has no PERMISSION_CONTROL on the slot, nothing has changed;
- * HX_ENOENT no initrd or file, HX_ETIMEDOUT threads stay inside the old one, those of loader_load;
- * the slot is then empty.
+ * HX_ENOENT no such module, those of hot_reload_unload and hot_reload_fill.
  */
 HX_MUST_USE hx_err modules_reload(subject_id subject, struct slot *slot,
                                   enum hal_gate_backend backend);
+
+/*
+ * Add a module file for a slot to those known; its bytes, from heap_allocate, are taken over,
+ * freed on an error. *file is a copy of its entry. Context: thread. Errors: HX_EVERSION it is of another
+ * category than the slot's, those of module_store_add.
+ */
+HX_MUST_USE hx_err modules_add(struct slot *slot, void *bytes, size_t size,
+                               struct module_file *file);
+
+/*
+ * Put a known module into the slot, with the state of what is there, behind the slot's gate; an
+ * empty slot is filled. version NULL: the youngest. Context: thread, may block. Errors: HX_ENOENT
+ * no such module is known, those of hot_reload_swap and hot_reload_fill.
+ */
+HX_MUST_USE hx_err modules_swap(struct slot *slot, const char *name,
+                                const struct hx_module_version *version);
+
+/*
+ * Put back what was in the slot before, with the state of now: by ending a trial, or by a swap.
+ * Context: thread, may block.
+ * Errors: HX_ENOENT nothing is known to have been there before; those of the two.
+ */
+HX_MUST_USE hx_err modules_rollback(struct slot *slot);
+
+/* Take out what is in the slot.  Context: thread, may block.  Errors: those of hot_reload_unload.
+ */
+HX_MUST_USE hx_err modules_unload(struct slot *slot);
+
+/* How swaps in a slot are done from now on.  Context: thread. */
+void modules_set_options(struct slot *slot, const struct swap_options *options);
+struct swap_options modules_options(struct slot *slot);
+
+/* --- what there is ---------------------------------------------------------------------------- */
 
 /* What is in a slot at one moment. */
 struct modules_content {
@@ -36,11 +72,34 @@ struct modules_content {
     char name[HX_MODULE_NAME_MAX]; /* "" for an empty one; so is the version */
     char version[16];
     enum hal_gate_backend backend; /* of an empty slot: what its next instance gets */
+    enum slot_status status;
     uint64_t deaths;
 };
 
 /* Context: thread, may block while the slot is being changed. */
-struct modules_content modules_content_of(const struct slot *slot);
+struct modules_content modules_content_of(struct slot *slot);
+
+#define MODULES_HISTORY 12U
+
+/* One change of a slot. */
+struct modules_change {
+    uint64_t number;  /* 1.. for each slot */
+    uint64_t time_ns; /* when it had ended, since the start */
+    const char *what; /* "fill", "swap", "settle", "unload" */
+    enum swap_state state;
+    hx_err error;
+    bool is_migrated;
+    uint64_t pause_ns;
+    char from[HX_MODULE_NAME_MAX + 16];
+    char to[HX_MODULE_NAME_MAX + 16];
+    char why[SWAP_WHY_MAX];
+};
+
+/* The change before which there were index younger ones; false: none such is remembered. */
+bool modules_change_at(struct slot *slot, size_t index, struct modules_change *change);
+
+/* Who kept the last change that was called off waiting: lines, "" if nobody. */
+void modules_blockers(struct slot *slot, char text[SWAP_BLOCKERS_MAX]);
 
 /* One line per slot.  Context: thread. */
 void modules_report(void);

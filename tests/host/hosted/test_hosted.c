@@ -536,9 +536,10 @@ struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *failed,
 }
 
 struct hal_gate_result kernel_gate_diverted(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
-                                            struct hal_gate_slot *slot, uint64_t operation)
+                                            struct hal_gate_slot *diverted, uint64_t operation)
 {
-    (void)a1, (void)a2, (void)a3, (void)slot;
+    assert_ptr_equal(diverted, &slot);
+    (void)a1, (void)a2, (void)a3;
     return (struct hal_gate_result){.error = HX_ECLOSED, .value = a0 + operation};
 }
 

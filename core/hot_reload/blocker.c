@@ -1,0 +1,91 @@
+/* Threads inside an instance, and where they are. */
+#include <core/debug/symbols.h>
+#include <core/gate/slot.h>
+#include <core/hot_reload/blocker.h>
+#include <hal/clock.h>
+#include <hal/frame.h>
+#include <kern/thread.h>
+
+#define DEPTH_MAX     12U
+#define SEEN_TICKS_NS (5 * HAL_NS_PER_MS)
+
+static void add_place(struct text *text, uintptr_t pc)
+{
+    char name[80];
+
+    (void)symbol_text(pc, name, sizeof(name));
+    text_add(text, "    %s\n", name);
+}
+
+/* The stack of one that is not running. Of one that was running when asked, it is where it was
+ * before. */
+static void add_stack(struct thread *thread, struct text *text)
+{
+    uintptr_t pc;
+    uintptr_t fp;
+
+    if (!hal_thread_saved_place(&thread->hal, &pc, &fp)) {
+        return;
+    }
+    for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
+        add_place(text, pc);
+        if (!hal_frame_walk(&fp, &pc)) {
+            return;
+        }
+    }
+}
+
+static bool is_running(const struct thread *thread)
+{
+    uint32_t state = atomic_load_explicit(&thread->state, memory_order_relaxed);
+
+    return (state & THREAD_STATE_MASK) == THREAD_RUNNING;
+}
+
+struct report {
+    struct module_instance *instance;
+    struct text *text;
+    uint32_t running; /* the last one found that runs, by id; 0: none */
+};
+
+static void add_thread(struct thread *thread, void *argument)
+{
+    struct report *report = argument;
+
+    text_add(report->text, "thread %u (%s) is %s, CPU %u\n", thread->id, thread->name,
+             thread_state_name(thread), atomic_load_explicit(&thread->cpu, memory_order_relaxed));
+    if (is_running(thread)) {
+        report->running = thread->id;
+    } else {
+        add_stack(thread, report->text);
+    }
+}
+
+/* Have the next tick that finds the thread in the instance's code say where it is. */
+static void add_running(const struct report *report)
+{
+    struct instance_probe *probe = &report->instance->probe;
+
+    atomic_store_explicit(&probe->depth, 0, memory_order_relaxed);
+    atomic_store_explicit(&probe->thread, report->running, memory_order_release);
+    thread_sleep(SEEN_TICKS_NS);
+    atomic_store_explicit(&probe->thread, 0, memory_order_relaxed);
+    /* Acquire: pairs with the release in gate_handle_interrupt. */
+    uint32_t depth = atomic_load_explicit(&probe->depth, memory_order_acquire);
+
+    text_add(report->text, "  thread %u, %s\n", report->running,
+             depth != 0 ? "as a tick found it:" : "which no tick finds in the module's code");
+    for (uint32_t i = 0; i < depth; i++) {
+        add_place(report->text, probe->places[i]);
+    }
+}
+
+void blocker_report(struct module_instance *instance, struct text *text)
+{
+    struct report report = {.instance = instance, .text = text};
+
+    slot_find_inside(instance, add_thread, &report);
+    if (report.running != 0) {
+        add_running(&report);
+    }
+}
