@@ -65,6 +65,16 @@ uint64_t callout_clock_now(struct hal_activation *activation, const uint64_t arg
     return hal_clock_now();
 }
 
+uint64_t callout_sleep(struct hal_activation *activation, const uint64_t arguments[4])
+{
+    (void)activation;
+    if (!context_can_block()) {
+        return HX_ECONTEXT;
+    }
+    thread_sleep(arguments[0]);
+    return HX_OK;
+}
+
 uint64_t callout_fail(struct hal_activation *activation, const uint64_t arguments[4])
 {
     char text[TEXT_MAX + 1];

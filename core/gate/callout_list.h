@@ -13,6 +13,7 @@
     X(7, hx_buffer_write, callout_buffer_write, false)                                             \
     X(8, hx_state_put, callout_state_put, false)                                                   \
     X(9, hx_state_size, callout_state_size, false)                                                 \
-    X(10, hx_state_get, callout_state_get, false)
+    X(10, hx_state_get, callout_state_get, false)                                                  \
+    X(11, hx_sleep, callout_sleep, false)
 
 #endif

@@ -35,17 +35,19 @@ static void add_stack(struct thread *thread, struct text *text)
     }
 }
 
-static bool is_running(const struct thread *thread)
+/* It runs, or would if it had a CPU: its saved place says nothing, or only that it was preempted.
+ */
+static bool is_busy(const struct thread *thread)
 {
-    uint32_t state = atomic_load_explicit(&thread->state, memory_order_relaxed);
+    uint32_t state = atomic_load_explicit(&thread->state, memory_order_relaxed) & THREAD_STATE_MASK;
 
-    return (state & THREAD_STATE_MASK) == THREAD_RUNNING;
+    return state == THREAD_RUNNING || state == THREAD_RUNNABLE;
 }
 
 struct report {
     struct module_instance *instance;
     struct text *text;
-    uint32_t running; /* the last one found that runs, by id; 0: none */
+    uint32_t busy; /* the last one found that is, by id; 0: none */
 };
 
 static void add_thread(struct thread *thread, void *argument)
@@ -54,26 +56,26 @@ static void add_thread(struct thread *thread, void *argument)
 
     text_add(report->text, "thread %u (%s) is %s, CPU %u\n", thread->id, thread->name,
              thread_state_name(thread), atomic_load_explicit(&thread->cpu, memory_order_relaxed));
-    if (is_running(thread)) {
-        report->running = thread->id;
+    if (is_busy(thread)) {
+        report->busy = thread->id;
     } else {
         add_stack(thread, report->text);
     }
 }
 
 /* Have the next tick that finds the thread in the instance's code say where it is. */
-static void add_running(const struct report *report)
+static void add_busy(const struct report *report)
 {
     struct instance_probe *probe = &report->instance->probe;
 
     atomic_store_explicit(&probe->depth, 0, memory_order_relaxed);
-    atomic_store_explicit(&probe->thread, report->running, memory_order_release);
+    atomic_store_explicit(&probe->thread, report->busy, memory_order_release);
     thread_sleep(SEEN_TICKS_NS);
     atomic_store_explicit(&probe->thread, 0, memory_order_relaxed);
     /* Acquire: pairs with the release in gate_handle_interrupt. */
     uint32_t depth = atomic_load_explicit(&probe->depth, memory_order_acquire);
 
-    text_add(report->text, "  thread %u, %s\n", report->running,
+    text_add(report->text, "  thread %u, %s\n", report->busy,
              depth != 0 ? "as a tick found it:" : "which no tick finds in the module's code");
     for (uint32_t i = 0; i < depth; i++) {
         add_place(report->text, probe->places[i]);
@@ -85,7 +87,7 @@ void blocker_report(struct module_instance *instance, struct text *text)
     struct report report = {.instance = instance, .text = text};
 
     slot_find_inside(instance, add_thread, &report);
-    if (report.running != 0) {
-        add_running(&report);
+    if (report.busy != 0) {
+        add_busy(&report);
     }
 }

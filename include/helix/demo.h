@@ -18,6 +18,7 @@
  * illegal         an instruction that does not exist
  * give_up         hx_fail
  * log_from        a callout with a bad address
+ * sleep           a callout that parks the thread
  * clock           the difference between two readings of the clock
  */
 #define HX_DEMO_OPERATION_LIST(X)                                                                  \
@@ -35,12 +36,17 @@
     X(DEMO_ILLEGAL, illegal, uint64_t, (void), HX_OPERATION_READS)                                 \
     X(DEMO_GIVE_UP, give_up, uint64_t, (void), HX_OPERATION_READS)                                 \
     X(DEMO_LOG_FROM, log_from, hx_err, (uint64_t address), HX_OPERATION_READS)                     \
-    X(DEMO_CLOCK, clock, uint64_t, (void), HX_OPERATION_READS)
+    X(DEMO_CLOCK, clock, uint64_t, (void), HX_OPERATION_READS)                                     \
+    X(DEMO_SLEEP, sleep, hx_err, (uint64_t ns), HX_OPERATION_READS)
 
 enum demo_operation { HX_DEMO_OPERATION_LIST(HX_OPERATION_ENUM) DEMO_OPERATION_COUNT };
 
 struct hx_demo_operations {
     HX_DEMO_OPERATION_LIST(HX_OPERATION_MEMBER)
 };
+
+/* What modules/demo_fragile is told through add. */
+#define DEMO_FRAGILE_FUSE   0x66757365U
+#define DEMO_FRAGILE_HEALTH 0x6865616cU
 
 #endif

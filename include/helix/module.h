@@ -104,6 +104,9 @@ hx_err hx_log(const char *text, size_t length);
 /* Nanoseconds since the kernel started. */
 uint64_t hx_clock_now(void);
 
+/* Let the calling thread wait so many nanoseconds. Errors: HX_ECONTEXT the call may not wait. */
+hx_err hx_sleep(uint64_t ns);
+
 /* Give up: the instance dies, the caller learns of it. The sentence goes to the log. */
 HX_NORETURN void hx_fail(const char *sentence, size_t length);
 

@@ -98,6 +98,11 @@ static uint64_t clock_difference(void)
     return hx_clock_now() - before;
 }
 
+static hx_err sleep_for(uint64_t ns)
+{
+    return hx_sleep(ns);
+}
+
 static const struct hx_demo_operations operations = {
     .nothing = nothing,
     .add = add,
@@ -114,6 +119,7 @@ static const struct hx_demo_operations operations = {
     .give_up = give_up,
     .log_from = log_from,
     .clock = clock_difference,
+    .sleep = sleep_for,
 };
 
 static hx_err import_state(uint64_t minor)

@@ -1,0 +1,396 @@
+/* Swaps of a live module: state kept, calls neither lost nor doubled, every failure led back. */
+#include <base/format.h>
+#include <base/string.h>
+#include <core/config/kernel_configuration.h>
+#include <core/gate/gate.h>
+#include <core/orchestrator/failpoint.h>
+#include <hal/clock.h>
+#include <helix/demo.h>
+#include <kern/thread.h>
+#include <subsys/modules/modules.h>
+#include <tests/self/crew.h>
+#include <tests/self/selftest.h>
+#include <tests/self/suites.h>
+
+#define TEST(function) "core_hot_reload." #function, function
+
+#define FOR_EVER_NS (100000 * HAL_NS_PER_MS)
+
+static const struct swap_options no_trial = {.drain_limit_ns = 200 * HAL_NS_PER_MS};
+static const struct swap_options long_trial = {
+    .drain_limit_ns = 200 * HAL_NS_PER_MS, .trial_calls = UINT32_MAX, .trial_ns = FOR_EVER_NS};
+
+static bool is_soak(void)
+{
+    return command_line_has(kernel_command_line(), "soak");
+}
+
+static struct slot *fresh_demo(enum hal_gate_backend backend, const struct swap_options *options)
+{
+    struct slot *slot = slot_find("demo");
+    hx_err error = slot == NULL ? HX_ENOENT : modules_unload(slot);
+
+    if (slot == NULL || (error != HX_OK && error != HX_ENOENT) ||
+        modules_swap(slot, "demo", NULL) != HX_OK ||
+        modules_reload(SUBJECT_KERNEL, slot, backend) != HX_OK) {
+        selftest_fail(__FILE__, __LINE__, "the demo module cannot be loaded");
+        return NULL;
+    }
+    modules_set_options(slot, options);
+    return slot;
+}
+
+static uint64_t call(struct slot *slot, uint32_t operation, uint64_t a0, uint64_t a1)
+{
+    struct hal_gate_result result = gate_call(slot, operation, a0, a1, 0, 0);
+
+    EXPECT_EQUAL(result.error, HX_OK);
+    return result.value;
+}
+
+static bool holds(struct slot *slot, const char *name)
+{
+    struct modules_content content = modules_content_of(slot);
+
+    return string_equal(content.name, name);
+}
+
+static struct modules_change last_change(struct slot *slot)
+{
+    struct modules_change change = {.what = ""};
+
+    EXPECT(modules_change_at(slot, 0, &change));
+    return change;
+}
+
+/* --- state ------------------------------------------------------------------------------------ */
+
+static void check_state_is_kept(enum hal_gate_backend backend)
+{
+    struct slot *slot = fresh_demo(backend, &no_trial);
+
+    if (slot == NULL) {
+        return;
+    }
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 1);
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 2);
+    EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_OK);
+    EXPECT(holds(slot, "demo_fragile") && last_change(slot).is_migrated);
+    EXPECT_EQUAL(last_change(slot).state, SWAP_COMPLETED);
+    EXPECT(last_change(slot).pause_ns > 0);
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 3);
+    EXPECT_EQUAL(modules_rollback(slot), HX_OK);
+    EXPECT(holds(slot, "demo"));
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 4);
+    EXPECT_EQUAL(modules_rollback(slot), HX_OK);
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 5);
+    (void)fresh_demo(HAL_GATE_OPEN, &no_trial);
+}
+
+/* SPEC: R5 R6 */
+static void a_swap_there_and_back_keeps_the_state_behind_the_open_gate(void)
+{
+    check_state_is_kept(HAL_GATE_OPEN);
+}
+
+/* SPEC: R5 R6 */
+static void a_swap_there_and_back_keeps_the_state_behind_the_user_gate(void)
+{
+    check_state_is_kept(HAL_GATE_USER);
+}
+
+/* --- trials ----------------------------------------------------------------------------------- */
+
+/* A successor that dies in its k-th call: nobody notices, and the count goes on. */
+static void die_at(struct slot *slot, uint64_t k, uint64_t *counted)
+{
+    EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_OK);
+    (void)call(slot, DEMO_ADD, DEMO_FRAGILE_FUSE, k);
+    for (uint64_t i = 0; i < k + 2; i++) {
+        EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), ++*counted);
+    }
+    EXPECT(holds(slot, "demo"));
+}
+
+static void check_deaths_on_trial(enum hal_gate_backend backend)
+{
+    struct slot *slot = fresh_demo(backend, &long_trial);
+    uint64_t counted = 0;
+
+    for (uint64_t k = 1; k <= 100 && slot != NULL; k++) {
+        die_at(slot, k, &counted);
+    }
+    (void)fresh_demo(HAL_GATE_OPEN, &no_trial);
+}
+
+/* SPEC: R7 R9 */
+static void who_dies_on_trial_behind_the_open_gate_is_replaced_and_no_call_is_lost(void)
+{
+    check_deaths_on_trial(HAL_GATE_OPEN);
+}
+
+/* SPEC: R7 R9 */
+static void who_dies_on_trial_behind_the_user_gate_is_replaced_and_no_call_is_lost(void)
+{
+    check_deaths_on_trial(HAL_GATE_USER);
+}
+
+/* The trial of a slot has an end soon: the keeper has been told. */
+static void wait_for_change(struct slot *slot, uint64_t number)
+{
+    for (unsigned i = 0; i < 5000 && last_change(slot).number < number; i++) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    EXPECT_EQUAL(last_change(slot).number, number);
+}
+
+/* SPEC: R9 */
+static void who_is_not_healthy_at_the_end_of_the_trial_hands_its_state_back(void)
+{
+    struct slot *slot = fresh_demo(HAL_GATE_OPEN, &long_trial);
+    struct swap_options options = long_trial;
+    uint64_t number;
+
+    if (slot == NULL) {
+        return;
+    }
+    options.trial_calls = 10;
+    modules_set_options(slot, &options);
+    EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_OK);
+    number = last_change(slot).number;
+    (void)call(slot, DEMO_ADD, DEMO_FRAGILE_HEALTH, HX_EIO);
+    for (uint64_t i = 1; i < 10; i++) {
+        EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), i);
+    }
+    wait_for_change(slot, number + 1);
+    EXPECT_EQUAL(last_change(slot).state, SWAP_ROLLBACK);
+    EXPECT(last_change(slot).is_migrated && holds(slot, "demo"));
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 10);
+}
+
+/* SPEC: R9 */
+static void who_is_healthy_after_its_calls_stays(void)
+{
+    struct slot *slot = fresh_demo(HAL_GATE_OPEN, &long_trial);
+    struct swap_options options = long_trial;
+    uint64_t number;
+
+    if (slot == NULL) {
+        return;
+    }
+    options.trial_calls = 5;
+    modules_set_options(slot, &options);
+    EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_OK);
+    number = last_change(slot).number;
+    for (uint64_t i = 1; i <= 6; i++) {
+        EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), i);
+    }
+    wait_for_change(slot, number + 1);
+    EXPECT_EQUAL(last_change(slot).state, SWAP_COMPLETED);
+    EXPECT(holds(slot, "demo_fragile"));
+    (void)fresh_demo(HAL_GATE_OPEN, &no_trial);
+}
+
+/* SPEC: R9 */
+static void a_full_journal_ends_the_trial(void)
+{
+    struct slot *slot = fresh_demo(HAL_GATE_OPEN, &long_trial);
+
+    if (slot == NULL) {
+        return;
+    }
+    EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_OK);
+    for (uint64_t i = 1; i <= TRIAL_JOURNAL_MAX + 10; i++) {
+        EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), i);
+    }
+    EXPECT(holds(slot, "demo_fragile"));
+    (void)fresh_demo(HAL_GATE_OPEN, &no_trial);
+}
+
+/* --- failures --------------------------------------------------------------------------------- */
+
+/* SPEC: R7 */
+static void a_swap_that_fails_at_any_step_leaves_the_old_one_serving(void)
+{
+    struct slot *slot = fresh_demo(HAL_GATE_OPEN, &no_trial);
+    uint64_t counted = 0;
+    uint64_t steps = 0;
+
+    for (uint64_t n = 1; slot != NULL && n < 100; n++) {
+        hx_err error;
+
+        failpoint_arm(n);
+        error = modules_swap(slot, "demo_fragile", NULL);
+        failpoint_arm(0);
+        if (error == HX_OK) {
+            break;
+        }
+        steps = n;
+        EXPECT_EQUAL(error, HX_EIO);
+        EXPECT(holds(slot, "demo") && last_change(slot).why[0] != '\0');
+        EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), ++counted);
+    }
+    EXPECT(steps >= 10);
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), counted + 1);
+    (void)fresh_demo(HAL_GATE_OPEN, &no_trial);
+}
+
+static void fail_to_swap(struct slot *slot, const char *name, hx_err error)
+{
+    EXPECT_EQUAL(modules_swap(slot, name, NULL), error);
+    EXPECT(holds(slot, "demo"));
+}
+
+/* --- who stays inside ------------------------------------------------------------------------- */
+
+static struct crew crew;
+static _Atomic uint64_t wrong;
+
+static void sleep_inside(void *argument)
+{
+    if (gate_call(argument, DEMO_SLEEP, 400 * HAL_NS_PER_MS, 0, 0, 0).error != HX_OK) {
+        atomic_fetch_add_explicit(&wrong, 1, memory_order_relaxed);
+    }
+}
+
+static void loop_inside(void *argument)
+{
+    if (gate_call(argument, DEMO_ENDLESS_LOOP, 0, 0, 0, 0).error != HX_EDIED) {
+        atomic_fetch_add_explicit(&wrong, 1, memory_order_relaxed);
+    }
+}
+
+static bool contains(const char *text, const char *part)
+{
+    char pattern[64];
+
+    (void)format_text(pattern, sizeof(pattern), "*%s*", part);
+    return string_matches(text, pattern);
+}
+
+/* Swap while somebody is inside for longer than callers may be kept waiting. */
+static void check_called_off(void (*entry)(void *), const char *place)
+{
+    static char blockers[SWAP_BLOCKERS_MAX];
+    struct swap_options options = no_trial;
+    struct slot *slot = fresh_demo(HAL_GATE_OPEN, &no_trial);
+
+    if (slot == NULL) {
+        return;
+    }
+    options.drain_limit_ns = 20 * HAL_NS_PER_MS;
+    modules_set_options(slot, &options);
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 1);
+    atomic_store_explicit(&wrong, 0, memory_order_relaxed);
+    crew_open(&crew);
+    (void)crew_start(&crew, entry, slot, 0);
+    thread_sleep(10 * HAL_NS_PER_MS);
+    fail_to_swap(slot, "demo_fragile", HX_ETIMEDOUT);
+    EXPECT_EQUAL(last_change(slot).state, SWAP_ROLLBACK);
+    modules_blockers(slot, blockers);
+    EXPECT(contains(blockers, place));
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 2);
+    EXPECT(crew_join(&crew));
+    EXPECT_EQUAL(atomic_load_explicit(&wrong, memory_order_relaxed), 0);
+    (void)fresh_demo(HAL_GATE_OPEN, &no_trial);
+}
+
+/* SPEC: R10 */
+static void a_swap_that_a_waiting_thread_blocks_is_called_off_and_names_it(void)
+{
+    check_called_off(sleep_inside, "thread_sleep");
+}
+
+/* SPEC: R10 */
+static void a_swap_that_a_looping_thread_blocks_is_called_off_and_names_it(void)
+{
+    check_called_off(loop_inside, "as a tick found it");
+}
+
+/* --- under load ------------------------------------------------------------------------------- */
+
+static _Atomic bool shall_stop;
+static _Atomic uint64_t calls_made;
+
+static void count_inside(void *argument)
+{
+    uint64_t made = 0;
+    uint64_t last = 0;
+
+    while (!atomic_load_explicit(&shall_stop, memory_order_relaxed)) {
+        struct hal_gate_result result = gate_call(argument, DEMO_COUNT, 0, 0, 0, 0);
+
+        /* Numbers rise: none is given to two calls, none comes again. */
+        if (result.error != HX_OK || result.value <= last) {
+            atomic_fetch_add_explicit(&wrong, 1, memory_order_relaxed);
+        }
+        last = result.value;
+        made++;
+        if (made % 8 == 0) {
+            thread_yield();
+        }
+    }
+    atomic_fetch_add_explicit(&calls_made, made, memory_order_relaxed);
+}
+
+static uint32_t swaps_wanted(void)
+{
+    return is_soak() ? 10000U : 100U;
+}
+
+/* One counting thread, so that the module's plain counter is exact. */
+static void check_under_load(enum hal_gate_backend backend)
+{
+    struct slot *slot = fresh_demo(backend, &no_trial);
+    uint32_t wanted = swaps_wanted();
+
+    if (slot == NULL) {
+        return;
+    }
+    atomic_store_explicit(&shall_stop, false, memory_order_relaxed);
+    atomic_store_explicit(&wrong, 0, memory_order_relaxed);
+    atomic_store_explicit(&calls_made, 0, memory_order_relaxed);
+    crew_open(&crew);
+    (void)crew_start(&crew, count_inside, slot, 0);
+    for (uint32_t i = 0; i < wanted; i++) {
+        EXPECT_EQUAL(modules_swap(slot, i % 2 == 0 ? "demo_fragile" : "demo", NULL), HX_OK);
+        if (i % 16 == 0) {
+            thread_sleep(HAL_NS_PER_MS);
+        }
+    }
+    atomic_store_explicit(&shall_stop, true, memory_order_relaxed);
+    EXPECT(crew_join(&crew));
+    EXPECT_EQUAL(atomic_load_explicit(&wrong, memory_order_relaxed), 0);
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0),
+                 atomic_load_explicit(&calls_made, memory_order_relaxed) + 1);
+    (void)fresh_demo(HAL_GATE_OPEN, &no_trial);
+}
+
+/* SPEC: R6 */
+static void swaps_under_load_lose_and_double_no_call_behind_the_open_gate(void)
+{
+    check_under_load(HAL_GATE_OPEN);
+}
+
+/* SPEC: R6 */
+static void swaps_under_load_lose_and_double_no_call_behind_the_user_gate(void)
+{
+    check_under_load(HAL_GATE_USER);
+}
+
+const struct selftest core_hot_reload_tests[] = {
+    {TEST(a_swap_there_and_back_keeps_the_state_behind_the_open_gate), 0},
+    {TEST(a_swap_there_and_back_keeps_the_state_behind_the_user_gate), SELFTEST_METAL_ONLY},
+    {TEST(who_dies_on_trial_behind_the_open_gate_is_replaced_and_no_call_is_lost), 0},
+    {TEST(who_dies_on_trial_behind_the_user_gate_is_replaced_and_no_call_is_lost),
+     SELFTEST_METAL_ONLY},
+    {TEST(who_is_not_healthy_at_the_end_of_the_trial_hands_its_state_back), 0},
+    {TEST(who_is_healthy_after_its_calls_stays), 0},
+    {TEST(a_full_journal_ends_the_trial), 0},
+    {TEST(a_swap_that_fails_at_any_step_leaves_the_old_one_serving), 0},
+    {TEST(a_swap_that_a_waiting_thread_blocks_is_called_off_and_names_it), 0},
+    {TEST(a_swap_that_a_looping_thread_blocks_is_called_off_and_names_it), 0},
+    {TEST(swaps_under_load_lose_and_double_no_call_behind_the_open_gate), 0},
+    {TEST(swaps_under_load_lose_and_double_no_call_behind_the_user_gate), SELFTEST_METAL_ONLY},
+    {0},
+};
