@@ -21,6 +21,7 @@ static const struct table_column module_columns[] = {
     {.name = "version", .kind = TABLE_WORD, .width = 8},
     {.name = "gate", .kind = TABLE_WORD, .width = 4},
     {.name = "deaths", .kind = TABLE_NUMBER, .width = 6},
+    {.name = "status", .kind = TABLE_WORD, .width = 9},
 };
 
 static void add_slot(struct table *table, struct slot *slot)
@@ -32,6 +33,7 @@ static void add_slot(struct table *table, struct slot *slot)
     table_text(table, content.version);
     table_text(table, helixfs_gate_name(content.backend));
     table_number(table, content.deaths);
+    table_text(table, slot_status_name(content.status));
 }
 
 static hx_err fill_modules(struct table *table)

@@ -85,4 +85,13 @@ HX_MUST_USE hx_err helixfs_split(const char *text, size_t length,
                                  struct helixfs_word words[HELIXFS_WORDS_MAX], size_t *count);
 bool helixfs_is_word(const struct helixfs_word *word, const char *text);
 
+/*
+ * Read a whole file on behalf of the calling process; path may end with a newline. *bytes is from
+ * heap_allocate and the caller's.
+ * Context: thread, may block.
+ * Errors: HX_EINVAL no path, HX_ENAMETOOLONG, HX_EFBIG above what a module may have, HX_ENOMEM,
+ * those of file_open and file_read.
+ */
+HX_MUST_USE hx_err helixfs_read_file(const char *path, size_t length, void **bytes, size_t *size);
+
 #endif

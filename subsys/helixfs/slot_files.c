@@ -1,7 +1,11 @@
 /* /helix/slots/NAME: one directory for each slot. */
+#include <base/format.h>
+#include <base/memory.h>
 #include <base/string.h>
 #include <core/gate/slot.h>
 #include <core/syscall/syscall.h>
+#include <hal/clock.h>
+#include <kern/heap.h>
 #include <subsys/access/access.h>
 #include <subsys/helixfs/helixfs_private.h>
 #include <subsys/modules/modules.h>
@@ -65,6 +69,135 @@ static hx_err show_deaths(const struct pseudo_node *node, struct text *text)
     return HX_OK;
 }
 
+static hx_err show_status(const struct pseudo_node *node, struct text *text)
+{
+    text_add(text, "%s\n", slot_status_name(modules_content_of(slot_of(node)).status));
+    return HX_OK;
+}
+
+/* Every module that fits: one line each, what is in the slot marked. */
+static hx_err show_versions(const struct pseudo_node *node, struct text *text)
+{
+    struct slot *slot = slot_of(node);
+    struct modules_content content = modules_content_of(slot);
+    struct module_file file;
+
+    for (size_t i = 0; module_store_at(i, &file); i++) {
+        char version[16];
+
+        if (file.category != (uint32_t)slot->category->number) {
+            continue;
+        }
+        (void)format_text(version, sizeof(version), "%u.%u.%u", file.version.major,
+                          file.version.minor, file.version.patch);
+        text_add(text, "%c %s %s %llu %s\n",
+                 string_equal(file.name, content.name) && string_equal(version, content.version)
+                     ? '*'
+                     : '-',
+                 file.name, version, (unsigned long long)file.size,
+                 file.is_of_initrd ? "initrd" : "loaded");
+    }
+    return HX_OK;
+}
+
+/* The youngest change last: number, seconds, what, from -> to, how it ended, microseconds of pause.
+ */
+static hx_err show_history(const struct pseudo_node *node, struct text *text)
+{
+    struct modules_change change;
+
+    for (size_t i = MODULES_HISTORY; i-- > 0;) {
+        if (!modules_change_at(slot_of(node), i, &change)) {
+            continue;
+        }
+        text_add(text, "%llu %llu.%06llu %s %s -> %s: %s, pause %llu us, state %s",
+                 (unsigned long long)change.number,
+                 (unsigned long long)(change.time_ns / HAL_NS_PER_S),
+                 (unsigned long long)(change.time_ns % HAL_NS_PER_S / 1000), change.what,
+                 change.from[0] != '\0' ? change.from : "-", change.to[0] != '\0' ? change.to : "-",
+                 swap_state_name(change.state), (unsigned long long)(change.pause_ns / 1000),
+                 change.is_migrated ? "kept" : "none");
+        text_add(text, change.why[0] != '\0' ? "; %s\n" : "%s\n", change.why);
+    }
+    return HX_OK;
+}
+
+static hx_err show_blockers(const struct pseudo_node *node, struct text *text)
+{
+    char *blockers = heap_allocate(SWAP_BLOCKERS_MAX, OWNER_CORE);
+
+    if (blockers == NULL) {
+        return HX_ENOMEM;
+    }
+    modules_blockers(slot_of(node), blockers);
+    text_add(text, "%s", blockers);
+    heap_free(blockers);
+    return HX_OK;
+}
+
+/* --- how swaps are done ----------------------------------------------------------------------- */
+
+static hx_err show_options(const struct pseudo_node *node, struct text *text)
+{
+    struct swap_options options = modules_options(slot_of(node));
+
+    text_add(text, "drain_ms %llu\ntrial_calls %u\ntrial_ms %llu\n",
+             (unsigned long long)(options.drain_limit_ns / HAL_NS_PER_MS), options.trial_calls,
+             (unsigned long long)(options.trial_ns / HAL_NS_PER_MS));
+    return HX_OK;
+}
+
+#define OPTION_MAX_MS 3600000U
+
+/* NAME NUMBER */
+static hx_err set_option(struct swap_options *options, const struct helixfs_word words[2])
+{
+    uint64_t number;
+
+    if (string_to_u64(words[1].start, words[1].length, &number) != HX_OK ||
+        number > OPTION_MAX_MS) {
+        return HX_EINVAL;
+    }
+    if (helixfs_is_word(&words[0], "drain_ms")) {
+        options->drain_limit_ns = number * HAL_NS_PER_MS;
+    } else if (helixfs_is_word(&words[0], "trial_calls")) {
+        options->trial_calls = (uint32_t)number;
+    } else if (helixfs_is_word(&words[0], "trial_ms")) {
+        options->trial_ns = number * HAL_NS_PER_MS;
+    } else {
+        return HX_EINVAL;
+    }
+    return HX_OK;
+}
+
+static hx_err require_control(const struct slot *slot)
+{
+    return access_require(modules_slot_resource(slot), PERMISSION_CONTROL, HX_EPERM);
+}
+
+static hx_err change_options(const struct pseudo_node *node, const char *text, size_t length)
+{
+    struct slot *slot = slot_of(node);
+    struct helixfs_word words[HELIXFS_WORDS_MAX];
+    struct swap_options options = modules_options(slot);
+    size_t count;
+    hx_err error = helixfs_split(text, length, words, &count);
+
+    if (error != HX_OK || count != 2) {
+        return HX_EINVAL;
+    }
+    error = set_option(&options, words);
+    if (error == HX_OK) {
+        error = require_control(slot);
+    }
+    if (error == HX_OK) {
+        modules_set_options(slot, &options);
+    }
+    return error;
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
 /* Load the slot's file again, behind the gate that is named, or that of before. */
 static hx_err reload(const struct pseudo_node *node, const char *text, size_t length)
 {
@@ -84,8 +217,88 @@ static hx_err reload(const struct pseudo_node *node, const char *text, size_t le
     } else if (count == 1) {
         return HX_EINVAL;
     }
-    error = access_require(modules_slot_resource(slot), PERMISSION_CONTROL, HX_EPERM);
+    error = require_control(slot);
     return error == HX_OK ? modules_reload(syscall_caller().subject, slot, backend) : error;
+}
+
+/* The path of a module file: it is one of those known from then on. */
+static hx_err load(const struct pseudo_node *node, const char *text, size_t length)
+{
+    struct slot *slot = slot_of(node);
+    struct module_file file;
+    void *bytes;
+    size_t size;
+    hx_err error = require_control(slot);
+
+    if (error == HX_OK) {
+        error = access_require_privilege(PRIVILEGE_MODULE);
+    }
+    if (error == HX_OK) {
+        error = helixfs_read_file(text, length, &bytes, &size);
+    }
+    return error == HX_OK ? modules_add(slot, bytes, size, &file) : error;
+}
+
+/* NAME, or NAME VERSION. */
+static hx_err parse_module(const char *text, size_t length, char name[HX_MODULE_NAME_MAX],
+                           struct hx_module_version *version, bool *has_version)
+{
+    struct helixfs_word words[HELIXFS_WORDS_MAX];
+    size_t count;
+    hx_err error = helixfs_split(text, length, words, &count);
+
+    if (error != HX_OK || count < 1 || count > 2 || words[0].length >= HX_MODULE_NAME_MAX) {
+        return HX_EINVAL;
+    }
+    memcpy(name, words[0].start, words[0].length);
+    name[words[0].length] = '\0';
+    *has_version = count == 2;
+    return *has_version ? module_version_parse(words[1].start, words[1].length, version) : HX_OK;
+}
+
+static hx_err swap(const struct pseudo_node *node, const char *text, size_t length)
+{
+    struct slot *slot = slot_of(node);
+    char name[HX_MODULE_NAME_MAX];
+    struct hx_module_version version;
+    bool has_version;
+    hx_err error = parse_module(text, length, name, &version, &has_version);
+
+    if (error == HX_OK) {
+        error = require_control(slot);
+    }
+    return error == HX_OK ? modules_swap(slot, name, has_version ? &version : NULL) : error;
+}
+
+/* Forget a module that was loaded; without a name, take out what is in the slot. */
+static hx_err unload(const struct pseudo_node *node, const char *text, size_t length)
+{
+    struct slot *slot = slot_of(node);
+    struct helixfs_word words[HELIXFS_WORDS_MAX];
+    char name[HX_MODULE_NAME_MAX];
+    struct hx_module_version version;
+    bool has_version;
+    size_t count;
+    hx_err error = require_control(slot);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    error = helixfs_split(text, length, words, &count);
+    if (error == HX_OK && count == 0) {
+        return modules_unload(slot);
+    }
+    error = parse_module(text, length, name, &version, &has_version);
+    return error == HX_OK && has_version ? module_store_drop(name, &version) : HX_EINVAL;
+}
+
+static hx_err rollback(const struct pseudo_node *node, const char *text, size_t length)
+{
+    struct slot *slot = slot_of(node);
+    hx_err error = require_control(slot);
+
+    (void)text, (void)length;
+    return error == HX_OK ? modules_rollback(slot) : error;
 }
 
 static const struct helixfs_node slot_node = {.file = HELIXFS_SLOTS};
@@ -96,11 +309,31 @@ static const struct helixfs_node slot_node = {.file = HELIXFS_SLOTS};
         .context = &slot_node                                                                      \
     }
 
+#define SLOT_ACTION(file_name, function)                                                           \
+    {                                                                                              \
+        .name = (file_name), .type = VNODE_FILE, .mode = 0222, .store = (function),                \
+        .context = &slot_node                                                                      \
+    }
+
 static const struct pseudo_entry slot_rows[] = {
     SLOT_FILE("active", 0444, show_active),
+    SLOT_FILE("status", 0444, show_status),
     SLOT_FILE("gate", 0444, show_gate),
     SLOT_FILE("deaths", 0444, show_deaths),
-    {.name = "reload", .type = VNODE_FILE, .mode = 0222, .store = reload, .context = &slot_node},
+    SLOT_FILE("versions", 0444, show_versions),
+    SLOT_FILE("history", 0444, show_history),
+    SLOT_FILE("blockers", 0444, show_blockers),
+    {.name = "options",
+     .type = VNODE_FILE,
+     .mode = 0644,
+     .show = show_options,
+     .store = change_options,
+     .context = &slot_node},
+    SLOT_ACTION("load", load),
+    SLOT_ACTION("swap", swap),
+    SLOT_ACTION("rollback", rollback),
+    SLOT_ACTION("unload", unload),
+    SLOT_ACTION("reload", reload),
     {.name = NULL},
 };
 
