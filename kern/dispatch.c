@@ -28,7 +28,12 @@ static struct dispatch_cpu cpus[HAL_CPU_MAX];
  */
 static _Atomic uint64_t idle_cpus;
 
-static const struct scheduler_ops *const policy = &scheduler_fifo;
+static _Atomic(const struct scheduler_ops *) chosen_policy = &scheduler_fifo;
+
+static HX_ALWAYS_INLINE const struct scheduler_ops *policy(void)
+{
+    return atomic_load_explicit(&chosen_policy, memory_order_acquire);
+}
 
 /* What a wake-up, by token or by deadline, makes of a state. */
 static const uint32_t after_wake[] = {
@@ -38,9 +43,15 @@ static const uint32_t after_wake[] = {
     [THREAD_EXITED] = THREAD_EXITED,     [THREAD_IDLE] = THREAD_IDLE,
 };
 
+void dispatch_set_policy(const struct scheduler_ops *ops)
+{
+    atomic_store_explicit(&chosen_policy, ops, memory_order_release);
+}
+
 void dispatch_init(struct thread *(*idle_of)(uint32_t cpu))
 {
-    policy->init();
+    dispatch_set_policy(&scheduler_fifo);
+    policy()->init();
     atomic_store_explicit(&idle_cpus, 0, memory_order_relaxed);
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
         cpus[cpu].idle = idle_of(cpu);
@@ -101,7 +112,7 @@ void dispatch_enqueue(struct thread *thread)
 
     atomic_store_explicit(&thread->cpu, cpu, memory_order_relaxed);
 
-    bool preempts = policy->enqueue(thread, cpu);
+    bool preempts = policy()->enqueue(thread, cpu);
 
     /* Pairs with enter_idle; see idle_cpus. */
     if (preempts || (atomic_load_explicit(&idle_cpus, memory_order_relaxed) >> cpu & 1) != 0) {
@@ -186,7 +197,7 @@ static HX_ALWAYS_INLINE void finish_switch(struct thread *previous)
         return;
     }
     change_state(previous, THREAD_RUNNING, THREAD_RUNNABLE);
-    policy->enqueue(previous, hal_cpu_id());
+    policy()->enqueue(previous, hal_cpu_id());
 }
 
 void dispatch_finish_switch(struct thread *previous)
@@ -224,7 +235,7 @@ static HX_NOINLINE void schedule_idle(struct thread *self, uint32_t cpu)
  */
 static HX_ALWAYS_INLINE void schedule_fast(void)
 {
-    struct thread *next = policy->pick(hal_cpu_id());
+    struct thread *next = policy()->pick(hal_cpu_id());
     /* Read after the call, so that no register has to be kept over it; nor over the switch. */
     struct thread *self = thread_current();
     uint32_t cpu = hal_cpu_id();
@@ -496,19 +507,6 @@ static void call_for_help(uint64_t ticks)
     }
 }
 
-static uint64_t slice_of(const struct thread *thread)
-{
-    int nice = thread_nice(thread);
-
-    return nice < 0 ? policy->slice_ns * (unsigned)(5 - nice) / 5
-                    : policy->slice_ns * (unsigned)(20 - nice) / 20;
-}
-
-static bool slice_is_over(const struct thread *self)
-{
-    return state_of(self) == THREAD_IDLE || self->slice_ticks * TIMER_TICK_NS >= slice_of(self);
-}
-
 static _Atomic(void (*)(struct thread *)) tick_hook;
 
 void thread_set_tick_hook(void (*hook)(struct thread *thread))
@@ -537,8 +535,8 @@ static void tick(struct thread *self, uint32_t cpu)
     if (self->user != NULL) {
         call_tick_hook(self);
     }
-    if (policy->length(cpu) != 0) {
-        self->reschedule |= slice_is_over(self);
+    if (policy()->length(cpu) != 0) {
+        self->reschedule |= state_of(self) == THREAD_IDLE || policy()->is_over(self, cpu);
         call_for_help(ticks);
     }
     if (self->preempt_depth == 0 && self->interrupt_depth <= 1) {

@@ -15,6 +15,11 @@ struct timer;
 /* Tell each CPU's idle thread, and empty the policy's queues. */
 void dispatch_init(struct thread *(*idle_of)(uint32_t cpu));
 
+/* Have another policy order threads from now on: one that knows of those that wait in
+ * scheduler_fifo's queues.  Context: any. */
+struct scheduler_ops;
+void dispatch_set_policy(const struct scheduler_ops *ops);
+
 /* Let other threads run on this CPU; its boot thread is the one that calls. */
 void dispatch_begin(void);
 

@@ -15,6 +15,9 @@
 
 struct thread;
 
+/* A turn of a thread of niceness 0, as core's own policy has it and programs are told. */
+#define SCHEDULER_SLICE_NS 4000000ULL
+
 struct scheduler_ops {
     const char *name;
     /* Make all queues empty.  Called once at boot. */
@@ -31,8 +34,8 @@ struct scheduler_ops {
     struct thread *(*pick)(uint32_t cpu);
     /* Threads waiting in a CPU's queue. */
     uint32_t (*length)(uint32_t cpu);
-    /* How long a picked thread may run before its turn ends, ns. */
-    uint64_t slice_ns;
+    /* At a tick, while others wait: whether the turn of what runs on the CPU is over. */
+    bool (*is_over)(const struct thread *running, uint32_t cpu);
 };
 
 /* Core's own first-in-first-out policy, per-CPU queues, stealing by idle CPUs. */

@@ -6,8 +6,6 @@
 #include <kern/spinlock.h>
 #include <kern/thread.h>
 
-#define FIFO_SLICE_NS 4000000ULL
-
 /* Keys: Q = lock, A = atomic */
 struct fifo {
     struct spinlock lock;
@@ -111,11 +109,25 @@ static struct thread *fifo_pick(uint32_t cpu)
     return LIST_ENTRY(node, struct thread, run_link);
 }
 
+static uint64_t slice_of(const struct thread *thread)
+{
+    int nice = thread_nice(thread);
+
+    return nice < 0 ? SCHEDULER_SLICE_NS * (unsigned)(5 - nice) / 5
+                    : SCHEDULER_SLICE_NS * (unsigned)(20 - nice) / 20;
+}
+
+static bool fifo_is_over(const struct thread *running, uint32_t cpu)
+{
+    (void)cpu;
+    return running->slice_ticks * TIMER_TICK_NS >= slice_of(running);
+}
+
 const struct scheduler_ops scheduler_fifo = {
     .name = "fifo",
     .init = fifo_init,
     .enqueue = fifo_enqueue,
     .pick = fifo_pick,
     .length = fifo_length,
-    .slice_ns = FIFO_SLICE_NS,
+    .is_over = fifo_is_over,
 };

@@ -270,10 +270,17 @@ hx_err thread_create(const struct thread_options *options, struct thread **threa
     if (error != HX_OK) {
         goto release_charge;
     }
+    error = thread_table_add(created, &created->place, &created->handle);
+    if (error != HX_OK) {
+        goto free_stack;
+    }
     list_thread(created);
     *thread = created;
     return HX_OK;
 
+free_stack:
+    hal_thread_fini(&created->hal);
+    stack_put(created->stack);
 release_charge:
     accounting->release(owner, created->charge);
 free_created:
@@ -333,6 +340,7 @@ static void free_thread(struct thread *thread)
 {
     hal_thread_fini(&thread->hal);
     stack_put(thread->stack);
+    thread_table_remove(thread->place);
     unlist_thread(thread); /* last: who waits for the count to fall finds the stack freed */
     heap_free(thread);
 }

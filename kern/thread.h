@@ -27,6 +27,7 @@
 #include <helix/error.h>
 #include <kern/area.h>
 #include <kern/owner.h>
+#include <kern/thread_table.h>
 #include <kern/timer.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,6 +43,9 @@ struct user_thread;
 
 /* How deep calls into modules may nest on one thread. */
 #define THREAD_GATE_DEPTH 8
+
+/* One more record: for the scheduler's module, called by an interrupt on top of all others. */
+#define THREAD_GATE_RECORDS (THREAD_GATE_DEPTH + 1)
 
 #define THREAD_NAME_MAX    24
 #define THREAD_STACK_SIZE  (16U * 1024U)
@@ -96,6 +100,8 @@ struct thread {
     uint8_t priority;              /* I  0..31 */
     _Atomic int8_t nice;           /* A  -20..19: how long its slices are (thread_set_nice) */
     struct list run_link;          /* Q  (L once exited) */
+    struct thread_place *place;    /* I  in the table by handle; NULL for a boot thread */
+    uint64_t handle;               /* I  (kern/thread_table.h) */
     uint32_t slice_ticks;          /* O  ticks since it was last switched to */
     uint64_t run_since;            /* O  cycle counter when run_total was last brought up to date */
     _Atomic uint64_t run_total;    /* W  cycles it has run, to within a tick */
@@ -110,7 +116,8 @@ struct thread {
     void *argument;                /* I */
     char name[THREAD_NAME_MAX];    /* I */
     struct gate_buffers *gate_buffers; /* O  core/gate's: lent by the innermost call that lends */
-    struct hal_activation gate_records[THREAD_GATE_DEPTH]; /* O  calls into modules (hal/gate.h) */
+    struct hal_activation
+        gate_records[THREAD_GATE_RECORDS]; /* O  calls into modules (hal/gate.h) */
 };
 
 /* Reasons in user_work. Any of them makes the port call kernel_return_to_user (hal/entry.h). */

@@ -92,7 +92,7 @@ int64_t linux_sched_setparam(uint64_t id, uint64_t address)
 
 int64_t linux_sched_rr_get_interval(uint64_t id, uint64_t address)
 {
-    const struct linux_timespec slice = linux_timespec_of(scheduler_fifo.slice_ns);
+    const struct linux_timespec slice = linux_timespec_of(SCHEDULER_SLICE_NS);
     hx_err error = linux_check_thread(id);
 
     return linux_result(error == HX_OK ? hal_user_copy_out(address, &slice, sizeof(slice)) : error);

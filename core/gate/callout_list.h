@@ -14,6 +14,7 @@
     X(8, hx_state_put, callout_state_put, false)                                                   \
     X(9, hx_state_size, callout_state_size, false)                                                 \
     X(10, hx_state_get, callout_state_get, false)                                                  \
-    X(11, hx_sleep, callout_sleep, false)
+    X(11, hx_sleep, callout_sleep, false)                                                          \
+    X(12, hx_runnable_threads, callout_runnable_threads, false)
 
 #endif

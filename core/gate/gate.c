@@ -73,22 +73,6 @@ static void abandon(struct hal_frame *frame, struct hal_activation *activation)
     hal_gate_abandon_frame(frame, activation);
 }
 
-bool gate_handle_exception(struct hal_frame *frame)
-{
-    struct thread *self = thread_current();
-    struct hal_activation *activation = gate_activation(self);
-
-    /* An interrupt handler's fault, or core's own inside a callout, is not the module's. */
-    if (activation == NULL || activation->callout_depth != 0 || self->interrupt_depth != 0 ||
-        self->nmi_depth != 0 || activation_instance(activation) == NULL) {
-        return false;
-    }
-    instance_doom(activation_instance(activation), DEATH_EXCEPTION, hal_frame_exception(frame),
-                  hal_frame_pc(frame), hal_frame_fault_address(frame));
-    abandon(frame, activation);
-    return true;
-}
-
 /* Whether module code, and nothing of core's on top of it, is what the frame interrupted. */
 static bool is_module_code(const struct hal_frame *frame, const struct hal_activation *activation)
 {
@@ -101,6 +85,33 @@ static bool is_module_code(const struct hal_frame *frame, const struct hal_activ
         return hal_frame_is_user(frame);
     }
     return hal_frame_pc(frame) - instance->text.base < instance->text.size;
+}
+
+/* Interrupts call the scheduler's module, and no other. */
+static bool was_called_by_interrupt(const struct hal_frame *frame,
+                                    const struct hal_activation *activation)
+{
+    return activation_instance(activation)->category == HX_CATEGORY_SCHEDULER &&
+           is_module_code(frame, activation);
+}
+
+bool gate_handle_exception(struct hal_frame *frame)
+{
+    struct thread *self = thread_current();
+    struct hal_activation *activation = gate_activation(self);
+
+    /* An interrupt handler's fault, or core's own inside a callout, is not the module's. */
+    if (activation == NULL || activation->callout_depth != 0 || self->nmi_depth != 0 ||
+        activation_instance(activation) == NULL) {
+        return false;
+    }
+    if (self->interrupt_depth != 0 && !was_called_by_interrupt(frame, activation)) {
+        return false;
+    }
+    instance_doom(activation_instance(activation), DEATH_EXCEPTION, hal_frame_exception(frame),
+                  hal_frame_pc(frame), hal_frame_fault_address(frame));
+    abandon(frame, activation);
+    return true;
 }
 
 /* Somebody wants to know where this thread is. */

@@ -201,6 +201,27 @@ struct module_instance *slot_empty(struct slot *slot)
     return instance;
 }
 
+/* --- troubles --------------------------------------------------------------------------------- */
+
+static _Atomic bool has_unsaid_trouble;
+
+void slot_note_trouble(void)
+{
+    if (context_can_block()) {
+        wait_queue_wake_all(&slot_troubles);
+    } else {
+        atomic_store_explicit(&has_unsaid_trouble, true, memory_order_relaxed);
+    }
+}
+
+void slot_tell_troubles(void)
+{
+    if (atomic_load_explicit(&has_unsaid_trouble, memory_order_relaxed)) {
+        atomic_store_explicit(&has_unsaid_trouble, false, memory_order_relaxed);
+        wait_queue_wake_all(&slot_troubles);
+    }
+}
+
 /* --- death ------------------------------------------------------------------------------------ */
 
 /* Whoever holds the slot's change mutex may be leading calls elsewhere at the same time: only what
@@ -229,7 +250,7 @@ void slot_instance_died(struct module_instance *instance)
                                                 memory_order_release, memory_order_relaxed)) {
         set_status(slot, SLOT_FAILED);
     }
-    wait_queue_wake_all(&slot_troubles);
+    slot_note_trouble();
 }
 
 /* --- calls that do not go straight --------------------------------------------------------------

@@ -134,6 +134,13 @@ void slot_instance_died(struct module_instance *instance);
 /* Wake-ups come here when an instance has died or a trial is to be ended; subsys/modules waits. */
 extern struct wait_queue slot_troubles;
 
+/* There is something to look after. Who cannot wake anybody now, as it may hold any lock, leaves it
+ * to the next slot_tell_troubles.  Context: any. */
+void slot_note_trouble(void);
+
+/* Wake who waits if something was left unsaid.  Context: any but nmi, no lock held. */
+void slot_tell_troubles(void);
+
 /*
  * Wait until no thread is inside an instance that no gate leads to any more. Afterwards nothing
  * but the caller's pointer refers to it.

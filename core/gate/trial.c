@@ -64,7 +64,7 @@ hx_err trial_replay(struct slot_trial *trial, struct module_instance *instance)
 static void make_due(struct slot_trial *trial)
 {
     if (!atomic_exchange_explicit(&trial->is_due, true, memory_order_relaxed)) {
-        wait_queue_wake_all(&slot_troubles);
+        slot_note_trouble();
     }
 }
 

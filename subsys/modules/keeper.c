@@ -1,4 +1,5 @@
 /* Watching over slots. */
+#include <core/scheduling/scheduler_slot.h>
 #include <hal/clock.h>
 #include <kern/heap.h>
 #include <kern/thread.h>
@@ -41,8 +42,13 @@ static uint64_t look_after(struct slot *slot)
         }
         settle(slot);
     }
-    return hot_reload_bury(slot, BURY_LIMIT_NS) == HX_OK ? THREAD_NO_DEADLINE
-                                                         : hal_clock_now() + LOOK_AGAIN_NS;
+    if (hot_reload_bury(slot, BURY_LIMIT_NS) != HX_OK) {
+        return hal_clock_now() + LOOK_AGAIN_NS;
+    }
+    if (slot->category->number == HX_CATEGORY_SCHEDULER) {
+        scheduler_slot_rescue();
+    }
+    return THREAD_NO_DEADLINE;
 }
 
 static uint64_t look_after_all(void)

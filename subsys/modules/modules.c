@@ -8,6 +8,7 @@
 #include <core/hot_reload/loader.h>
 #include <core/interrupts/exceptions.h>
 #include <core/ipc/event_bus.h>
+#include <core/scheduling/scheduler_slot.h>
 #include <hal/clock.h>
 #include <kern/heap.h>
 #include <kern/mutex.h>
@@ -21,6 +22,7 @@ static const struct {
     enum hx_category category;
 } slot_rows[] = {
     {"demo", HX_CATEGORY_DEMO},
+    {"scheduler", HX_CATEGORY_SCHEDULER},
 };
 
 /* Keys: M = mutex */
@@ -494,6 +496,9 @@ static hx_err make_slot(const char *name, enum hx_category category)
                                             .trial_calls = SWAP_TRIAL_CALLS_DEFAULT,
                                             .trial_ns = SWAP_TRIAL_NS_DEFAULT};
     records[slot_index(slot)] = record;
+    if (category == HX_CATEGORY_SCHEDULER) {
+        scheduler_slot_install(slot);
+    }
     /* A slot that stays empty is reported by then and can be filled later. */
     if (modules_reload(SUBJECT_KERNEL, slot, slot->backend) == HX_ENOENT) {
         kwarn("slot %s: there is no module %s", slot->name, name_of_default(slot));

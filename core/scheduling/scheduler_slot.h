@@ -1,0 +1,23 @@
+/*
+ * The scheduler's slot as the kernel's scheduling policy: asks the module in it, and queues threads
+ * itself, first in first out, wherever the module cannot be asked or trusted.
+ *
+ * Rules:
+ * - Which thread is the module's is decided by the table of threads (kern/thread_table.h), never by
+ * what the module says.
+ * - Threads in core's queues go first: they are those that came while the gate was closed.
+ */
+#ifndef CORE_SCHEDULING_SCHEDULER_SLOT_H
+#define CORE_SCHEDULING_SCHEDULER_SLOT_H
+
+#include <core/gate/slot.h>
+
+/* From now on the slot is asked.  Context: boot, once for each start of the machine. */
+void scheduler_slot_install(struct slot *slot);
+
+/*
+ * Take back all threads that an instance had which is gone: nobody is inside it.  Context: thread.
+ */
+void scheduler_slot_rescue(void);
+
+#endif
