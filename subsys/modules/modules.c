@@ -175,7 +175,14 @@ static hx_err swap_to(struct slot *slot, const struct module_file *file,
     return error;
 }
 
-/* Do something with a pinned file and a report. */
+/* A trial that is under way ends with what is known by now. */
+static void end_trial(struct slot *slot, struct swap_report *report)
+{
+    if (hot_reload_settle(slot, HOT_RELOAD_JUDGE, report) != HX_ENOENT) {
+        modules_note(slot, "settle", report);
+    }
+}
+
 static hx_err put_into(struct slot *slot, const struct module_file *file)
 {
     struct swap_report *report = heap_allocate_zeroed(sizeof(*report), OWNER_CORE);
@@ -185,6 +192,7 @@ static hx_err put_into(struct slot *slot, const struct module_file *file)
     if (report == NULL) {
         return HX_ENOMEM;
     }
+    end_trial(slot, report);
     if (holder_of(slot, &holder)) {
         error = swap_to(slot, file, holder.backend, report);
         if (error == HX_OK) {

@@ -35,15 +35,16 @@ HX_MUST_USE hx_err modules_reload(subject_id subject, struct slot *slot,
 
 /*
  * Add a module file for a slot to those known; its bytes, from heap_allocate, are taken over,
- * freed on an error. *file is a copy of its entry. Context: thread. Errors: HX_EVERSION it is of another
- * category than the slot's, those of module_store_add.
+ * freed on an error. *file is a copy of its entry. Context: thread. Errors: HX_EVERSION it is of
+ * another category than the slot's, those of module_store_add.
  */
 HX_MUST_USE hx_err modules_add(struct slot *slot, void *bytes, size_t size,
                                struct module_file *file);
 
 /*
  * Put a known module into the slot, with the state of what is there, behind the slot's gate; an
- * empty slot is filled. version NULL: the youngest. Context: thread, may block. Errors: HX_ENOENT
+ * empty slot is filled. A trial that is under way is judged before. version NULL: the youngest.
+ * Context: thread, may block. Errors: HX_ENOENT
  * no such module is known, those of hot_reload_swap and hot_reload_fill.
  */
 HX_MUST_USE hx_err modules_swap(struct slot *slot, const char *name,
