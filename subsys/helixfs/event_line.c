@@ -6,9 +6,11 @@
 #include <core/lifecycle/lifecycle.h>
 #include <core/resource/owner.h>
 #include <core/resource/resource.h>
+#include <core/syscall/syscall.h>
 #include <hal/clock.h>
 #include <subsys/health/health.h>
 #include <subsys/helixfs/event_line.h>
+#include <subsys/hooks/audit.h>
 #include <subsys/process/process_event.h>
 #include <subsys/resources/resources.h>
 
@@ -60,6 +62,18 @@ static void add_health(struct text *text, const struct kernel_event *event)
              hx_error_name(health.cause));
 }
 
+static void add_call(struct text *text, const struct kernel_event *event)
+{
+    const struct syscall_entry *entry;
+    struct audit_event call;
+
+    memcpy(&call, event->custom.data, sizeof(call));
+    entry = syscall_lookup(call.number);
+    text_add(text, "id=%u name=%s process=%u thread=%u result=%lld us=%llu", (unsigned)call.number,
+             entry != NULL ? entry->name : "?", (unsigned)call.process, (unsigned)call.thread,
+             (long long)call.result, (unsigned long long)(call.duration_ns / 1000));
+}
+
 static void add_custom(struct text *text, const struct kernel_event *event, const char *topic)
 {
     if (event->topic == EVENT_TOPIC_PROCESS &&
@@ -68,6 +82,9 @@ static void add_custom(struct text *text, const struct kernel_event *event, cons
     } else if (event->topic == EVENT_TOPIC_SUBSYSTEM_HEALTH &&
                event->custom.length == sizeof(struct health_event)) {
         add_health(text, event);
+    } else if (event->topic == EVENT_TOPIC_SYSCALL_AUDIT &&
+               event->custom.length == sizeof(struct audit_event)) {
+        add_call(text, event);
     } else if (event->topic == EVENT_TOPIC_SHUTDOWN) {
         text_add(text, "reason=%s", shutdown_reason_name((enum shutdown_reason)event->custom.id));
     } else if (string_equal(topic, RESOURCES_TOPIC)) {

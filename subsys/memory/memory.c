@@ -92,6 +92,17 @@ static void report_map(const struct boot_configuration *config)
     }
 }
 
+/* With less than this share of the memory free, who needs a little more may get none. */
+#define LOW_SHARE 128
+
+static bool is_healthy(void)
+{
+    struct frame_statistics frames;
+
+    frames_statistics(&frames);
+    return frames.free > frames.total / LOW_SHARE;
+}
+
 static void stats(struct component_stats *numbers)
 {
     struct frame_statistics frames;
@@ -102,15 +113,7 @@ static void stats(struct component_stats *numbers)
     numbers->operations = frames.allocations + heap.allocations;
     numbers->errors = frames.failures + heap.failures + heap.refused_in_interrupt;
     numbers->memory_bytes = frames.metadata_bytes;
-    numbers->last_error = numbers->errors > 0 ? HX_ENOMEM : HX_OK;
-}
-
-static bool is_healthy(void)
-{
-    struct frame_statistics frames;
-
-    frames_statistics(&frames);
-    return frames.free > 0;
+    numbers->last_error = numbers->errors > 0 || !is_healthy() ? HX_ENOMEM : HX_OK;
 }
 
 static const struct component memory_component = {

@@ -57,6 +57,7 @@ static struct shared {
 } * shared;
 
 static uint64_t seed, wanted;
+static pid_t oldest_target; /* processes up to this one are no aim */
 
 /* --- one call --------------------------------------------------------------------------------- */
 
@@ -115,10 +116,22 @@ static void fill(struct call *call, uint64_t shape)
 
 /* --- what is not to happen -------------------------------------------------------------------- */
 
+/* Nobody but workers and what they have made: process 1, shells and the supervisor are older. */
 static void keep_pid(uint64_t *argument)
 {
-    if ((int32_t)*argument <= 1) {
+    if ((int32_t)*argument <= (int32_t)oldest_target) {
         *argument = own_process;
+    }
+}
+
+static void keep_pids(struct call *call)
+{
+    const char *letters = shapes[call->number];
+
+    for (unsigned i = 0; letters != NULL && letters[i] != '\0'; i++) {
+        if (letters[i] == 'd') {
+            keep_pid(&call->arguments[i]);
+        }
     }
 }
 
@@ -148,6 +161,7 @@ static int is_allowed(struct call *call, struct random *random, int is_root)
 {
     uint64_t *arguments = call->arguments;
 
+    keep_pids(call);
     switch (call->number) {
     case SYS_open:
         likely_open_flags(&arguments[1], random);
@@ -161,15 +175,13 @@ static int is_allowed(struct call *call, struct random *random, int is_root)
     case SYS_mmap:
         likely_mapping(call, random);
         break;
-    case SYS_kill:
-    case SYS_tkill:
-    case SYS_rt_sigqueueinfo:
-    case SYS_prlimit64:
-        keep_pid(&arguments[0]);
+    case SYS_fcntl:
+        if ((uint32_t)arguments[1] == F_SETOWN) {
+            keep_pid(&arguments[2]);
+        }
         break;
-    case SYS_tgkill:
-    case SYS_rt_tgsigqueueinfo:
-        keep_pid(&arguments[0]);
+    case SYS_setpriority:
+    case SYS_ioprio_set:
         keep_pid(&arguments[1]);
         break;
     case SYS_rt_sigreturn:
@@ -628,8 +640,11 @@ int main(int count, char **words)
         return 1;
     }
     make_folders(workers);
+    oldest_target = getpid();
     if (count > 5) {
-        (void)start_switching();
+        pid_t switching = start_switching();
+
+        oldest_target = switching > 0 ? switching : oldest_target;
     }
     supervise(workers, threads);
     remove_folders(workers);
