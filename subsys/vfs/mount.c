@@ -115,18 +115,20 @@ void location_put(struct location *location)
     put_mount(mount);
 }
 
-/* What is mounted there, if anything still is: a reference. */
+/* What is mounted there, if anything still is: a reference. What is bound onto itself shows itself.
+ */
 static bool step_down(const struct location *location, struct location *inside)
 {
     hal_interrupt_state state = spinlock_acquire(&crossing);
     struct mount *mount = atomic_load_explicit(&location->vnode->mounted, memory_order_relaxed);
+    bool is_down = mount != NULL && mount != location->mount;
 
-    if (mount != NULL) {
+    if (is_down) {
         *inside = (struct location){mount, mount->root};
         location_get(inside);
     }
     spinlock_release(&crossing, state);
-    return mount != NULL;
+    return is_down;
 }
 
 void location_descend(struct location *location)
@@ -272,9 +274,32 @@ hx_err mount_add(const char *source, struct location *target, const char *type, 
     return error;
 }
 
+/*
+ * Whether who comes to a directory and goes down into what is mounted there gets to another one. No
+ * way down leads back, but for a directory that is bound onto itself.
+ */
+static bool leads_down_locked(const struct vnode *from, const struct vnode *to)
+{
+    const struct mount *mount;
+
+    while (from != to &&
+           (mount = atomic_load_explicit(&from->mounted, memory_order_relaxed)) != NULL &&
+           mount->root != from) {
+        from = mount->root;
+    }
+    return from == to;
+}
+
+/* Whether showing `root` at the directory made a way down that leads back. */
+static bool closes_ring_locked(const struct vnode *root, const struct vnode *directory)
+{
+    return root != directory && leads_down_locked(root, directory);
+}
+
 hx_err mount_bind(struct location *from, struct location *target)
 {
     struct mount *mount;
+    hx_err error = HX_OK;
 
     if ((from->vnode->type == VNODE_DIRECTORY) != (target->vnode->type == VNODE_DIRECTORY)) {
         return HX_ENOTDIR;
@@ -284,9 +309,16 @@ hx_err mount_bind(struct location *from, struct location *target)
         return HX_ENOMEM;
     }
     lock();
-    attach_locked(mount, target);
+    if (closes_ring_locked(from->vnode, target->vnode)) {
+        error = HX_EINVAL;
+    } else {
+        attach_locked(mount, target);
+    }
     unlock();
-    return HX_OK;
+    if (error != HX_OK) {
+        put_mount(mount);
+    }
+    return error;
 }
 
 hx_err mount_change(struct location *target, uint32_t flags)
@@ -337,9 +369,11 @@ static hx_err detach_locked(struct mount *mount, bool is_detached, struct locati
     if (mount->parent == NULL) {
         return HX_EINVAL;
     }
-    /* Also busy: something is mounted over the same directory later. */
+    /* Also busy: something is mounted over the same directory later, or under it a way leads back.
+     */
     if (is_parent_locked(mount) ||
-        atomic_load_explicit(&mount->covered->mounted, memory_order_relaxed) != mount) {
+        atomic_load_explicit(&mount->covered->mounted, memory_order_relaxed) != mount ||
+        (mount->below != NULL && closes_ring_locked(mount->below->root, mount->covered))) {
         return HX_EBUSY;
     }
     error = uncover(mount, is_detached, covered);

@@ -125,7 +125,10 @@ struct location mount_root_location(void);
 /* Errors: HX_ENODEV no such type, HX_ENOTDIR, HX_EBUSY, what the type's mount answers. */
 HX_MUST_USE hx_err mount_add(const char *source, struct location *target, const char *type,
                              uint32_t flags, const char *data);
-/* Show what is at from also at target. */
+/*
+ * Show what is at from also at target, which may be the same.  Errors: HX_ENOTDIR one of them is a
+ * directory; HX_EINVAL going down from one led to the other and back; HX_ENOMEM.
+ */
 HX_MUST_USE hx_err mount_bind(struct location *from, struct location *target);
 HX_MUST_USE hx_err mount_change(struct location *target, uint32_t flags);
 /* Errors: HX_EINVAL not a mount's root, HX_EBUSY in use. */

@@ -164,6 +164,59 @@ VFS_TEST(a_bound_folder_outlives_the_mount_it_was_bound_from)
     vfs_check_balance(before);
 }
 
+static hx_err bind(const char *from_path, struct location *target)
+{
+    struct location from;
+    hx_err error = path_find(&walk, from_path, 0, &from);
+
+    CHECK(error == HX_OK);
+    error = mount_bind(&from, target);
+    location_put(&from);
+    return error;
+}
+
+/* A walk through it comes to an end, with locks and without. */
+VFS_TEST(a_folder_is_bound_onto_itself_and_shows_itself)
+{
+    struct vfs_balance before;
+    struct location target;
+
+    CHECK(make_directory("/d") == HX_OK);
+    make_file("/d/f", "x");
+    before = vfs_balance();
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK(path_find(&walk, "/d", 0, &target) == HX_OK && bind("/d", &target) == HX_OK);
+        location_put(&target);
+        CHECK(contains("/d/f", "x") && contains("/d/.././d/f", "x"));
+        CHECK(make_directory("/d/e") == HX_OK && path_remove_directory(&walk, "/d/e") == HX_OK);
+    }
+    CHECK(unmount("/d", false) == HX_OK && unmount("/d", false) == HX_OK);
+    CHECK(contains("/d/f", "x") && unmount("/d", false) == HX_EINVAL);
+    vfs_check_balance(before);
+}
+
+/* Who has come to a folder before something was bound there still stands on it. */
+VFS_TEST(no_ring_is_bound)
+{
+    struct location first, second, target;
+
+    CHECK(make_directory("/a") == HX_OK && make_directory("/b") == HX_OK);
+    CHECK(path_find(&walk, "/a", 0, &first) == HX_OK &&
+          path_find(&walk, "/b", 0, &second) == HX_OK);
+    CHECK(mount_bind(&first, &second) == HX_OK);
+    CHECK(mount_bind(&second, &first) == HX_EINVAL);
+    /* What hides the way down does not keep it from coming back. */
+    CHECK(path_find(&walk, "/b", 0, &target) == HX_OK && target.vnode == first.vnode);
+    location_put(&target);
+    CHECK(mount_add("none", &second, "tmpfs", 0, "") == HX_OK);
+    CHECK(mount_bind(&second, &first) == HX_OK);
+    CHECK(unmount("/b", false) == HX_EBUSY);
+    CHECK(unmount("/a", false) == HX_EBUSY); /* it leads to the file system at /b */
+    CHECK(number_at("/a") == number_at("/b"));
+    location_put(&first);
+    location_put(&second);
+}
+
 VFS_TEST(what_is_mounted_read_only_is_not_changed)
 {
     struct location place;
@@ -436,6 +489,8 @@ int main(void)
         cmocka_unit_test(a_file_system_in_use_is_not_unmounted),
         cmocka_unit_test(a_detached_mount_ends_at_its_root),
         cmocka_unit_test(a_bound_folder_outlives_the_mount_it_was_bound_from),
+        cmocka_unit_test(a_folder_is_bound_onto_itself_and_shows_itself),
+        cmocka_unit_test(no_ring_is_bound),
         cmocka_unit_test(what_is_mounted_read_only_is_not_changed),
         cmocka_unit_test(a_deep_tree_goes_with_its_file_system),
         cmocka_unit_test(names_are_made_once),
