@@ -587,17 +587,27 @@ static void make_folders(unsigned workers)
     }
 }
 
-static void remove_folders(unsigned workers)
+/* Detach a mount below the folder; 0: there is none. What was bound into itself is there often. */
+static int detach_one(void)
 {
-    static const char *const places[] = {"proc", "d", "d/d", "d/d/d", "."};
-    char path[64];
+    FILE *mounts = fopen("/proc/mounts", "r");
+    char line[4096], path[4096];
+    int is_detached = 0;
 
-    for (unsigned slot = 0; slot < workers; slot++) {
-        for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-            snprintf(path, sizeof(path), FOLDER "/%u/%s", slot, places[i]);
-            while (umount2(path, MNT_DETACH) == 0) {
-            }
-        }
+    while (mounts != NULL && !is_detached && fgets(line, sizeof(line), mounts) != NULL) {
+        is_detached = sscanf(line, "%*s %4095s", path) == 1 &&
+                      strncmp(path, FOLDER "/", sizeof(FOLDER)) == 0 &&
+                      umount2(path, MNT_DETACH) == 0;
+    }
+    if (mounts != NULL) {
+        fclose(mounts);
+    }
+    return is_detached;
+}
+
+static void remove_folders(void)
+{
+    while (detach_one()) {
     }
     (void)!system("chmod -R u+rwx " FOLDER "; rm -rf " FOLDER);
 }
@@ -647,7 +657,7 @@ int main(int count, char **words)
         oldest_target = switching > 0 ? switching : oldest_target;
     }
     supervise(workers, threads);
-    remove_folders(workers);
+    remove_folders();
     report();
     return 0;
 }
