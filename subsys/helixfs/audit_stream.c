@@ -21,6 +21,7 @@ struct audit_stream {
     uint64_t told;              /* M  dropped ones that a line has told of */
     char line[LINE_SIZE];       /* M  what is being read, and how far */
     size_t length, at;          /* M */
+    bool is_watched;            /* M  somebody has polled: records wake the queue until release */
 };
 
 /* --- lines ------------------------------------------------------------------------------------ */
@@ -66,24 +67,19 @@ static void write_line_locked(struct audit_stream *stream, const struct audit_re
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static hx_err next_line_locked(struct audit_stream *stream, bool waits)
+static hx_err next_line_locked(struct audit_stream *stream)
 {
     struct audit_record record;
-    hx_err error = waits ? audit_read_wait(&stream->reader, &record, THREAD_NO_DEADLINE)
-                         : audit_read(&stream->reader, &record);
+    hx_err error = audit_read(&stream->reader, &record);
 
-    /* A reader that slept may have lost the right. */
-    if (error == HX_OK) {
-        error = helixfs_admit(HELIXFS_AUDIT, false);
-    }
     if (error == HX_OK) {
         write_line_locked(stream, &record);
     }
     return error;
 }
 
-/* Lines as far as there are any and they fit; only for the first one is waited. */
-static hx_err read_lines_locked(struct audit_stream *stream, struct transfer *transfer, bool waits,
+/* What is left of the line, or of the next ones, as far as there are any and they fit. */
+static hx_err read_lines_locked(struct audit_stream *stream, struct transfer *transfer,
                                 size_t *done)
 {
     hx_err error = HX_OK;
@@ -92,7 +88,7 @@ static hx_err read_lines_locked(struct audit_stream *stream, struct transfer *tr
         size_t moved;
 
         if (stream->at == stream->length) {
-            error = next_line_locked(stream, waits && *done == 0);
+            error = next_line_locked(stream);
             if (error != HX_OK) {
                 break;
             }
@@ -105,28 +101,72 @@ static hx_err read_lines_locked(struct audit_stream *stream, struct transfer *tr
     return *done > 0 ? HX_OK : error;
 }
 
-static hx_err read_audit(struct file *file, struct transfer *transfer, uint64_t offset,
-                         size_t *done)
+/* The right is asked for each time: a reader that slept may have lost it. HX_EAGAIN: `ahead` is
+ * where the next record is to be awaited, without the mutex. */
+static hx_err read_some(struct audit_stream *stream, struct transfer *transfer, size_t *done,
+                        struct audit_reader *ahead)
 {
-    struct audit_stream *stream = file->context;
     hx_err error = helixfs_admit(HELIXFS_AUDIT, false);
 
-    (void)offset;
     if (error != HX_OK) {
         return error;
     }
     mutex_lock(&stream->mutex);
-    error = read_lines_locked(stream, transfer, !file_does_not_block(file), done);
+    error = read_lines_locked(stream, transfer, done);
+    *ahead = stream->reader;
     mutex_unlock(&stream->mutex);
     return error;
 }
 
-static void release_audit(struct file *file)
+static hx_err read_audit(struct file *file, struct transfer *transfer, uint64_t offset,
+                         size_t *done)
 {
-    heap_free(file->context);
+    struct audit_stream *stream = file->context;
+    struct audit_reader ahead;
+    hx_err waited = HX_OK;
+    hx_err error;
+
+    (void)offset;
+    while ((error = read_some(stream, transfer, done, &ahead)) == HX_EAGAIN && waited == HX_OK &&
+           !file_does_not_block(file)) {
+        waited = audit_await(&ahead, THREAD_NO_DEADLINE);
+    }
+    return error == HX_EAGAIN && waited != HX_OK ? waited : error;
 }
 
-static const struct file_ops audit_ops = {.read = read_audit, .release = release_audit};
+/* --- polling ---------------------------------------------------------------------------------- */
+
+/* Nobody says when they poll no more: records wake who polls until the file is released. */
+static unsigned poll_audit(struct file *file, struct poll_table *table)
+{
+    struct audit_stream *stream = file->context;
+    bool is_ready;
+
+    mutex_lock(&stream->mutex);
+    if (!stream->is_watched) {
+        audit_watch_begin();
+        stream->is_watched = true;
+    }
+    mutex_unlock(&stream->mutex);
+    poll_add(table, audit_arrivals());
+    mutex_lock(&stream->mutex);
+    is_ready = stream->at < stream->length || audit_has_record(&stream->reader);
+    mutex_unlock(&stream->mutex);
+    return is_ready ? (unsigned)POLL_IN : 0U;
+}
+
+static void release_audit(struct file *file)
+{
+    struct audit_stream *stream = file->context;
+
+    if (stream->is_watched) {
+        audit_watch_end();
+    }
+    heap_free(stream);
+}
+
+static const struct file_ops audit_ops = {
+    .read = read_audit, .poll = poll_audit, .release = release_audit};
 
 hx_err helixfs_open_audit(const struct pseudo_node *node, struct file *file)
 {

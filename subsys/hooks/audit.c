@@ -109,7 +109,7 @@ static void note(const struct syscall_call *call, void *argument)
     for (unsigned i = 0; i < SYSCALL_ARGUMENTS; i++) {
         put(slot, SLOT_ARGUMENTS + i, call->arguments[i]);
     }
-    /* Release: pairs with written_in. Relaxed, the loads: see audit_read_wait. */
+    /* Release: pairs with written_in. Relaxed, the loads: see audit_watch_begin. */
     atomic_store_explicit(&here->written, number + 1, memory_order_release);
     if (HX_UNLIKELY((atomic_load_explicit(&audit.waiting, memory_order_relaxed) |
                      event_is_wanted(EVENT_TOPIC_SYSCALL_AUDIT)) != 0)) {
@@ -253,28 +253,73 @@ hx_err audit_read(struct audit_reader *reader, struct audit_record *record)
     return HX_OK;
 }
 
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+/* Passes over the same records as the reader will. */
+static bool find(struct audit_reader *ahead)
+{
+    uint64_t words[SLOT_WORDS];
+
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        if (peek(ahead, cpu, words)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool audit_has_record(const struct audit_reader *reader)
+{
+    struct audit_reader ahead = *reader;
+
+    return find(&ahead);
+}
+
 /*
- * Said that it waits, then every CPU passes a grace period: a call that ends either has its record
- * seen here, or sees there that somebody waits.
+ * Said that somebody waits, then every CPU passes a grace period: a call that ends either has its
+ * record seen by who looks after this, or sees there that somebody waits.
  */
+void audit_watch_begin(void)
+{
+    atomic_fetch_add_explicit(&audit.waiting, 1, memory_order_relaxed);
+    read_synchronize();
+}
+
+void audit_watch_end(void)
+{
+    atomic_fetch_sub_explicit(&audit.waiting, 1, memory_order_relaxed);
+}
+
+struct wait_queue *audit_arrivals(void)
+{
+    return &audit.arrived;
+}
+
+hx_err audit_await(const struct audit_reader *reader, uint64_t deadline_ns)
+{
+    struct audit_reader ahead = *reader;
+    struct waiter waiter;
+    hx_err error = HX_OK;
+
+    audit_watch_begin();
+    wait_queue_prepare(&audit.arrived, &waiter);
+    while (!find(&ahead) && error == HX_OK) {
+        error = wait_queue_wait_interruptible(&audit.arrived, &waiter, deadline_ns);
+    }
+    wait_queue_finish(&audit.arrived, &waiter);
+    audit_watch_end();
+    return error;
+}
+
 hx_err audit_read_wait(struct audit_reader *reader, struct audit_record *record,
                        uint64_t deadline_ns)
 {
-    struct waiter waiter;
-    hx_err error = audit_read(reader, record);
     hx_err waited = HX_OK;
+    hx_err error;
 
-    if (error != HX_EAGAIN) {
-        return error;
-    }
-    atomic_fetch_add_explicit(&audit.waiting, 1, memory_order_relaxed);
-    read_synchronize();
-    wait_queue_prepare(&audit.arrived, &waiter);
     while ((error = audit_read(reader, record)) == HX_EAGAIN && waited == HX_OK) {
-        waited = wait_queue_wait_interruptible(&audit.arrived, &waiter, deadline_ns);
+        waited = audit_await(reader, deadline_ns);
     }
-    wait_queue_finish(&audit.arrived, &waiter);
-    atomic_fetch_sub_explicit(&audit.waiting, 1, memory_order_relaxed);
     return error == HX_EAGAIN ? waited : error;
 }
 

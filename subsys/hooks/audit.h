@@ -19,6 +19,8 @@
 #include <hal/cpu.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
+#include <kern/wait_queue.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define AUDIT_HOOK      "audit"
@@ -66,12 +68,26 @@ void audit_open(struct audit_reader *reader, bool from_oldest, uint32_t excluded
 /* The next record.  Context: thread.  Errors: HX_EAGAIN there is none yet. */
 HX_MUST_USE hx_err audit_read(struct audit_reader *reader, struct audit_record *record);
 
+/* Whether audit_read would find one.  Context: thread. */
+bool audit_has_record(const struct audit_reader *reader);
+
 /*
- * The same, waiting for one until the absolute time.
+ * Wait until there is one, or the absolute time; the reader is only looked at, at first.
  * Context: thread, may block.  Errors: HX_ETIMEDOUT; HX_EINTR the calling thread is interrupted.
  */
+HX_MUST_USE hx_err audit_await(const struct audit_reader *reader, uint64_t deadline_ns);
+
+/* audit_read, which waits for a record.  Context and errors: those of audit_await. */
 HX_MUST_USE hx_err audit_read_wait(struct audit_reader *reader, struct audit_record *record,
                                    uint64_t deadline_ns);
+
+/*
+ * For who waits for other things too: between begin and end the queue is woken by every record.
+ * Context: thread, may block.
+ */
+void audit_watch_begin(void);
+void audit_watch_end(void);
+struct wait_queue *audit_arrivals(void);
 
 struct audit_statistics {
     uint64_t written;

@@ -46,3 +46,8 @@ def test_system_calls_are_told_while_they_are_made(fresh):
 # SPEC: P7 Y5
 def test_calls_that_a_slow_reader_missed_are_counted(fresh):
     assert fresh("helix_events calls") == "ok calls"
+
+
+# SPEC: Y5
+def test_calls_of_others_are_polled_for_while_another_reads(fresh):
+    assert fresh("helix_events audited") == "ok audited"

@@ -173,6 +173,63 @@ static void calls(void)
     close(file);
 }
 
+/* A child that reads the next calls from an open file, and ends well if it got some. */
+static pid_t start_reading(int file)
+{
+    int ready[2];
+    char byte;
+    pid_t reader;
+
+    CHECK(pipe(ready) == 0);
+    reader = fork();
+    CHECK(reader >= 0);
+    if (reader == 0) {
+        CHECK(write(ready[1], "r", 1) == 1);
+        _exit(read(file, buffer, 4096) > 0 ? 0 : 1);
+    }
+    CHECK(read(ready[0], &byte, 1) == 1);
+    close(ready[0]);
+    close(ready[1]);
+    return reader;
+}
+
+/* Calls of others can be polled for, also while somebody waits in a read of the same open file. */
+static void audited(void)
+{
+    int file = open("/helix/audit", O_RDONLY);
+    struct pollfd wanted = {.fd = file, .events = POLLIN};
+    int status;
+    pid_t reader;
+
+    CHECK(file >= 0);
+    CHECK(poll(&wanted, 1, 0) == 0);
+    reader = start_reading(file);
+    for (int i = 0; i < 20; i++) {
+        CHECK(poll(&wanted, 1, 10) == 0); /* the hook is off */
+    }
+    switch_audit("on audit");
+    do {
+        make_events(1);
+        CHECK(poll(&wanted, 1, 0) >= 0);
+    } while (waitpid(reader, &status, WNOHANG) == 0);
+    CHECK(status == 0);
+    reader = fork();
+    if (reader == 0) {
+        for (;;) {
+            (void)getppid();
+            (void)usleep(1000);
+        }
+    }
+    while (poll(&wanted, 1, 0) == 1) {
+        CHECK(read(file, buffer, 4096) > 0);
+    }
+    CHECK(poll(&wanted, 1, -1) == 1 && wanted.revents == POLLIN); /* woken */
+    CHECK(read(file, buffer, 4096) > 0 && strstr(buffer, "() = ") != NULL);
+    CHECK(kill(reader, SIGKILL) == 0 && waitpid(reader, &status, 0) == reader);
+    switch_audit("off audit");
+    close(file);
+}
+
 /* Bytes at a time, or into a hole of the address space: no line is lost or comes twice. */
 static void pieces(void)
 {
@@ -367,8 +424,9 @@ static const struct {
     const char *name;
     void (*run)(void);
 } checks[] = {
-    {"slow", slow}, {"calls", calls},   {"pieces", pieces}, {"polled", polled}, {"woken", woken},
-    {"many", many}, {"killed", killed}, {"topics", topics}, {"big", big},       {"stay", stay},
+    {"slow", slow},     {"calls", calls}, {"audited", audited}, {"pieces", pieces},
+    {"polled", polled}, {"woken", woken}, {"many", many},       {"killed", killed},
+    {"topics", topics}, {"big", big},     {"stay", stay},
 };
 
 int main(int count, char **words)
