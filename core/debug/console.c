@@ -264,6 +264,11 @@ void console_deferred(void)
     }
 }
 
+struct wait_queue *console_attended(void)
+{
+    return &console.flushed;
+}
+
 HX_NORETURN static void console_main(void *argument)
 {
     (void)argument;

@@ -113,6 +113,10 @@ static inline void console_notify(void)
     }
 }
 
+/* Woken by the console thread, once it runs, behind the lines written lately: for who waits for
+ * more of them. */
+struct wait_queue *console_attended(void);
+
 /* Wake the console thread for lines that came from an NMI.  Context: irq (the timer's). */
 void console_deferred(void);
 

@@ -8,19 +8,17 @@
 #include <kern/mutex.h>
 #include <kern/thread.h>
 #include <subsys/helixfs/helixfs_private.h>
+#include <subsys/helixfs/line_buffer.h>
 #include <subsys/hooks/audit.h>
 #include <subsys/process/process.h>
 #include <subsys/vfs/file.h>
-
-#define LINE_SIZE 320U
 
 /* Keys: M = mutex */
 struct audit_stream {
     struct mutex mutex;
     struct audit_reader reader; /* M */
     uint64_t told;              /* M  dropped ones that a line has told of */
-    char line[LINE_SIZE];       /* M  what is being read, and how far */
-    size_t length, at;          /* M */
+    struct line_buffer line;    /* M */
     bool is_watched;            /* M  somebody has polled: records wake the queue until release */
 };
 
@@ -45,7 +43,8 @@ static void add_call(struct text *text, const struct audit_record *record)
 /* "SECONDS process=N thread=N subject=NAME us=N CALL(…) = RESULT" */
 static void write_line_locked(struct audit_stream *stream, const struct audit_record *record)
 {
-    struct text text = text_into(stream->line, LINE_SIZE - 1);
+    struct line_buffer *line = &stream->line;
+    struct text text = text_into(line->text, LINE_BUFFER_SIZE - 1);
     char subject[SUBJECT_NAME_MAX];
 
     if (stream->reader.dropped > stream->told) {
@@ -60,15 +59,15 @@ static void write_line_locked(struct audit_stream *stream, const struct audit_re
              (unsigned)record->process, (unsigned)record->thread, subject,
              (unsigned long long)(record->duration_ns / 1000));
     add_call(&text, record);
-    stream->length = text.length < LINE_SIZE - 1 ? text.length : LINE_SIZE - 2;
-    stream->line[stream->length++] = '\n';
-    stream->at = 0;
+    line->length = text.length < LINE_BUFFER_SIZE - 1 ? text.length : LINE_BUFFER_SIZE - 2;
+    line->text[line->length++] = '\n';
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static hx_err next_line_locked(struct audit_stream *stream)
+static hx_err write_next_locked(void *argument)
 {
+    struct audit_stream *stream = argument;
     struct audit_record record;
     hx_err error = audit_read(&stream->reader, &record);
 
@@ -76,29 +75,6 @@ static hx_err next_line_locked(struct audit_stream *stream)
         write_line_locked(stream, &record);
     }
     return error;
-}
-
-/* What is left of the line, or of the next ones, as far as there are any and they fit. */
-static hx_err read_lines_locked(struct audit_stream *stream, struct transfer *transfer,
-                                size_t *done)
-{
-    hx_err error = HX_OK;
-
-    while (transfer->left > 0 && error == HX_OK) {
-        size_t moved;
-
-        if (stream->at == stream->length) {
-            error = next_line_locked(stream);
-            if (error != HX_OK) {
-                break;
-            }
-        }
-        error =
-            transfer_out(transfer, stream->line + stream->at, stream->length - stream->at, &moved);
-        stream->at += moved;
-        *done += moved;
-    }
-    return *done > 0 ? HX_OK : error;
 }
 
 /* The right is asked for each time: a reader that slept may have lost it. HX_EAGAIN: `ahead` is
@@ -112,7 +88,7 @@ static hx_err read_some(struct audit_stream *stream, struct transfer *transfer, 
         return error;
     }
     mutex_lock(&stream->mutex);
-    error = read_lines_locked(stream, transfer, done);
+    error = line_buffer_read(&stream->line, write_next_locked, stream, transfer, done);
     *ahead = stream->reader;
     mutex_unlock(&stream->mutex);
     return error;
@@ -150,7 +126,7 @@ static unsigned poll_audit(struct file *file, struct poll_table *table)
     mutex_unlock(&stream->mutex);
     poll_add(table, audit_arrivals());
     mutex_lock(&stream->mutex);
-    is_ready = stream->at < stream->length || audit_has_record(&stream->reader);
+    is_ready = line_buffer_has_rest(&stream->line) || audit_has_record(&stream->reader);
     mutex_unlock(&stream->mutex);
     return is_ready ? (unsigned)POLL_IN : 0U;
 }

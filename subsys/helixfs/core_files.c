@@ -277,9 +277,7 @@ hx_err helixfs_show_log(const struct pseudo_node *node, struct text *text)
     }
     while (next <= newest && log_read(next, true, entry) == LOG_READ_RECORD &&
            entry->number <= newest) {
-        text_add(text, "%6llu %5llu.%06llu %s\n", (unsigned long long)entry->number,
-                 (unsigned long long)(entry->time_ns / HAL_NS_PER_S),
-                 (unsigned long long)(entry->time_ns % HAL_NS_PER_S / 1000), entry->text);
+        helixfs_write_message(text, entry);
         next = entry->number + 1;
     }
     heap_free(entry);

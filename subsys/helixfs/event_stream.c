@@ -4,41 +4,29 @@
 #include <kern/mutex.h>
 #include <subsys/helixfs/event_queue.h>
 #include <subsys/helixfs/helixfs_private.h>
+#include <subsys/helixfs/line_buffer.h>
 #include <subsys/vfs/file.h>
 
 /* Keys: M = mutex, under which readers write their lines */
 struct event_stream {
     struct event_queue queue;
     struct mutex mutex;
-    char line[EVENT_LINE_SIZE]; /* M  what is being read, and how far */
-    size_t length, at;          /* M */
+    struct line_buffer line; /* M */
 };
+_Static_assert(EVENT_LINE_SIZE <= LINE_BUFFER_SIZE, "a line fits");
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* What is left of the line, or of the next ones, as far as there are any and they fit. */
-static hx_err read_lines_locked(struct event_stream *stream, struct transfer *transfer,
-                                size_t *done)
+static hx_err write_next_locked(void *argument)
 {
+    struct event_stream *stream = argument;
     struct event_record record;
-    hx_err error = HX_OK;
 
-    while (transfer->left > 0 && error == HX_OK) {
-        size_t moved;
-
-        if (stream->at == stream->length) {
-            if (!event_queue_take(&stream->queue, &record)) {
-                break;
-            }
-            stream->length = event_line(&record, stream->line);
-            stream->at = 0;
-        }
-        error =
-            transfer_out(transfer, stream->line + stream->at, stream->length - stream->at, &moved);
-        stream->at += moved;
-        *done += moved;
+    if (!event_queue_take(&stream->queue, &record)) {
+        return HX_EAGAIN;
     }
-    return error;
+    stream->line.length = event_line(&record, stream->line.text);
+    return HX_OK;
 }
 
 /* The right is asked for each time: a reader that slept may have lost it. */
@@ -50,9 +38,9 @@ static hx_err read_some(struct event_stream *stream, struct transfer *transfer, 
         return error;
     }
     mutex_lock(&stream->mutex);
-    error = read_lines_locked(stream, transfer, done);
+    error = line_buffer_read(&stream->line, write_next_locked, stream, transfer, done);
     mutex_unlock(&stream->mutex);
-    return error == HX_OK && *done == 0 ? HX_EAGAIN : error;
+    return error;
 }
 
 static hx_err read_events(struct file *file, struct transfer *transfer, uint64_t offset,
@@ -64,9 +52,6 @@ static hx_err read_events(struct file *file, struct transfer *transfer, uint64_t
     hx_err result;
 
     (void)offset;
-    if (transfer->left == 0) {
-        return HX_OK;
-    }
     wait_queue_prepare(&stream->queue.readable, &waiter);
     while ((result = read_some(stream, transfer, done)) == HX_EAGAIN && error == HX_OK &&
            !file_does_not_block(file)) {
@@ -83,7 +68,7 @@ static unsigned poll_events(struct file *file, struct poll_table *table)
 
     poll_add(table, &stream->queue.readable);
     mutex_lock(&stream->mutex);
-    has_rest = stream->at < stream->length;
+    has_rest = line_buffer_has_rest(&stream->line);
     mutex_unlock(&stream->mutex);
     return has_rest || !event_queue_is_empty(&stream->queue) ? (unsigned)POLL_IN : 0U;
 }

@@ -180,6 +180,7 @@ static const struct helixfs_node power_node = {.file = HELIXFS_POWER};
 static const struct helixfs_node log_node = {.file = HELIXFS_LOG};
 static const struct helixfs_node policy_node = {.file = HELIXFS_POLICY};
 static const struct helixfs_node audit_node = {.file = HELIXFS_AUDIT};
+static const struct helixfs_node messages_node = {.file = HELIXFS_MESSAGES};
 static const struct helixfs_node events_node = {.file = HELIXFS_EVENTS};
 
 static const struct pseudo_entry root_rows[] = {
@@ -224,6 +225,11 @@ static const struct pseudo_entry root_rows[] = {
      .mode = 0444,
      .open = helixfs_open_audit,
      .context = &audit_node},
+    {.name = "messages",
+     .type = VNODE_FILE,
+     .mode = 0444,
+     .open = helixfs_open_messages,
+     .context = &messages_node},
     PSEUDO_DIRECTORY("json", json_rows),
     {.name = "slots", .type = VNODE_DIRECTORY, .mode = 0555, .family = &helixfs_slots},
     {.name = NULL},

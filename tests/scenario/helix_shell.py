@@ -14,7 +14,7 @@ NOT_READ = ["confine", "power"]
 GUARDED = [name for name in NAMES if name not in OPEN + NOT_READ]
 TABLES = [name for name in NAMES
           if name not in NOT_READ + ["version", "subsystems.dot", "log", "events", "slots", "policy",
-                                     "audit"]]
+                                     "audit", "messages"]]
 RECORDS = ["state", "refused"]
 
 

@@ -51,3 +51,16 @@ def test_calls_that_a_slow_reader_missed_are_counted(fresh):
 # SPEC: Y5
 def test_calls_of_others_are_polled_for_while_another_reads(fresh):
     assert fresh("helix_events audited") == "ok audited"
+
+
+def test_new_lines_of_the_log_are_polled_for(fresh):
+    assert fresh("helix_events messages") == "ok messages"
+
+
+def test_who_follows_the_log_sleeps_meanwhile(fresh):
+    switches = "awk '$2 == '$!' { print $7 }' /helix/threads"
+    fresh("helixctl log -f > /tmp/l & until [ -s /tmp/l ]; do :; done; sleep 0.1")
+    before, after = fresh(f"{switches}; sleep 1; {switches}").split()
+    assert before == after
+    fresh("helixctl power suspend; helixctl power resume; until grep -q 'Suspended -> Running' /tmp/l; do :; done")
+    assert fresh("cat /tmp/l") == fresh("cat /helix/log")

@@ -364,14 +364,6 @@ def test_events_are_counted_chosen_and_turned_into_objects(shell):
     assert all(set(each) == {"time", "topic", "what"} for each in objects)
 
 
-def test_the_log_is_followed(shell):
-    shell("helixctl log -f > /tmp/l & until [ -s /tmp/l ]; do :; done")
-    shell("sh -c 'kill -SEGV $$'")
-    lines = "$(helixctl log | wc -l)"
-    shell(f"until [ $(wc -l < /tmp/l) -ge {lines} ]; do :; done; kill $!; wait $! 2> /dev/null")
-    assert shell("tail -1 /tmp/l") == shell("tail -1 /helix/log")
-
-
 def test_subsystems_are_suspended_and_resumed(fresh):
     fresh.guest.type("helixctl power suspend; cat /helix/state; helixctl power resume")
     fresh.guest.expect(PROMPT)

@@ -9,12 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES  1024
-#define TOPICS_MAX      1024
-#define LOG_INTERVAL_NS 250000000L /* the log's file cannot be waited for */
+#define LINE_MAX_BYTES 1024
+#define TOPICS_MAX     1024
 
 /* --- events ----------------------------------------------------------------------------------- */
 
@@ -139,7 +137,7 @@ int run_events(struct request *request)
 
 /* --- system calls ----------------------------------------------------------------------------- */
 
-static void print_call(char *line)
+static void print_plain_line(char *line)
 {
     puts(line);
 }
@@ -161,32 +159,34 @@ int run_audit(struct request *request)
         return request_is_wrong(request, "calls are lines, so --json has no form for them");
     }
     file = source_open("audit", O_RDONLY);
-    return file >= 0 ? print_stream("audit", file, print_call, count) : STATUS_FAILED;
+    return file >= 0 ? print_stream("audit", file, print_plain_line, count) : STATUS_FAILED;
 }
 
 /* --- the log ---------------------------------------------------------------------------------- */
 
-/* Lines with numbers above `last`; returns the newest number. */
-static unsigned long long print_log(const char *text, unsigned long long last)
+/* All lines there are, and then each as it is written. */
+static int follow_log(void)
 {
-    while (*text != '\0') {
-        size_t length = strcspn(text, "\n");
-        unsigned long long number = strtoull(text, NULL, 10);
+    int file = source_open("messages", O_RDONLY);
 
-        if (number > last) {
-            printf("%.*s\n", (int)length, text);
-            last = number;
-        }
-        text += length + (text[length] == '\n');
+    return file >= 0 ? print_stream("messages", file, print_plain_line, ULONG_MAX) : STATUS_FAILED;
+}
+
+static int print_log(void)
+{
+    char *text = source_read("log", NULL);
+
+    if (text == NULL) {
+        return STATUS_FAILED;
     }
-    fflush(stdout);
-    return last;
+    fputs(text, stdout);
+    free(text);
+    return STATUS_OK;
 }
 
 int run_log(struct request *request)
 {
     bool follows = request_take_flag(request, "-f", "--follow");
-    unsigned long long last = 0;
 
     if (!request_has_words(request, 0, 0)) {
         return STATUS_USAGE;
@@ -194,14 +194,5 @@ int run_log(struct request *request)
     if (request->is_json) {
         return request_is_wrong(request, "the log is no table, so --json has no form for it");
     }
-    do {
-        char *text = source_read("log", NULL);
-
-        if (text == NULL) {
-            return STATUS_FAILED;
-        }
-        last = print_log(text, last);
-        free(text);
-    } while (follows && nanosleep(&(struct timespec){.tv_nsec = LOG_INTERVAL_NS}, NULL) == 0);
-    return STATUS_OK;
+    return follows ? follow_log() : print_log();
 }

@@ -138,12 +138,12 @@ static void slow(void)
     close(file);
 }
 
-static void switch_audit(const char *command)
+static void write_file(const char *path, const char *text)
 {
-    int file = open("/helix/hooks", O_WRONLY);
+    int file = open(path, O_WRONLY);
 
     CHECK(file >= 0);
-    CHECK(write(file, command, strlen(command)) == (ssize_t)strlen(command));
+    CHECK(write(file, text, strlen(text)) == (ssize_t)strlen(text));
     close(file);
 }
 
@@ -157,11 +157,11 @@ static void calls(void)
     CHECK(file >= 0);
     CHECK(write(file, "syscall.audit", 13) == 13);
     before = topic_number("syscall.audit", 2);
-    switch_audit("on audit");
+    write_file("/helix/hooks", "on audit");
     for (int i = 0; i < 1000; i++) {
         (void)getppid();
     }
-    switch_audit("off audit");
+    write_file("/helix/hooks", "off audit");
     told = topic_number("syscall.audit", 2) - before;
     CHECK(told >= 1000);
     heard = drain(file, 4096);
@@ -207,7 +207,7 @@ static void audited(void)
     for (int i = 0; i < 20; i++) {
         CHECK(poll(&wanted, 1, 10) == 0); /* the hook is off */
     }
-    switch_audit("on audit");
+    write_file("/helix/hooks", "on audit");
     do {
         make_events(1);
         CHECK(poll(&wanted, 1, 0) >= 0);
@@ -226,7 +226,27 @@ static void audited(void)
     CHECK(poll(&wanted, 1, -1) == 1 && wanted.revents == POLLIN); /* woken */
     CHECK(read(file, buffer, 4096) > 0 && strstr(buffer, "() = ") != NULL);
     CHECK(kill(reader, SIGKILL) == 0 && waitpid(reader, &status, 0) == reader);
-    switch_audit("off audit");
+    write_file("/helix/hooks", "off audit");
+    close(file);
+}
+
+/* The kernel says in which state it is: who polls its log hears of it. */
+static void messages(void)
+{
+    int file = open("/helix/messages", O_RDONLY | O_NONBLOCK);
+    struct pollfd wanted = {.fd = file, .events = POLLIN};
+    ssize_t got;
+
+    CHECK(file >= 0);
+    CHECK(poll(&wanted, 1, 0) == 1); /* the log from its oldest line on */
+    while ((got = read(file, buffer, 4096)) > 0) {
+    }
+    CHECK(errno == EAGAIN && poll(&wanted, 1, 0) == 0);
+    write_file("/helix/power", "suspend");
+    write_file("/helix/power", "resume");
+    CHECK(poll(&wanted, 1, -1) == 1 && wanted.revents == POLLIN);
+    got = read(file, buffer, 4096);
+    CHECK(got > 0 && memmem(buffer, (size_t)got, "Suspended", 9) != NULL);
     close(file);
 }
 
@@ -424,9 +444,9 @@ static const struct {
     const char *name;
     void (*run)(void);
 } checks[] = {
-    {"slow", slow},     {"calls", calls}, {"audited", audited}, {"pieces", pieces},
-    {"polled", polled}, {"woken", woken}, {"many", many},       {"killed", killed},
-    {"topics", topics}, {"big", big},     {"stay", stay},
+    {"slow", slow},     {"calls", calls},   {"messages", messages}, {"audited", audited},
+    {"pieces", pieces}, {"polled", polled}, {"woken", woken},       {"many", many},
+    {"killed", killed}, {"topics", topics}, {"big", big},           {"stay", stay},
 };
 
 int main(int count, char **words)
