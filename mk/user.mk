@@ -94,7 +94,13 @@ build/userland/%-pie: tests/userland/%.c tests/userland/userland.h build/userlan
 	$(Q)$(MUSLGCC) $(USERLAND_CFLAGS) -fPIE -c $< -o $@.o
 	$(Q)$(GCC) $(PIE_LINK) $@.o $(PIE_END) -Wl,--build-id=none -o $@
 
-# Tests of Helix's own calls, which only a Helix has: one program of several files.
+# Tests of what only a Helix has: a program of several files each.
+build/userland/helix/helix_events: $(sort $(wildcard tests/userland/helix/*.c)) \
+    $(wildcard tests/userland/helix/*.h) include/helix/system_calls.h build/userland.flags
+	$(call say,USER,tests/userland/helix)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSLGCC) $(USERLAND_CFLAGS) -Iinclude -static $(filter %.c,$^) -o $@
+
 build/userland/native/native: $(sort $(wildcard tests/userland/native/*.c)) \
     $(wildcard tests/userland/native/*.h) include/helix/system_calls.h build/userland.flags
 	$(call say,USER,tests/userland/native)

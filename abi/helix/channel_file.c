@@ -68,7 +68,8 @@ const struct file_ops channel_ops = {.name = "channel", .poll = poll_end, .relea
 
 static hx_err make_ends(uint32_t item_size, uint32_t capacity, struct channel_ends **ends)
 {
-    const struct channel_options options = {.capacity = capacity, .item_size = item_size};
+    const struct channel_options options = {
+        .capacity = capacity, .item_size = item_size, .made_for = process_current()->owner};
     struct channel_ends *made = heap_allocate_zeroed(sizeof(*made), OWNER_CORE);
     hx_err error = made != NULL ? channel_create(&options, &made->channel) : HX_ENOMEM;
 

@@ -109,6 +109,8 @@ static void init(struct channel *channel, const struct channel_options *options,
                                 .item_size = options->item_size,
                                 .destroy = options->destroy,
                                 .owner = options->owner,
+                                .made_for = options->made_for != OWNER_NONE ? options->made_for
+                                                                            : options->owner,
                                 .awaited = CHANNEL_PUBLISHED,
                                 .sender_count = 1,
                                 .references = 2};
@@ -460,6 +462,41 @@ uint32_t channel_abort_owner(owner_tag owner)
         put_reference(channel);
     }
     return aborted;
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static uint64_t memory_of(const struct channel *channel)
+{
+    uint32_t capacity = channel_capacity(channel);
+
+    return sizeof(*channel) + channel_ring_bytes(channel->slot_steps, capacity) +
+           capacity * sizeof(owner_tag);
+}
+
+bool channel_next_info(uint32_t *index, struct channel_info *info)
+{
+    struct channel *channel = channel_table_next(index);
+
+    if (channel == NULL) {
+        return false;
+    }
+    *info = (struct channel_info){
+        .handle = channel_get_handle(channel),
+        .made_for = channel->made_for,
+        .item_size = channel->item_size,
+        .capacity = channel_capacity(channel),
+        .queued = channel_len(channel),
+        .senders = atomic_load_explicit(&channel->sender_count, memory_order_relaxed),
+        .blocked_senders =
+            atomic_load_explicit(&channel->blocked, memory_order_relaxed) / BLOCKED_ONE,
+        .is_receiver_waiting =
+            (atomic_load_explicit(&channel->tail, memory_order_relaxed) & CHANNEL_WAITING) != 0,
+        .is_closed = channel_is_closed(channel),
+        .memory_bytes = memory_of(channel),
+    };
+    put_reference(channel);
+    return true;
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */

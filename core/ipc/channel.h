@@ -86,6 +86,7 @@ struct channel {
     _Atomic uint32_t references;   /* A  senders, the receiver, and who looks by handle */
     channel_handle handle;         /* C */
     owner_tag owner;               /* I */
+    owner_tag made_for;            /* I */
 
     HX_ALIGNED(HX_CACHE_LINE) unsigned char ring[];
 };
@@ -95,6 +96,7 @@ struct channel_options {
     uint32_t item_size;          /* bytes, 1..CHANNEL_ITEM_MAX; 8 and 64 are fastest */
     void (*destroy)(void *item); /* for items that nobody received; NULL: nothing to do */
     owner_tag owner;             /* of the memory; 0: OWNER_CORE */
+    owner_tag made_for;          /* told by channel_info; 0: the same */
 };
 
 /*
@@ -200,6 +202,25 @@ uint32_t channel_len(const struct channel *channel); /* with what is claimed */
 bool channel_is_empty(const struct channel *channel);
 uint32_t channel_capacity(const struct channel *channel);
 bool channel_is_closed(const struct channel *channel);
+
+struct channel_info {
+    channel_handle handle;
+    owner_tag made_for;
+    uint32_t item_size;
+    uint32_t capacity;
+    uint32_t queued;
+    uint32_t senders;
+    uint32_t blocked_senders; /* that wait for room */
+    bool is_receiver_waiting;
+    bool is_closed;
+    uint64_t memory_bytes;
+};
+
+/*
+ * What is to be said of the first channel at *index or after; *index moves behind it. false: there
+ * is none.  Context: thread, preemption on.
+ */
+bool channel_next_info(uint32_t *index, struct channel_info *info);
 
 /* --- the fast path ---------------------------------------------------------------------------- */
 

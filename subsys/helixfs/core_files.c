@@ -1,6 +1,7 @@
 /* What core's services know: modules, resources, topics, subscribers, mailboxes, the log. */
 #include <base/format.h>
 #include <core/debug/log.h>
+#include <core/ipc/channel.h>
 #include <core/ipc/event_bus.h>
 #include <core/ipc/message_router.h>
 #include <core/resource/owner.h>
@@ -86,6 +87,18 @@ static bool collect_process(struct process *process, void *argument)
     return true;
 }
 
+/* all->rows are then the caller's to free.  Errors: HX_ENOMEM. */
+static hx_err collect_processes(struct owner_processes *all)
+{
+    *all = (struct owner_processes){.room = process_count() + PROCESSES_SLACK};
+    all->rows = heap_allocate(all->room * sizeof(all->rows[0]), OWNER_CORE);
+    if (all->rows == NULL) {
+        return HX_ENOMEM;
+    }
+    process_for_each(collect_process, all);
+    return HX_OK;
+}
+
 /* 0: none that there is. */
 static uint32_t process_of(const struct owner_processes *all, owner_tag owner)
 {
@@ -140,13 +153,12 @@ static void add_usage(struct table *table, owner_tag owner, enum resource_class 
 
 static hx_err fill_resources(struct table *table)
 {
-    struct owner_processes all = {.room = process_count() + PROCESSES_SLACK};
+    struct owner_processes all;
+    hx_err error = collect_processes(&all);
 
-    all.rows = heap_allocate(all.room * sizeof(all.rows[0]), OWNER_CORE);
-    if (all.rows == NULL) {
-        return HX_ENOMEM;
+    if (error != HX_OK) {
+        return error;
     }
-    process_for_each(collect_process, &all);
     for (owner_tag owner = resource_owner_next(OWNER_NONE); owner != OWNER_NONE;
          owner = resource_owner_next(owner)) {
         for (unsigned class = 0; class < RESOURCE_CLASS_COUNT; class ++) {
@@ -232,7 +244,16 @@ static const struct table_column mailbox_columns[] = {
     {.name = "low", .kind = TABLE_NUMBER, .width = 4},
     {.name = "served", .kind = TABLE_NUMBER, .width = 10},
     {.name = "errors", .kind = TABLE_NUMBER, .width = 8},
+    {.name = "owner", .kind = TABLE_WORD, .width = 12},
+    {.name = "program", .kind = TABLE_WORD, .width = 7},
 };
+
+static void add_owner(struct table *table, owner_tag owner)
+{
+    char name[RESOURCE_OWNER_NAME_MAX];
+
+    table_text(table, resource_owner_name(owner, name) ? name : "");
+}
 
 static void add_mailbox(struct table *table, const struct router_mailbox_info *info)
 {
@@ -246,6 +267,8 @@ static void add_mailbox(struct table *table, const struct router_mailbox_info *i
     table_number(table, info->queued[ROUTER_LOW]);
     table_number(table, info->served);
     table_number(table, info->errors);
+    add_owner(table, info->owner);
+    table_bool(table, info->is_served);
 }
 
 static hx_err fill_mailboxes(struct table *table)
@@ -261,6 +284,54 @@ static hx_err fill_mailboxes(struct table *table)
 }
 
 const struct helixfs_table helixfs_mailboxes = HELIXFS_TABLE(mailbox_columns, fill_mailboxes);
+
+static const struct table_column channel_columns[] = {
+    {.name = "channel", .kind = TABLE_WORD, .width = 12},
+    {.name = "owner", .kind = TABLE_WORD, .width = 12},
+    {.name = "process", .kind = TABLE_NUMBER, .width = 7},
+    {.name = "item_size", .kind = TABLE_NUMBER, .width = 9},
+    {.name = "capacity", .kind = TABLE_NUMBER, .width = 8},
+    {.name = "queued", .kind = TABLE_NUMBER, .width = 6},
+    {.name = "senders", .kind = TABLE_NUMBER, .width = 7},
+    {.name = "senders_waiting", .kind = TABLE_NUMBER, .width = 15},
+    {.name = "receiver_waits", .kind = TABLE_WORD, .width = 14},
+    {.name = "closed", .kind = TABLE_WORD, .width = 6},
+    {.name = "memory", .kind = TABLE_NUMBER, .width = 8},
+};
+
+static void add_channel(struct table *table, const struct channel_info *info, uint32_t process)
+{
+    add_hex(table, info->handle);
+    add_owner(table, info->made_for);
+    add_process(table, process);
+    table_number(table, info->item_size);
+    table_number(table, info->capacity);
+    table_number(table, info->queued);
+    table_number(table, info->senders);
+    table_number(table, info->blocked_senders);
+    table_bool(table, info->is_receiver_waiting);
+    table_bool(table, info->is_closed);
+    table_number(table, info->memory_bytes);
+}
+
+static hx_err fill_channels(struct table *table)
+{
+    struct owner_processes all;
+    struct channel_info info;
+    uint32_t index = 0;
+    hx_err error = collect_processes(&all);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    while (channel_next_info(&index, &info)) {
+        add_channel(table, &info, process_of(&all, info.made_for));
+    }
+    heap_free(all.rows);
+    return HX_OK;
+}
+
+const struct helixfs_table helixfs_channels = HELIXFS_TABLE(channel_columns, fill_channels);
 
 /* --- the log ---------------------------------------------------------------------------------- */
 

@@ -40,6 +40,7 @@
     X(HELIXFS_AUDIT, 26, "audit", "", "calls as they end, by the hook audit, one on a line")       \
     X(HELIXFS_TRACE, 27, "trace", "", "the flight recorder, merged by time; on, off, clear, mark") \
     X(HELIXFS_TRACE_KINDS, 28, "trace_kinds", "", "what the flight recorder records")              \
-    X(HELIXFS_MESSAGES, 29, "messages", "", "messages of the kernel as they come, one on a line")
+    X(HELIXFS_MESSAGES, 29, "messages", "", "messages of the kernel as they come, one on a line")  \
+    X(HELIXFS_CHANNELS, 30, "channels", "", "channels: whose, what waits in them, who waits")
 
 #endif

@@ -143,6 +143,7 @@ bool helixfs_is_word(const struct helixfs_word *word, const char *text)
     X(topics, HELIXFS_TOPICS, helixfs_topics, NULL, 0444)                                          \
     X(subscribers, HELIXFS_SUBSCRIBERS, helixfs_subscribers, NULL, 0444)                           \
     X(mailboxes, HELIXFS_MAILBOXES, helixfs_mailboxes, NULL, 0444)                                 \
+    X(channels, HELIXFS_CHANNELS, helixfs_channels, NULL, 0444)                                    \
     X(threads, HELIXFS_THREADS, helixfs_threads, NULL, 0444)                                       \
     X(interrupts, HELIXFS_INTERRUPTS, helixfs_interrupts, NULL, 0444)                              \
     X(hooks, HELIXFS_HOOKS, helixfs_hooks, helixfs_change_hooks, 0666)                             \

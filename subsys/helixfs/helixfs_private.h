@@ -23,8 +23,8 @@ struct helixfs_node {
 extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_components,
     helixfs_modules, helixfs_caps, helixfs_privileges, helixfs_refused, helixfs_refusals,
     helixfs_self, helixfs_resources, helixfs_topics, helixfs_subscribers, helixfs_mailboxes,
-    helixfs_threads, helixfs_interrupts, helixfs_hooks, helixfs_calls, helixfs_trace,
-    helixfs_trace_kinds;
+    helixfs_channels, helixfs_threads, helixfs_interrupts, helixfs_hooks, helixfs_calls,
+    helixfs_trace, helixfs_trace_kinds;
 
 #define HELIXFS_TABLE(table_columns, function)                                                     \
     {                                                                                              \

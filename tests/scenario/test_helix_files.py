@@ -240,6 +240,11 @@ def test_mailboxes_are_those_of_the_key(shell):
     shell.ask("x", "".join(rf"(?s).*{row['name']}" for row in rows))
 
 
+# SPEC: P11
+def test_channels_are_those_of_programs(shell):
+    assert shell("helix_events channels") == "ok channels"
+
+
 def test_interrupts_grow_and_belong_to_processors(shell):
     first, second = shell.table("interrupts"), shell.table("interrupts")
     assert sum(int(row["count"]) for row in first) < sum(int(row["count"]) for row in second)

@@ -68,6 +68,7 @@ const struct command commands[] = {
     TABLE_COMMAND("topics", "topics", "topics of events, their subscribers and counts"),
     TABLE_COMMAND("subscribers", "subscribers", "who hears events, and what they missed"),
     TABLE_COMMAND("mailboxes", "mailboxes", "mailboxes of the message router"),
+    TABLE_COMMAND("channels", "channels", "channels: whose, what waits in them, who waits"),
     TABLE_COMMAND("threads", "threads", "all threads, the kernel's too"),
     TABLE_COMMAND("interrupts", "interrupts",
                   "interrupts and their times, by vector and processor"),
