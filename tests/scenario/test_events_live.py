@@ -16,7 +16,7 @@ def a_shell_of_its_own(boot, tmp_path):
     program = tmp_path / "bin/helix_events"
     program.write_bytes((ROOT / "build/userland/helix/helix_events").read_bytes())
     program.chmod(0o755)
-    return Shell(boot(init=USER_SPACE, extra=tmp_path, mem=64))
+    return Shell(boot(init=USER_SPACE, extra=tmp_path, mem=32))
 
 
 # SPEC: P7

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #include "fuzz_arguments.h"
 #include "fuzz_shapes.h"
+#include "fuzz_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,8 +52,9 @@
 static struct shared {
     _Atomic uint64_t done;
     _Atomic uint64_t progress[WORKERS_MAX];
-    _Atomic uint64_t results[NUMBERS][ERRORS / 64]; /* bit: had it; 0 is success */
-    _Atomic uint64_t corpus[NUMBERS][CORPUS];       /* what the arguments are made from */
+    _Atomic uint32_t calling[WORKERS_MAX][THREADS_MAX]; /* the number of the call it is in */
+    _Atomic uint64_t results[NUMBERS][ERRORS / 64];     /* bit: had it; 0 is success */
+    _Atomic uint64_t corpus[NUMBERS][CORPUS];           /* what the arguments are made from */
     _Atomic uint32_t is_over;
 } * shared;
 
@@ -242,7 +244,7 @@ static void vary(struct call *call, struct random *random)
     }
 }
 
-static void call_once(struct random *random, int is_root)
+static void call_once(struct random *random, int is_root, _Atomic uint32_t *calling)
 {
     struct call call = {.number = (uint32_t)below(random, NUMBERS)};
     uint64_t shape = next(random);
@@ -259,6 +261,7 @@ static void call_once(struct random *random, int is_root)
         fill(&call, shape);
     }
     if (is_allowed(&call, random, is_root)) {
+        atomic_store_explicit(calling, call.number, memory_order_relaxed);
         note(call.number, shape, make(&call));
     }
 }
@@ -407,7 +410,7 @@ static void *work(void *argument)
         if (atomic_load_explicit(&shared->is_over, memory_order_relaxed) != 0) {
             break;
         }
-        call_once(&random, worker.is_root);
+        call_once(&random, worker.is_root, &shared->calling[worker.slot][(uintptr_t)argument]);
         atomic_fetch_add_explicit(&shared->done, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&shared->progress[worker.slot], 1, memory_order_relaxed);
     }
@@ -443,9 +446,10 @@ static struct {
     pid_t process; /* 0: none */
     uint64_t progress;
     uint64_t since_ns;
+    int is_told; /* to go on */
 } slots[WORKERS_MAX];
 
-static uint64_t started, signalled, stuck;
+static uint64_t started, signalled, stuck, unexplained;
 
 static uint64_t now(void)
 {
@@ -468,6 +472,7 @@ static void start(unsigned slot, uint64_t threads)
     }
     slots[slot].process = child > 0 ? child : 0;
     slots[slot].since_ns = now();
+    slots[slot].is_told = 0;
     started += child > 0;
 }
 
@@ -486,7 +491,21 @@ static void reap(unsigned workers)
     }
 }
 
-/* End it when it has come to nothing for long; stopped, blocked or with its last thread gone. */
+static void judge_and_end(unsigned slot)
+{
+    unsigned without_reason = judge(slots[slot].process);
+
+    for (unsigned i = 0; i < THREADS_MAX && without_reason > 0; i++) {
+        printf("call_fuzzer: worker %d, thread %u is in call %u\n", slots[slot].process, i,
+               (unsigned)atomic_load_explicit(&shared->calling[slot][i], memory_order_relaxed));
+    }
+    unexplained += without_reason > 0;
+    stuck++;
+    kill(slots[slot].process, SIGKILL);
+}
+
+/* Who has come to nothing for long, stopped, blocked or with its last thread gone, is told to go on
+ * and ended when that does not help. */
 static void watch(unsigned slot)
 {
     uint64_t progress = atomic_load_explicit(&shared->progress[slot], memory_order_relaxed);
@@ -497,10 +516,14 @@ static void watch(unsigned slot)
     if (progress != slots[slot].progress) {
         slots[slot].progress = progress;
         slots[slot].since_ns = now();
+        slots[slot].is_told = 0;
     } else if (now() - slots[slot].since_ns > PATIENCE_NS) {
-        kill(slots[slot].process, SIGKILL);
+        if (slots[slot].is_told++ == 0) {
+            tell_to_go_on(slots[slot].process);
+        } else {
+            judge_and_end(slot);
+        }
         slots[slot].since_ns = now();
-        stuck++;
     }
 }
 
@@ -626,10 +649,10 @@ static void report(void)
     }
     printf("call_fuzzer: seed %llu: %llu calls of %llu numbers by %llu workers, of which %llu "
            "ended by a "
-           "signal and %llu were stuck; %llu results\n",
+           "signal and %llu were stuck, %llu without a reason; %llu results\n",
            (unsigned long long)seed, (unsigned long long)shared->done, (unsigned long long)numbers,
            (unsigned long long)started, (unsigned long long)signalled, (unsigned long long)stuck,
-           (unsigned long long)pairs);
+           (unsigned long long)unexplained, (unsigned long long)pairs);
 }
 
 int main(int count, char **words)
