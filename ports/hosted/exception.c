@@ -31,7 +31,9 @@ static struct sigaction previous[HX_ARRAY_SIZE(signals)];
 
 /*
  * The sanitizers must leave these signals to the port, and do not know where the stacks of fibers
- * are that may point to memory. They call these functions, by these names, when they start.
+ * are that may point to memory. Their symbolizer is a child that they fork, and a fork in a fiber
+ * hangs or ends the process: addresses only. They call these functions, by these names, when they
+ * start.
  */
 const char *__asan_default_options(void);
 const char *__tsan_default_options(void);
@@ -39,11 +41,9 @@ const char *__tsan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_sigtrap=0:"
-           "detect_leaks=0";
+           "detect_leaks=0:symbolize=0";
 }
 
-/* Its symbolizer is a child that it forks, and a fork in a fiber ends the process: addresses only.
- */
 const char *__tsan_default_options(void)
 {
     return "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_sigtrap=0:"

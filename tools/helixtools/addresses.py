@@ -1,13 +1,15 @@
 """Names for the addresses in a report of a sanitizer that could not name them itself.
 
-The thread sanitizer starts a symbolizer by a fork, which the kernel as a process does not survive: its
-threads are fibers that a timer's signal switches. So its reports there are lists of addresses.
+Sanitizers start a symbolizer by a fork, which the kernel as a process does not survive: its threads are
+fibers that a timer's signal switches. So their reports there are lists of addresses.
 """
+import os
 import re
 import subprocess
 
-# As in `#3 <null> <null> (helix+0x513588) (BuildId: 366b…)`.
-FRAME = re.compile(r"<null> <null> \([^()\s]+\+(0x[0-9a-f]+)\)( \(BuildId: \w+\))?")
+# As in `#3 <null> <null> (helix+0x513588) (BuildId: 366b…)`, the thread sanitizer's, and in
+# `#3 0x4dcfc4  (/a/path/helix+0x4dcfc4) (BuildId: ac19…)`, the address sanitizer's.
+FRAME = re.compile(r"(?:<null> <null>|0x[0-9a-f]+ ) \(([^()\s]+)\+(0x[0-9a-f]+)\)( \(BuildId: \w+\))?")
 
 
 def _names(program, addresses):
@@ -18,7 +20,14 @@ def _names(program, addresses):
 
 
 def name_frames(program, text):
-    """The text with the function, file and line of each frame that is the program's."""
-    found = sorted({match[1] for match in FRAME.finditer(text)})
+    """The text with the function, file and line of each frame that is the program's; others stay."""
+    module = os.path.basename(program)
+    found = sorted({match[2] for match in FRAME.finditer(text) if os.path.basename(match[1]) == module})
     names = _names(program, found) if found else {}
-    return FRAME.sub(lambda match: f"{names.get(match[1], '?')} ({match[1]})", text)
+
+    def name(match):
+        if os.path.basename(match[1]) != module:
+            return match[0]
+        return f"{names.get(match[2], '?')} ({match[2]})"
+
+    return FRAME.sub(name, text)
