@@ -36,9 +36,11 @@ class Campaign:
         return match
 
     def calls(self, seed, count, more=""):
-        answer = rf"call_fuzzer: seed {seed}: (\d+) calls of (\d+) numbers"
+        answer = (rf"call_fuzzer: seed {seed}: (\d+) calls of \d+ numbers by \d+ workers, of which \d+ ended by a "
+                  r"signal and \d+ were stuck, (\d+) without a reason")
         match = self.run(f"call_fuzzer {seed} {count} 4 2 {more}", answer, LIMIT)
         assert int(match[1]) >= count
+        assert match[2] == "0", self.guest.text[-4000:] # threads that wait in the kernel for what never comes
 
     def _number(self, line, answer):
         return int(self.run(line, answer)[1])
@@ -60,9 +62,24 @@ class Campaign:
         match = self.guest.ask("a", r"(\d+) grants, (\d+) subjects")
         return match[1], match[2]
 
+    def ledger(self):
+        """Who has how much of what; the memory of the kernel and of its caches is compared by free()."""
+        said = self.run("cat /helix/resources; echo that is all", r"(?s)owner +class[^\n]*\n(.*)\nthat is all")[1]
+        rows = [line.split()[:3] for line in said.splitlines() if line.strip()]
+        return sorted(tuple(row) for row in rows if row[1] != "cpu-time" and row[:2] != ["kernel", "memory"])
+
+    def open_files(self):
+        """Bytes of all open files, of whomever."""
+        return self._number("awk '$1 == \"files\" { print \"bytes\", $6 }' /helix/components", r"\nbytes (\d+)")
+
+    def lines(self):
+        """Of what else is listed: subscribers, mailboxes, channels, mounts."""
+        files = "/helix/subscribers /helix/mailboxes /helix/channels /proc/mounts"
+        return self._number(f"cat {files} | wc -l | sed 's/^/lines /'", r"\nlines (\d+)")
+
     def left(self):
-        """What is there: processes, grants, subjects."""
-        return self.processes(), *self.subjects()
+        """What is there."""
+        return (self.processes(), *self.subjects(), self.open_files(), self.lines(), self.ledger())
 
     def comes_down_to(self, wanted):
         """What ended lately is given back by threads of the kernel: look again, a bounded number of times."""

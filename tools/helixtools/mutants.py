@@ -24,7 +24,7 @@ SCENARIO_PATIENCE = 8
 
 def build_originals():
     """Build what copies start from; what does not build is said."""
-    built, text = build.make(["tests-asan", "build/host-asan/helix", "images"])
+    built, text = build.make(["tests-asan", "build/host-asan/helix", "images", "userland"])
     if not built:
         print("\n".join(build.complaints(text)), file=sys.stderr)
     return built
