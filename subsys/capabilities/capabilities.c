@@ -52,6 +52,7 @@ static void stats(struct component_stats *numbers)
     numbers->operations = broker.operations;
     numbers->errors = broker.refusals;
     numbers->memory_bytes = broker.memory;
+    numbers->last_error = broker.refusals > 0 ? HX_EACCES : HX_OK;
 }
 
 static const struct component capabilities_component = {

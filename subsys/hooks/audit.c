@@ -332,6 +332,9 @@ struct audit_statistics audit_statistics(void)
         uint64_t written = written_in(ring);
 
         sum.written += written;
+        sum.memory_bytes += atomic_load_explicit(&ring->slots, memory_order_relaxed) != NULL
+                                ? AUDIT_RING_SIZE * sizeof(struct slot)
+                                : 0;
         sum.overwritten += written >= AUDIT_RING_SIZE ? written - AUDIT_RING_SIZE + 1 : 0;
         sum.events += atomic_load_explicit(&ring->events, memory_order_relaxed);
         sum.event_dropped += atomic_load_explicit(&ring->event_dropped, memory_order_relaxed);

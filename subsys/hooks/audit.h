@@ -94,6 +94,7 @@ struct audit_statistics {
     uint64_t overwritten;   /* of these, as the rings are bounded */
     uint64_t events;        /* published */
     uint64_t event_dropped; /* copies for which the bus had no room */
+    uint64_t memory_bytes;  /* of the rings */
 };
 struct audit_statistics audit_statistics(void);
 

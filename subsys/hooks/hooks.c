@@ -211,8 +211,13 @@ static hx_err switch_on(void)
 
 static void stats(struct component_stats *numbers)
 {
-    numbers->operations = security_statistics().checked + audit_statistics().written;
-    numbers->errors = security_statistics().refused + metrics_lost();
+    const struct security_statistics security = security_statistics();
+    const struct audit_statistics records = audit_statistics();
+
+    numbers->operations = security.checked + records.written;
+    numbers->errors = security.refused + metrics_lost();
+    numbers->memory_bytes = records.memory_bytes + metrics_memory();
+    numbers->last_error = metrics_lost() > 0 ? HX_ENOMEM : security.refused > 0 ? HX_EPERM : HX_OK;
 }
 
 static const struct component hooks_component = {

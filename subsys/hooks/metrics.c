@@ -258,3 +258,27 @@ uint64_t metrics_lost(void)
 {
     return atomic_load_explicit(&metrics.lost, memory_order_relaxed);
 }
+
+static uint64_t memory_of(const struct table *table)
+{
+    uint64_t cells = 0;
+
+    for (uint32_t number = 0; number < SYSCALL_MAX; number++) {
+        cells += atomic_load_explicit(&table->cells[number], memory_order_relaxed) != NULL;
+    }
+    return sizeof(*table) + cells * sizeof(struct cell);
+}
+
+uint64_t metrics_memory(void)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
+        /* Acquire: pairs with make_tables. */
+        const struct table *table =
+            atomic_load_explicit(&metrics.tables[cpu], memory_order_acquire);
+
+        bytes += table != NULL ? memory_of(table) : 0;
+    }
+    return bytes;
+}

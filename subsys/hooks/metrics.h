@@ -44,4 +44,7 @@ void metrics_reset(void);
 /* Calls that could not be counted.  Context: any. */
 uint64_t metrics_lost(void);
 
+/* Bytes of all tables.  Context: any. */
+uint64_t metrics_memory(void);
+
 #endif

@@ -350,6 +350,7 @@ static void stats(struct component_stats *numbers)
 {
     numbers->operations = atomic_load_explicit(&presses, memory_order_relaxed);
     numbers->errors = atomic_load_explicit(&refused_presses, memory_order_relaxed);
+    numbers->last_error = numbers->errors > 0 ? HX_EACCES : HX_OK;
 }
 
 static const struct component monitor_component = {

@@ -9,11 +9,24 @@
 #include <subsys/process/process_event.h>
 #include <subsys/process/process_private.h>
 
+/* Relaxed: counts. */
 static _Atomic uint64_t forks;
+static _Atomic uint64_t failed_forks;
+static _Atomic hx_err last_failure;
 
 uint64_t process_forks(void)
 {
     return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+struct process_statistics process_statistics(void)
+{
+    return (struct process_statistics){
+        .forks = process_forks(),
+        .failed_forks = atomic_load_explicit(&failed_forks, memory_order_relaxed),
+        .last_failure = atomic_load_explicit(&last_failure, memory_order_relaxed),
+        .memory_bytes = process_count() * sizeof(struct process),
+    };
 }
 
 /* --- what is asked for ------------------------------------------------------------------------ */
@@ -392,6 +405,11 @@ hx_err process_clone(const struct clone_request *request, uint32_t *id)
     if (error != HX_OK) {
         return error;
     }
-    return (request->flags & CLONE_THREAD) != 0 ? clone_thread(request, id)
-                                                : clone_process(request, id);
+    error = (request->flags & CLONE_THREAD) != 0 ? clone_thread(request, id)
+                                                 : clone_process(request, id);
+    if (HX_UNLIKELY(error != HX_OK)) {
+        atomic_fetch_add_explicit(&failed_forks, 1, memory_order_relaxed);
+        atomic_store_explicit(&last_failure, error, memory_order_relaxed);
+    }
+    return error;
 }

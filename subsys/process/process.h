@@ -309,6 +309,14 @@ void process_for_each_locked(bool (*callback)(struct process *process, void *arg
 uint32_t process_count(void);
 uint64_t process_forks(void); /* since boot */
 
+struct process_statistics {
+    uint64_t forks;        /* since boot */
+    uint64_t failed_forks; /* of processes and threads: too many, no memory, … */
+    hx_err last_failure;
+    uint64_t memory_bytes; /* what the kernel keeps of the processes that there are */
+};
+struct process_statistics process_statistics(void);
+
 /*
  * Note that a signal has been sent to one of many (a group, or all), after it was: a fork under way
  * begins anew, so that the child gets it too.  process_mutex is held.

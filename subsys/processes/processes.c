@@ -10,7 +10,12 @@
 
 static void stats(struct component_stats *numbers)
 {
-    numbers->operations = process_forks();
+    struct process_statistics processes = process_statistics();
+
+    numbers->operations = processes.forks;
+    numbers->errors = processes.failed_forks;
+    numbers->memory_bytes = processes.memory_bytes;
+    numbers->last_error = processes.last_failure;
 }
 
 static const struct component processes_component = {
