@@ -19,7 +19,7 @@ NARROWABLE = ("hosted", "metal", "scenario")
 # A mutant may well hang.
 ONE_TEST_SECONDS = 12
 HOST_SECONDS = 60
-SCENARIO_PATIENCE = 8
+SCENARIO_PATIENCE = 20
 
 
 def build_originals():
