@@ -192,6 +192,15 @@ static bool is_module_path(const char *path)
            string_equal(path + length - (sizeof(SUFFIX) - 1), SUFFIX);
 }
 
+/* What is laid over an archive comes behind it, and takes the place of what it has the path of. */
+static bool is_last_of_its_path(const struct cpio_entry *entry)
+{
+    struct cpio_entry last;
+    const char *why;
+
+    return initrd_find(entry->name, &last, &why) == HX_OK && last.data == entry->data;
+}
+
 static void add_from_initrd(const struct cpio_entry *entry)
 {
     struct module_file file;
@@ -213,7 +222,7 @@ void module_store_init(void)
         return;
     }
     while (cpio_next(&reader, &entry) == HX_OK) {
-        if (is_module_path(entry.name)) {
+        if (is_module_path(entry.name) && is_last_of_its_path(&entry)) {
             add_from_initrd(&entry);
         }
     }
