@@ -22,6 +22,10 @@ static struct {
     struct store_entry entries[MODULE_STORE_MAX];
 } store;
 
+/* Of the initrd's; written by module_store_init alone. */
+static uint32_t left_out;
+static hx_err last_left_out;
+
 /* --- versions --------------------------------------------------------------------------------- */
 
 int module_version_compare(const struct hx_module_version *a, const struct hx_module_version *b)
@@ -208,8 +212,16 @@ static void add_from_initrd(const struct cpio_entry *entry)
     hx_err error = add(entry->data, entry->size, true, &file, why);
 
     if (error != HX_OK) {
+        last_left_out = error;
+        left_out++;
         kwarn("module %s: left out: %s (%s)", entry->name, why, hx_error_name(error));
     }
+}
+
+uint32_t module_store_left_out(hx_err *why)
+{
+    *why = last_left_out;
+    return left_out;
 }
 
 void module_store_init(void)

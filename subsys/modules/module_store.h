@@ -30,6 +30,9 @@ struct module_file {
 /* Read the initrd. What is no module is reported and left out.  Context: boot or thread. */
 void module_store_init(void);
 
+/* How many files of the initrd were no modules, and what was wrong with the last.  Context: any. */
+uint32_t module_store_left_out(hx_err *why);
+
 /* Forget all; nothing is pinned.  Context: thread. */
 void module_store_fini(void);
 

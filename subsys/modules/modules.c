@@ -475,9 +475,15 @@ static hx_err catch_faults(void)
 
 static void stats(struct component_stats *numbers)
 {
+    hx_err left_out;
+
     numbers->operations = atomic_load_explicit(&loads, memory_order_relaxed);
-    numbers->errors = atomic_load_explicit(&failures, memory_order_relaxed);
+    numbers->errors =
+        atomic_load_explicit(&failures, memory_order_relaxed) + module_store_left_out(&left_out);
     numbers->last_error = atomic_load_explicit(&last_failure, memory_order_relaxed);
+    if (numbers->last_error == HX_OK) {
+        numbers->last_error = left_out;
+    }
 }
 
 static const struct component modules_component = {
