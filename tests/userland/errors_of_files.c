@@ -205,101 +205,132 @@ static void ranges(int file, int writing, int folder)
     close(pipe_ends[1]);
 }
 
-static void descriptors(void)
+/* Of one file and its folder. */
+struct descriptors {
+    int file, reading, writing, folder, path;
+};
+
+static void reads_and_writes(const struct descriptors *of)
 {
-    int file = open("file", O_RDWR | O_CREAT, 0644);
-    int reading = open("file", O_RDONLY);
-    int writing = open("file", O_WRONLY);
-    int folder = open(".", O_RDONLY);
-    int path = open("file", O_PATH);
+    char byte = 0;
+
+    SHOW(read(99, &byte, 1));
+    SHOW(read(-1, &byte, 1));
+    SHOW(read(of->writing, &byte, 1));
+    SHOW(read(of->folder, &byte, 1));
+    SHOW(read(of->path, &byte, 1));
+    SHOW(read(of->file, &byte, 1));
+    SHOW(write(99, &byte, 1));
+    SHOW(write(of->reading, &byte, 1));
+    SHOW(write(of->folder, &byte, 1));
+    SHOW(write(of->file, nowhere, 1));
+    SHOW(write(of->file, in_kernel, 1));
+    SHOW(write(of->file, nowhere, 0));
+    SHOW(write(of->file, "x", 1));
+    SHOW(lseek(of->file, 0, SEEK_SET));
+    SHOW(read(of->file, nowhere, 1));
+    SHOW(read(of->file, in_kernel, 1));
+    SHOW(read(of->file, nowhere, 0));
+    SHOW(read(of->file, room, SIZE_MAX));
+    ranges(of->file, of->writing, of->folder);
+    SHOW(pread(of->file, &byte, 1, -1));
+    SHOW(pwrite(of->file, &byte, 1, -1));
+    SHOW(pread(of->reading, &byte, 1, 100));
+    SHOW(lseek(of->file, -1, SEEK_SET));
+    SHOW(lseek(of->file, 0, 77));
+    SHOW(lseek(of->file, 10, SEEK_END));
+    SHOW(lseek(of->file, INT64_MAX, SEEK_CUR));
+    SHOW(lseek(99, 0, SEEK_SET));
+    SHOW(lseek(of->file, 0, SEEK_DATA));
+    SHOW(lseek(of->file, 1000, SEEK_DATA));
+}
+
+static void changes_and_parts(const struct descriptors *of)
+{
     char byte = 0;
     struct stat status;
     struct iovec vector = {&byte, 1};
-    struct winsize size;
 
-    printf("%d %d %d %d %d\n", file, reading, writing, folder, path);
-    SHOW(read(99, &byte, 1));
-    SHOW(read(-1, &byte, 1));
-    SHOW(read(writing, &byte, 1));
-    SHOW(read(folder, &byte, 1));
-    SHOW(read(path, &byte, 1));
-    SHOW(read(file, &byte, 1));
-    SHOW(write(99, &byte, 1));
-    SHOW(write(reading, &byte, 1));
-    SHOW(write(folder, &byte, 1));
-    SHOW(write(file, nowhere, 1));
-    SHOW(write(file, in_kernel, 1));
-    SHOW(write(file, nowhere, 0));
-    SHOW(write(file, "x", 1));
-    SHOW(lseek(file, 0, SEEK_SET));
-    SHOW(read(file, nowhere, 1));
-    SHOW(read(file, in_kernel, 1));
-    SHOW(read(file, nowhere, 0));
-    SHOW(read(file, room, SIZE_MAX));
-    ranges(file, writing, folder);
-    SHOW(pread(file, &byte, 1, -1));
-    SHOW(pwrite(file, &byte, 1, -1));
-    SHOW(pread(reading, &byte, 1, 100));
-    SHOW(lseek(file, -1, SEEK_SET));
-    SHOW(lseek(file, 0, 77));
-    SHOW(lseek(file, 10, SEEK_END));
-    SHOW(lseek(file, INT64_MAX, SEEK_CUR));
-    SHOW(lseek(99, 0, SEEK_SET));
-    SHOW(lseek(file, 0, SEEK_DATA));
-    SHOW(lseek(file, 1000, SEEK_DATA));
-    SHOW(ftruncate(file, -1));
-    SHOW(ftruncate(reading, 0));
-    SHOW(ftruncate(folder, 0));
+    SHOW(ftruncate(of->file, -1));
+    SHOW(ftruncate(of->reading, 0));
+    SHOW(ftruncate(of->folder, 0));
     SHOW(ftruncate(99, 0));
     SHOW(fstat(99, &status));
-    SHOW(syscall(SYS_fstat, file, nowhere));
-    SHOW(fsync(file));
+    SHOW(syscall(SYS_fstat, of->file, nowhere));
+    SHOW(fsync(of->file));
     SHOW(fsync(99));
     SHOW(fdatasync(99));
-    SHOW(fchdir(file));
+    SHOW(fchdir(of->file));
     SHOW(fchdir(99));
     SHOW(fchmod(99, 0644));
-    SHOW(fchmod(path, 0644));
+    SHOW(fchmod(of->path, 0644));
     SHOW(fchown(99, 0, 0));
     SHOW(readv(99, &vector, 1));
-    SHOW(readv(file, &vector, 0));
-    SHOW(readv(file, &vector, -1));
-    SHOW(writev(reading, &vector, 1));
+    SHOW(readv(of->file, &vector, 0));
+    SHOW(readv(of->file, &vector, -1));
+    SHOW(writev(of->reading, &vector, 1));
+}
+
+static void numbers_and_flags(const struct descriptors *of)
+{
     SHOW(dup(99));
-    SHOW(dup2(file, -1));
+    SHOW(dup2(of->file, -1));
     SHOW(dup2(99, 5));
-    SHOW(dup2(file, file));
+    SHOW(dup2(of->file, of->file));
     SHOW(dup2(99, 99));
-    SHOW(dup3(file, file, 0));
-    SHOW(dup3(file, 20, 77));
-    SHOW(dup3(file, 20, O_CLOEXEC));
+    SHOW(dup3(of->file, of->file, 0));
+    SHOW(dup3(of->file, 20, 77));
+    SHOW(dup3(of->file, 20, O_CLOEXEC));
     SHOW(fcntl(20, F_GETFD));
     SHOW(close(20));
     SHOW(close(20));
     SHOW(close(-1));
     SHOW(fcntl(99, F_GETFD));
-    SHOW(fcntl(file, 7777));
-    SHOW(fcntl(file, F_DUPFD, -1));
-    SHOW(fcntl(file, F_SETFL, O_APPEND | O_NONBLOCK));
-    SHOW(fcntl(file, F_GETFL) & ~0100000);
-    SHOW(ioctl(file, TCGETS, &size));
+    SHOW(fcntl(of->file, 7777));
+    SHOW(fcntl(of->file, F_DUPFD, -1));
+    SHOW(fcntl(of->file, F_SETFL, O_APPEND | O_NONBLOCK));
+    SHOW(fcntl(of->file, F_GETFL) & ~0100000);
+}
+
+static void devices_and_ranges(const struct descriptors *of)
+{
+    char byte = 0;
+    struct stat status;
+    struct winsize size;
+
+    SHOW(ioctl(of->file, TCGETS, &size));
     SHOW(ioctl(99, TCGETS, &size));
-    SHOW(ioctl(folder, TIOCGWINSZ, &size));
-    SHOW(isatty(file));
-    SHOW(syscall(SYS_getdents64, file, &status, 100));
-    SHOW(syscall(SYS_getdents64, folder, &status, 10));
-    SHOW(syscall(SYS_getdents64, folder, nowhere, 1000));
+    SHOW(ioctl(of->folder, TIOCGWINSZ, &size));
+    SHOW(isatty(of->file));
+    SHOW(syscall(SYS_getdents64, of->file, &status, 100));
+    SHOW(syscall(SYS_getdents64, of->folder, &status, 10));
+    SHOW(syscall(SYS_getdents64, of->folder, nowhere, 1000));
     SHOW(syscall(SYS_getdents64, 99, &status, 100));
     SHOW(syscall(SYS_close_range, 10, 5, 0));
     SHOW(syscall(SYS_close_range, 50, 60, 77));
     SHOW(syscall(SYS_close_range, 50, 60, 0));
-    SHOW(syscall(SYS_fallocate, file, 0, 0, 0));
-    SHOW(syscall(SYS_fallocate, reading, 0, 0, 10));
-    SHOW(syscall(SYS_fallocate, file, 0, -1, 10));
-    SHOW(syscall(SYS_sendfile, 99, reading, NULL, 10));
-    SHOW(syscall(SYS_sendfile, reading, reading, NULL, 10));
+    SHOW(syscall(SYS_fallocate, of->file, 0, 0, 0));
+    SHOW(syscall(SYS_fallocate, of->reading, 0, 0, 10));
+    SHOW(syscall(SYS_fallocate, of->file, 0, -1, 10));
+    SHOW(syscall(SYS_sendfile, 99, of->reading, NULL, 10));
+    SHOW(syscall(SYS_sendfile, of->reading, of->reading, NULL, 10));
     SHOW(getcwd(&byte, 1) == NULL ? -1 : 0);
     SHOW(syscall(SYS_getcwd, nowhere, 4096));
+}
+
+static void descriptors(void)
+{
+    struct descriptors of = {.file = open("file", O_RDWR | O_CREAT, 0644)};
+
+    of.reading = open("file", O_RDONLY);
+    of.writing = open("file", O_WRONLY);
+    of.folder = open(".", O_RDONLY);
+    of.path = open("file", O_PATH);
+    printf("%d %d %d %d %d\n", of.file, of.reading, of.writing, of.folder, of.path);
+    reads_and_writes(&of);
+    changes_and_parts(&of);
+    numbers_and_flags(&of);
+    devices_and_ranges(&of);
 }
 
 /* Without the superuser's rights. */
