@@ -40,6 +40,10 @@ HX_MUST_USE hx_err hal_user_copy_out_unchecked(uintptr_t to, const void *from, s
 static inline hx_err hal_user_copy_words_in(void *to, uintptr_t from, size_t size);
 static inline hx_err hal_user_copy_words_out(uintptr_t to, const void *from, size_t size);
 
+/* The same for one word, which stays in a register. (inline in the port) */
+static inline hx_err hal_user_load_word(uintptr_t address, uint64_t *word);
+static inline hx_err hal_user_store_word(uintptr_t address, uint64_t word);
+
 /* The same, but says how many bytes were copied before a fault (size: all of them). */
 HX_MUST_USE size_t hal_user_copy_in_partly(void *to, uintptr_t from, size_t size);
 HX_MUST_USE size_t hal_user_copy_out_partly(uintptr_t to, const void *from, size_t size);

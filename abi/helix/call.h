@@ -55,6 +55,14 @@ static HX_ALWAYS_INLINE bool helix_may(struct helix_right *right)
            helix_may_otherwise(right);
 }
 
+/* Whether that can be told at once, and it has; subject is the calling process's. */
+static HX_ALWAYS_INLINE bool helix_may_at_once(const struct helix_right *right, subject_id subject)
+{
+    return HX_LIKELY(capability_check_handle_at_once(
+        subject, atomic_load_explicit(&right->handle, memory_order_relaxed),
+        atomic_load_explicit(&right->found_on, memory_order_relaxed), right->rights));
+}
+
 /* --- files ------------------------------------------------------------------------------------ */
 
 #define HELIX_FILE_FLAGS ((uint32_t)(HELIX_NONBLOCK | HELIX_CLOEXEC))
@@ -65,6 +73,22 @@ _Static_assert(HELIX_NONBLOCK == FILE_NON_BLOCKING && HELIX_CLOEXEC == FILE_CLOS
 /* The resource that a descriptor's rights are about; 0: it is none of Helix's own. */
 resource_id helix_resource_of_channel(const struct file *file);
 resource_id helix_resource_of_mailbox(const struct file *file);
+
+/*
+ * The file of a descriptor if it has these operations and nobody but the calling thread can close
+ * it before the call ends; NULL: linux_use_file says more.
+ */
+static HX_ALWAYS_INLINE const struct file *
+helix_peek_file(const struct process *self, uint64_t descriptor, const struct file_ops *ops)
+{
+    const struct file *file;
+
+    if (HX_UNLIKELY(!file_table_is_alone(self->files, process_is_alone()))) {
+        return NULL;
+    }
+    file = file_table_peek(self->files, (int)descriptor);
+    return HX_LIKELY(file != NULL) && HX_LIKELY(file->ops == ops) ? file : NULL;
+}
 
 /* A wait that a signal ended before anything happened: done again, or EINTR. */
 static inline int64_t helix_result(hx_err error)

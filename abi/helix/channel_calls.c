@@ -119,20 +119,43 @@ static HX_ALWAYS_INLINE hx_err send_item(const struct file *file, uint64_t addre
     return error;
 }
 
-int64_t helix_channel_send(uint64_t descriptor, uint64_t item, uint64_t deadline_ns)
+/* What sending at once does not settle. */
+static HX_NOINLINE int64_t send_fully(uint64_t descriptor, uint64_t item, uint64_t deadline_ns)
 {
     struct file_use use = linux_use_file(descriptor);
     bool is_right_end = is_end(use.file) && file_can_write(use.file);
     hx_err error;
 
-    if (HX_LIKELY(is_right_end) &&
-        HX_LIKELY(helix_may(&((struct channel_ends *)use.file->context)->may_send))) {
+    if (is_right_end && helix_may(&((struct channel_ends *)use.file->context)->may_send)) {
         error = send_item(use.file, item, deadline_ns);
     } else {
         error = refuse(use.file, is_right_end);
     }
     file_use_end(use);
     return helix_result(error);
+}
+
+/* An item of a word, with nothing to wait for and nothing to find out. Nothing has happened before
+ * the way on to send_fully. */
+int64_t helix_channel_send(uint64_t descriptor, uint64_t item, uint64_t deadline_ns)
+{
+    const struct process *self = process_current();
+    const struct file *file = helix_peek_file(self, descriptor, &channel_ops);
+    struct channel_ends *ends;
+    uint64_t word;
+
+    if (HX_UNLIKELY(file == NULL) || HX_UNLIKELY(!file_can_write(file))) {
+        return send_fully(descriptor, item, deadline_ns);
+    }
+    ends = file->context;
+    if (HX_UNLIKELY(ends->item_size != sizeof(word)) ||
+        HX_UNLIKELY(!helix_may_at_once(&ends->may_send, self->subject)) ||
+        HX_UNLIKELY(hal_user_load_word(item, &word) != HX_OK) ||
+        HX_UNLIKELY(!channel_send_at_once(ends->channel, &word, sizeof(word)))) {
+        return send_fully(descriptor, item, deadline_ns);
+    }
+    channel_tell(ends);
+    return 0;
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */
@@ -159,12 +182,17 @@ static HX_NOINLINE hx_err wait_turn(struct channel_ends *ends, uint64_t deadline
     return has_turn ? HX_OK : error;
 }
 
+static HX_PRESERVE_REGISTERS void wake_next(struct channel_ends *ends)
+{
+    wait_queue_wake_all(&ends->turn);
+}
+
 static HX_ALWAYS_INLINE void end_turn(struct channel_ends *ends)
 {
     /* Sequentially consistent, as awaits_turn is: either this sees who waits, or he the turn. */
     atomic_store_explicit(&ends->is_receiving, false, memory_order_seq_cst);
     if (HX_UNLIKELY(atomic_load_explicit(&ends->awaits_turn, memory_order_seq_cst) != 0)) {
-        wait_queue_wake_all(&ends->turn);
+        wake_next(ends);
     }
 }
 
@@ -243,19 +271,56 @@ static HX_ALWAYS_INLINE int64_t receive(const struct file *file, uint64_t addres
     return result;
 }
 
-int64_t helix_channel_receive(uint64_t descriptor, uint64_t items, uint64_t maximum,
-                              uint64_t deadline_ns)
+/* What receiving at once does not settle. */
+static HX_NOINLINE int64_t receive_fully(uint64_t descriptor, uint64_t items, uint64_t maximum,
+                                         uint64_t deadline_ns)
 {
     struct file_use use = linux_use_file(descriptor);
     bool is_right_end = is_end(use.file) && file_can_read(use.file);
     int64_t result;
 
-    if (HX_LIKELY(is_right_end) &&
-        HX_LIKELY(helix_may(&((struct channel_ends *)use.file->context)->may_receive))) {
+    if (is_right_end && helix_may(&((struct channel_ends *)use.file->context)->may_receive)) {
         result = receive(use.file, items, (uint32_t)maximum, deadline_ns);
     } else {
         result = linux_result(refuse(use.file, is_right_end));
     }
     file_use_end(use);
     return result;
+}
+
+/* In nobody's turn: receive a word if one is there and nobody else receives. */
+static HX_ALWAYS_INLINE bool receive_word(struct channel_ends *ends, uint64_t *word)
+{
+    bool has_received;
+
+    if (HX_UNLIKELY(!try_turn(ends))) {
+        return false;
+    }
+    has_received = channel_receive_at_once(ends->channel, word, sizeof(*word));
+    end_turn(ends);
+    return has_received;
+}
+
+/* One item of a word, as helix_channel_send does it. */
+int64_t helix_channel_receive(uint64_t descriptor, uint64_t items, uint64_t maximum,
+                              uint64_t deadline_ns)
+{
+    const struct process *self = process_current();
+    const struct file *file = helix_peek_file(self, descriptor, &channel_ops);
+    struct channel_ends *ends;
+    uint64_t word;
+
+    if (HX_UNLIKELY(file == NULL) || HX_UNLIKELY(!file_can_read(file)) ||
+        HX_UNLIKELY((uint32_t)maximum != 1)) {
+        return receive_fully(descriptor, items, maximum, deadline_ns);
+    }
+    ends = file->context;
+    if (HX_UNLIKELY(ends->item_size != sizeof(word)) ||
+        HX_UNLIKELY(!helix_may_at_once(&ends->may_receive, self->subject)) ||
+        HX_UNLIKELY(!hal_user_is_range(items, sizeof(word))) ||
+        HX_UNLIKELY(!receive_word(ends, &word))) {
+        return receive_fully(descriptor, items, maximum, deadline_ns);
+    }
+    channel_tell(ends);
+    return HX_LIKELY(hal_user_store_word(items, word) == HX_OK) ? 1 : linux_result(HX_EFAULT);
 }

@@ -41,6 +41,11 @@ static unsigned poll_end(struct file *file, struct poll_table *table)
     return file_can_read(file) ? poll_receiver(ends->channel) : poll_sender(ends->channel);
 }
 
+void channel_tell_polled(struct channel_ends *ends)
+{
+    wait_queue_wake_all(&ends->changed);
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 static void ends_put(struct channel_ends *ends)

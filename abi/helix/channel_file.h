@@ -37,12 +37,14 @@ extern const struct file_ops channel_ops;
 HX_MUST_USE hx_err channel_files_create(uint32_t item_size, uint32_t capacity, uint32_t flags,
                                         struct file *ends[2]);
 
+HX_PRESERVE_REGISTERS void channel_tell_polled(struct channel_ends *ends);
+
 /* Tell who has polled, after a change. */
 static HX_ALWAYS_INLINE void channel_tell(struct channel_ends *ends)
 {
     atomic_signal_fence(memory_order_seq_cst); /* the processors' order is made by who polls */
     if (HX_UNLIKELY(atomic_load_explicit(&ends->is_polled, memory_order_relaxed))) {
-        wait_queue_wake_all(&ends->changed);
+        channel_tell_polled(ends);
     }
 }
 

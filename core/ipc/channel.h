@@ -327,9 +327,12 @@ HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_receive_else(struct chann
     return error;
 }
 
-/* size is the channel's item size, best a constant. */
-HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_send_sized(struct channel *channel,
-                                                                  const void *item, size_t size)
+/*
+ * Send if it takes no second look; false: nothing has happened, and channel_try_send_sized can say
+ * why. size is the channel's item size, best a constant.
+ */
+static HX_ALWAYS_INLINE bool channel_send_at_once(struct channel *channel, const void *item,
+                                                  size_t size)
 {
     uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_relaxed);
     struct channel_slot *slot = channel_slot_at_steps(channel, tail, channel_slot_steps(size));
@@ -340,15 +343,16 @@ HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_send_sized(struct channel
     if (HX_UNLIKELY(sequence != tail) || HX_UNLIKELY(!atomic_compare_exchange_strong_explicit(
                                              &channel->tail, &sequence, tail + CHANNEL_STEP,
                                              memory_order_relaxed, memory_order_relaxed))) {
-        return channel_try_send_else(channel, item, size);
+        return false;
     }
     memcpy(slot->item, item, size);
     channel_publish(channel, slot, tail + CHANNEL_PUBLISHED);
-    return HX_OK;
+    return true;
 }
 
-HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_receive_sized(struct channel *channel,
-                                                                     void *item, size_t size)
+/* The same for receiving. */
+static HX_ALWAYS_INLINE bool channel_receive_at_once(struct channel *channel, void *item,
+                                                     size_t size)
 {
     uint64_t awaited = atomic_load_explicit(&channel->awaited, memory_order_relaxed);
     uint64_t mask = channel->mask;
@@ -357,11 +361,28 @@ HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_receive_sized(struct chan
 
     /* Acquire: pairs with the release in channel_publish. */
     if (HX_UNLIKELY(atomic_load_explicit(&slot->sequence, memory_order_acquire) != awaited)) {
-        return channel_try_receive_else(channel, item, size);
+        return false;
     }
     memcpy(item, slot->item, size);
     channel_release(channel, slot, awaited, mask);
-    return HX_OK;
+    return true;
+}
+
+/* size is the channel's item size, best a constant. */
+HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_send_sized(struct channel *channel,
+                                                                  const void *item, size_t size)
+{
+    return HX_LIKELY(channel_send_at_once(channel, item, size))
+               ? HX_OK
+               : channel_try_send_else(channel, item, size);
+}
+
+HX_MUST_USE static HX_ALWAYS_INLINE hx_err channel_try_receive_sized(struct channel *channel,
+                                                                     void *item, size_t size)
+{
+    return HX_LIKELY(channel_receive_at_once(channel, item, size))
+               ? HX_OK
+               : channel_try_receive_else(channel, item, size);
 }
 
 /*

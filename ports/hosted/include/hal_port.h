@@ -171,6 +171,16 @@ HX_MUST_USE static inline hx_err hal_user_copy_words_out(uintptr_t to, const voi
     return hal_user_copy_out(to, from, size);
 }
 
+HX_MUST_USE static inline hx_err hal_user_load_word(uintptr_t address, uint64_t *word)
+{
+    return hal_user_copy_in(word, address, sizeof(*word));
+}
+
+HX_MUST_USE static inline hx_err hal_user_store_word(uintptr_t address, uint64_t word)
+{
+    return hal_user_copy_out(address, &word, sizeof(word));
+}
+
 static inline void hal_page_clear(void *page)
 {
     uint64_t *words = page;

@@ -235,6 +235,57 @@ HX_MUST_USE static inline hx_err hal_user_copy_words_out(uintptr_t to, const voi
                : HX_EFAULT;
 }
 
+/*
+ * One instruction between stac and clac, with its fix-up behind the latter: what faults comes to
+ * `fault` with AC still set, and has it cleared there.
+ */
+#define X86_WORD_ACCESS(instruction)                                                               \
+    "771: .byte 0x0f, 0x1f, 0x03\n" /* stac, see PATCHED in entry.S */                             \
+    "10: " instruction "\n"                                                                        \
+    "772: .byte 0x0f, 0x1f, 0x00\n" /* clac */                                                     \
+    ".pushsection .text_patches, \"a\"\n"                                                          \
+    ".quad 771b, 772b\n"                                                                           \
+    ".popsection\n"                                                                                \
+    ".pushsection .fault_fixups, \"a\"\n"                                                          \
+    ".quad 10b, 10b, %l[fault]\n" /* first, last, fix-up */                                        \
+    ".popsection"
+
+static inline void x86_clear_ac(void)
+{
+    __asm__ volatile("772: .byte 0x0f, 0x1f, 0x00\n" /* clac */
+                     ".pushsection .text_patches, \"a\"\n"
+                     ".quad 772b\n"
+                     ".popsection" ::
+                         : "memory");
+}
+
+HX_MUST_USE static inline hx_err hal_user_load_word(uintptr_t address, uint64_t *word)
+{
+    uint64_t loaded;
+
+    if (!hal_user_is_range(address, sizeof(loaded))) {
+        return HX_EFAULT;
+    }
+    __asm__ goto(X86_WORD_ACCESS("movq (%1), %0") : "=r"(loaded) : "r"(address) : "memory" : fault);
+    *word = loaded;
+    return HX_OK;
+fault:
+    x86_clear_ac();
+    return HX_EFAULT;
+}
+
+HX_MUST_USE static inline hx_err hal_user_store_word(uintptr_t address, uint64_t word)
+{
+    if (!hal_user_is_range(address, sizeof(word))) {
+        return HX_EFAULT;
+    }
+    __asm__ goto(X86_WORD_ACCESS("movq %0, (%1)") : : "r"(word), "r"(address) : "memory" : fault);
+    return HX_OK;
+fault:
+    x86_clear_ac();
+    return HX_EFAULT;
+}
+
 static inline void hal_page_clear(void *page)
 {
     uint64_t words = HAL_PAGE_SIZE / sizeof(uint64_t);
