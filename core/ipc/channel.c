@@ -24,6 +24,13 @@
 #define BLOCKED_SEEN 1U
 #define BLOCKED_ONE  2U
 
+/*
+ * Senders are not woken for each slot: the receiver calls one, and calls no other before a sender
+ * has looked. Who waits takes the call back (has_called) before each look, so what was freed after
+ * a call is found by that look; a sender that gets in from a wait calls the next if there is still
+ * room. A call that nobody heard is taken back by who comes to wait next.
+ */
+
 static uint64_t position_of(uint64_t tail)
 {
     return tail & ~(uint64_t)CHANNEL_MARKS;
@@ -195,7 +202,7 @@ void channel_wake_receiver(struct channel *channel)
     }
 }
 
-void channel_wake_sender(struct channel *channel)
+void channel_call_sender(struct channel *channel)
 {
     wait_queue_wake_one(&channel->senders);
 }
@@ -267,6 +274,30 @@ static void unmark_blocked(struct channel *channel)
     }
 }
 
+/* Whatever the receiver freed and called nobody for is seen by the look. */
+static hx_err take_call_and_claim(struct channel *channel, uint64_t *position)
+{
+    /* Pairs with the exchange in channel_release. */
+    (void)atomic_exchange_explicit(&channel->has_called, 0, memory_order_seq_cst);
+    return try_claim(channel, position);
+}
+
+static bool has_room(struct channel *channel)
+{
+    uint64_t at = position_of(atomic_load_explicit(&channel->tail, memory_order_relaxed));
+
+    return atomic_load_explicit(&channel_slot_at(channel, at)->sequence, memory_order_relaxed) ==
+           at;
+}
+
+/* By who got in: the receiver has perhaps freed more than one slot since it called. */
+static void call_next(struct channel *channel)
+{
+    if (atomic_load_explicit(&channel->blocked, memory_order_relaxed) != 0 && has_room(channel)) {
+        channel_call_sender(channel);
+    }
+}
+
 /* What is full now may have room before it would be worth while to sleep. */
 static hx_err try_claim_for_a_while(struct channel *channel, uint64_t *position)
 {
@@ -297,7 +328,7 @@ static hx_err claim(struct channel *channel, uint64_t deadline_ns, wait_function
     }
     wait_queue_prepare(&channel->senders, &waiter);
     mark_blocked(channel);
-    while ((error = try_claim(channel, position)) == HX_EAGAIN) {
+    while ((error = take_call_and_claim(channel, position)) == HX_EAGAIN) {
         error = wait(&channel->senders, &waiter, deadline_ns);
         if (error != HX_OK) {
             break;
@@ -305,6 +336,9 @@ static hx_err claim(struct channel *channel, uint64_t deadline_ns, wait_function
     }
     unmark_blocked(channel);
     wait_queue_finish(&channel->senders, &waiter);
+    if (error == HX_OK) {
+        call_next(channel);
+    }
     return error;
 }
 

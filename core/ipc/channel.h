@@ -79,6 +79,8 @@ struct channel {
     HX_ALIGNED(HX_CACHE_LINE) _Atomic uint64_t tail; /* A  the next position to claim, and marks */
     /* The sequence of the next item to receive: its position + CHANNEL_PUBLISHED. */
     HX_ALIGNED(HX_CACHE_LINE) _Atomic uint64_t awaited; /* R */
+    _Atomic uint32_t
+        has_called; /* A  a sender was woken, and none has looked since: see channel.c */
 
     HX_ALIGNED(HX_CACHE_LINE) struct wait_queue receivers; /* the one, when it waits */
     struct wait_queue senders;
@@ -228,7 +230,7 @@ bool channel_next_info(uint32_t *index, struct channel_info *info);
 HX_COLD hx_err channel_try_send_slow(struct channel *channel, const void *item);
 HX_COLD hx_err channel_try_receive_slow(struct channel *channel, void *item);
 HX_PRESERVE_REGISTERS void channel_wake_receiver(struct channel *channel);
-HX_PRESERVE_REGISTERS void channel_wake_sender(struct channel *channel);
+HX_PRESERVE_REGISTERS void channel_call_sender(struct channel *channel);
 
 /*
  * Slots are a whole number of steps: rounded up to a power of two, a ring of items of 64 bytes
@@ -282,7 +284,8 @@ static HX_ALWAYS_INLINE void channel_publish(struct channel *channel, struct cha
     }
 }
 
-/* Give a slot back for the next round, and wake a sender if one may have looked before. */
+/* Give a slot back for the next round, and wake a sender if one may have looked before and none is
+ * on its way to look. */
 static HX_ALWAYS_INLINE void channel_release(struct channel *channel, struct channel_slot *slot,
                                              uint64_t awaited, uint64_t mask)
 {
@@ -290,8 +293,11 @@ static HX_ALWAYS_INLINE void channel_release(struct channel *channel, struct cha
     atomic_store_explicit(&slot->sequence, awaited + mask, memory_order_release);
     atomic_store_explicit(&channel->awaited, awaited + CHANNEL_STEP, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* as in channel_publish */
-    if (HX_UNLIKELY(atomic_load_explicit(&channel->blocked, memory_order_relaxed) != 0)) {
-        channel_wake_sender(channel);
+    if (HX_UNLIKELY(atomic_load_explicit(&channel->blocked, memory_order_relaxed) != 0) &&
+        /* Pairs with the exchange of a sender that is about to look: it is seen here, or the slot
+         * there. */
+        atomic_exchange_explicit(&channel->has_called, 1, memory_order_seq_cst) == 0) {
+        channel_call_sender(channel);
     }
 }
 

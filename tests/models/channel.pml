@@ -3,8 +3,8 @@
  *
  *     spin -a channel.pml && cc -O2 -DSAFETY -o pan pan.c && ./pan
  *
- * SENDERS senders send ITEMS items each through a ring of ROOM slots and go; the receiver receives until the
- * channel is closed, or goes at any time. A processor's plain stores wait in a buffer of its own until
+ * SENDERS senders, the first ITEMS items and the others one each, send through a ring of ROOM slots and go; the
+ * receiver receives until the channel is closed, or goes at any time. A processor's plain stores wait in a buffer of its own until
  * it executes a locked instruction, passes a barrier, or the buffer empties by itself: what a sender
  * publishes, and what the receiver frees, is seen late by others, and their next loads overtake it. (One
  * store at a time may wait: all that is stored without a locked instruction is one sequence number for each
@@ -19,14 +19,19 @@
  *     spin -a -DSENDER_BLIND    a sender that waits for room makes no barrier
  *     spin -a -DNO_LOOK         a sender looks at the tail's mark when it claims, not after it publishes
  *     spin -a -DQUIET_CLOSE     the last sender closes without waking
+ *     spin -a -DNO_EXCHANGE     the receiver looks by a plain load whether it has called a sender
+ *     spin -a -DCALL_STAYS      a sender that waits does not take the call back before it looks
  */
 #ifndef SENDERS
 #define SENDERS 2
 #endif
 #ifndef ITEMS
-#define ITEMS 1
+#define ITEMS 2
 #endif
-#define ROOM  1
+#define ITEMS_OF(sender) (sender == 0 -> ITEMS : 1)
+#ifndef ROOM
+#define ROOM 1
+#endif
 
 #define RECEIVER SENDERS /* its number among the processors */
 
@@ -39,6 +44,7 @@ bool closed = false;
 bool waiting = false;
 byte blocked = 0;
 bool seen = false;
+bool called = false;
 byte senders_left = SENDERS;
 bool receiver_left = false;
 
@@ -156,6 +162,15 @@ inline try_claim(me) {
     od;
 }
 
+/* Who got in calls the next one if there is room. */
+inline call_next(me) {
+    atomic { next = tail; load(me, next % ROOM, value); }
+    if
+    :: value == 2 * next -> wake_one_sender(me);
+    :: else -> skip;
+    fi;
+}
+
 inline claim_waiting(me) {
     atomic { flush(me); queued[me] = true; }
     atomic { blocked++; saw_waiting = seen; }
@@ -166,7 +181,11 @@ inline claim_waiting(me) {
     fi;
 #endif
     do
-    :: try_claim(me);
+    ::
+#ifndef CALL_STAYS
+       atomic { flush(me); called = false; }
+#endif
+       try_claim(me);
        if
        :: result == 0 -> wait_in_queue(me);
        :: else -> break;
@@ -174,15 +193,19 @@ inline claim_waiting(me) {
     od;
     atomic { blocked--; if :: blocked == 0 -> seen = false; :: else -> skip; fi; }
     finish(me);
+    if
+    :: result == 1 && (blocked > 0 || seen) -> call_next(me);
+    :: else -> skip;
+    fi;
 }
 
 proctype sender(byte me) {
     byte number = 0;
-    byte at, value, result, each;
+    byte at, next, value, result, each;
     bool saw_closed, saw_waiting, was_waiting;
 
     do
-    :: number == ITEMS -> break;
+    :: number == ITEMS_OF(me) -> break;
     :: else ->
         try_claim(me);
         if
@@ -219,6 +242,19 @@ proctype sender(byte me) {
     fi;
 }
 
+inline call_sender() {
+#ifdef NO_EXCHANGE
+    had_called = called;
+    called = true;
+#else
+    atomic { flush(RECEIVER); had_called = called; called = true; }
+#endif
+    if
+    :: !had_called -> wake_one_sender(RECEIVER);
+    :: else -> skip;
+    fi;
+}
+
 /* result: 1 received, 0 empty, 2 closed */
 inline try_receive() {
     load(RECEIVER, head % ROOM, value);
@@ -230,7 +266,7 @@ inline try_receive() {
         store(RECEIVER, head % ROOM, 2 * (head + ROOM));
         head++;
         if
-        :: blocked > 0 || seen -> wake_one_sender(RECEIVER);
+        :: blocked > 0 || seen -> call_sender();
         :: else -> skip;
         fi;
         result = 1;
@@ -265,7 +301,7 @@ inline receive() {
 
 proctype receiver() {
     byte value, result, claimed, each;
-    bool leaves;
+    bool leaves, had_called;
 
     do
     :: true ->
@@ -292,7 +328,7 @@ proctype receiver() {
     :: !leaves ->
         each = 0;
         do
-        :: each < SENDERS -> assert(received[each] == ITEMS); each++;
+        :: each < SENDERS -> assert(received[each] == ITEMS_OF(each)); each++;
         :: else -> break;
         od;
     :: else -> skip;

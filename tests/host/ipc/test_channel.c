@@ -741,6 +741,46 @@ static void no_wake_up_is_lost_when_everybody_waits_all_the_time(void **state)
 static struct numbers *there;
 static struct numbers *back;
 
+static void send_into_room_made_late(void *argument)
+{
+    uint64_t number = (uint64_t)(uintptr_t)argument;
+
+    assert_int_equal(numbers_send(there, &number, hal_clock_now() + 20000000000U), HX_OK);
+    numbers_sender_put(there);
+}
+
+/* Nothing is received after the two: who gets in has to call the next. */
+static void make_room_for_all_at_once(void *argument)
+{
+    uint64_t numbers[2];
+
+    (void)argument;
+    /* twice the number of those who wait, and a mark */
+    while (atomic_load(&there->untyped.blocked) < 4) {
+        sched_yield();
+    }
+    assert_int_equal(numbers_drain(there, numbers, 2), 2);
+}
+
+/* SPEC: P3 */
+static void room_for_several_wakes_several(void **state)
+{
+    const struct work works[] = {{send_into_room_made_late, (void *)1},
+                                 {send_into_room_made_late, (void *)2},
+                                 {.function = make_room_for_all_at_once}};
+
+    (void)state;
+    for (uint64_t i = 0; i < 20 + campaign(2000); i++) {
+        there = fresh(2);
+        numbers_sender_get(there);
+        assert_int_equal(send_number(there, 8), HX_OK);
+        assert_int_equal(send_number(there, 9), HX_OK);
+        on_threads(works, 3);
+        assert_int_equal(channel_len(&there->untyped), 2);
+        numbers_receiver_close(there);
+    }
+}
+
 static void answer_all(void *argument)
 {
     uint64_t number;
@@ -895,6 +935,7 @@ int main(void)
         cmocka_unit_test(random_operations_agree_with_a_plain_queue),
         cmocka_unit_test(many_senders_lose_and_double_nothing_and_keep_their_order),
         cmocka_unit_test(no_wake_up_is_lost_when_everybody_waits_all_the_time),
+        cmocka_unit_test(room_for_several_wakes_several),
         cmocka_unit_test(two_threads_that_answer_each_other_never_sleep_both),
         cmocka_unit_test(the_receivers_end_wakes_all_senders_and_every_item_ends_once),
         cmocka_unit_test(a_receiver_that_waits_behind_a_dead_producer_is_woken),
