@@ -31,6 +31,7 @@ struct helix_right {
     uint64_t rights;                  /* I  what is asked for */
     _Atomic resource_id found_on;     /* A  which of the two `handle` is on */
     _Atomic capability_handle handle; /* A */
+    _Atomic capability_verdict kept;  /* A  of who was last found to have them by a grant */
 };
 
 /* The calling process's subject. */
@@ -46,21 +47,34 @@ void helix_right_init(struct helix_right *right, enum resource_type type, uint64
 /* The rest of helix_may: the grant is gone, or another subject's. */
 bool helix_may_otherwise(struct helix_right *right);
 
-/* Whether the calling process has these rights now.  Context: thread. */
-static HX_ALWAYS_INLINE bool helix_may(struct helix_right *right)
+/* Whether the calling process has these rights now, as it had when it was last asked; subject is
+ * its subject.  Context: thread. */
+static HX_ALWAYS_INLINE bool helix_may_still(const struct helix_right *right, subject_id subject)
 {
-    return HX_LIKELY(capability_check_handle(
-               helix_subject(), atomic_load_explicit(&right->handle, memory_order_relaxed),
-               atomic_load_explicit(&right->found_on, memory_order_relaxed), right->rights)) ||
-           helix_may_otherwise(right);
+    return HX_LIKELY(atomic_load_explicit(&right->kept, memory_order_relaxed) ==
+                     capability_verdict_of(subject));
 }
 
-/* Whether that can be told at once, and it has; subject is the calling process's. */
-static HX_ALWAYS_INLINE bool helix_may_at_once(const struct helix_right *right, subject_id subject)
+/* Whether the grant found last gives the calling process these rights; that is kept. */
+static HX_ALWAYS_INLINE bool helix_may_as_found(struct helix_right *right)
 {
-    return HX_LIKELY(capability_check_handle_at_once(
+    subject_id subject = helix_subject();
+    capability_verdict verdict = capability_verdict_of(subject);
+    bool may = capability_check_handle(
         subject, atomic_load_explicit(&right->handle, memory_order_relaxed),
-        atomic_load_explicit(&right->found_on, memory_order_relaxed), right->rights));
+        atomic_load_explicit(&right->found_on, memory_order_relaxed), right->rights);
+
+    if (may) {
+        atomic_store_explicit(&right->kept, verdict, memory_order_relaxed);
+    }
+    return may;
+}
+
+/* Whether the calling process has these rights now.  Context: thread. */
+static inline bool helix_may(struct helix_right *right)
+{
+    return helix_may_still(right, helix_subject()) || helix_may_as_found(right) ||
+           helix_may_otherwise(right);
 }
 
 /* --- files ------------------------------------------------------------------------------------ */

@@ -149,7 +149,7 @@ int64_t helix_channel_send(uint64_t descriptor, uint64_t item, uint64_t deadline
     }
     ends = file->context;
     if (HX_UNLIKELY(ends->item_size != sizeof(word)) ||
-        HX_UNLIKELY(!helix_may_at_once(&ends->may_send, self->subject)) ||
+        HX_UNLIKELY(!helix_may_still(&ends->may_send, self->subject)) ||
         HX_UNLIKELY(hal_user_load_word(item, &word) != HX_OK) ||
         HX_UNLIKELY(!channel_send_at_once(ends->channel, &word, sizeof(word)))) {
         return send_fully(descriptor, item, deadline_ns);
@@ -316,7 +316,7 @@ int64_t helix_channel_receive(uint64_t descriptor, uint64_t items, uint64_t maxi
     }
     ends = file->context;
     if (HX_UNLIKELY(ends->item_size != sizeof(word)) ||
-        HX_UNLIKELY(!helix_may_at_once(&ends->may_receive, self->subject)) ||
+        HX_UNLIKELY(!helix_may_still(&ends->may_receive, self->subject)) ||
         HX_UNLIKELY(!hal_user_is_range(items, sizeof(word))) ||
         HX_UNLIKELY(!receive_word(ends, &word))) {
         return receive_fully(descriptor, items, maximum, deadline_ns);

@@ -21,6 +21,7 @@ void helix_right_init(struct helix_right *right, enum resource_type type, uint64
     right->rights = rights;
     atomic_init(&right->found_on, 0);
     atomic_init(&right->handle, CAPABILITY_NONE);
+    atomic_init(&right->kept, 0);
 }
 
 /* By a grant on one of the two. */

@@ -11,6 +11,10 @@ struct broker broker = {
     .removed = LIST_INIT(broker.removed),
 };
 
+_Static_assert((CAPABILITY_SUBJECT_MAX & (CAPABILITY_SUBJECT_MAX - 1)) == 0,
+               "a subject's index and a number of withdrawals share a word");
+_Atomic uint64_t capability_withdrawals = CAPABILITY_SUBJECT_MAX;
+
 static struct mutex mutex;
 static _Atomic bool is_set_up; /* for ever once capability_init has succeeded */
 static bool is_running;        /* under the mutex */
@@ -112,6 +116,7 @@ static void end_subject(struct subject *subject)
     broker_close_locked();
     /* The one store; release: who sees it sees that checks have to follow origins. */
     atomic_fetch_add_explicit(&subject->generation, 1, memory_order_release);
+    broker_withdrawn_locked();
     list_push_back(&broker.ended, &subject->link);
     (void)broker_count(&broker.operations, 1);
     reclaim_request_locked();
@@ -309,6 +314,13 @@ void broker_close_locked(void)
     atomic_store_explicit(&grant_table_open, &grant_table_empty, memory_order_relaxed);
 }
 
+void broker_withdrawn_locked(void)
+{
+    /* release: who takes a verdict from here on finds by its check what was withdrawn before */
+    atomic_fetch_add_explicit(&capability_withdrawals, CAPABILITY_SUBJECT_MAX,
+                              memory_order_release);
+}
+
 void broker_reopen_locked(void)
 {
     atomic_fetch_sub_explicit(&broker.reclaiming, 1, memory_order_relaxed);
@@ -332,6 +344,7 @@ void broker_revoke_locked(struct grant *grant)
     }
     /* The one store that takes effect; release: who sees it sees that the tables are closed. */
     atomic_store_explicit(&grant->rights, 0, memory_order_release);
+    broker_withdrawn_locked();
     broker_unlist_locked(grant);
     list_push_back(has_derived ? &broker.revoked : &broker.removed, &grant->sibling);
     reclaim_request_locked();

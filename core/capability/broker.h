@@ -60,6 +60,9 @@ bool broker_is_held(const struct grant *grant, uint32_t *depth);
 void broker_close_locked(void);
 void broker_reopen_locked(void);
 
+/* Rights have been taken from somebody: kept verdicts hold no longer.  Locks: the mutex. */
+void broker_withdrawn_locked(void);
+
 /* Let checks look at all there is directly, if nothing is being reclaimed; after it has grown. */
 void broker_open_locked(void);
 

@@ -166,27 +166,28 @@ HX_MUST_USE bool capability_check(subject_id subject, resource_id resource, uint
 HX_MUST_USE bool capability_check_handle_slowly(subject_id subject, capability_handle handle,
                                                 resource_id resource, uint64_t required);
 
-/* Whether a record can be looked at without more ado: no revocation is being reclaimed. */
-static HX_ALWAYS_INLINE bool capability_is_open(capability_handle handle)
-{
-    /* acquire: pairs with the release in broker_open_locked */
-    uint32_t open = atomic_load_explicit(&grant_open_chunks, memory_order_acquire);
-
-    return HX_LIKELY((uint32_t)handle / GRANT_CHUNK < open);
-}
-
 /*
+ * Whether this grant is the subject's, is one on the resource, and has all the required rights by
+ * itself.  Context: any but nmi.  Blocks: no.
+ *
  * The record is never freed, only used again under the next generation; so the generation, read
  * last, says whether what was read before it belongs together. That the chunk is open is read
  * first: whatever was revoked before has then lost its rights.
  */
-static HX_ALWAYS_INLINE bool capability_matches(subject_id subject, capability_handle handle,
-                                                resource_id resource, uint64_t required)
+HX_MUST_USE static inline bool capability_check_handle(subject_id subject, capability_handle handle,
+                                                       resource_id resource, uint64_t required)
 {
-    const struct grant *grant = grant_in_chunk((uint32_t)handle);
-    /* acquire: each pairs with the release in grant_fill, which is behind the generation's store */
-    uint64_t rights = atomic_load_explicit(&grant->rights, memory_order_acquire);
+    /* acquire: pairs with the release in broker_open_locked */
+    uint32_t open = atomic_load_explicit(&grant_open_chunks, memory_order_acquire);
+    const struct grant *grant;
+    uint64_t rights;
 
+    if (HX_UNLIKELY((uint32_t)handle / GRANT_CHUNK >= open)) {
+        return capability_check_handle_slowly(subject, handle, resource, required);
+    }
+    grant = grant_in_chunk((uint32_t)handle);
+    /* acquire: each pairs with the release in grant_fill, which is behind the generation's store */
+    rights = atomic_load_explicit(&grant->rights, memory_order_acquire);
     return ((required | PERMISSION_HELD) & ~rights) == 0 &&
            atomic_load_explicit(&grant->subject, memory_order_acquire) == subject &&
            atomic_load_explicit(&grant->resource, memory_order_acquire) == resource &&
@@ -194,24 +195,20 @@ static HX_ALWAYS_INLINE bool capability_matches(subject_id subject, capability_h
 }
 
 /*
- * Whether this grant is the subject's, is one on the resource, and has all the required rights by
- * itself.  Context: any but nmi.  Blocks: no.
+ * A check that passed, to be kept with what was asked and compared with capability_verdict: as long
+ * as it is equal, the subject still has those rights. 0 is that of no check. To be taken before the
+ * check, so that what is withdrawn meanwhile makes it unequal.
  */
-HX_MUST_USE static inline bool capability_check_handle(subject_id subject, capability_handle handle,
-                                                       resource_id resource, uint64_t required)
-{
-    return capability_is_open(handle)
-               ? capability_matches(subject, handle, resource, required)
-               : capability_check_handle_slowly(subject, handle, resource, required);
-}
+typedef uint64_t capability_verdict;
 
-/* The same without a call: false while revocations are being reclaimed, and nothing is said. */
-HX_MUST_USE static HX_ALWAYS_INLINE bool capability_check_handle_at_once(subject_id subject,
-                                                                         capability_handle handle,
-                                                                         resource_id resource,
-                                                                         uint64_t required)
+/* How often rights were taken from anybody, in steps that leave room for a subject's index. */
+extern _Atomic uint64_t capability_withdrawals;
+
+/* What a subject's checks that pass now are kept as.  Context: any. */
+HX_MUST_USE static HX_ALWAYS_INLINE capability_verdict capability_verdict_of(subject_id subject)
 {
-    return capability_is_open(handle) && capability_matches(subject, handle, resource, required);
+    /* acquire: pairs with the release in broker_withdrawn_locked */
+    return atomic_load_explicit(&capability_withdrawals, memory_order_acquire) + (uint32_t)subject;
 }
 
 /*
