@@ -76,6 +76,14 @@ static HX_ALWAYS_INLINE hx_err dispatch_finish_parking(struct thread *self)
     return HX_LIKELY((old & THREAD_TOKEN) != 0) ? HX_OK : HX_ETIMEDOUT;
 }
 
+/* A thread changes its affinity by itself alone, and nobody hands it a CPU before it is on one
+ * within it: where it ran last it may. */
+static HX_ALWAYS_INLINE bool dispatch_may_run_on(const struct thread *parked, uint32_t cpu)
+{
+    return HX_LIKELY(atomic_load_explicit(&parked->cpu, memory_order_relaxed) == cpu) ||
+           HX_LIKELY((parked->affinity >> cpu & 1) != 0);
+}
+
 /*
  * Take a parked thread for this CPU, as wake and pick would do in two steps. Not when the caller's
  * turn is over: then the policy chooses, and who hand the CPU to each other do not keep it for
@@ -87,7 +95,7 @@ static HX_ALWAYS_INLINE bool dispatch_take_over(const struct thread *self, struc
     uint32_t expected = THREAD_PARKED;
 
     /* Acquire pairs with settle_parked; release with the consumption in finish_parking. */
-    return HX_LIKELY(!self->reschedule) && HX_LIKELY((next->affinity >> cpu & 1) != 0) &&
+    return HX_LIKELY(!self->reschedule) && dispatch_may_run_on(next, cpu) &&
            HX_LIKELY(atomic_compare_exchange_strong_explicit(
                &next->state, &expected, THREAD_RUNNING | THREAD_TOKEN, memory_order_acq_rel,
                memory_order_relaxed));

@@ -131,7 +131,7 @@ static HX_ALWAYS_INLINE int64_t call_mailbox(const struct mailbox_client_end *en
     client.is_interruptible = true;
     client.loan = NULL;
     client.response = &response.kernel;
-    outcome = router_send_waiting(mailbox_place_of(end->to), end->to, &client, deadline_ns);
+    outcome = router_send_waiting(end->place, end->to, &client, deadline_ns);
     return HX_LIKELY(outcome.error == HX_OK) ? tell_reply(response_address, &response, 0)
                                              : tell_failure(response_address, outcome);
 }

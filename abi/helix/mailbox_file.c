@@ -87,6 +87,7 @@ hx_err mailbox_client_file(router_mailbox to, uint64_t number, uint32_t flags, s
         return HX_ENOMEM;
     }
     end->to = to;
+    end->place = mailbox_place_of(to);
     helix_right_init(&end->right, RESOURCE_TYPE_MAILBOX, number, PERMISSION_WRITE);
     error = file_create(&mailbox_client_ops, (flags & FILE_NON_BLOCKING) | FILE_WRITE_ONLY, end,
                         process_current()->owner, file);

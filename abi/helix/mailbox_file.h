@@ -18,6 +18,7 @@ struct mailbox_server_end {
 
 struct mailbox_client_end {
     router_mailbox to;        /* I */
+    struct mailbox *place;    /* I  of that id */
     struct helix_right right; /* to send */
 };
 

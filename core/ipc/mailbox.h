@@ -254,20 +254,19 @@ static inline void client_wake_locked(struct client *client)
 
 /*
  * Let a server that has nothing to do begin with a message. It is yet to be told: by
- * server_wake_locked, or by itself when it is the caller.
+ * server_wake_locked, or by itself when it is the caller. loan: of the client's; NULL.
  */
 static HX_ALWAYS_INLINE void server_give_locked(struct server *server, struct client *client,
                                                 const struct router_message *message,
-                                                uint32_t sender)
+                                                uint32_t sender, struct router_loan *loan)
 {
     router_message_copy(&server->inbox, message);
     server->sender = sender;
     server->client = client;
     server->is_busy = true;
     server->is_idle = false;
-    server->loan = NULL;
+    server->loan = loan != NULL ? router_loan_get(loan) : NULL;
     if (client != NULL) {
-        server->loan = client->loan != NULL ? router_loan_get(client->loan) : NULL;
         atomic_store_explicit(&client->state, CLIENT_DELIVERED, memory_order_relaxed);
     }
 }

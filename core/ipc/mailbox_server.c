@@ -14,11 +14,11 @@ bool server_take_locked(struct mailbox *mailbox, struct server *server)
     if (parcel->has_client) {
         struct client *client = HX_CONTAINER_OF(parcel, struct client, parcel);
 
-        server_give_locked(server, client, parcel->message, client->sender);
+        server_give_locked(server, client, parcel->message, client->sender, client->loan);
     } else {
         const struct envelope *envelope = HX_CONTAINER_OF(parcel, struct envelope, parcel);
 
-        server_give_locked(server, NULL, parcel->message, envelope->sender);
+        server_give_locked(server, NULL, parcel->message, envelope->sender, NULL);
         mailbox_envelope_free(mailbox, parcel);
     }
     return true;

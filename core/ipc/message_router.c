@@ -282,7 +282,7 @@ static hx_err send_copy(struct mailbox *mailbox, router_mailbox to, enum router_
     if (error != HX_OK) {
         mailbox->errors++;
     } else if (server != NULL && server->is_idle) {
-        server_give_locked(server, NULL, envelope, sender);
+        server_give_locked(server, NULL, envelope, sender, NULL);
         server_wake_locked(server);
     } else {
         mailbox_queue_put_copy(mailbox, priority, envelope, sender);

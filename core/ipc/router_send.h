@@ -31,6 +31,10 @@ static HX_ALWAYS_INLINE struct router_outcome router_send_waiting(struct mailbox
                                                                   struct client *client,
                                                                   uint64_t deadline_ns)
 {
+    /* Read before the lock, so that what the caller has just written stays in registers. */
+    const struct router_message *message = client->parcel.message;
+    struct router_loan *loan = client->loan;
+    uint32_t sender = client->sender;
     hal_interrupt_state state;
     struct server *server;
     hx_err error;
@@ -43,7 +47,7 @@ static HX_ALWAYS_INLINE struct router_outcome router_send_waiting(struct mailbox
         HX_UNLIKELY(!server->is_idle)) {
         return router_send_otherwise(mailbox, to, client, state, deadline_ns);
     }
-    server_give_locked(server, client, client->parcel.message, client->sender);
+    server_give_locked(server, client, message, sender, loan);
     error = thread_hand_over_inline(server->thread, &server->delivery, DELIVERY_MESSAGE,
                                     &mailbox->lock, deadline_ns);
     /* Acquire: pairs with the release of who has ended the request. */
