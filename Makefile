@@ -18,6 +18,7 @@ SHELL := /bin/sh
 include mk/toolchain.mk
 include mk/sources.mk
 include mk/kernel.mk
+include mk/sdk.mk
 include mk/modules.mk
 include mk/user.mk
 include mk/initrd.mk

@@ -56,6 +56,8 @@ build/$(1)/obj/%.S.o: %.S build/$(1)/flags
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_COMPILE) $(HOST_CFLAGS) $$(DEPENDENCIES) -c $$< -o $$@
 
+build/$(1)/obj/core/hot_reload/signature_text.S.o: $(SDK)/signatures
+
 build/$(1)/libhelix.a: $(call host_objects,$(1),$(HOST_LIBRARY_SOURCES)) build/$(1)/library.objects
 	$$(call say,AR,$$@)
 	$$(Q)rm -f $$@

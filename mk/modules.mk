@@ -1,12 +1,14 @@
-# Loadable modules: modules/NAME/*.c becomes build/x86_64/modules/NAME.hxm.
+# Loadable modules: modules/NAME/*.c becomes build/x86_64/modules/NAME.hxm, NAME.hxm.debug is the same with its debug
+# information.
 #
-# They see the public headers and nothing else. The same file is loaded by the kernel in QEMU and by
-# the hosted port.
+# They see the public headers and nothing else, and are built as modules outside of this tree are: with the flags,
+# the linker script and the signatures of the SDK. The same file is loaded by the kernel in QEMU and by the hosted port.
 
-# No canary: an unprivileged module has no access to where the kernel keeps it.
-MODULE_CFLAGS := $(FREESTANDING_CFLAGS) -fno-stack-protector -Iinclude
-MODULE_LDS    := $(wildcard modules/module.lds)
-MODULE_LINK   := $(LD) -r $(addprefix -T ,$(MODULE_LDS)) --build-id=none -z noexecstack
+HELIX_SDK := sdk
+include sdk/flags.mk
+
+MODULE_CFLAGS := $(HELIX_MODULE_TARGET) $(OPTIMIZE) -g $(WARNINGS) $(SAME_ANYWHERE) -fdebug-compilation-dir=. -Iinclude
+MODULE_LINK   := $(HELIX_MODULE_LINK)
 
 MODULE_NAMES := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard modules/*/*.c)))))
 MODULES      := $(MODULE_NAMES:%=$(OUT)/modules/%.hxm)
@@ -22,17 +24,24 @@ $(OUT)/obj/modules/%.c.o: modules/%.c $(OUT)/modules.flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
+MODULE_SIGNATURES := $(OUT)/obj/modules/helix_signatures.c.o
+
+$(MODULE_SIGNATURES): $(SDK)/helix_signatures.c $(OUT)/modules.flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+
 # $(call module_objects,NAME)
-module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c)))
+module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c))) $(MODULE_SIGNATURES)
 
 define module_rules
 $(OUT)/modules/$(1).objects: FORCE
 	$$(call keep_text,$(call module_objects,$(1)))
 
-$(OUT)/modules/$(1).hxm: $(call module_objects,$(1)) $(OUT)/modules/$(1).objects $(MODULE_LDS)
+$(OUT)/modules/$(1).hxm: $(call module_objects,$(1)) $(OUT)/modules/$(1).objects sdk/module.lds sdk/strip.lds
 	$$(call say,MODULE,$$@)
 	$$(Q)$(MODULE_LINK) -o $$@.debug $(call module_objects,$(1))
-	$$(Q)$(OBJCOPY) --strip-debug $$@.debug $$@
+	$$(Q)$(MODULE_LINK) -T sdk/strip.lds -o $$@ $(call module_objects,$(1))
 
 -include $(patsubst %.o,%.d,$(call module_objects,$(1)))
 endef

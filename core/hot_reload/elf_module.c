@@ -88,6 +88,7 @@ static hx_err read_header(const struct reading *reading, uint16_t machine)
     }
     module->file_sections.bytes = module->file + header.section_offset;
     module->file_sections.count = header.section_count;
+    module->section_names = header.section_names;
     return HX_OK;
 }
 
@@ -238,6 +239,45 @@ static hx_err place_groups(const struct reading *reading)
     }
     module->image_size = end;
     return HX_OK;
+}
+
+/* Whether the string at an offset of a section of strings is this one. */
+static bool is_string_at(const struct elf_module *module, const struct elf64_section *strings,
+                         uint64_t offset, const char *text)
+{
+    size_t size = string_length(text) + 1;
+
+    return elf64_range_fits(offset, size, strings->size) &&
+           memcmp(module->file + strings->offset + offset, text, size) == 0;
+}
+
+hx_err elf_module_find_section(const struct elf_module *module, const char *name,
+                               const uint8_t **bytes, size_t *size)
+{
+    struct elf64_section names;
+
+    if (module->section_names == 0 || module->section_names >= module->file_sections.count) {
+        return HX_ENOENT;
+    }
+    names = file_section(module, module->section_names);
+    if (names.type != ELF64_SECTION_STRINGS) {
+        return HX_ENOENT;
+    }
+    for (uint32_t i = 1; i < module->file_sections.count; i++) {
+        struct elf64_section section = file_section(module, i);
+
+        if (section.type == ELF64_SECTION_NULL ||
+            !is_string_at(module, &names, section.name, name)) {
+            continue;
+        }
+        if (section.type == ELF64_SECTION_NOBITS || (section.flags & ELF64_FLAG_COMPRESSED) != 0) {
+            return HX_ENOSYS;
+        }
+        *bytes = module->file + section.offset;
+        *size = section.size;
+        return HX_OK;
+    }
+    return HX_ENOENT;
 }
 
 /* --- symbols ---------------------------------------------------------------------------------- */

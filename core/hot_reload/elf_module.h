@@ -61,6 +61,7 @@ struct elf_module {
     uint64_t image_size; /* whole pages */
 
     struct elf_module_table file_sections;
+    uint32_t section_names; /* the section with their names; 0, or one that does not exist: none */
     struct elf_module_table symbols; /* count is 0 if the file has none */
     uint32_t symbols_index;          /* of the symbol table among the file's sections, 0: none */
     const char *names;               /* of the symbols */
@@ -121,6 +122,14 @@ struct elf_module_symbol elf_module_symbol(const struct elf_module *module, uint
  */
 HX_MUST_USE hx_err elf_module_find(const struct elf_module *module, const char *name,
                                    struct elf_module_symbol *symbol);
+
+/*
+ * Find a section by its name, the first of that name, loaded or not: size bytes of the file.
+ * Errors: HX_ENOENT none, or the sections have no names; HX_ENOSYS its bytes are compressed, or not
+ * in the file.
+ */
+HX_MUST_USE hx_err elf_module_find_section(const struct elf_module *module, const char *name,
+                                           const uint8_t **bytes, size_t *size);
 
 /* The next relocation of the image, in the order of the file; false at the end. */
 bool elf_module_next_relocation(const struct elf_module *module, struct elf_module_cursor *cursor,

@@ -3,20 +3,14 @@
  * was reached.
  */
 #include <base/assert.h>
-#include <base/format.h>
 #include <base/memory.h>
-#include <base/string.h>
-#include <core/debug/log.h>
-#include <core/gate/callout.h>
-#include <core/gate/category.h>
 #include <core/gate/module_state.h>
 #include <core/gate/slot.h>
-#include <core/hot_reload/elf_module.h>
 #include <core/hot_reload/loader.h>
+#include <core/hot_reload/module_image.h>
 #include <core/resource/owner.h>
 #include <hal/clock.h>
 #include <hal/gate.h>
-#include <hal/relocate.h>
 #include <kern/area.h>
 #include <kern/heap.h>
 #include <kern/recorder.h>
@@ -24,7 +18,7 @@
 #define STACK_PAGES (HAL_GATE_STACK_STRIDE / HAL_PAGE_SIZE)
 
 struct load {
-    struct elf_module elf;
+    struct module_binary file;
     struct area *scratch; /* the image, relocated, contiguous and writable */
     struct module_instance *instance;
     bool has_arena;
@@ -38,36 +32,10 @@ static _Atomic uint64_t memory_hard = LOADER_MEMORY_HARD;
 
 static hx_err complain(struct load *load, hx_err error, const char *what, const char *name)
 {
-    (void)format_text(load->why, LOADER_WHY_MAX, "%s%s%s", what, name[0] != '\0' ? ": " : "", name);
-    return error;
+    return module_complain(load->why, error, what, name);
 }
 
 /* --- placing ---------------------------------------------------------------------------------- */
-
-/*
- * The descriptor as it stands in the file: what is a number in it is good, what is an address is
- * not yet. False: there is none.
- */
-static bool peek_descriptor(const struct load *load, struct hx_module_descriptor *descriptor)
-{
-    struct elf_module_symbol symbol;
-
-    if (elf_module_find(&load->elf, "hx_module", &symbol) != HX_OK ||
-        symbol.kind != ELF_SYMBOL_DEFINED) {
-        return false;
-    }
-    for (uint32_t i = 0; i < load->elf.section_count; i++) {
-        const struct elf_module_section *section = &load->elf.sections[i];
-        uint64_t offset = symbol.value - section->offset;
-
-        if (section->bytes != NULL && offset < section->size &&
-            sizeof(*descriptor) <= section->size - offset) {
-            memcpy(descriptor, section->bytes + offset, sizeof(*descriptor));
-            return true;
-        }
-    }
-    return false;
-}
 
 /*
  * Addresses: trampoline and thunks, the image, the stacks (both only for the user backend), a
@@ -75,242 +43,81 @@ static bool peek_descriptor(const struct load *load, struct hx_module_descriptor
  */
 static hx_err reserve_arena(struct load *load, enum hal_gate_backend backend)
 {
-    size_t image_pages = load->elf.image_size >> HAL_PAGE_SHIFT;
+    size_t image_pages = load->file.elf.image_size >> HAL_PAGE_SHIFT;
     bool is_user = backend == HAL_GATE_USER;
     size_t stack_pages = is_user ? INSTANCE_STACKS * STACK_PAGES : 0;
-    struct hx_module_descriptor descriptor;
+    size_t heap_pages = load->file.descriptor.heap_pages;
     size_t heap_first;
     hx_err error;
 
-    if (!peek_descriptor(load, &descriptor)) {
-        return complain(load, HX_EFORMAT, "there is no descriptor", "hx_module");
-    }
-    if (descriptor.heap_pages > HX_MODULE_HEAP_MAX) {
-        return complain(load, HX_ERANGE, "it asks for too large a heap", "hx_module");
-    }
     load->thunk_pages = is_user ? 1 : 0;
     heap_first = load->thunk_pages + image_pages + stack_pages + 1;
-    error = arena_create(&load->instance->arena, heap_first + descriptor.heap_pages, is_user,
-                         OWNER_NONE);
+    error = arena_create(&load->instance->arena, heap_first + heap_pages, is_user, OWNER_NONE);
     if (error != HX_OK) {
         return complain(load, error, "no addresses for the module", "");
     }
     load->has_arena = true;
     load->image = load->instance->arena.base + (load->thunk_pages << HAL_PAGE_SHIFT);
-    load->instance->gate.stack_tops = load->image + load->elf.image_size + HAL_GATE_STACK_STRIDE;
-    error = module_heap_init(&load->instance->heap, &load->instance->arena, heap_first,
-                             descriptor.heap_pages);
+    load->instance->gate.stack_tops =
+        load->image + load->file.elf.image_size + HAL_GATE_STACK_STRIDE;
+    error = module_heap_init(&load->instance->heap, &load->instance->arena, heap_first, heap_pages);
     return error == HX_OK ? HX_OK : complain(load, error, "no memory for the module's heap", "");
 }
 
 static size_t group_pages(const struct load *load, enum elf_group group)
 {
-    return (load->elf.groups[group].size + HAL_PAGE_SIZE - 1) >> HAL_PAGE_SHIFT;
+    return (load->file.elf.groups[group].size + HAL_PAGE_SIZE - 1) >> HAL_PAGE_SHIFT;
 }
 
-/* --- relocating ------------------------------------------------------------------------------- */
+/* --- the image -------------------------------------------------------------------------------- */
 
 static uintptr_t thunk_address(const struct load *load, uint32_t number)
 {
     return load->instance->arena.base + hal_gate_trampoline().size + number * HAL_GATE_THUNK_SIZE;
 }
 
-static hx_err resolve_import(struct load *load, const char *name, uint64_t *value)
+static uintptr_t import_address(const void *context, const struct callout *callout)
 {
-    struct callout callout;
-    hx_err error = callout_find(name, &callout);
+    const struct load *load = context;
 
-    if (error != HX_OK) {
-        return complain(load, error, "the kernel exports no such function", name);
-    }
-    *value = load->instance->gate.backend == HAL_GATE_USER ? thunk_address(load, callout.number)
-                                                           : callout.function;
-    return HX_OK;
+    return load->instance->gate.backend == HAL_GATE_USER ? thunk_address(load, callout->number)
+                                                         : callout->function;
 }
 
-static hx_err symbol_value(struct load *load, uint32_t index, uint64_t *value)
+static hx_err build_image(struct load *load, struct module_tables *tables)
 {
-    struct elf_module_symbol symbol = elf_module_symbol(&load->elf, index);
-
-    switch (symbol.kind) {
-    case ELF_SYMBOL_DEFINED:
-        *value = load->image + symbol.value;
-        return HX_OK;
-    case ELF_SYMBOL_IMPORT:
-        if (symbol.is_weak) {
-            *value = 0;
-            return HX_OK;
-        }
-        return resolve_import(load, symbol.name, value);
-    case ELF_SYMBOL_ABSOLUTE:
-        *value = symbol.value;
-        return HX_OK;
-    case ELF_SYMBOL_DROPPED:
-        break;
-    }
-    return complain(load, HX_EFORMAT, "a relocation refers to what is not loaded", symbol.name);
-}
-
-static hx_err relocate_one(struct load *load, const struct elf_module_relocation *relocation)
-{
-    uint64_t offset = relocation->section->offset + relocation->offset;
-    uint64_t value = 0;
-    hx_err error = symbol_value(load, relocation->symbol, &value);
-
-    if (error != HX_OK) {
-        return error;
-    }
-    error =
-        hal_relocate(relocation->type, (char *)load->scratch->base + offset, load->image + offset,
-                     value, relocation->addend, relocation->section->size - relocation->offset);
-    return error == HX_OK ? HX_OK
-                          : complain(load, error, "a relocation cannot be applied",
-                                     hal_relocation_name(relocation->type));
-}
-
-static hx_err build_image(struct load *load)
-{
-    struct elf_module_cursor cursor = {0};
-    struct elf_module_relocation relocation;
-    hx_err error = area_allocate(load->elf.image_size >> HAL_PAGE_SHIFT, HAL_READ | HAL_WRITE,
+    struct module_image image = {.file = &load->file,
+                                 .base = load->image,
+                                 .import_address = import_address,
+                                 .context = load};
+    hx_err error = area_allocate(load->file.elf.image_size >> HAL_PAGE_SHIFT, HAL_READ | HAL_WRITE,
                                  OWNER_CORE, &load->scratch);
 
     if (error != HX_OK) {
         return complain(load, error, "no memory for the image", "");
     }
-    for (uint32_t i = 0; i < load->elf.section_count; i++) {
-        const struct elf_module_section *section = &load->elf.sections[i];
-
-        if (section->bytes != NULL) {
-            memcpy((char *)load->scratch->base + section->offset, section->bytes, section->size);
-        }
-    }
-    while (elf_module_next_relocation(&load->elf, &cursor, &relocation)) {
-        error = relocate_one(load, &relocation);
-        if (error != HX_OK) {
-            return error;
-        }
-    }
-    return HX_OK;
+    image.bytes = (char *)load->scratch->base;
+    return module_image_build(&image, tables, load->why);
 }
 
-/* --- the descriptor --------------------------------------------------------------------------- */
-
-/* The bytes of the relocated image at an address of the module's, NULL if they are not all inside.
- */
-static const void *image_bytes(const struct load *load, uintptr_t address, size_t size)
+/* What its file says of it becomes the instance's own. */
+static void describe_instance(const struct load *load, const struct module_tables *tables)
 {
-    uintptr_t offset = address - load->image;
+    const struct hx_module_descriptor *descriptor = &load->file.descriptor;
+    struct module_instance *instance = load->instance;
 
-    return size <= load->elf.image_size && offset <= load->elf.image_size - size
-               ? (const char *)load->scratch->base + offset
-               : NULL;
-}
+    for (uint32_t i = 0; i < HAL_GATE_OPERATIONS; i++) {
+        uintptr_t operation = tables->operations[i];
 
-static bool is_text(const struct load *load, uintptr_t address)
-{
-    const struct elf_module_group *text = &load->elf.groups[ELF_GROUP_TEXT];
-
-    return address - (load->image + text->offset) < text->size;
-}
-
-/*
- * Take a table of functions over, each of which is NULL or in the module's text, as the operations
- * from number first on; what the table does not have, up to number end, is missing.
- */
-static hx_err read_table(struct load *load, const void *table, size_t size, uint32_t first,
-                         uint32_t end)
-{
-    struct hal_gate_instance *gate = &load->instance->gate;
-    uint32_t count = (uint32_t)(size / sizeof(uintptr_t));
-    const void *operations = image_bytes(load, (uintptr_t)table, size);
-
-    if (size % sizeof(uintptr_t) != 0 || count > end - first) {
-        return complain(load, HX_EFORMAT, "a table of operations has not the size of one", "");
+        instance->gate.operations[i] = operation != 0 || instance->gate.backend != HAL_GATE_OPEN
+                                           ? operation
+                                           : hal_gate_no_operation();
     }
-    if (operations == NULL) {
-        return complain(load, HX_EFORMAT, "the operations are outside the module", "");
-    }
-    memcpy(&gate->operations[first], operations, size);
-    for (uint32_t i = first; i < end; i++) {
-        uintptr_t *operation = &gate->operations[i];
-
-        if (i >= first + count || *operation == 0) {
-            *operation = gate->backend == HAL_GATE_OPEN ? hal_gate_no_operation() : 0;
-        } else if (!is_text(load, *operation)) {
-            return complain(load, HX_EFORMAT, "an operation is not in the module's text", "");
-        }
-    }
-    return HX_OK;
-}
-
-static hx_err read_operations(struct load *load, const struct hx_module_descriptor *descriptor)
-{
-    const struct category *category = category_find(descriptor->category);
-    hx_err error;
-
-    if (category == NULL) {
-        return complain(load, HX_EVERSION, "no such category of modules is known here", "");
-    }
-    load->instance->category = category->number;
-    load->instance->operation_count = descriptor->operations_size / (uint32_t)sizeof(uintptr_t);
-    error =
-        read_table(load, descriptor->operations, descriptor->operations_size, 0, LIFECYCLE_INIT);
-    if (error == HX_OK && load->instance->operation_count > category->operation_count) {
-        error = complain(load, HX_EVERSION, "it has operations that are not known here", "");
-    }
-    if (error != HX_OK) {
-        return error;
-    }
-    return read_table(load,
-                      descriptor->lifecycle != NULL ? (const void *)descriptor->lifecycle
-                                                    : descriptor->operations,
-                      descriptor->lifecycle != NULL ? sizeof(struct hx_module_lifecycle) : 0,
-                      LIFECYCLE_INIT, LIFECYCLE_END);
-}
-
-static bool is_text_field(const char *field, size_t size)
-{
-    return string_length_max(field, size) < size;
-}
-
-static hx_err check_descriptor(struct load *load, const struct hx_module_descriptor *descriptor)
-{
-    if (descriptor->magic != HX_MODULE_MAGIC || descriptor->size < sizeof(*descriptor)) {
-        return complain(load, HX_EFORMAT, "the descriptor is malformed", "hx_module");
-    }
-    if (descriptor->abi != HX_MODULE_ABI) {
-        return complain(load, HX_EVERSION, "built for another module interface", "hx_module");
-    }
-    if (descriptor->name[0] == '\0' || !is_text_field(descriptor->name, HX_MODULE_NAME_MAX)) {
-        return complain(load, HX_EFORMAT, "the descriptor's name is malformed", "hx_module");
-    }
-    if (!is_text_field(descriptor->state_kind, HX_STATE_KIND_MAX)) {
-        return complain(load, HX_EFORMAT, "the descriptor's kind of state is malformed",
-                        "hx_module");
-    }
-    return HX_OK;
-}
-
-static hx_err read_descriptor(struct load *load)
-{
-    struct hx_module_descriptor descriptor;
-    struct elf_module_symbol symbol;
-    const void *bytes;
-    hx_err error = elf_module_find(&load->elf, "hx_module", &symbol);
-
-    HX_ASSERT(error == HX_OK, "it was there when the addresses were reserved");
-    bytes = image_bytes(load, load->image + symbol.value, sizeof(descriptor));
-    HX_ASSERT(bytes != NULL, "it was inside of a section then");
-    memcpy(&descriptor, bytes, sizeof(descriptor));
-    error = check_descriptor(load, &descriptor);
-    if (error != HX_OK) {
-        return error;
-    }
-    memcpy(load->instance->name, descriptor.name, sizeof(descriptor.name));
-    memcpy(load->instance->state_kind, descriptor.state_kind, sizeof(descriptor.state_kind));
-    load->instance->version = descriptor.version;
-    return read_operations(load, &descriptor);
+    instance->operation_count = tables->operation_count;
+    instance->category = load->file.category->number;
+    memcpy(instance->name, descriptor->name, sizeof(descriptor->name));
+    memcpy(instance->state_kind, descriptor->state_kind, sizeof(descriptor->state_kind));
+    instance->version = descriptor->version;
 }
 
 /* --- owner and limits ------------------------------------------------------------------------- */
@@ -384,7 +191,7 @@ static void return_resources(const struct module_instance *instance)
 
 static hx_err map_group(struct load *load, enum elf_group group, unsigned protection)
 {
-    const struct elf_module_group *plan = &load->elf.groups[group];
+    const struct elf_module_group *plan = &load->file.elf.groups[group];
     size_t first = load->thunk_pages + (plan->offset >> HAL_PAGE_SHIFT);
 
     return arena_map(&load->instance->arena, first, group_pages(load, group), protection,
@@ -475,11 +282,11 @@ static void load_release(struct load *load, bool keep_instance)
 static hx_err load_steps(struct load *load, const void *file, size_t size,
                          enum hal_gate_backend backend)
 {
-    const char *why = "";
-    hx_err error = elf_module_read(file, size, hal_relocation_machine(), &load->elf, &why);
+    struct module_tables tables;
+    hx_err error = module_check(file, size, &load->file, load->why);
 
     if (error != HX_OK) {
-        return complain(load, error, why, "");
+        return error;
     }
     load->instance = heap_allocate_zeroed(sizeof(*load->instance), OWNER_CORE);
     if (load->instance == NULL) {
@@ -491,12 +298,10 @@ static hx_err load_steps(struct load *load, const void *file, size_t size,
                           memory_order_relaxed);
     error = reserve_arena(load, backend);
     if (error == HX_OK) {
-        error = build_image(load);
+        error = build_image(load, &tables);
     }
     if (error == HX_OK) {
-        error = read_descriptor(load);
-    }
-    if (error == HX_OK) {
+        describe_instance(load, &tables);
         error = take_resources(load);
     }
     if (error == HX_OK) {
@@ -519,7 +324,7 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
     load->why = why;
     error = load_steps(load, file, size, backend);
     if (error == HX_OK) {
-        const struct elf_module_group *text = &load->elf.groups[ELF_GROUP_TEXT];
+        const struct elf_module_group *text = &load->file.elf.groups[ELF_GROUP_TEXT];
 
         load->instance->text = (struct hal_range){load->image + text->offset, text->size};
         load->instance->load_cycles = hal_clock_cycles() - start;
@@ -531,33 +336,18 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
     return error;
 }
 
-static hx_err identify(struct load *load, const void *file, size_t size,
-                       struct hx_module_descriptor *descriptor)
-{
-    const char *why = "";
-    hx_err error = elf_module_read(file, size, hal_relocation_machine(), &load->elf, &why);
-
-    if (error != HX_OK) {
-        return complain(load, error, why, "");
-    }
-    return peek_descriptor(load, descriptor)
-               ? check_descriptor(load, descriptor)
-               : complain(load, HX_EFORMAT, "there is no descriptor", "hx_module");
-}
-
 hx_err loader_identify(const void *file, size_t size, struct hx_module_descriptor *descriptor,
                        char why[LOADER_WHY_MAX])
 {
-    struct load *load = heap_allocate_zeroed(sizeof(*load), OWNER_CORE);
-    hx_err error;
+    struct module_binary *binary = heap_allocate_zeroed(sizeof(*binary), OWNER_CORE);
+    hx_err error = HX_ENOMEM;
 
     why[0] = '\0';
-    if (load == NULL) {
-        return HX_ENOMEM;
+    if (binary != NULL) {
+        error = module_check(file, size, binary, why);
+        *descriptor = binary->descriptor;
     }
-    load->why = why;
-    error = identify(load, file, size, descriptor);
-    heap_free(load);
+    heap_free(binary);
     return error;
 }
 
