@@ -1,6 +1,6 @@
 # Reading the code by machine, and finding what the tests do not reach.
 
-FOLDERS_OF_C := include base hal kern core subsys abi profiles ports modules user tests tools
+FOLDERS_OF_C := include base hal kern core subsys abi profiles ports modules sdk user tests tools
 ALL_C        := $(sort $(shell find $(wildcard $(FOLDERS_OF_C)) -name '*.[ch]'))
 ALL_HEADERS  := $(filter-out tests/bench-host/peers/%,$(filter %.h,$(ALL_C)))
 

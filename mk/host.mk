@@ -78,7 +78,11 @@ build/$(1)/tests/%: build/$(1)/obj/tests/host/%.c.o $(call host_archives,$(1))
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_link,$(1)) $(HOST_LIBS)
 
--include $(patsubst %.o,%.d,$(call host_objects,$(1),$(HOST_LIBRARY_SOURCES) \
+build/$(1)/helix-module-check: build/$(1)/obj/sdk/helix_module_check.c.o $(call host_archives,$(1))
+	$$(call say,LD,$$@)
+	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_link,$(1)) -no-pie -pthread
+
+-include $(patsubst %.o,%.d,$(call host_objects,$(1),sdk/helix_module_check.c $(HOST_LIBRARY_SOURCES) \
     $(HOST_ABOVE_SOURCES) $(HOST_PROGRAM_SOURCES) $(HOST_TESTS)))
 endef
 

@@ -24,3 +24,24 @@ $(SDK)/signatures $(SDK)/helix_signatures.c &: $(SDK)/exports.o tools/signatures
 $(OUT)/obj/core/hot_reload/signature_text.S.o: $(SDK)/signatures
 
 -include $(SDK)/exports.d
+
+# --- the folder -------------------------------------------------------------------------------------
+
+SDK_COPIED    := helix-module.mk flags.mk module.lds strip.lds new-module
+SDK_TEMPLATES := $(patsubst sdk/%,%,$(sort $(wildcard sdk/templates/*.in)))
+SDK_FILES     := $(SDK_COPIED:%=$(SDK)/%) $(SDK_HEADERS:%=$(SDK)/%) $(SDK)/signatures $(SDK)/helix_signatures.c \
+    $(SDK_TEMPLATES:%=$(SDK)/%) $(SDK)/helix-module-check
+
+.PHONY: sdk
+sdk: $(SDK_FILES) ## build what modules are written with, in build/sdk (docs/modules.md)
+
+$(SDK)/include/helix/%.h: include/helix/%.h
+	$(Q)mkdir -p $(@D)
+	$(Q)cp -p $< $@
+
+$(SDK_COPIED:%=$(SDK)/%) $(SDK_TEMPLATES:%=$(SDK)/%): $(SDK)/%: sdk/%
+	$(Q)mkdir -p $(@D)
+	$(Q)cp -p $< $@
+
+$(SDK)/helix-module-check: build/host/helix-module-check
+	$(Q)cp -p $< $@
