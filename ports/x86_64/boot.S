@@ -2,7 +2,7 @@
  * From the PVH entry (32-bit protected mode, paging off; Xen docs/misc/pvh: ebx = start info) to C in
  * the higher half. Builds the boot page tables:
  *
- *   identity     first 2 MiB, read and execute, only until the jump
+ *   identity     first 8 MiB, read and execute, only until the jump
  *   direct map   first 4 GiB in 2 MiB pages, no execute (paging.c narrows it to RAM)
  *   kernel image 4 KiB pages: text executable, rodata read only, data writable
  *
@@ -63,9 +63,16 @@ pvh_entry:
     movl $(PHYSICAL(boot_pdpt_direct) + PTE_PRESENT + PTE_WRITE), 256 * 8(%edi)
     movl $(PHYSICAL(boot_pdpt_high) + PTE_PRESENT + PTE_WRITE), 511 * 8(%edi)
 
-    /* Identity: one large page, not writable. */
+    /* Identity: four large pages, not writable. */
     movl $(PHYSICAL(boot_pd_identity) + PTE_PRESENT), PHYSICAL(boot_pdpt_identity)
-    movl $(PTE_PRESENT + PTE_LARGE), PHYSICAL(boot_pd_identity)
+    movl $PHYSICAL(boot_pd_identity), %edi
+    movl $(PTE_PRESENT + PTE_LARGE), %eax
+    movl $4, %ecx
+1:  movl %eax, (%edi)
+    addl $8, %edi
+    addl $0x200000, %eax
+    decl %ecx
+    jnz 1b
 
     /* Direct map: 2048 large pages through four directories. */
     movl $PHYSICAL(boot_pdpt_direct), %edi
@@ -86,10 +93,16 @@ pvh_entry:
     decl %ecx
     jnz 1b
 
-    /* Kernel image: two page tables cover physical 0..4 MiB. */
+    /* Kernel image: four page tables cover physical 0..8 MiB. */
     movl $(PHYSICAL(boot_pd_image) + PTE_PRESENT + PTE_WRITE), PHYSICAL(boot_pdpt_high) + 510 * 8
-    movl $(PHYSICAL(boot_pt_image) + PTE_PRESENT + PTE_WRITE), PHYSICAL(boot_pd_image)
-    movl $(PHYSICAL(boot_pt_image) + 4096 + PTE_PRESENT + PTE_WRITE), PHYSICAL(boot_pd_image) + 8
+    movl $PHYSICAL(boot_pd_image), %edi
+    movl $(PHYSICAL(boot_pt_image) + PTE_PRESENT + PTE_WRITE), %eax
+    movl $4, %ecx
+1:  movl %eax, (%edi)
+    addl $8, %edi
+    addl $4096, %eax
+    decl %ecx
+    jnz 1b
 
     movl $PHYSICAL(kernel_image_start), %eax
     movl %eax, %edi
@@ -195,7 +208,7 @@ boot_pdpt_direct:   .skip 4096
 boot_pd_direct:     .skip 4 * 4096
 boot_pdpt_high:     .skip 4096
 boot_pd_image:      .skip 4096
-boot_pt_image:      .skip 2 * 4096
+boot_pt_image:      .skip 4 * 4096
     .globl boot_stack_guard, boot_stack_top
 boot_stack_guard:   .skip 4096 /* unmapped by paging.c */
                     .skip 16384
