@@ -16,13 +16,15 @@
 #include <subsys/modules/keeper.h>
 #include <subsys/modules/modules.h>
 
-/* The slots of this image, in the order in which they are filled. */
-static const struct {
+/* The slots of this image, in the order in which they are filled, and with what, unless
+ * module.SLOT= on the command line says something else. */
+static const struct slot_row {
     const char *name;
     enum hx_category category;
+    const char *module;
 } slot_rows[] = {
-    {"demo", HX_CATEGORY_DEMO},
-    {"scheduler", HX_CATEGORY_SCHEDULER},
+    {"demo", HX_CATEGORY_DEMO, "demo"},
+    {"scheduler", HX_CATEGORY_SCHEDULER, "sched_rr"},
 };
 
 /* Keys: M = mutex */
@@ -294,7 +296,7 @@ static const char *name_of_default(const struct slot *slot)
     char key[SLOT_NAME_MAX + sizeof("module.")];
 
     (void)format_text(key, sizeof(key), "module.%s", slot->name);
-    return command_line_text(kernel_command_line(), key, slot->name);
+    return command_line_text(kernel_command_line(), key, slot_rows[slot_index(slot)].module);
 }
 
 static hx_err begin_anew(struct slot *slot, enum hal_gate_backend backend,
@@ -492,11 +494,11 @@ static const struct component modules_component = {
     .stats = stats,
 };
 
-static hx_err make_slot(const char *name, enum hx_category category)
+static hx_err make_slot(const struct slot_row *row)
 {
     struct slot *slot;
     struct slot_record *record;
-    hx_err error = slot_create(name, category, &slot);
+    hx_err error = slot_create(row->name, row->category, &slot);
 
     if (error != HX_OK) {
         return error;
@@ -510,7 +512,7 @@ static hx_err make_slot(const char *name, enum hx_category category)
                                             .trial_calls = SWAP_TRIAL_CALLS_DEFAULT,
                                             .trial_ns = SWAP_TRIAL_NS_DEFAULT};
     records[slot_index(slot)] = record;
-    if (category == HX_CATEGORY_SCHEDULER) {
+    if (row->category == HX_CATEGORY_SCHEDULER) {
         scheduler_slot_install(slot);
     }
     /* A slot that stays empty is reported by then and can be filled later. */
@@ -530,7 +532,7 @@ static hx_err init(const struct boot_configuration *config)
         error = resource_names_register(&names_of_slots);
     }
     for (size_t i = 0; i < HX_ARRAY_SIZE(slot_rows) && error == HX_OK; i++) {
-        error = make_slot(slot_rows[i].name, slot_rows[i].category);
+        error = make_slot(&slot_rows[i]);
     }
     if (error == HX_OK) {
         error = keeper_start();

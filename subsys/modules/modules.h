@@ -2,8 +2,8 @@
  * Modules as a subsystem: makes the slots, fills them from the initrd, and changes what is in them.
  *
  * Rules:
- * - A module file of the initrd whose module has the slot's name fills it at boot, or the one that
- *   module.SLOT=NAME on the command line names.
+ * - At boot a slot is filled with the module of its row in modules.c, or the one that
+ * module.SLOT=NAME on the command line names; with none, if there is none of that name.
  * - Changes are asked for by who has PERMISSION_CONTROL on the slot; the callers see to that, but
  * for modules_reload.
  * - A keeper thread ends trials and buries what has died.
