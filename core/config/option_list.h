@@ -20,6 +20,7 @@
     X("exit", "init", "", "leave the emulator with the status of process 1")                       \
     X("smp", "N", "all", "start at most N processors")                                             \
     X("gate.*", "open|user", "open", "gate.SLOT: how the slot's module is called")                 \
+    X("module.*", "NAME", "(the slot's own)", "module.SLOT: what the slot is filled with at boot") \
     X("limit.modules", "N", "none", "at most N module instances in the kernel")                    \
     X("limit.threads", "N", "none", "at most N threads of the kernel's own")                       \
     X("limit.module-memory", "BYTES", "16M", "most memory of one module instance; K, M, G")        \

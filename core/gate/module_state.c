@@ -250,6 +250,9 @@ static void begin(struct module_state *state, uint32_t tag, uint32_t index)
 
 const void *module_state_get(struct module_state *state, uint32_t tag, uint32_t index, size_t *size)
 {
+    if (tag == 0) {
+        return NULL; /* no record has it; and it stands for "nothing was looked up" */
+    }
     begin(state, tag, index);
     while (state->last.number < state->header->record_count) {
         const struct record_header *record = record_at(state, state->last.offset);
