@@ -43,7 +43,7 @@ class Reader(Shell):
             self.who = who
 
 
-@pytest.mark.parametrize("page", ["helix-files.md", "helixctl.md"])
+@pytest.mark.parametrize("page", ["helix-files.md", "helixctl.md", "hot-reload.md"])
 def test_the_pages_commands_do_what_it_says(boot, page):
     reader = Reader(boot(init=USER_SPACE))
     count = 0
