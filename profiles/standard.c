@@ -1,5 +1,6 @@
 /* The standard image. */
 #include <profiles/profile.h>
+#include <subsys/block/block_subsystem.h>
 #include <subsys/capabilities/capabilities.h>
 #include <subsys/console/console_subsystem.h>
 #include <subsys/files/files.h>
@@ -26,6 +27,7 @@ const struct subsystem *const profile_subsystems[] = {
     &console_subsystem,
     &processors_subsystem,
     &modules_subsystem,
+    &block_subsystem,
     &monitor_subsystem,
     &random_subsystem,
     &terminals_subsystem,

@@ -38,4 +38,14 @@ uint64_t hosted_memory_size(void);
  */
 void hosted_raise_line(uint32_t line);
 
+/*
+ * The functions on the PCI bus, as their configuration space answers (hal/pci.h); NULL: none. The
+ * record stays valid while it is plugged in. The bus is changed while nobody looks at it.
+ */
+struct hosted_pci_bus {
+    uint32_t (*read)(uint16_t function, uint32_t offset);
+    void (*write)(uint16_t function, uint32_t offset, uint32_t value);
+};
+void hosted_plug_pci(const struct hosted_pci_bus *bus);
+
 #endif

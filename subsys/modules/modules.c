@@ -25,6 +25,7 @@ static const struct slot_row {
 } slot_rows[] = {
     {"demo", HX_CATEGORY_DEMO, "demo"},
     {"scheduler", HX_CATEGORY_SCHEDULER, "sched_rr"},
+    {"block", HX_CATEGORY_BLOCK, "virtio_blk"},
 };
 
 /* Keys: M = mutex */

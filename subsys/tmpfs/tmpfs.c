@@ -165,8 +165,9 @@ static hx_err mount_tmpfs(const char *source, const char *data, struct file_syst
 
 static hx_err add_device(struct vnode *root, const struct device *device)
 {
-    const struct vnode_making making = {
-        .type = VNODE_CHARACTER, .mode = device->mode, .device = device->number};
+    const struct vnode_making making = {.type = device->is_block ? VNODE_BLOCK : VNODE_CHARACTER,
+                                        .mode = device->mode,
+                                        .device = device->number};
     struct vnode *made;
     hx_err error;
 

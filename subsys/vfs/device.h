@@ -1,5 +1,5 @@
 /*
- * Character devices: from a number in a device node to the file operations behind it.
+ * Devices: from a number in a device node to the file operations behind it.
  *
  * Rules:
  * - A raw device is opened by who holds PERMISSION_READ, PERMISSION_WRITE or both on the resource
@@ -30,6 +30,7 @@ struct device {
     /* Prepare the open file further. NULL: nothing. It may replace file->ops. file->flags still
      * have FILE_NO_TERMINAL if open(2) was given it. */
     hx_err (*open)(struct file *file);
+    bool is_block; /* its node is a block device's */
     bool is_raw; /* what is behind it is the machine's: the mode of its node is not enough */
 };
 

@@ -68,6 +68,8 @@ struct file_ops {
     unsigned (*poll)(struct file *file, struct poll_table *table);
     /* What a mapping of the file shows; a reference. NULL object: anonymous zeros.  [HX_ENODEV] */
     hx_err (*map)(struct file *file, struct memory_object **object);
+    /* How much there is, for SEEK_END.  [the vnode's size] */
+    uint64_t (*size)(const struct file *file);
     /* fsync.  [HX_EINVAL] */
     hx_err (*sync)(struct file *file);
     /* A descriptor of it has been closed in that table; the file is there still.  [nothing] */

@@ -23,7 +23,7 @@ static hx_err open_device(struct vnode *vnode, struct file *file)
 {
     const struct device *device = device_find(vnode->device);
 
-    if (vnode->type == VNODE_BLOCK || device == NULL) {
+    if (device == NULL || device->is_block != (vnode->type == VNODE_BLOCK)) {
         return HX_ENXIO;
     }
     if ((file->location.mount->flags & MOUNT_NO_DEVICES) != 0) {

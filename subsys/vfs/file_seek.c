@@ -71,7 +71,8 @@ static hx_err find_position(const struct file *file, int64_t offset, unsigned or
     if (origin == SEEK_FROM_HERE) {
         base = file->offset;
     } else if (origin == SEEK_FROM_END) {
-        base = atomic_load_explicit(&vnode->size, memory_order_acquire);
+        base = file->ops->size != NULL ? file->ops->size(file)
+                                       : atomic_load_explicit(&vnode->size, memory_order_acquire);
     } else if (origin == SEEK_DATA || origin == SEEK_HOLE) {
         return offset < 0 ? HX_ENXIO
                           : find_kind(vnode, (uint64_t)offset, origin == SEEK_DATA, position);

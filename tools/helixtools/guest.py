@@ -48,6 +48,7 @@ class Machine:
     reboots: int = 0
     gdb: bool = False
     push: Optional[pathlib.Path] = None
+    disk: Optional[pathlib.Path] = None
     qemu_args: str = ""
 
 
@@ -130,6 +131,14 @@ def _reset_options(machine, witness):
             "-device", "isa-debugcon,iobase=0x402,chardev=firmware"]
 
 
+def _disk_options(machine):
+    if machine.disk is None:
+        return []
+    path = str(machine.disk).replace(",", ",,")
+    return ["-drive", f"if=none,id=disk,format=raw,file={path}",
+            "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"]
+
+
 def qemu_command(machine: Machine, initrd: Optional[pathlib.Path], debug_console: str,
                  witness: Witness) -> List[str]:
     """QEMU's command line."""
@@ -143,6 +152,7 @@ def qemu_command(machine: Machine, initrd: Optional[pathlib.Path], debug_console
     command += ["-initrd", str(initrd)] if initrd else []
     command += COUNTED if machine.icount else []
     command += [] if machine.display else ["-display", "none"]
+    command += _disk_options(machine)
     command += _reset_options(machine, witness)
     command += ["-s", "-S"] if machine.gdb else []
     return command + shlex.split(machine.qemu_args)

@@ -1,0 +1,86 @@
+/* What the two halves of a block device share: those who ask (request.c), and the thread that
+ * serves its driver (service.c). */
+#ifndef SUBSYS_BLOCK_BLOCK_PRIVATE_H
+#define SUBSYS_BLOCK_BLOCK_PRIVATE_H
+
+#include <base/list.h>
+#include <core/gate/gate.h>
+#include <kern/spinlock.h>
+#include <kern/wait_queue.h>
+#include <stdatomic.h>
+#include <subsys/block/block.h>
+
+/* A place for one request: free, waiting for the driver, given to it, or done. */
+enum block_request_state { REQUEST_FREE, REQUEST_PENDING, REQUEST_GIVEN, REQUEST_DONE };
+
+/* Keys: I = immutable, D = the device's lock, U = the user's from begin to end */
+struct block_request {
+    struct dma_buffer buffer;       /* U  its segments */
+    struct block_device *device;    /* I */
+    struct list link;               /* D  free or pending */
+    enum block_request_state state; /* D */
+    uint32_t tries;                 /* D  how often it was given to a driver */
+    hx_err error;                   /* D  once it is done */
+    enum hx_block_kind kind;        /* U */
+    uint64_t sector;                /* U */
+    struct wait_queue done;
+};
+
+/* What the service thread is woken for. */
+enum block_event {
+    BLOCK_EVENT_INTERRUPT = 1U << 0, /* the device has something to say */
+    BLOCK_EVENT_PENDING = 1U << 1,   /* requests are to be given to the driver */
+    BLOCK_EVENT_SLOT = 1U << 2,      /* another driver may have come */
+};
+
+/* Keys: I = immutable, D = lock, A = atomic, S = the service thread only */
+struct block_device {
+    struct slot *slot; /* I */
+    struct spinlock lock;
+    struct list free;                /* D */
+    struct list pending;             /* D  in the order in which they came */
+    uint32_t given;                  /* D  requests that the driver has */
+    bool is_up;                      /* D  the driver is started */
+    uint32_t epoch;                  /* D  counts its starts */
+    uint64_t down_since;             /* D  while it is not up */
+    struct block_statistics numbers; /* D */
+    _Atomic uint64_t sectors;        /* A */
+    _Atomic uint32_t flags;          /* A */
+    _Atomic uint32_t events;         /* A  enum block_event */
+    struct wait_queue work;          /*    for events */
+    struct wait_queue room;          /*    for a free request */
+    struct wait_queue *interrupts;   /* S  the device's, NULL: not known yet */
+    struct wait_listener on_interrupt;
+    struct wait_listener on_slot;
+    struct block_request requests[BLOCK_REQUESTS];
+};
+
+/* --- request.c ----------------------------------------------------------------------------------
+ */
+
+/* Make all places free.  Errors: HX_ENOSPC. */
+HX_MUST_USE hx_err block_requests_init(struct block_device *device);
+
+/* Give the driver what waits, as long as it takes it.  Returns whether something is left. */
+bool block_give_pending(struct block_device *device);
+
+/* No driver has any of them: those that were given wait again, or have failed too often. */
+void block_take_back_all(struct block_device *device);
+
+/* All that wait fail. */
+void block_fail_pending(struct block_device *device, hx_err error);
+
+/* --- service.c ----------------------------------------------------------------------------------
+ */
+
+/* Call the driver: its answer, or why there is none. */
+HX_MUST_USE hx_err block_call(struct block_device *device, enum block_operation operation,
+                              uint64_t a0, uint64_t a1, uint64_t a2);
+
+/* An answer that says that the driver of that epoch is to be started anew.  Returns whether it is
+ * one. */
+bool block_is_trouble(struct block_device *device, uint32_t epoch, hx_err error);
+
+void block_signal(struct block_device *device, uint32_t events);
+
+#endif

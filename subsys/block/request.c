@@ -1,0 +1,326 @@
+/* Requests of block devices: waiting for the driver, with it, done. */
+#include <base/memory.h>
+#include <subsys/block/block_private.h>
+
+/* --- ends ------------------------------------------------------------------------------------- */
+
+static void finish(struct block_request *request, hx_err error)
+{
+    struct block_device *device = request->device;
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+
+    device->given -= request->state == REQUEST_GIVEN ? 1 : 0;
+    device->numbers.errors += error != HX_OK ? 1 : 0;
+    request->error = error;
+    request->state = REQUEST_DONE;
+    spinlock_release(&device->lock, state);
+    wait_queue_wake_all(&request->done);
+}
+
+static void completed(struct dma_buffer *buffer, hx_err error)
+{
+    struct block_request *request = HX_CONTAINER_OF(buffer, struct block_request, buffer);
+    struct block_device *device = request->device;
+
+    finish(request, error);
+    if (!list_is_empty(&device->pending)) {
+        block_signal(device, BLOCK_EVENT_PENDING);
+    }
+}
+
+/* It was given to a driver, which does not have it any more: it waits again, before the others. */
+static void put_back(struct block_request *request, bool is_try)
+{
+    struct block_device *device = request->device;
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool is_vain = is_try && ++request->tries >= BLOCK_TRIES_MAX;
+
+    device->numbers.repeated += is_try ? 1 : 0;
+    if (!is_vain) {
+        device->given--;
+        request->state = REQUEST_PENDING;
+        list_push_front(&device->pending, &request->link);
+    }
+    spinlock_release(&device->lock, state);
+    if (is_vain) {
+        finish(request, HX_EIO);
+    }
+}
+
+void block_take_back_all(struct block_device *device)
+{
+    for (unsigned i = BLOCK_REQUESTS; i-- > 0;) {
+        struct block_request *request = &device->requests[i];
+        uint64_t handle = dma_buffer_handle(&request->buffer);
+
+        if (handle != 0 && dma_buffer_revoke(&request->buffer, handle) == HX_OK) {
+            put_back(request, true);
+        }
+    }
+}
+
+/* --- to the driver ---------------------------------------------------------------------------- */
+
+/* What becomes of a request that the driver did not take. */
+static void take_back(struct block_request *request, uint64_t handle, uint32_t epoch, hx_err error)
+{
+    struct block_device *device = request->device;
+    bool is_trouble = block_is_trouble(device, epoch, error);
+
+    /* Otherwise it is done, somebody else has taken it back, or the device may be in the middle of
+     * it: then whoever starts the driver anew takes it back. */
+    if (dma_buffer_revoke(&request->buffer, handle) == HX_OK) {
+        if (is_trouble || error == HX_EAGAIN) {
+            put_back(request, false);
+            block_signal(device, BLOCK_EVENT_PENDING);
+        } else {
+            finish(request, error);
+        }
+    }
+}
+
+/* The request is in nobody's list. Returns whether the driver took it. */
+static bool give(struct block_request *request)
+{
+    struct block_device *device = request->device;
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    uint32_t epoch = device->epoch;
+    uint64_t handle;
+    hx_err error;
+
+    request->state = REQUEST_GIVEN;
+    device->given++;
+    handle = dma_buffer_lend(&request->buffer);
+    spinlock_release(&device->lock, state);
+    error = block_call(device, BLOCK_SUBMIT, handle, (uint64_t)request->kind, request->sector);
+    if (error != HX_OK) {
+        take_back(request, handle, epoch, error);
+    }
+    return error == HX_OK;
+}
+
+static struct block_request *next_pending(struct block_device *device)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    struct list *link = device->is_up ? list_pop_front(&device->pending) : NULL;
+
+    spinlock_release(&device->lock, state);
+    return link != NULL ? LIST_ENTRY(link, struct block_request, link) : NULL;
+}
+
+bool block_give_pending(struct block_device *device)
+{
+    struct block_request *request;
+
+    while ((request = next_pending(device)) != NULL) {
+        if (!give(request)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void block_fail_pending(struct block_device *device, hx_err error)
+{
+    struct list *link;
+
+    do {
+        hal_interrupt_state state = spinlock_acquire(&device->lock);
+
+        link = list_pop_front(&device->pending);
+        spinlock_release(&device->lock, state);
+        if (link != NULL) {
+            finish(LIST_ENTRY(link, struct block_request, link), error);
+        }
+    } while (link != NULL);
+}
+
+/* Straight to the driver, unless others wait already: then behind them. */
+static void begin(struct block_request *request)
+{
+    struct block_device *device = request->device;
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool has_to_wait = !device->is_up || !list_is_empty(&device->pending);
+
+    if (has_to_wait) {
+        request->state = REQUEST_PENDING;
+        list_push_back(&device->pending, &request->link);
+    }
+    spinlock_release(&device->lock, state);
+    if (has_to_wait) {
+        block_signal(device, BLOCK_EVENT_PENDING);
+    } else {
+        (void)give(request);
+    }
+}
+
+/* --- for who asks ----------------------------------------------------------------------------- */
+
+static struct block_request *try_get(struct block_device *device)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    struct list *link = list_pop_front(&device->free);
+
+    spinlock_release(&device->lock, state);
+    return link != NULL ? LIST_ENTRY(link, struct block_request, link) : NULL;
+}
+
+static struct block_request *get(struct block_device *device)
+{
+    struct block_request *request = try_get(device);
+    struct waiter waiter;
+
+    if (request != NULL) {
+        return request;
+    }
+    wait_queue_prepare(&device->room, &waiter);
+    while ((request = try_get(device)) == NULL) {
+        (void)wait_queue_wait(&device->room, &waiter, THREAD_NO_DEADLINE);
+    }
+    wait_queue_finish(&device->room, &waiter);
+    return request;
+}
+
+static void put(struct block_request *request)
+{
+    struct block_device *device = request->device;
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+
+    request->state = REQUEST_FREE;
+    list_push_front(&device->free, &request->link);
+    spinlock_release(&device->lock, state);
+    wait_queue_wake_one(&device->room);
+}
+
+static bool is_done(struct block_request *request)
+{
+    hal_interrupt_state state = spinlock_acquire(&request->device->lock);
+    bool done = request->state == REQUEST_DONE;
+
+    spinlock_release(&request->device->lock, state);
+    return done;
+}
+
+static void wait_for(struct block_request *request)
+{
+    struct waiter waiter;
+
+    wait_queue_prepare(&request->done, &waiter);
+    while (!is_done(request)) {
+        (void)wait_queue_wait(&request->done, &waiter, THREAD_NO_DEADLINE);
+    }
+    wait_queue_finish(&request->done, &waiter);
+}
+
+static void count(struct block_device *device, enum hx_block_kind kind, uint64_t sectors)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+
+    device->numbers.reads += kind == HX_BLOCK_READ ? 1 : 0;
+    device->numbers.writes += kind == HX_BLOCK_WRITE ? 1 : 0;
+    device->numbers.flushes += kind == HX_BLOCK_FLUSH ? 1 : 0;
+    device->numbers.sectors += sectors;
+    spinlock_release(&device->lock, state);
+}
+
+/* The arguments have been checked. */
+static hx_err run(struct block_device *device, enum hx_block_kind kind, uint64_t sector,
+                  const struct dma_segment *segments, uint32_t segment_count)
+{
+    struct block_request *request = get(device);
+    hx_err error;
+
+    request->kind = kind;
+    request->sector = sector;
+    request->tries = 0;
+    request->buffer.count = segment_count;
+    request->buffer.device_writes = kind == HX_BLOCK_READ;
+    if (segment_count > 0) {
+        memcpy(request->buffer.segments, segments, segment_count * sizeof(*segments));
+    }
+    begin(request);
+    wait_for(request);
+    error = request->error;
+    put(request);
+    return error;
+}
+
+static hx_err check(const struct block_device *device, enum hx_block_kind kind, uint64_t sector,
+                    const struct dma_segment *segments, uint32_t count, uint64_t *sectors)
+{
+    uint64_t size = 0;
+
+    if (count == 0 || count > DMA_SEGMENTS_MAX || kind > HX_BLOCK_WRITE) {
+        return HX_EINVAL;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (segments[i].size == 0 || segments[i].size % HX_BLOCK_SECTOR != 0) {
+            return HX_EINVAL;
+        }
+        size += segments[i].size;
+    }
+    *sectors = size / HX_BLOCK_SECTOR;
+    if (*sectors > block_sectors(device) || sector > block_sectors(device) - *sectors) {
+        return HX_ENOSPC;
+    }
+    return kind == HX_BLOCK_WRITE && (block_flags(device) & HX_BLOCK_READ_ONLY) != 0 ? HX_EROFS
+                                                                                     : HX_OK;
+}
+
+hx_err block_transfer(struct block_device *device, enum hx_block_kind kind, uint64_t sector,
+                      const struct dma_segment *segments, uint32_t segment_count)
+{
+    uint64_t sectors;
+    hx_err error = check(device, kind, sector, segments, segment_count, &sectors);
+
+    if (error != HX_OK) {
+        return error;
+    }
+    count(device, kind, sectors);
+    return run(device, kind, sector, segments, segment_count);
+}
+
+hx_err block_flush(struct block_device *device)
+{
+    if ((block_flags(device) & HX_BLOCK_CACHES) == 0) {
+        return HX_OK;
+    }
+    count(device, HX_BLOCK_FLUSH, 0);
+    return run(device, HX_BLOCK_FLUSH, 0, NULL, 0);
+}
+
+/* --- set-up and looking ----------------------------------------------------------------------- */
+
+hx_err block_requests_init(struct block_device *device)
+{
+    hx_err error = HX_OK;
+
+    for (unsigned i = 0; i < BLOCK_REQUESTS && error == HX_OK; i++) {
+        struct block_request *request = &device->requests[i];
+
+        request->device = device;
+        request->buffer.completed = completed;
+        wait_queue_init(&request->done, "block request");
+        error = dma_buffer_register(&request->buffer);
+        list_push_back(&device->free, &request->link);
+    }
+    return error;
+}
+
+uint64_t block_sectors(const struct block_device *device)
+{
+    return atomic_load_explicit(&device->sectors, memory_order_relaxed);
+}
+
+uint32_t block_flags(const struct block_device *device)
+{
+    return atomic_load_explicit(&device->flags, memory_order_relaxed);
+}
+
+void block_statistics(struct block_device *device, struct block_statistics *statistics)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+
+    *statistics = device->numbers;
+    spinlock_release(&device->lock, state);
+}

@@ -1,0 +1,244 @@
+/* The thread of a block device: it starts the driver, brings it interrupts and what waits. */
+#include <core/debug/log.h>
+#include <core/device/device.h>
+#include <kern/heap.h>
+#include <subsys/block/block_private.h>
+
+#define RETRY_NS HAL_NS_PER_MS
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+void block_signal(struct block_device *device, uint32_t events)
+{
+    /* Release: pairs with the acquire in wait_for_events. */
+    atomic_fetch_or_explicit(&device->events, events, memory_order_release);
+    wait_queue_wake_all(&device->work);
+}
+
+static void hear_interrupt(struct wait_listener *listener)
+{
+    block_signal(HX_CONTAINER_OF(listener, struct block_device, on_interrupt),
+                 BLOCK_EVENT_INTERRUPT);
+}
+
+static void hear_slot(struct wait_listener *listener)
+{
+    block_signal(HX_CONTAINER_OF(listener, struct block_device, on_slot), BLOCK_EVENT_SLOT);
+}
+
+static uint32_t wait_for_events(struct block_device *device, uint64_t deadline_ns)
+{
+    struct waiter waiter;
+    uint32_t events;
+    hx_err error = HX_OK;
+
+    wait_queue_prepare(&device->work, &waiter);
+    /* Acquire: pairs with block_signal. */
+    while ((events = atomic_exchange_explicit(&device->events, 0, memory_order_acquire)) == 0 &&
+           error == HX_OK) {
+        error = wait_queue_wait(&device->work, &waiter, deadline_ns);
+    }
+    wait_queue_finish(&device->work, &waiter);
+    return events;
+}
+
+/* --- the driver ------------------------------------------------------------------------------- */
+
+hx_err block_call(struct block_device *device, enum block_operation operation, uint64_t a0,
+                  uint64_t a1, uint64_t a2)
+{
+    struct hal_gate_result result = gate_call(device->slot, operation, a0, a1, a2, 0);
+
+    return result.error != HX_OK ? result.error : (hx_err)result.value;
+}
+
+bool block_is_trouble(struct block_device *device, uint32_t epoch, hx_err error)
+{
+    hal_interrupt_state state;
+    bool is_news;
+
+    if (error != HX_ENOENT && error != HX_EDIED && error != HX_ESTATE) {
+        return false;
+    }
+    state = spinlock_acquire(&device->lock);
+    is_news = device->is_up && device->epoch == epoch;
+    if (is_news) {
+        device->is_up = false;
+        device->down_since = hal_clock_now();
+    }
+    spinlock_release(&device->lock, state);
+    if (is_news) {
+        block_signal(device, BLOCK_EVENT_SLOT);
+    }
+    return true;
+}
+
+static bool is_up(struct block_device *device, uint32_t *epoch)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool up = device->is_up;
+
+    *epoch = device->epoch;
+    spinlock_release(&device->lock, state);
+    return up;
+}
+
+static void note_start(struct block_device *device)
+{
+    uint64_t sectors = gate_call(device->slot, BLOCK_CAPACITY, 0, 0, 0, 0).value;
+    uint64_t flags = gate_call(device->slot, BLOCK_FLAGS, 0, 0, 0, 0).value;
+    hal_interrupt_state state;
+
+    atomic_store_explicit(&device->sectors, sectors, memory_order_relaxed);
+    atomic_store_explicit(&device->flags, (uint32_t)flags, memory_order_relaxed);
+    if (device->interrupts == NULL) {
+        device->interrupts = device_interrupts(device->slot);
+        if (device->interrupts != NULL) {
+            wait_queue_listen(device->interrupts, &device->on_interrupt);
+        }
+    }
+    state = spinlock_acquire(&device->lock);
+    device->is_up = true;
+    device->epoch++;
+    device->numbers.starts++;
+    spinlock_release(&device->lock, state);
+}
+
+/* From any state to one in which the driver in the slot serves, if it can. */
+static hx_err start_driver(struct block_device *device)
+{
+    hx_err error;
+
+    device_release(device->slot);
+    block_take_back_all(device);
+    error = block_call(device, BLOCK_START, 0, 0, 0);
+    if (error == HX_OK) {
+        note_start(device);
+    } else {
+        device_release(device->slot);
+    }
+    return error;
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+static void bring_interrupt(struct block_device *device, uint32_t epoch)
+{
+    hx_err error = block_call(device, BLOCK_INTERRUPT, 0, 0, 0);
+
+    if (error == HX_EAGAIN) {
+        thread_yield(); /* all ways in are taken, by callers that leave again */
+        block_signal(device, BLOCK_EVENT_INTERRUPT);
+    } else {
+        (void)block_is_trouble(device, epoch, error);
+    }
+}
+
+static void revive(struct block_device *device)
+{
+    hx_err error = start_driver(device);
+
+    if (error == HX_OK) {
+        kinfo("block %s: the driver was started anew", device->slot->name);
+        block_signal(device, BLOCK_EVENT_PENDING);
+    } else if (slot_instance(device->slot) != NULL) {
+        kwarn("block %s: the driver does not start: %s", device->slot->name, hx_error_text(error));
+    }
+}
+
+static bool is_out_of_patience(struct block_device *device)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool is = !device->is_up && hal_clock_now() - device->down_since > BLOCK_PATIENCE_NS;
+
+    spinlock_release(&device->lock, state);
+    return is;
+}
+
+/* Returns until when to sleep if nothing happens. */
+static uint64_t serve(struct block_device *device, uint32_t events)
+{
+    uint32_t epoch;
+
+    if (!is_up(device, &epoch) && slot_instance(device->slot) != NULL) {
+        revive(device);
+    }
+    if (is_up(device, &epoch)) {
+        if ((events & BLOCK_EVENT_INTERRUPT) != 0) {
+            bring_interrupt(device, epoch);
+        }
+        return block_give_pending(device) ? hal_clock_now() + RETRY_NS : THREAD_NO_DEADLINE;
+    }
+    if (is_out_of_patience(device)) {
+        block_fail_pending(device, HX_EIO);
+    }
+    return hal_clock_now() + HAL_NS_PER_S;
+}
+
+static void keep_serving(void *argument)
+{
+    struct block_device *device = argument;
+    uint64_t deadline = THREAD_NO_DEADLINE;
+
+    for (;;) {
+        uint32_t events = wait_for_events(device, deadline);
+
+        deadline = serve(device, events);
+    }
+}
+
+/* --- set-up ----------------------------------------------------------------------------------- */
+
+static struct block_device *make(struct slot *slot)
+{
+    struct block_device *device = heap_allocate_zeroed(sizeof(*device), OWNER_CORE);
+
+    if (device != NULL) {
+        device->slot = slot;
+        spinlock_init(&device->lock, LOCK_RANK_CORE, "block device");
+        list_init(&device->free);
+        list_init(&device->pending);
+        wait_queue_init(&device->work, "block work");
+        wait_queue_init(&device->room, "block room");
+        device->on_interrupt.heard = hear_interrupt;
+        device->on_slot.heard = hear_slot;
+    }
+    return device;
+}
+
+static hx_err begin_service(struct block_device *device)
+{
+    const struct thread_options options = {.name = "block",
+                                           .entry = keep_serving,
+                                           .argument = device,
+                                           .priority = THREAD_PRIORITY_NORMAL};
+    struct thread *thread;
+    hx_err error = thread_create(&options, &thread);
+
+    if (error == HX_OK) {
+        wait_queue_listen(&device->slot->entrants, &device->on_slot);
+        thread_start(thread);
+    }
+    return error;
+}
+
+/* Places of requests stay registered, so they are the last thing that can fail. */
+hx_err block_device_create(struct slot *slot, struct block_device **device)
+{
+    hx_err error;
+
+    *device = make(slot);
+    if (*device == NULL) {
+        return HX_ENOMEM;
+    }
+    error = start_driver(*device);
+    if (error != HX_OK) {
+        heap_free(*device);
+        return error;
+    }
+    error = block_requests_init(*device);
+    if (error == HX_OK) {
+        error = begin_service(*device);
+    }
+    return error;
+}
