@@ -31,7 +31,7 @@ struct device {
      * have FILE_NO_TERMINAL if open(2) was given it. */
     hx_err (*open)(struct file *file);
     bool is_block; /* its node is a block device's */
-    bool is_raw; /* what is behind it is the machine's: the mode of its node is not enough */
+    bool is_raw;   /* what is behind it is the machine's: the mode of its node is not enough */
 };
 
 /* Errors: HX_EEXIST, HX_ENOSPC. */

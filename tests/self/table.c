@@ -37,6 +37,7 @@ const struct selftest *const selftest_suites[] = {
     core_capability_tests,
     core_resource_tests,
     core_syscall_tests,
+    subsys_block_tests,
     subsys_health_tests,
     subsys_hooks_tests,
     subsys_hooks_records_tests,

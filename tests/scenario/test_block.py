@@ -1,0 +1,74 @@
+"""A disk: /dev/vda against the file it stands for, behind both gates, and with a driver that goes."""
+import hashlib
+import random
+
+import pytest
+from conftest import USER_SPACE
+from helix_shell import Shell
+
+SIZE = 4 << 20
+
+
+@pytest.fixture(name="disk")
+def a_disk_of_random_bytes(tmp_path):
+    path = tmp_path / "disk,with a comma.img"
+    path.write_bytes(random.Random(1).randbytes(SIZE))
+    return path
+
+
+def md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_what_is_read_is_the_file(boot, disk, gate):
+    shell = Shell(boot(init=USER_SPACE, disk=disk, append=f"gate.block={gate}"))
+    whole = md5(disk.read_bytes())
+    assert shell("cat /helix/slots/block/gate") == gate
+    assert whole in shell("dd if=/dev/vda bs=64k 2>/dev/null | md5sum")
+    assert whole in shell("dd if=/dev/vda bs=7777 2>/dev/null | md5sum")
+    assert md5(disk.read_bytes()[-1000:]) in shell(f"tail -c 1000 /dev/vda | md5sum")
+    assert shell("blockdev --getsize64 /dev/vda") == str(SIZE)
+    assert shell("blockdev --getsz /dev/vda") == str(SIZE // 512)
+
+
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_what_is_written_arrives_in_the_file(boot, disk, gate):
+    wanted = bytearray(disk.read_bytes())
+    wanted[1100:1111] = b"hello-disk\n"
+    wanted[SIZE - 5:SIZE] = b"last\n"
+    shell = Shell(boot(init=USER_SPACE, disk=disk, append=f"gate.block={gate}"))
+    shell("echo hello-disk | dd of=/dev/vda bs=11 seek=100 conv=notrunc,fsync 2>/dev/null")
+    shell(f"echo last | dd of=/dev/vda bs=1 seek={SIZE - 5} conv=notrunc,fsync 2>/dev/null")
+    assert disk.read_bytes() == bytes(wanted)
+    assert "No space left" in shell(f"echo more | dd of=/dev/vda bs=5 seek={SIZE // 5 + 1} conv=notrunc")
+    assert disk.read_bytes() == bytes(wanted)
+
+
+def test_only_who_has_the_capability_opens_it(boot, disk):
+    shell = Shell(boot(init=USER_SPACE, disk=disk))
+    shell("chmod 666 /dev/vda")
+    assert "Operation not permitted" in shell.as_guest("head -c 1 /dev/vda")
+    assert "device:vda" in shell.as_guest("cat /helix/refused")
+
+
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_readers_notice_nothing_of_reloads(boot, disk, gate):
+    shell = Shell(boot(init=USER_SPACE, smp=4, disk=disk, append=f"gate.block={gate}"))
+    whole = md5(disk.read_bytes())
+    shell("for i in 1 2 3 4; do dd if=/dev/vda bs=4k 2>&1 | md5sum > /tmp/$i & done; "
+          "for i in 1 2 3 4 5 6 7 8 9 10; do echo > /helix/slots/block/reload; done; wait")
+    assert shell("cat /tmp/1 /tmp/2 /tmp/3 /tmp/4").count("-") == 4
+    shell("for i in 1 2 3 4; do dd if=/dev/vda bs=4k 2>/dev/null | md5sum > /tmp/$i & done; "
+          "for i in 1 2 3 4 5 6 7 8 9 10; do echo > /helix/slots/block/reload; done; wait")
+    assert shell("cat /tmp/1 /tmp/2 /tmp/3 /tmp/4").count(whole) == 4
+
+
+@pytest.mark.parametrize("gate", ["open", "user"])
+@pytest.mark.parametrize("smp", [1, 4])
+def test_nothing_is_lost_when_the_driver_dies(run_to_end, disk, gate, smp):
+    result = run_to_end(append=f"selftest=subsys_block* panic=exit console=serial gate.block={gate}",
+                        smp=smp, disk=disk)
+    assert result.returncode == 0
+    assert result.stdout.count("\nok ") + result.stdout.count("\r\nok ") >= 3, result.stdout
+    assert "not ok" not in result.stdout and "SKIP" not in result.stdout

@@ -1,0 +1,195 @@
+/*
+ * The disk, when the machine has one (tools/run --disk): what is written is read again, by many at
+ * once, while its driver dies and is loaded again. Everything on the disk is overwritten.
+ */
+#include <base/memory.h>
+#include <core/device/device.h>
+#include <core/gate/gate.h>
+#include <kern/heap.h>
+#include <subsys/block/block.h>
+#include <subsys/block/block_subsystem.h>
+#include <subsys/modules/modules.h>
+#include <tests/self/crew.h>
+#include <tests/self/selftest.h>
+#include <tests/self/suites.h>
+
+#define TEST(function) "subsys_block." #function, function
+
+#define USERS         8U
+#define SECTORS_EACH  64U
+#define BLOCK_BYTES   4096U
+#define BLOCK_SECTORS (BLOCK_BYTES / HX_BLOCK_SECTOR)
+#define ROUNDS        200U
+#define DEATHS        20U
+
+static struct block_device *disk_or_skip(void)
+{
+    struct block_device *disk = block_disk();
+
+    if (disk == NULL || block_sectors(disk) < USERS * SECTORS_EACH) {
+        selftest_skip("the machine has no disk, or a small one");
+        return NULL;
+    }
+    return disk;
+}
+
+/* --- users ------------------------------------------------------------------------------------ */
+
+struct user {
+    struct block_device *disk;
+    uint64_t first; /* sector */
+    uint64_t seed;
+    char *bytes;
+};
+
+static struct user users[USERS];
+static _Atomic uint32_t wrong_answers;
+static _Atomic uint32_t wrong_contents;
+static _Atomic uint32_t rounds_done;
+static struct crew crew;
+
+static hx_err move(const struct user *user, enum hx_block_kind kind, uint64_t sector)
+{
+    const struct dma_segment segments[] = {
+        {hal_direct_physical(user->bytes), HX_BLOCK_SECTOR},
+        {hal_direct_physical(user->bytes) + HX_BLOCK_SECTOR, BLOCK_BYTES - HX_BLOCK_SECTOR},
+    };
+
+    return block_transfer(user->disk, kind, sector, segments, HX_ARRAY_SIZE(segments));
+}
+
+static void count_if(bool is_wrong, _Atomic uint32_t *counter)
+{
+    atomic_fetch_add_explicit(counter, is_wrong ? 1 : 0, memory_order_relaxed);
+}
+
+static bool is_all(const char *bytes, char wanted)
+{
+    for (size_t i = 0; i < BLOCK_BYTES; i++) {
+        if (bytes[i] != wanted) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Each user has sectors of its own. */
+static void write_and_read(void *argument)
+{
+    struct user *user = argument;
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint64_t place = crew_random(&user->seed) % (SECTORS_EACH / BLOCK_SECTORS);
+        uint64_t sector = user->first + place * BLOCK_SECTORS;
+        char content = (char)crew_random(&user->seed);
+
+        memset(user->bytes, content, BLOCK_BYTES);
+        count_if(move(user, HX_BLOCK_WRITE, sector) != HX_OK, &wrong_answers);
+        memset(user->bytes, ~content, BLOCK_BYTES);
+        count_if(move(user, HX_BLOCK_READ, sector) != HX_OK, &wrong_answers);
+        count_if(!is_all(user->bytes, content), &wrong_contents);
+        atomic_fetch_add_explicit(&rounds_done, 1, memory_order_relaxed);
+    }
+}
+
+static void start_users(struct block_device *disk)
+{
+    atomic_store(&wrong_answers, 0);
+    atomic_store(&wrong_contents, 0);
+    atomic_store(&rounds_done, 0);
+    crew_open(&crew);
+    for (unsigned i = 0; i < USERS; i++) {
+        users[i] = (struct user){.disk = disk,
+                                 .first = (uint64_t)i * SECTORS_EACH,
+                                 .seed = selftest_seed() + i + 1,
+                                 .bytes = heap_allocate(BLOCK_BYTES, OWNER_CORE)};
+        (void)crew_start(&crew, write_and_read, &users[i], 0);
+    }
+}
+
+static void join_users(void)
+{
+    (void)crew_join(&crew);
+    for (unsigned i = 0; i < USERS; i++) {
+        heap_free(users[i].bytes);
+    }
+    EXPECT_EQUAL(atomic_load(&rounds_done), USERS * ROUNDS);
+    EXPECT_EQUAL(atomic_load(&wrong_answers), 0);
+    EXPECT_EQUAL(atomic_load(&wrong_contents), 0);
+}
+
+static void many_users_read_what_they_wrote(void)
+{
+    struct block_device *disk = disk_or_skip();
+
+    if (disk != NULL) {
+        start_users(disk);
+        join_users();
+    }
+}
+
+/* --- death of the driver ---------------------------------------------------------------------- */
+
+/* Doom the driver wherever it is, wait until a call has noticed it, and load it again. */
+static void kill_and_reload(struct slot *slot)
+{
+    uint64_t deaths = atomic_load(&slot->deaths);
+    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
+
+    (void)instance_doom(slot_instance(slot), DEATH_ASSERTION, 0, 0, 0);
+    while (atomic_load(&slot->deaths) == deaths && hal_clock_now() < deadline) {
+        (void)gate_call(slot, BLOCK_FLAGS, 0, 0, 0, 0);
+    }
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, slot->backend), HX_OK);
+}
+
+static void requests_outlive_their_driver(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct slot *slot = slot_find("block");
+    struct block_statistics before;
+    struct block_statistics after;
+
+    if (disk == NULL) {
+        return;
+    }
+    block_statistics(disk, &before);
+    start_users(disk);
+    for (unsigned i = 0; i < DEATHS; i++) {
+        uint32_t rounds = atomic_load(&rounds_done);
+
+        (void)crew_sleep_until(&rounds_done, rounds + 2 < USERS * ROUNDS ? rounds + 2 : rounds);
+        kill_and_reload(slot);
+    }
+    join_users();
+    block_statistics(disk, &after);
+    EXPECT(after.starts - before.starts >= 1);
+    EXPECT(after.repeated > before.repeated);
+    EXPECT_EQUAL(after.errors, before.errors);
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+static void what_is_no_whole_sector_or_behind_the_end_is_refused(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct dma_segment segment = {.physical = HAL_PAGE_SIZE, .size = 100};
+
+    if (disk == NULL) {
+        return;
+    }
+    EXPECT_EQUAL(block_transfer(disk, HX_BLOCK_READ, 0, &segment, 1), HX_EINVAL);
+    EXPECT_EQUAL(block_transfer(disk, HX_BLOCK_READ, 0, &segment, 0), HX_EINVAL);
+    segment.size = 2 * HX_BLOCK_SECTOR;
+    EXPECT_EQUAL(block_transfer(disk, HX_BLOCK_FLUSH, 0, &segment, 1), HX_EINVAL);
+    EXPECT_EQUAL(block_transfer(disk, HX_BLOCK_READ, block_sectors(disk) - 1, &segment, 1),
+                 HX_ENOSPC);
+    EXPECT_EQUAL(block_transfer(disk, HX_BLOCK_READ, UINT64_MAX, &segment, 1), HX_ENOSPC);
+}
+
+const struct selftest subsys_block_tests[] = {
+    {TEST(many_users_read_what_they_wrote), SELFTEST_KEEPS_MEMORY},
+    {TEST(requests_outlive_their_driver), SELFTEST_KEEPS_MEMORY},
+    {TEST(what_is_no_whole_sector_or_behind_the_end_is_refused), 0},
+    {0},
+};
