@@ -27,7 +27,7 @@ def test_what_is_read_is_the_file(boot, disk, gate):
     assert shell("cat /helix/slots/block/gate") == gate
     assert whole in shell("dd if=/dev/vda bs=64k 2>/dev/null | md5sum")
     assert whole in shell("dd if=/dev/vda bs=7777 2>/dev/null | md5sum")
-    assert md5(disk.read_bytes()[-1000:]) in shell(f"tail -c 1000 /dev/vda | md5sum")
+    assert md5(disk.read_bytes()[-1000:]) in shell("tail -c 1000 /dev/vda | md5sum")
     assert shell("blockdev --getsize64 /dev/vda") == str(SIZE)
     assert shell("blockdev --getsz /dev/vda") == str(SIZE // 512)
 
@@ -48,8 +48,8 @@ def test_what_is_written_arrives_in_the_file(boot, disk, gate):
 def test_only_who_has_the_capability_opens_it(boot, disk):
     shell = Shell(boot(init=USER_SPACE, disk=disk))
     shell("chmod 666 /dev/vda")
-    assert "Operation not permitted" in shell.as_guest("head -c 1 /dev/vda")
-    assert "device:vda" in shell.as_guest("cat /helix/refused")
+    said = shell.as_guest("head -c 1 /dev/vda; cat /helix/refused")
+    assert "Operation not permitted" in said and "device:vda" in said
 
 
 @pytest.mark.parametrize("gate", ["open", "user"])
