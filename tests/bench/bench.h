@@ -9,11 +9,13 @@
 
 #include <stdint.h>
 
+#define BENCH_NOT_HERE UINT64_MAX /* the machine lacks what is measured: nothing is printed */
+
 struct benchmark {
     const char *name;
     const char *unit;
     uint32_t runs;
-    /* Measure so many runs; returns the cycles (or bytes) of all of them. */
+    /* Measure so many runs; returns the cycles (or bytes) of all of them, or BENCH_NOT_HERE. */
     uint64_t (*measure)(uint32_t runs);
 };
 
@@ -28,6 +30,7 @@ void bench_mark_take(void);
 
 /* The tables, each ending with a NULL name; NULL is the last one. */
 extern const struct benchmark *const bench_tables[];
+extern const struct benchmark block_benchmarks[];
 extern const struct benchmark capability_benchmarks[];
 extern const struct benchmark channel_benchmarks[];
 extern const struct benchmark ipc_benchmarks[];

@@ -79,7 +79,9 @@ static void run_one(const struct benchmark *benchmark)
     uint64_t all;
 
     /* Once unmeasured: what is allocated or mapped at first use is then there. */
-    (void)measure(benchmark, 1);
+    if (measure(benchmark, 1) == BENCH_NOT_HERE) {
+        return;
+    }
     console_flush();
     all = measure(benchmark, benchmark->runs);
     kprintln("bench: %s %llu %s %u", benchmark->name,
