@@ -100,7 +100,7 @@ static void log_change(const struct slot *slot, const char *what, const struct s
         kwarn("slot %s: %s of %s: %s in %s: %s", slot->name, what,
               report->to[0] != '\0' ? report->to : "a module", swap_state_name(report->state),
               swap_state_name(report->failed_in), report->why);
-    } else if (report->state == SWAP_ROLLBACK) {
+    } else if (report->state == SWAP_ROLLBACK && !string_equal(what, "rollback")) {
         kwarn("slot %s: %s is back: %s", slot->name, report->to, report->why);
     } else {
         kdebug("slot %s: %s: %s -> %s", slot->name, what, report->from, report->to);
@@ -251,7 +251,7 @@ static hx_err reject_trial(struct slot *slot)
     }
     error = hot_reload_settle(slot, HOT_RELOAD_REJECT, report);
     if (error != HX_ENOENT) {
-        modules_note(slot, "settle", report);
+        modules_note(slot, "rollback", report);
     }
     heap_free(report);
     return error;

@@ -86,7 +86,7 @@ struct modules_content modules_content_of(struct slot *slot);
 struct modules_change {
     uint64_t number;  /* 1.. for each slot */
     uint64_t time_ns; /* when it had ended, since the start */
-    const char *what; /* "fill", "swap", "settle", "unload" */
+    const char *what; /* "fill", "swap", "settle", "rollback", "unload" */
     enum swap_state state;
     hx_err error;
     bool is_migrated;

@@ -35,6 +35,18 @@ const struct command commands[] = {
      .example = "slots demo reload user",
      .file = "modules",
      .run = run_slots},
+    {.name = "module",
+     .arguments = "ACTION SLOT [WORD...]",
+     .meaning = "exchange the module in a slot while it is in use, with its state",
+     .details =
+         "info SLOT                     what is there, what would fit, what was done\n"
+         "swap SLOT MODULE [VERSION]    put a known module in, the youngest version if none\n"
+         "rollback SLOT                 put back what was there before, with the state of now\n"
+         "load SLOT FILE                have a module file known\n"
+         "unload SLOT [MODULE VERSION]  take out what is there, or forget a loaded file\n"
+         "blockers SLOT                 who kept the last swap that was called off waiting\n",
+     .example = "module swap scheduler sched_rr",
+     .run = run_module},
     {.name = "caps",
      .arguments = "[RESOURCE | self | grant SUBJECT RESOURCE RIGHTS | revoke SUBJECT RESOURCE]",
      .meaning = "who holds which capability through whom; give and take them",

@@ -71,6 +71,7 @@ int run_table(struct request *request);
 int run_subsystems(struct request *request);
 int run_resources(struct request *request);
 int run_slots(struct request *request);
+int run_module(struct request *request);
 int run_caps(struct request *request);
 int run_events(struct request *request);
 int run_log(struct request *request);
