@@ -82,6 +82,8 @@ build/$(1)/helix-module-check: build/$(1)/obj/sdk/helix_module_check.c.o $(call 
 	$$(call say,LD,$$@)
 	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_link,$(1)) -no-pie -pthread
 
+build/$(1)/tests/hot_reload/test_module_check: $(OUT)/modules/demo.hxm
+
 -include $(patsubst %.o,%.d,$(call host_objects,$(1),sdk/helix_module_check.c $(HOST_LIBRARY_SOURCES) \
     $(HOST_ABOVE_SOURCES) $(HOST_PROGRAM_SOURCES) $(HOST_TESTS)))
 endef

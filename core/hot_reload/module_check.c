@@ -193,38 +193,36 @@ static hx_err check_category(const struct agreement *agreement)
     return check_signature(agreement, name);
 }
 
-static hx_err check_agreement(const struct module_binary *module, char *why)
-{
-    struct agreement agreement = {.module = module, .why = why};
-    hx_err error = read_signatures(&agreement);
-
-    if (error == HX_OK) {
-        error = check_signature(&agreement, "descriptor");
-    }
-    if (error == HX_OK) {
-        error = check_category(&agreement);
-    }
-    if (error == HX_OK) {
-        error = check_imports(&agreement);
-    }
-    return error;
-}
-
 /* --- the whole -------------------------------------------------------------------------------- */
+
+/* What the descriptor means is known only once both sides have the same type for it. */
+static hx_err check_parts(struct module_binary *module, struct agreement *agreement, char *why)
+{
+    hx_err error = read_signatures(agreement);
+
+    if (error == HX_OK) {
+        error = check_signature(agreement, "descriptor");
+    }
+    if (error == HX_OK) {
+        error = take_descriptor(module, why);
+    }
+    if (error == HX_OK) {
+        error = check_descriptor(module, why);
+    }
+    if (error == HX_OK) {
+        error = check_category(agreement);
+    }
+    return error == HX_OK ? check_imports(agreement) : error;
+}
 
 hx_err module_check(const void *file, size_t size, struct module_binary *module,
                     char why[MODULE_WHY_MAX])
 {
+    struct agreement agreement = {.module = module, .why = why};
     const char *sentence = "";
     hx_err error = elf_module_read(file, size, hal_relocation_machine(), &module->elf, &sentence);
 
     why[0] = '\0';
-    if (error != HX_OK) {
-        return module_complain(why, error, sentence, "");
-    }
-    error = take_descriptor(module, why);
-    if (error == HX_OK) {
-        error = check_descriptor(module, why);
-    }
-    return error == HX_OK ? check_agreement(module, why) : error;
+    return error != HX_OK ? module_complain(why, error, sentence, "")
+                          : check_parts(module, &agreement, why);
 }

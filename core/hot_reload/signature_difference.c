@@ -2,8 +2,8 @@
 #include <base/string.h>
 #include <core/hot_reload/signature_difference.h>
 
-#define KEY_SIZE "size"
-#define KEY_USES "uses"
+#define KEY_SIZE "(size)" /* of the whole type */
+#define KEY_USES "(uses)"
 #define OPAQUE   "opaque"
 
 static struct signature_part part_of(const char *text)
@@ -165,11 +165,11 @@ static enum signature_verdict differs(const struct comparison *comparison,
     struct text *why = comparison->why;
 
     text_add(why, "%s: ", comparison->export);
-    if (comparison->type.size > 0) {
-        add_value(why, comparison->type);
-        text_add(why, ".");
+    add_value(why, comparison->type);
+    if (!is_equal(key, part_of(KEY_SIZE))) {
+        text_add(why, comparison->type.size > 0 ? "." : "");
+        add_value(why, key);
     }
-    add_value(why, key);
     text_add(why, ": ");
     add_value(why, theirs.bytes != NULL ? theirs : part_of("nothing"));
     text_add(why, ", here ");
@@ -281,6 +281,10 @@ static enum signature_verdict compare_types(const struct comparison *export,
         one.type = type;
         one.theirs = signature_type(module, type);
         one.ours = signature_type(kernel, type);
+        /* A type of its own: what refers to it is different too, and says more. */
+        if (one.ours.bytes == NULL) {
+            continue;
+        }
         one.growth = growth_of(export, type);
         verdict = compare_entries(&one);
         if (verdict == SIGNATURE_DIFFERS) {

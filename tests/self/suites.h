@@ -17,6 +17,7 @@ extern const struct selftest core_interrupts_tests[];
 extern const struct selftest core_ipc_examples_tests[];
 extern const struct selftest core_ipc_load_tests[];
 extern const struct selftest core_kernel_tests[];
+extern const struct selftest core_loader_tests[];
 extern const struct selftest core_log_tests[];
 extern const struct selftest core_orchestrator_example_tests[];
 extern const struct selftest core_orchestrator_tests[];

@@ -32,6 +32,7 @@ const struct selftest *const selftest_suites[] = {
     core_panic_tests,
     core_panic_end_tests,
     core_gate_tests,
+    core_loader_tests,
     core_hot_reload_tests,
     vm_space_tests,
     core_capability_tests,

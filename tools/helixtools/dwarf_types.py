@@ -99,6 +99,15 @@ def _children(die, *tags):
     return [child for child in die.iter_children() if child.tag in tags]
 
 
+def _first_bit(die, offset):
+    """Of a bit-field. The older of DWARF's two ways counts from the high end of the storage unit at offset."""
+    first = _number(die, "DW_AT_data_bit_offset")
+    if first is not None:
+        return first
+    unit = _number(die, "DW_AT_byte_size") * 8
+    return offset * 8 + unit - (_number(die, "DW_AT_bit_offset") or 0) - _number(die, "DW_AT_bit_size")
+
+
 class _Reader:
     """Types by the place of their entries, so that a type that refers to itself is read once."""
 
@@ -168,9 +177,8 @@ class _Reader:
 
     def _member(self, die):
         offset = _number(die, "DW_AT_data_member_location") or 0
-        bits = None
-        if "DW_AT_bit_size" in die.attributes:
-            bits = (_number(die, "DW_AT_data_bit_offset"), _number(die, "DW_AT_bit_size"))
+        bits = (_first_bit(die, offset), _number(die, "DW_AT_bit_size")) \
+            if "DW_AT_bit_size" in die.attributes else None
         return Member(_text(die, "DW_AT_name"), self.type_of(die), offset, bits)
 
 

@@ -5,7 +5,8 @@ The text, read by core/hot_reload/signature.c, has two parts with an empty line 
   NAME CHECKSUM            for each export: descriptor, category:NAME, and every function
   NAME | KEY: VALUE; …     what is behind each export, and behind each named type these lead to
 
-The last key of an export is "uses": all named types it leads to, in the order in which they are met.
+The last key of an export is "(uses)": all named types it leads to, what a type is made of before the type. The first
+key of a type is "(size)".
 Its checksum is that of its own line and theirs. A type is told by what matters between two binaries: sizes,
 offsets, signs, names of members and of types; not by typedefs or names of parameters.
 """
@@ -130,10 +131,10 @@ def _size_of(made):
 
 
 def _body(made):
-    """[(key, value)] of a record or enumeration; the key of the whole is size."""
+    """[(key, value)] of a record or enumeration."""
     if isinstance(made, Enum):
-        return [("size", _size_of(made))] + [(name, str(value)) for name, value in made.enumerators]
-    return [("size", _size_of(made))] + _members(made)
+        return [("(size)", _size_of(made))] + [(name, str(value)) for name, value in made.enumerators]
+    return [("(size)", _size_of(made))] + _members(made)
 
 
 def _parts(made):
@@ -146,16 +147,21 @@ def _parts(made):
     return [member.type for member in made.members] if isinstance(made, Record) else []
 
 
-def closure(made, met=None) -> list:
-    """The named types that a type leads to, itself included, each once, as they are met."""
-    met = [] if met is None else met
-    if any(made is one for one in met):
-        return met
-    if is_named(made):
-        met.append(made)
-    for part in _parts(made):
-        closure(part, met)
-    return met
+def closure(made) -> list:
+    """The named types that a type leads to, itself included, each once, parts before what they are in."""
+    met, found = [], []
+
+    def visit(part):
+        if any(part is one for one in met):
+            return
+        met.append(part)
+        for inner in _parts(part):
+            visit(inner)
+        if is_named(part):
+            found.append(part)
+
+    visit(made)
+    return found
 
 
 # --- exports --------------------------------------------------------------------------------------
@@ -165,11 +171,11 @@ class Export:
     """What modules are given under a name."""
     name: str
     type: object                 # of the function, or the record
-    entries: list                # [(key, value)], without "uses"
+    entries: list                # [(key, value)], without "(uses)"
 
     def line(self) -> str:
         uses = ", ".join(tag(made) for made in closure(self.type))
-        return _line(self.name, self.entries + ([("uses", uses)] if uses else []))
+        return _line(self.name, self.entries + ([("(uses)", uses)] if uses else []))
 
     def checksum(self) -> str:
         return checksum("".join(f"{line}\n" for line in
