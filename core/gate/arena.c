@@ -143,8 +143,9 @@ hx_err arena_map(struct arena *arena, size_t first, size_t pages, unsigned prote
     for (size_t i = 0; i < pages; i++) {
         size_t done = i << HAL_PAGE_SHIFT;
         size_t here = size > done ? size - done : 0;
-        hx_err error = map_page(arena, first + i, protection, (const char *)contents + done,
-                                here < HAL_PAGE_SIZE ? here : HAL_PAGE_SIZE);
+        hx_err error =
+            map_page(arena, first + i, protection, here > 0 ? (const char *)contents + done : NULL,
+                     here < HAL_PAGE_SIZE ? here : HAL_PAGE_SIZE);
 
         if (error != HX_OK) {
             return error;
