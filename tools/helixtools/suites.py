@@ -177,5 +177,5 @@ def lint_suites():
 
 
 def tool_suites():
-    return [Suite(f"tools/{source.stem}", NEITHER, _pytest(source), [], [source], form="junit")
+    return [Suite(f"tools/{source.stem}", NEITHER, _pytest(source), [], [source], timeout=900, form="junit")
             for source in _sources("tests/tools/test_*.py")]
