@@ -17,6 +17,7 @@
     X(LOCK_RANK_THREAD_LIST, "the list of all threads")                                            \
     X(LOCK_RANK_READ_SECTION, "grace periods")                                                     \
     X(LOCK_RANK_TIMER, "one CPU's timers")                                                         \
+    X(LOCK_RANK_SCHEDULER, "whether a scheduler serves")                                           \
     X(LOCK_RANK_THREAD_TABLE, "the table of threads by handle")                                    \
     X(LOCK_RANK_RUN_QUEUE, "one CPU's run queue")                                                  \
     X(LOCK_RANK_AREA, "virtual areas")                                                             \

@@ -5,7 +5,7 @@
 
 #define CHUNK_SIZE      (1U << THREAD_TABLE_CHUNK_BITS)
 #define GENERATION_STEP (1ULL << THREAD_TABLE_INDEX_BITS)
-#define GENERATION_MASK ((THREAD_PLACE_OFFERED - 1) & ~(GENERATION_STEP - 1))
+#define GENERATION_MASK ((THREAD_PLACE_LISTED - 1) & ~(GENERATION_STEP - 1))
 
 _Atomic(struct thread_place *) thread_table_chunks[THREAD_TABLE_CHUNKS];
 
@@ -115,7 +115,8 @@ void thread_table_each_offered(uint32_t *cursor,
         uint64_t word = atomic_load_explicit(&place->word, memory_order_acquire);
 
         if ((word & THREAD_PLACE_OFFERED) != 0) {
-            goes_on = function(place->thread, word & ~THREAD_PLACE_OFFERED, argument);
+            goes_on = function(place->thread, word & ~(THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED),
+                               argument);
             if (!goes_on) {
                 break;
             }

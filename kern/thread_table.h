@@ -24,8 +24,10 @@ struct thread;
 #define THREAD_TABLE_CHUNK_BITS 9U
 #define THREAD_TABLE_CHUNKS     (1U << (THREAD_TABLE_INDEX_BITS - THREAD_TABLE_CHUNK_BITS))
 
-/* Beside a handle in struct thread_place: the thread is offered. No handle has this bit. */
+/* Beside a handle in struct thread_place, which has none of these bits: the thread is offered; and
+ * the policy has been told so by thread_place_list, whatever became of the offer itself. */
 #define THREAD_PLACE_OFFERED (1ULL << 63)
+#define THREAD_PLACE_LISTED  (1ULL << 62)
 
 /* Keys: A = atomic, T = the table's lock */
 struct thread_place {
@@ -52,12 +54,38 @@ static inline void thread_place_offer(struct thread_place *place, uint64_t handl
     atomic_store_explicit(&place->word, handle | THREAD_PLACE_OFFERED, memory_order_release);
 }
 
-/* Take an offered thread back; false: somebody has taken it.  Context: any, interrupts off. */
+/*
+ * Tell the policy of an offered thread, outside of the offer; false: it is not offered any more.
+ * Whoever offered it cannot withdraw it then.  Context: any.
+ */
+HX_MUST_USE static inline bool thread_place_list(struct thread_place *place, uint64_t handle)
+{
+    uint64_t word = handle | THREAD_PLACE_OFFERED;
+
+    return atomic_compare_exchange_strong_explicit(&place->word, &word, word | THREAD_PLACE_LISTED,
+                                                   memory_order_relaxed, memory_order_relaxed) ||
+           word == (handle | THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED);
+}
+
+/* Take back an offer that was not accepted; false: somebody has taken the thread, or the policy has
+ * been told of it meanwhile.  Context: any, interrupts off. */
 HX_MUST_USE static inline bool thread_place_withdraw(struct thread_place *place, uint64_t handle)
 {
     uint64_t offered = handle | THREAD_PLACE_OFFERED;
 
     return atomic_compare_exchange_strong_explicit(&place->word, &offered, handle,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+/* Take an offered thread, listed or not; false: somebody else has.  Context: any, interrupts off.
+ */
+HX_MUST_USE static inline bool thread_place_take(struct thread_place *place, uint64_t handle)
+{
+    uint64_t listed = handle | THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED;
+
+    /* It may be listed between the two, but never the other way round. */
+    return HX_LIKELY(thread_place_withdraw(place, handle)) ||
+           atomic_compare_exchange_strong_explicit(&place->word, &listed, handle,
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
@@ -74,8 +102,8 @@ HX_MUST_USE static inline struct thread *thread_table_take(uint64_t handle)
         return NULL;
     }
     place = &chunk[index & ((1U << THREAD_TABLE_CHUNK_BITS) - 1)];
-    return HX_LIKELY(thread_place_withdraw(place, handle & ~THREAD_PLACE_OFFERED)) ? place->thread
-                                                                                   : NULL;
+    handle &= ~(THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED);
+    return HX_LIKELY(thread_place_take(place, handle)) ? place->thread : NULL;
 }
 
 /*

@@ -2,17 +2,26 @@
 #include <core/gate/callout.h>
 #include <core/gate/gate.h>
 #include <core/scheduling/scheduler_slot.h>
+#include <hal/cpu.h>
 #include <hal/gate.h>
 #include <helix/scheduler.h>
 #include <kern/cpu.h>
 #include <kern/dispatch.h>
 #include <kern/scheduler.h>
+#include <kern/spinlock.h>
 #include <kern/thread.h>
 
 static struct slot *slot;
 
-/* An instance has asked for the runnable threads: it has some of them. */
+/*
+ * Threads are offered to what is in the slot. Follows the slot's holder, a little later: changed
+ * under the lock, and only after a look at the holder.
+ */
 static _Atomic bool is_served;
+static struct spinlock service_lock;
+
+/* CPUs that had nothing to run because the gate was closed: a bit each. */
+static _Atomic uint64_t missed_cpus;
 
 static uint64_t priority_word(const struct thread *thread)
 {
@@ -36,30 +45,102 @@ static uint32_t waiting_place(const struct thread *thread)
                                               : cpu_next(thread->affinity & cpu_online_mask(), cpu);
 }
 
+/* Have CPUs look for something to run. */
+static void call_cpus(uint64_t mask)
+{
+    uint32_t self = hal_cpu_id();
+
+    for (mask &= cpu_online_mask(); mask != 0; mask &= mask - 1) {
+        uint32_t cpu = (uint32_t)__builtin_ctzll(mask);
+
+        if (cpu == self) {
+            thread_current()->reschedule = true;
+        } else {
+            hal_interrupt_send(cpu, HAL_VECTOR_RESCHEDULE);
+        }
+    }
+}
+
+/* The lock keeps threads from being offered to the next instance, but for those by a CPU that has
+ * looked at is_served before: hence the look at the holder for each. */
 static bool rescue_one(struct thread *thread, uint64_t handle, void *argument)
 {
-    (void)argument;
-    if (thread_place_withdraw(thread->place, handle)) {
-        (void)scheduler_fifo.enqueue(thread, waiting_place(thread));
+    uint64_t *cpus = argument;
+
+    if (slot_instance(slot) != NULL) {
+        return false;
+    }
+    if (thread_place_take(thread->place, handle)) {
+        uint32_t cpu = waiting_place(thread);
+
+        (void)scheduler_fifo.enqueue(thread, cpu);
+        *cpus |= 1ULL << cpu;
     }
     return true;
 }
 
-static void rescue(void)
+/* Answers the CPUs that have work now. */
+static uint64_t rescue_locked(void)
 {
     uint32_t cursor = 0;
+    uint64_t cpus = 0;
 
-    thread_table_each_offered(&cursor, rescue_one, NULL);
+    if (slot_instance(slot) == NULL) {
+        atomic_store_explicit(&is_served, false, memory_order_relaxed);
+        thread_table_each_offered(&cursor, rescue_one, &cpus);
+    }
+    return cpus;
 }
 
 void scheduler_slot_rescue(void)
 {
-    hal_interrupt_state state = hal_interrupts_save();
+    hal_interrupt_state state = spinlock_acquire(&service_lock);
+    uint64_t cpus = rescue_locked();
 
-    if (slot_instance(slot) == NULL) {
-        rescue();
-    }
+    spinlock_release_nested(&service_lock);
+    call_cpus(cpus);
     hal_interrupts_restore(state);
+}
+
+/* There is an instance: threads are offered to it from now on. */
+static HX_NOINLINE void begin_service(void)
+{
+    spinlock_acquire_nested(&service_lock);
+    atomic_store_explicit(&is_served, slot_instance(slot) != NULL, memory_order_relaxed);
+    spinlock_release_nested(&service_lock);
+}
+
+/* With the slot filled or emptied, by a change or a death, threads go elsewhere. */
+static void follow_holder(void)
+{
+    bool is_there = slot_instance(slot) != NULL;
+
+    if (HX_LIKELY(is_there == atomic_load_explicit(&is_served, memory_order_relaxed))) {
+        return;
+    }
+    if (is_there) {
+        begin_service();
+    } else {
+        scheduler_slot_rescue();
+    }
+}
+
+/* Whoever found the gate closed and went idle is told that it is open. */
+static void call_missed_cpus(void)
+{
+    if (HX_UNLIKELY(atomic_load_explicit(&missed_cpus, memory_order_relaxed) != 0) &&
+        atomic_load_explicit(&slot->way, memory_order_acquire) != SLOT_WAY_CLOSED) {
+        call_cpus(atomic_exchange_explicit(&missed_cpus, 0, memory_order_relaxed));
+    }
+}
+
+/* Nothing to run while the gate is closed; whether it has been opened meanwhile. */
+static bool note_missed(uint32_t cpu)
+{
+    /* Sequential: pairs with the store in slot.c that opens the gate, and call_missed_cpus of the
+     * CPU that did it: one of the two sees the other. */
+    atomic_fetch_or_explicit(&missed_cpus, 1ULL << cpu, memory_order_seq_cst);
+    return atomic_load_explicit(&slot->way, memory_order_seq_cst) != SLOT_WAY_CLOSED;
 }
 
 static HX_NOINLINE bool enqueue_refused(struct thread *thread, uint32_t cpu)
@@ -79,16 +160,23 @@ static HX_COLD void distrust(void)
     }
 }
 
-/* Without a module, or as it has no answer. Called by the dispatcher, which holds no lock. */
+/* As the module has no answer. Called by the dispatcher, which holds no lock. */
 static HX_NOINLINE struct thread *pick_alone(uint32_t cpu, hx_err error)
 {
-    if (error == HX_ENOENT || error == HX_EDIED) {
-        if (atomic_exchange_explicit(&is_served, false, memory_order_relaxed)) {
-            rescue();
-        }
-        slot_tell_troubles();
+    struct thread *thread;
+
+    if ((error == HX_ENOENT || error == HX_EDIED) &&
+        atomic_load_explicit(&is_served, memory_order_relaxed)) {
+        scheduler_slot_rescue();
     }
-    return scheduler_fifo.pick(cpu);
+    slot_tell_troubles();
+    thread = scheduler_fifo.pick(cpu);
+    if (thread == NULL && error == HX_EAGAIN && note_missed(cpu)) {
+        call_cpus(1ULL << cpu);
+    } else if (error != HX_EAGAIN) {
+        call_missed_cpus();
+    }
+    return thread;
 }
 
 static HX_COLD struct thread *pick_again(struct thread *thread, uint32_t cpu)
@@ -127,6 +215,7 @@ static struct thread *slot_pick(uint32_t cpu)
     struct hal_gate_result result;
     struct thread *thread;
 
+    follow_holder();
     if (HX_UNLIKELY(scheduler_fifo.length(cpu) != 0 ||
                     !atomic_load_explicit(&is_served, memory_order_relaxed))) {
         return scheduler_fifo.pick(cpu);
@@ -147,11 +236,17 @@ static uint32_t slot_length(uint32_t cpu)
     uint32_t length = scheduler_fifo.length(cpu);
     struct hal_gate_result result;
 
+    follow_holder();
+    call_missed_cpus();
     if (length != 0 || !atomic_load_explicit(&is_served, memory_order_relaxed)) {
         return length;
     }
     result = ask(SCHEDULER_LENGTH, cpu, 0, 0, 0);
-    return result.error == HX_OK ? (uint32_t)result.value : 0;
+    if (HX_UNLIKELY(result.error != HX_OK)) {
+        slot_tell_troubles();
+        return 0;
+    }
+    return (uint32_t)result.value;
 }
 
 static bool slot_is_over(const struct thread *running, uint32_t cpu)
@@ -177,6 +272,8 @@ static const struct scheduler_ops slot_policy = {
 void scheduler_slot_install(struct slot *scheduler)
 {
     slot = scheduler;
+    spinlock_init(&service_lock, LOCK_RANK_SCHEDULER, "scheduler service");
+    atomic_store_explicit(&missed_cpus, 0, memory_order_relaxed);
     atomic_store_explicit(&is_served, false, memory_order_relaxed);
     dispatch_set_policy(&slot_policy);
 }
@@ -198,11 +295,32 @@ static bool add_runnable(struct thread *thread, uint64_t handle, void *argument)
     if (all->count == all->max) {
         return false;
     }
+    if (!thread_place_list(thread->place, handle)) {
+        return true;
+    }
     all->threads[all->count++] = (struct hx_runnable){.thread = handle,
                                                       .affinity = thread->affinity,
                                                       .cpu = waiting_place(thread),
                                                       .priority = (uint32_t)priority_word(thread)};
     return true;
+}
+
+/*
+ * While the slot is being filled, an instance begins without any: what an instance before it had is
+ * core's again. In a swap, the gate is closed and the threads are those of the one that leaves; of
+ * one that is just being offered, whoever is first decides whose it is: this or enqueue_refused.
+ */
+static void collect(struct runnables *all, uint32_t *cursor)
+{
+    hal_interrupt_state state = spinlock_acquire(&service_lock);
+    uint64_t cpus = rescue_locked();
+
+    if (slot_instance(slot) != NULL) {
+        thread_table_each_offered(cursor, add_runnable, all);
+    }
+    spinlock_release_nested(&service_lock);
+    call_cpus(cpus);
+    hal_interrupts_restore(state);
 }
 
 uint64_t callout_runnable_threads(struct hal_activation *activation, const uint64_t arguments[4])
@@ -218,9 +336,8 @@ uint64_t callout_runnable_threads(struct hal_activation *activation, const uint6
     if (all.max == 0 || all.max > RUNNABLE_MAX) {
         return HX_EINVAL;
     }
-    atomic_store_explicit(&is_served, true, memory_order_relaxed);
     cursor = (uint32_t)place;
-    thread_table_each_offered(&cursor, add_runnable, &all);
+    collect(&all, &cursor);
     place = cursor;
     error =
         callout_copy_out(activation, arguments[1], all.threads, all.count * sizeof(all.threads[0]));

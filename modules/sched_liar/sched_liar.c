@@ -1,0 +1,126 @@
+/*
+ * A scheduler that lies when it is told to: include/helix/scheduler_lies.h.
+ */
+#include <helix/scheduler_lies.h>
+
+#define QUEUE_LEVELS 1U
+
+static uint32_t level_of(uint64_t priority)
+{
+    (void)priority;
+    return 0;
+}
+
+#include "../scheduler_queues.h"
+
+#define MADE_UP 0x5a5a5a5a5a5a5a5aULL
+
+static _Atomic uint32_t lie;
+static _Atomic uint64_t picks_before_it;
+static _Atomic uint64_t last_picked[HX_SCHEDULER_CPU_MAX];
+
+static uint64_t enqueue(uint64_t thread, uint64_t cpu, uint64_t priority, uint64_t affinity)
+{
+    return queues_put(thread, cpu, level_of(priority), affinity);
+}
+
+/* The first thread that waits somewhere and may not run on the CPU, 0: there is none. */
+static uint64_t thread_of_others(uint64_t cpu)
+{
+    for (uint64_t other = 0; other < HX_SCHEDULER_CPU_MAX; other++) {
+        uint64_t found = 0;
+
+        hx_spin_lock(&queues[other].lock);
+        for (uint32_t number = queues[other].lists[0].first; number != 0 && found == 0;
+             number = nodes[number - 1].next) {
+            found = (nodes[number - 1].affinity >> cpu & 1) == 0 ? nodes[number - 1].thread : 0;
+        }
+        hx_spin_unlock(&queues[other].lock);
+        if (found != 0) {
+            return found;
+        }
+    }
+    return 0;
+}
+
+/* What the lie is for a CPU, 0: none. */
+static uint64_t tell(uint64_t cpu)
+{
+    switch (read_word(&lie)) {
+    case HX_LIE_MADE_UP:
+        return MADE_UP;
+    case HX_LIE_AGAIN:
+        return atomic_load_explicit(&last_picked[cpu], memory_order_relaxed);
+    case HX_LIE_WRONG_CPU:
+        return thread_of_others(cpu);
+    case HX_LIE_TRAP:
+        __builtin_trap();
+    default:
+        return 0;
+    }
+}
+
+static bool is_time_to_lie(void)
+{
+    return read_word(&lie) != HX_LIE_NONE &&
+           (atomic_load_explicit(&picks_before_it, memory_order_relaxed) == 0 ||
+            atomic_fetch_sub_explicit(&picks_before_it, 1, memory_order_relaxed) == 1);
+}
+
+static uint64_t pick(uint64_t cpu)
+{
+    uint64_t thread = is_time_to_lie() ? tell(cpu) : 0;
+
+    if (thread == 0) {
+        thread = queues_pick(cpu);
+        atomic_store_explicit(&last_picked[cpu], thread, memory_order_relaxed);
+    }
+    return thread;
+}
+
+static uint64_t is_over(uint64_t cpu, uint64_t ticks, uint64_t priority)
+{
+    (void)cpu;
+    return ticks >= slice_of(priority);
+}
+
+static uint64_t number(uint64_t index)
+{
+    if (index < HX_LIE_COMMAND(0, 0)) {
+        return queues_number(index);
+    }
+    atomic_store_explicit(&picks_before_it, index & 0xffffff, memory_order_relaxed);
+    write_word(&lie, (uint32_t)(index >> 24 & 0xff));
+    return 0;
+}
+
+static const struct hx_scheduler_operations operations = {
+    .enqueue = enqueue,
+    .pick = pick,
+    .is_over = is_over,
+    .length = queues_length,
+    .remove = queues_remove,
+    .number = number,
+};
+
+static const struct hx_module_lifecycle lifecycle = {
+    .init = queues_init,
+    .import_state = import_statistics,
+    .activate = queues_take_over,
+    .cancel_unload = queues_take_over,
+    .export_state = export_statistics,
+};
+
+const struct hx_module_descriptor hx_module = {
+    .magic = HX_MODULE_MAGIC,
+    .abi = HX_MODULE_ABI,
+    .size = sizeof(struct hx_module_descriptor),
+    .name = "sched_liar",
+    .version = {.major = 1, .minor = 0, .patch = 0},
+    .category = HX_CATEGORY_SCHEDULER,
+    .operations_size = sizeof(operations),
+    .operations = &operations,
+    .lifecycle = &lifecycle,
+    .state_kind = "scheduler",
+    .heap_pages = NODE_PAGES,
+};

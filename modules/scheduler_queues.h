@@ -1,0 +1,370 @@
+/*
+ * The queues of a scheduler module, for each CPU and level, and the part of its life that is about
+ * them: compiled into each module that includes it.
+ *
+ * Rules:
+ * - The module defines QUEUE_LEVELS (1 to 32) and the function level_of before it includes this.
+ * - Within a level, first come, first served; a CPU takes the highest level that has a thread, and
+ * from other CPUs' queues when its own are empty.
+ * - A thread whose index is THREADS_MAX or above is not taken: the kernel queues it.
+ */
+#ifndef MODULES_SCHEDULER_QUEUES_H
+#define MODULES_SCHEDULER_QUEUES_H
+
+#include <helix/module.h>
+#include <helix/scheduler.h>
+#include <helix/spin.h>
+#include <stdbool.h>
+
+#define THREADS_MAX 8192U
+#define SLICE_TICKS 4U /* of 1 ms, at niceness 0 */
+#define PAGE_SIZE   4096U
+#define NODE_PAGES  (THREADS_MAX * sizeof(struct node) / PAGE_SIZE)
+
+#define STATE_STATISTICS 1U
+
+/* A thread that waits; links are indices plus one, 0 ends. Keys: Q = its queue's lock */
+struct node {
+    uint64_t thread;        /* Q */
+    uint64_t affinity;      /* Q */
+    uint32_t next;          /* Q */
+    uint32_t previous;      /* Q */
+    _Atomic uint32_t place; /* Q  CPU plus one, 0: it does not wait; read without to find it */
+    uint32_t level;         /* Q */
+};
+
+struct level_list {
+    uint32_t first, last;
+};
+
+/* A CPU's threads. Keys: Q = lock, R = lock, read by anyone (relaxed: a hint) */
+struct queue {
+    struct hx_spin lock;
+    _Atomic uint32_t levels;  /* R  a bit for each level that has a thread */
+    _Atomic uint32_t length;  /* R */
+    _Atomic uint32_t running; /* the level plus one of what pick gave this CPU, 0: nothing */
+    _Atomic uint64_t counts[HX_SCHEDULER_STATISTICS]; /* R */
+    struct level_list lists[QUEUE_LEVELS];            /* Q */
+} HX_ALIGNED(HX_CACHE_LINE);
+
+static struct node *nodes;
+static struct queue queues[HX_SCHEDULER_CPU_MAX];
+static _Atomic uint64_t used_cpus; /* whose queue had a thread once: a bit each */
+static uint64_t statistics_before[HX_SCHEDULER_STATISTICS]; /* of the instances before */
+
+/* --- one queue -------------------------------------------------------------------------------- */
+
+static inline uint32_t read_word(const _Atomic uint32_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static inline void write_word(_Atomic uint32_t *word, uint32_t value)
+{
+    atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static inline void count_locked(struct queue *queue, enum hx_scheduler_statistic which)
+{
+    _Atomic uint64_t *count = &queue->counts[which];
+
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+static inline uint32_t highest(uint32_t levels)
+{
+    return QUEUE_LEVELS == 1 ? 0 : 31U - (uint32_t)__builtin_clz(levels);
+}
+
+static void append_locked(struct queue *queue, uint32_t number, uint32_t level)
+{
+    struct level_list *list = &queue->lists[level];
+
+    nodes[number - 1].level = level;
+    nodes[number - 1].previous = list->last;
+    nodes[number - 1].next = 0;
+    if (list->last != 0) {
+        nodes[list->last - 1].next = number;
+    } else {
+        list->first = number;
+        write_word(&queue->levels, read_word(&queue->levels) | 1U << level);
+    }
+    list->last = number;
+    write_word(&queue->length, read_word(&queue->length) + 1);
+}
+
+static void unlink_locked(struct queue *queue, struct node *node)
+{
+    struct level_list *list = &queue->lists[node->level];
+
+    if (node->previous != 0) {
+        nodes[node->previous - 1].next = node->next;
+    } else {
+        list->first = node->next;
+    }
+    if (node->next != 0) {
+        nodes[node->next - 1].previous = node->previous;
+    } else {
+        list->last = node->previous;
+    }
+    if (list->first == 0) {
+        write_word(&queue->levels, read_word(&queue->levels) & ~(1U << node->level));
+    }
+    write_word(&node->place, 0);
+    write_word(&queue->length, read_word(&queue->length) - 1);
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+/* Make sure that others look into a CPU's queue. */
+static inline void note_use(uint64_t cpu)
+{
+    if ((atomic_load_explicit(&used_cpus, memory_order_relaxed) >> cpu & 1) == 0) {
+        atomic_fetch_or_explicit(&used_cpus, 1ULL << cpu, memory_order_relaxed);
+    }
+}
+
+/*
+ * Have a thread wait for a CPU. Whether it is of a higher level than what runs there: on a CPU that
+ * runs nothing, every level is.
+ */
+static inline enum hx_scheduler_enqueued queues_put(uint64_t thread, uint64_t cpu, uint32_t level,
+                                                    uint64_t affinity)
+{
+    uint32_t index = HX_THREAD_INDEX(thread);
+    struct queue *queue = &queues[cpu];
+    struct node *node = &nodes[index];
+    enum hx_scheduler_enqueued answer = HX_SCHEDULER_QUEUED;
+
+    if (index >= THREADS_MAX) {
+        return HX_SCHEDULER_REFUSED;
+    }
+    note_use(cpu);
+    hx_spin_lock(&queue->lock);
+    node->thread = thread;
+    node->affinity = affinity;
+    write_word(&node->place, (uint32_t)cpu + 1);
+    append_locked(queue, index + 1, level);
+    if (QUEUE_LEVELS > 1 && level >= read_word(&queue->running)) {
+        count_locked(queue, HX_SCHEDULER_PREEMPTIONS);
+        answer = HX_SCHEDULER_PREEMPTS;
+    }
+    hx_spin_unlock(&queue->lock);
+    return answer;
+}
+
+/* Of a queue's level, the first thread that may run on a CPU; 0: none may. */
+static uint64_t steal_from(struct queue *queue, uint32_t level, uint64_t cpu)
+{
+    uint64_t found = 0;
+
+    hx_spin_lock(&queue->lock);
+    for (uint32_t number = queue->lists[level].first; number != 0;
+         number = nodes[number - 1].next) {
+        struct node *node = &nodes[number - 1];
+
+        if ((node->affinity >> cpu & 1) != 0) {
+            found = node->thread;
+            unlink_locked(queue, node);
+            count_locked(queue, HX_SCHEDULER_STEALS);
+            break;
+        }
+    }
+    hx_spin_unlock(&queue->lock);
+    return found;
+}
+
+/* The next CPU after this one, in a circle, of a mask that is not 0. */
+static inline uint64_t next_cpu(uint64_t mask, uint64_t cpu)
+{
+    uint64_t above = mask & ~((2ULL << cpu) - 1);
+
+    return (uint64_t)__builtin_ctzll(above != 0 ? above : mask);
+}
+
+static uint64_t steal_level(uint64_t others, uint32_t level, uint64_t cpu)
+{
+    uint64_t found = 0;
+
+    for (uint64_t victim = cpu; others != 0 && found == 0; others &= ~(1ULL << victim)) {
+        victim = next_cpu(others, victim);
+        if ((read_word(&queues[victim].levels) >> level & 1) != 0) {
+            found = steal_from(&queues[victim], level, cpu);
+        }
+    }
+    return found;
+}
+
+/* Of what other CPUs have, a thread of the highest level that may run here. */
+static uint64_t steal(uint64_t cpu)
+{
+    uint64_t others = atomic_load_explicit(&used_cpus, memory_order_relaxed) & ~(1ULL << cpu);
+    uint64_t found = 0;
+    uint32_t levels = 0;
+
+    for (uint64_t left = others; left != 0; left &= left - 1) {
+        levels |= read_word(&queues[__builtin_ctzll(left)].levels);
+    }
+    while (levels != 0 && found == 0) {
+        uint32_t level = highest(levels);
+
+        found = steal_level(others, level, cpu);
+        levels &= ~(1U << level);
+    }
+    if (found != 0) {
+        write_word(&queues[cpu].running, nodes[HX_THREAD_INDEX(found)].level + 1);
+    }
+    return found;
+}
+
+/*
+ * The next thread for a CPU. The lock is taken even if the queue looks empty: who enqueued without
+ * having seen that the CPU idles held it, and is seen. What comes while the CPU looks at others'
+ * queues finds it running nothing.
+ */
+static uint64_t queues_pick(uint64_t cpu)
+{
+    struct queue *queue = &queues[cpu];
+    uint64_t thread = 0;
+    uint32_t running = 0;
+
+    hx_spin_lock(&queue->lock);
+    if (read_word(&queue->levels) != 0) {
+        uint32_t level = highest(read_word(&queue->levels));
+        struct node *node = &nodes[queue->lists[level].first - 1];
+
+        thread = node->thread;
+        running = level + 1;
+        unlink_locked(queue, node);
+        count_locked(queue, HX_SCHEDULER_PICKS);
+    }
+    write_word(&queue->running, running);
+    hx_spin_unlock(&queue->lock);
+    return thread != 0 ? thread : steal(cpu);
+}
+
+static uint64_t queues_length(uint64_t cpu)
+{
+    return read_word(&queues[cpu].length);
+}
+
+static uint64_t queues_remove(uint64_t thread)
+{
+    struct node *node = &nodes[HX_THREAD_INDEX(thread)];
+    uint32_t place = HX_THREAD_INDEX(thread) < THREADS_MAX ? read_word(&node->place) : 0;
+    struct queue *queue = &queues[place - 1];
+    uint64_t was_there = 0;
+
+    if (place == 0) {
+        return 0;
+    }
+    hx_spin_lock(&queue->lock);
+    if (read_word(&node->place) == place && node->thread == thread) {
+        unlink_locked(queue, node);
+        was_there = 1;
+    }
+    hx_spin_unlock(&queue->lock);
+    return was_there;
+}
+
+static uint64_t queues_number(uint64_t index)
+{
+    uint64_t sum = 0;
+
+    if (index >= HX_SCHEDULER_STATISTICS) {
+        return 0;
+    }
+    for (uint32_t cpu = 0; cpu < HX_SCHEDULER_CPU_MAX; cpu++) {
+        sum += atomic_load_explicit(&queues[cpu].counts[index], memory_order_relaxed);
+    }
+    return sum + statistics_before[index];
+}
+
+/* How many ticks a thread may run while others of its level wait: the more the nicer it is not. */
+static uint64_t slice_of(uint64_t priority)
+{
+    int nice = HX_PRIORITY_NICE(priority);
+
+    return nice < 0 ? SLICE_TICKS * (uint64_t)(5 - nice) / 5
+                    : SLICE_TICKS * (uint64_t)(20 - nice) / 20;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static hx_err queues_init(void)
+{
+    nodes = hx_pages_allocate(NODE_PAGES);
+    return nodes != NULL ? HX_OK : HX_ENOMEM;
+}
+
+static void forget_queue(struct queue *queue)
+{
+    for (uint32_t level = 0; level < QUEUE_LEVELS; level++) {
+        queue->lists[level] = (struct level_list){0};
+    }
+    write_word(&queue->levels, 0);
+    write_word(&queue->length, 0);
+    write_word(&queue->running, 0);
+}
+
+static void forget_all(void)
+{
+    for (uint64_t left = atomic_load_explicit(&used_cpus, memory_order_relaxed); left != 0;
+         left &= left - 1) {
+        forget_queue(&queues[__builtin_ctzll(left)]);
+    }
+}
+
+static hx_err put_all(const struct hx_runnable *threads, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (queues_put(threads[i].thread, threads[i].cpu, level_of(threads[i].priority),
+                       threads[i].affinity) == HX_SCHEDULER_REFUSED) {
+            return HX_ERANGE;
+        }
+    }
+    return HX_OK;
+}
+
+/* Begin with the threads that the kernel says are to be enqueued. */
+static hx_err queues_take_over(void)
+{
+    struct hx_runnable threads[32];
+    uint64_t cursor = 0;
+    uint64_t count = 1;
+    hx_err error = HX_OK;
+
+    forget_all();
+    while (count != 0 && error == HX_OK) {
+        error = hx_runnable_threads(&cursor, threads, sizeof(threads) / sizeof(threads[0]), &count);
+        if (error == HX_OK) {
+            error = put_all(threads, count);
+        }
+    }
+    return error;
+}
+
+static hx_err export_statistics(uint64_t minor)
+{
+    uint64_t statistics[HX_SCHEDULER_STATISTICS];
+
+    (void)minor;
+    for (uint64_t i = 0; i < HX_SCHEDULER_STATISTICS; i++) {
+        statistics[i] = queues_number(i);
+    }
+    return hx_state_put(STATE_STATISTICS, statistics, sizeof(statistics));
+}
+
+static hx_err import_statistics(uint64_t minor)
+{
+    (void)minor;
+    for (uint32_t cpu = 0; cpu < HX_SCHEDULER_CPU_MAX; cpu++) {
+        for (uint32_t i = 0; i < HX_SCHEDULER_STATISTICS; i++) {
+            atomic_store_explicit(&queues[cpu].counts[i], 0, memory_order_relaxed);
+        }
+    }
+    return hx_state_get(STATE_STATISTICS, 0, statistics_before, sizeof(statistics_before));
+}
+
+#endif

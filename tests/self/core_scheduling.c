@@ -1,0 +1,288 @@
+/* The scheduler's slot: exchanged, dying and emptied while threads run, and each of them goes on.
+ */
+#include <base/string.h>
+#include <core/config/kernel_configuration.h>
+#include <core/gate/gate.h>
+#include <hal/clock.h>
+#include <helix/scheduler.h>
+#include <helix/scheduler_lies.h>
+#include <kern/cpu.h>
+#include <kern/thread.h>
+#include <subsys/modules/modules.h>
+#include <tests/self/crew.h>
+#include <tests/self/selftest.h>
+#include <tests/self/suites.h>
+
+#define TEST(function) "core_scheduling." #function, function
+
+static const struct swap_options no_trial = {.drain_limit_ns = CREW_PATIENCE_NS};
+
+/* --- the load: threads that yield, wake each other, sleep, all or some bound to a CPU ----------
+ */
+
+#define WORKERS 16U
+
+struct worker {
+    _Atomic uint32_t rounds;
+    _Atomic(struct thread *) thread;
+    _Atomic bool is_done; /* it wakes its partner no more */
+    uint32_t number;
+};
+
+static struct crew crew;
+static struct worker workers[WORKERS];
+static _Atomic bool shall_stop;
+
+static bool goes_on(struct worker *worker)
+{
+    atomic_fetch_add_explicit(&worker->rounds, 1, memory_order_relaxed);
+    return !atomic_load_explicit(&shall_stop, memory_order_relaxed);
+}
+
+static void yield_on(void *argument)
+{
+    while (goes_on(argument)) {
+        thread_yield();
+    }
+}
+
+static void sleep_on(void *argument)
+{
+    while (goes_on(argument)) {
+        thread_sleep(HAL_NS_PER_MS / 4);
+    }
+}
+
+/* Wakes its partner, and waits until that wakes it. A wake-up that is lost stops both. */
+static void rally(void *argument)
+{
+    struct worker *worker = argument;
+    struct worker *partner = &workers[worker->number ^ 1];
+
+    atomic_store_explicit(&worker->thread, thread_current(), memory_order_release);
+    while (atomic_load_explicit(&partner->thread, memory_order_acquire) == NULL) {
+        thread_yield();
+    }
+    while (goes_on(worker)) {
+        thread_unpark(atomic_load_explicit(&partner->thread, memory_order_relaxed));
+        (void)!thread_park(THREAD_NO_DEADLINE);
+    }
+    thread_unpark(atomic_load_explicit(&partner->thread, memory_order_relaxed));
+    atomic_store_explicit(&worker->is_done, true, memory_order_release);
+    while (!atomic_load_explicit(&partner->is_done, memory_order_acquire)) {
+        thread_yield(); /* which may wake this one until then */
+    }
+}
+
+/* Two of each kind are neighbours, on the same CPUs. */
+static void start_worker(uint32_t number)
+{
+    static void (*const kinds[])(void *) = {yield_on, rally, sleep_on, rally};
+    uint64_t affinity = number < WORKERS / 2 ? 0 : 1ULL << crew_cpu(number % cpu_online_count());
+
+    workers[number].number = number;
+    atomic_store_explicit(&workers[number].rounds, 0, memory_order_relaxed);
+    atomic_store_explicit(&workers[number].thread, NULL, memory_order_relaxed);
+    atomic_store_explicit(&workers[number].is_done, false, memory_order_relaxed);
+    (void)crew_start(&crew, kinds[number / 2 % HX_ARRAY_SIZE(kinds)], &workers[number], affinity);
+}
+
+static void start_load(void)
+{
+    atomic_store_explicit(&shall_stop, false, memory_order_relaxed);
+    crew_open(&crew);
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        start_worker(i);
+    }
+}
+
+/* Each of them still gets somewhere. */
+static void check_progress(void)
+{
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        uint32_t before = atomic_load_explicit(&workers[i].rounds, memory_order_relaxed);
+
+        EXPECT(crew_sleep_until(&workers[i].rounds, before + 2));
+    }
+}
+
+static void end_load(void)
+{
+    atomic_store_explicit(&shall_stop, true, memory_order_relaxed);
+    EXPECT(crew_join(&crew));
+}
+
+/* --- the slot --------------------------------------------------------------------------------- */
+
+static bool is_soak(void)
+{
+    return command_line_has(kernel_command_line(), "soak");
+}
+
+static void empty_slot(struct slot *slot)
+{
+    hx_err error = modules_unload(slot);
+
+    EXPECT(error == HX_OK || error == HX_ENOENT);
+}
+
+static void put(struct slot *slot, const char *name)
+{
+    EXPECT_EQUAL(modules_swap(slot, name, NULL), HX_OK);
+    EXPECT(string_equal(modules_content_of(slot).name, name));
+}
+
+/* The module alone in the slot, behind that gate. */
+static struct slot *begin_with(const char *name, enum hal_gate_backend backend)
+{
+    struct slot *slot = slot_find("scheduler");
+
+    if (slot == NULL) {
+        selftest_fail(__FILE__, __LINE__, "there is no slot for a scheduler");
+        return NULL;
+    }
+    modules_set_options(slot, &no_trial);
+    empty_slot(slot);
+    put(slot, name);
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, backend), HX_OK);
+    return slot;
+}
+
+static uint64_t number(struct slot *slot, uint64_t index)
+{
+    struct hal_gate_result result = gate_call(slot, SCHEDULER_NUMBER, index, 0, 0, 0);
+
+    EXPECT_EQUAL(result.error, HX_OK);
+    return result.value;
+}
+
+/* --- swaps ------------------------------------------------------------------------------------ */
+
+static void check_swaps(enum hal_gate_backend backend)
+{
+    struct slot *slot = begin_with("sched_rr", backend);
+    uint32_t wanted = is_soak() ? 10000 : 100;
+    uint64_t picks = 0;
+
+    if (slot == NULL) {
+        return;
+    }
+    start_load();
+    for (uint32_t i = 0; i < wanted; i++) {
+        put(slot, i % 2 == 0 ? "sched_prio" : "sched_rr");
+        if (i % 20 == 0) {
+            check_progress();
+            EXPECT(number(slot, HX_SCHEDULER_PICKS) > picks); /* they came with the state */
+            picks = number(slot, HX_SCHEDULER_PICKS);
+        }
+    }
+    check_progress();
+    EXPECT_EQUAL(modules_content_of(slot).status, SLOT_ACTIVE);
+    end_load();
+    empty_slot(slot);
+}
+
+/* SPEC: R8 */
+static void schedulers_swapped_under_load_lose_no_thread_behind_the_open_gate(void)
+{
+    check_swaps(HAL_GATE_OPEN);
+}
+
+/* SPEC: R8 */
+static void schedulers_swapped_under_load_lose_no_thread_behind_the_user_gate(void)
+{
+    check_swaps(HAL_GATE_USER);
+}
+
+/* SPEC: R8 */
+static void a_scheduler_that_leaves_under_load_leaves_its_threads_to_core(void)
+{
+    struct slot *slot = begin_with("sched_prio", HAL_GATE_OPEN);
+
+    if (slot == NULL) {
+        return;
+    }
+    start_load();
+    for (unsigned i = 0; i < 10; i++) {
+        check_progress();
+        empty_slot(slot);
+        check_progress();
+        put(slot, i % 2 == 0 ? "sched_rr" : "sched_prio");
+    }
+    check_progress();
+    EXPECT(number(slot, HX_SCHEDULER_PICKS) > 0);
+    end_load();
+    empty_slot(slot);
+}
+
+/* --- death ------------------------------------------------------------------------------------ */
+
+static bool wait_for_death(struct slot *slot, uint64_t deaths)
+{
+    for (unsigned i = 0; i < CREW_PATIENCE_NS / HAL_NS_PER_MS; i++) {
+        if (modules_content_of(slot).deaths > deaths) {
+            return true;
+        }
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    return false;
+}
+
+static void check_death(struct slot *slot, enum hal_gate_backend backend, enum hx_scheduler_lie lie,
+                        uint32_t at)
+{
+    uint64_t deaths = modules_content_of(slot).deaths;
+
+    put(slot, "sched_liar");
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, backend), HX_OK);
+    check_progress();
+    (void)gate_call(slot, SCHEDULER_NUMBER, HX_LIE_COMMAND(lie, at), 0, 0, 0);
+    EXPECT(wait_for_death(slot, deaths));
+    check_progress();
+    EXPECT(!modules_content_of(slot).is_filled);
+    put(slot, "sched_rr");
+    check_progress();
+    EXPECT_EQUAL(modules_content_of(slot).deaths, deaths + 1);
+    EXPECT(number(slot, HX_SCHEDULER_PICKS) > 0);
+}
+
+static void check_deaths(enum hal_gate_backend backend)
+{
+    struct slot *slot = begin_with("sched_rr", backend);
+
+    if (slot == NULL) {
+        return;
+    }
+    start_load();
+    for (uint32_t lie = HX_LIE_MADE_UP; lie < HX_LIE_COUNT; lie++) {
+        for (uint32_t at = 1; at <= 64; at *= 8) {
+            if (lie != HX_LIE_WRONG_CPU || cpu_online_count() > 1) {
+                check_death(slot, backend, (enum hx_scheduler_lie)lie, at);
+            }
+        }
+    }
+    end_load();
+    empty_slot(slot);
+}
+
+/* SPEC: R8 */
+static void a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_open_gate(void)
+{
+    check_deaths(HAL_GATE_OPEN);
+}
+
+/* SPEC: R8 */
+static void a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_user_gate(void)
+{
+    check_deaths(HAL_GATE_USER);
+}
+
+const struct selftest core_scheduling_tests[] = {
+    {TEST(schedulers_swapped_under_load_lose_no_thread_behind_the_open_gate), 0},
+    {TEST(schedulers_swapped_under_load_lose_no_thread_behind_the_user_gate), SELFTEST_METAL_ONLY},
+    {TEST(a_scheduler_that_leaves_under_load_leaves_its_threads_to_core), 0},
+    {TEST(a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_open_gate), 0},
+    {TEST(a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_user_gate),
+     SELFTEST_METAL_ONLY},
+    {0},
+};
