@@ -141,6 +141,7 @@ struct spoiling {
 
 static const struct spoiling spoilings[] = {
     {NULL, "\177ELF", "\177ELG", 0, HX_EFORMAT, "not a 64-bit little-endian ELF file"},
+    {NULL, "\1\0\76", "\1\0\267", 4, HX_EVERSION, "the module is for another machine"},
     {NULL, "HXMODULE\2", "HXMODULE\1", 0, HX_EVERSION,
      "built for another module interface: hx_module"},
     {NULL, "HXMODULE", "HXMODULF", 0, HX_EFORMAT, "the descriptor is malformed: hx_module"},
