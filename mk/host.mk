@@ -97,6 +97,8 @@ build/host-fuzz/fuzz/%: build/host-fuzz/obj/tests/fuzz/%.c.o $(call host_archive
 	$(Q)$(host-fuzz_COMPILE) -fsanitize=fuzzer -o $@ $< $(call host_link,host-fuzz) -no-pie \
 	    -pthread
 
+build/host-fuzz/fuzz/fuzz_module_check: $(OUT)/modules/demo.hxm
+
 -include $(patsubst %,build/host-fuzz/obj/%.d,$(wildcard tests/fuzz/*.c))
 
 .SECONDARY:
