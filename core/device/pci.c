@@ -185,7 +185,7 @@ static void read_range(uint16_t address, uint32_t offset, bool is_64, struct pci
     uint64_t mask;
 
     range->base = hal_pci_read(address, offset) & ~BAR_FLAGS;
-    write_command(address, command & ~COMMAND_MEMORY);
+    write_command(address, (uint16_t)(command & ~COMMAND_MEMORY));
     mask = (uint64_t)UINT32_MAX << 32 | (probe(address, offset) & ~BAR_FLAGS);
     if (is_64) {
         range->base |= (uint64_t)hal_pci_read(address, offset + 4) << 32;

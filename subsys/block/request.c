@@ -175,7 +175,7 @@ static struct block_request *get(struct block_device *device)
     }
     wait_queue_prepare(&device->room, &waiter);
     while ((request = try_get(device)) == NULL) {
-        (void)wait_queue_wait(&device->room, &waiter, THREAD_NO_DEADLINE);
+        (void)!wait_queue_wait(&device->room, &waiter, THREAD_NO_DEADLINE);
     }
     wait_queue_finish(&device->room, &waiter);
     return request;
@@ -207,7 +207,7 @@ static void wait_for(struct block_request *request)
 
     wait_queue_prepare(&request->done, &waiter);
     while (!is_done(request)) {
-        (void)wait_queue_wait(&request->done, &waiter, THREAD_NO_DEADLINE);
+        (void)!wait_queue_wait(&request->done, &waiter, THREAD_NO_DEADLINE);
     }
     wait_queue_finish(&request->done, &waiter);
 }
