@@ -199,7 +199,13 @@ static bool slot_enqueue(struct thread *thread, uint32_t cpu)
 {
     struct hal_gate_result result;
 
-    if (HX_UNLIKELY(!atomic_load_explicit(&is_served, memory_order_relaxed))) {
+    /*
+     * While the gate is closed nothing is offered. Whoever offers and then finds it closed began
+     * before: interrupts are off, so the drain that follows the closing waits for this CPU, and
+     * when the next instance is told of what is offered, nobody is about to withdraw any of it.
+     */
+    if (HX_UNLIKELY(!atomic_load_explicit(&is_served, memory_order_relaxed) ||
+                    atomic_load_explicit(&slot->way, memory_order_relaxed) == SLOT_WAY_CLOSED)) {
         return scheduler_fifo.enqueue(thread, cpu);
     }
     thread_place_offer(thread->place, thread->handle);
@@ -308,7 +314,8 @@ static bool add_runnable(struct thread *thread, uint64_t handle, void *argument)
 /*
  * While the slot is being filled, an instance begins without any: what an instance before it had is
  * core's again. In a swap, the gate is closed and the threads are those of the one that leaves; of
- * one that is just being offered, whoever is first decides whose it is: this or enqueue_refused.
+ * one that is being offered, if the change was called off before the drain, whoever is first
+ * decides whose it is: this or enqueue_refused.
  */
 static void collect(struct runnables *all, uint32_t *cursor)
 {

@@ -148,6 +148,13 @@ static struct slot *begin_with(const char *name, enum hal_gate_backend backend)
     return slot;
 }
 
+/* As it is after the start. */
+static void restore(struct slot *slot)
+{
+    put(slot, "sched_rr");
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN), HX_OK);
+}
+
 static uint64_t number(struct slot *slot, uint64_t index)
 {
     struct hal_gate_result result = gate_call(slot, SCHEDULER_NUMBER, index, 0, 0, 0);
@@ -179,7 +186,7 @@ static void check_swaps(enum hal_gate_backend backend)
     check_progress();
     EXPECT_EQUAL(modules_content_of(slot).status, SLOT_ACTIVE);
     end_load();
-    empty_slot(slot);
+    restore(slot);
 }
 
 /* SPEC: R8 */
@@ -212,7 +219,7 @@ static void a_scheduler_that_leaves_under_load_leaves_its_threads_to_core(void)
     check_progress();
     EXPECT(number(slot, HX_SCHEDULER_PICKS) > 0);
     end_load();
-    empty_slot(slot);
+    restore(slot);
 }
 
 /* --- death ------------------------------------------------------------------------------------ */
@@ -262,7 +269,7 @@ static void check_deaths(enum hal_gate_backend backend)
         }
     }
     end_load();
-    empty_slot(slot);
+    restore(slot);
 }
 
 /* SPEC: R8 */
