@@ -196,15 +196,6 @@ static bool is_module_path(const char *path)
            string_equal(path + length - (sizeof(SUFFIX) - 1), SUFFIX);
 }
 
-/* What is laid over an archive comes behind it, and takes the place of what it has the path of. */
-static bool is_last_of_its_path(const struct cpio_entry *entry)
-{
-    struct cpio_entry last;
-    const char *why;
-
-    return initrd_find(entry->name, &last, &why) == HX_OK && last.data == entry->data;
-}
-
 static void add_from_initrd(const struct cpio_entry *entry)
 {
     struct module_file file;
@@ -224,20 +215,58 @@ uint32_t module_store_left_out(hx_err *why)
     return left_out;
 }
 
+/* The module files of the initrd, each path once. */
+struct found {
+    struct cpio_entry entries[MODULE_STORE_MAX];
+    size_t count;
+};
+
+/* What is laid over an archive comes behind it, and takes the place of what it has the path of. */
+static void note_found(struct found *found, const struct cpio_entry *entry)
+{
+    size_t i = 0;
+
+    while (i < found->count && !string_equal(found->entries[i].name, entry->name)) {
+        i++;
+    }
+    if (i == MODULE_STORE_MAX) {
+        kwarn("module %s: left out: there are too many modules", entry->name);
+        return;
+    }
+    found->entries[i] = *entry;
+    found->count += i == found->count ? 1 : 0;
+}
+
+static void find_all(struct cpio_reader *reader, struct found *found)
+{
+    struct cpio_entry entry;
+
+    while (cpio_next(reader, &entry) == HX_OK) {
+        if (is_module_path(entry.name)) {
+            note_found(found, &entry);
+        }
+    }
+}
+
 void module_store_init(void)
 {
     struct cpio_reader reader;
-    struct cpio_entry entry;
+    struct found *found;
 
     mutex_init(&store.mutex, "module store");
     if (!initrd_open(&reader)) {
         return;
     }
-    while (cpio_next(&reader, &entry) == HX_OK) {
-        if (is_module_path(entry.name) && is_last_of_its_path(&entry)) {
-            add_from_initrd(&entry);
-        }
+    found = heap_allocate_zeroed(sizeof(*found), OWNER_CORE);
+    if (found == NULL) {
+        kwarn("modules of the initrd are left out: %s", hx_error_text(HX_ENOMEM));
+        return;
     }
+    find_all(&reader, found);
+    for (size_t i = 0; i < found->count; i++) {
+        add_from_initrd(&found->entries[i]);
+    }
+    heap_free(found);
 }
 
 void module_store_fini(void)
