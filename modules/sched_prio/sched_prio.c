@@ -13,7 +13,7 @@ static uint32_t level_of(uint64_t priority)
     return HX_PRIORITY_LEVEL(priority) % HX_PRIORITY_LEVELS;
 }
 
-#include "../scheduler_queues.h"
+#include <../modules/scheduler_queues.h>
 
 static uint64_t enqueue(uint64_t thread, uint64_t cpu, uint64_t priority, uint64_t affinity)
 {

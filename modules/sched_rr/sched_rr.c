@@ -12,7 +12,7 @@ static uint32_t level_of(uint64_t priority)
     return 0;
 }
 
-#include "../scheduler_queues.h"
+#include <../modules/scheduler_queues.h>
 
 static uint64_t enqueue(uint64_t thread, uint64_t cpu, uint64_t priority, uint64_t affinity)
 {
