@@ -104,16 +104,6 @@ static hx_err map_at(const struct arena *arena, uintptr_t address, uint64_t phys
                           : kernel_space_map(address, physical, 1, protection);
 }
 
-static void unmap_at(const struct arena *arena, uintptr_t address)
-{
-    if (arena->is_user) {
-        hal_space_unmap(arena->space, address, 1);
-    } else {
-        kernel_space_unmap(address, 1);
-        cpu_tlb_shootdown(address, 1);
-    }
-}
-
 static hx_err map_page(struct arena *arena, size_t page, unsigned protection, const void *contents,
                        size_t size)
 {
@@ -154,16 +144,42 @@ hx_err arena_map(struct arena *arena, size_t first, size_t pages, unsigned prote
     return HX_OK;
 }
 
+#define UNMAP_BATCH 128U /* pages; the other CPUs are asked once for each batch */
+
+/* Unmap at most UNMAP_BATCH pages from *page on; *page is then where to go on. */
+static void unmap_batch(struct arena *arena, size_t *page, size_t end)
+{
+    uint64_t frames[UNMAP_BATCH];
+    size_t first = *page;
+    size_t count = 0;
+
+    for (; *page < end && count < UNMAP_BATCH; ++*page) {
+        uintptr_t address = arena->base + (*page << HAL_PAGE_SHIFT);
+
+        if (!hal_space_lookup(arena->space, address, &frames[count], NULL)) {
+            continue;
+        }
+        if (arena->is_user) {
+            hal_space_unmap(arena->space, address, 1);
+        } else {
+            kernel_space_unmap(address, 1);
+        }
+        count++;
+    }
+    if (count > 0 && !arena->is_user) {
+        cpu_tlb_shootdown(arena->base + (first << HAL_PAGE_SHIFT), *page - first);
+    }
+    while (count > 0) {
+        frames_free(frames[--count], 0);
+    }
+}
+
 void arena_unmap(struct arena *arena, size_t first, size_t pages)
 {
-    for (size_t i = first; i < first + pages; i++) {
-        uintptr_t address = arena->base + (i << HAL_PAGE_SHIFT);
-        uint64_t physical;
+    size_t page = first;
 
-        if (hal_space_lookup(arena->space, address, &physical, NULL)) {
-            unmap_at(arena, address);
-            frames_free(physical, 0);
-        }
+    while (page < first + pages) {
+        unmap_batch(arena, &page, first + pages);
     }
 }
 
