@@ -7,7 +7,11 @@
 #define GENERATION_STEP (1ULL << THREAD_TABLE_INDEX_BITS)
 #define GENERATION_MASK ((THREAD_PLACE_LISTED - 1) & ~(GENERATION_STEP - 1))
 
-_Atomic(struct thread_place *) thread_table_chunks[THREAD_TABLE_CHUNKS];
+/* What stands for chunks that do not exist: nothing in it is ever offered. */
+static struct thread_place nobody[CHUNK_SIZE];
+
+_Atomic(struct thread_place *) thread_table_chunks[THREAD_TABLE_CHUNKS] = {
+    [0 ... THREAD_TABLE_CHUNKS - 1] = nobody};
 
 /* Of a free place, the word keeps the last handle and thread leads to the next free one. */
 static struct {

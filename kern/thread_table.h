@@ -43,7 +43,8 @@ HX_MUST_USE hx_err thread_table_add(struct thread *thread, struct thread_place *
 /* The thread has ended, or was never started.  Context: thread. */
 void thread_table_remove(struct thread_place *place);
 
-/* (inline below) */
+/* For the functions below: never NULL, a chunk that does not exist is one of places without
+ * threads. */
 extern _Atomic(struct thread_place *) thread_table_chunks[THREAD_TABLE_CHUNKS];
 
 /* The caller has the thread, which is Runnable: from now on whoever takes it does.  Context: any,
@@ -96,14 +97,17 @@ HX_MUST_USE static inline struct thread *thread_table_take(uint64_t handle)
     uint32_t index = handle & ((1U << THREAD_TABLE_INDEX_BITS) - 1);
     struct thread_place *chunk = atomic_load_explicit(
         &thread_table_chunks[index >> THREAD_TABLE_CHUNK_BITS], memory_order_acquire);
-    struct thread_place *place;
+    struct thread_place *place = &chunk[index & ((1U << THREAD_TABLE_CHUNK_BITS) - 1)];
 
-    if (HX_UNLIKELY(chunk == NULL)) {
+    handle &= ~(THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED);
+    if (HX_UNLIKELY(!thread_place_take(place, handle))) {
         return NULL;
     }
-    place = &chunk[index & ((1U << THREAD_TABLE_CHUNK_BITS) - 1)];
-    handle &= ~(THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED);
-    return HX_LIKELY(thread_place_take(place, handle)) ? place->thread : NULL;
+    if (place->thread == NULL) {
+        __builtin_unreachable(); /* an offered place has a thread: the caller's test is one of both
+                                  */
+    }
+    return place->thread;
 }
 
 /*

@@ -23,28 +23,29 @@
 
 #define STATE_STATISTICS 1U
 
-/* A thread that waits; links are indices plus one, 0 ends. Keys: Q = its queue's lock */
-struct node {
-    uint64_t thread;        /* Q */
-    uint64_t affinity;      /* Q */
-    uint32_t next;          /* Q */
-    uint32_t previous;      /* Q */
-    _Atomic uint32_t place; /* Q  CPU plus one, 0: it does not wait; read without to find it */
-    uint32_t level;         /* Q */
+/* A ring: of an empty one the head leads to itself. */
+struct links {
+    struct links *next, *previous;
 };
 
-struct level_list {
-    uint32_t first, last;
+/* A thread that waits. Keys: Q = its queue's lock */
+struct node {
+    struct links links;     /* Q  first: links of a ring are nodes, but for its head */
+    uint64_t thread;        /* Q */
+    uint64_t affinity;      /* Q */
+    _Atomic uint32_t place; /* Q  CPU plus one, 0: it does not wait; read without to find it */
+    uint32_t level;         /* Q */
 };
 
 /* A CPU's threads. Keys: Q = lock, R = lock, read by anyone (relaxed: a hint) */
 struct queue {
     struct hx_spin lock;
-    _Atomic uint32_t levels;  /* R  a bit for each level that has a thread */
+    _Atomic uint32_t levels;  /* R  a bit for each level that has a thread, if there are several */
     _Atomic uint32_t length;  /* R */
+    bool is_used;             /* Q  its rings are made */
     _Atomic uint32_t running; /* the level plus one of what pick gave this CPU, 0: nothing */
     _Atomic uint64_t counts[HX_SCHEDULER_STATISTICS]; /* R */
-    struct level_list lists[QUEUE_LEVELS];            /* Q */
+    struct links rings[QUEUE_LEVELS];                 /* Q */
 } HX_ALIGNED(HX_CACHE_LINE);
 
 static struct node *nodes;
@@ -77,52 +78,51 @@ static inline uint32_t highest(uint32_t levels)
     return QUEUE_LEVELS == 1 ? 0 : 31U - (uint32_t)__builtin_clz(levels);
 }
 
-static void append_locked(struct queue *queue, uint32_t number, uint32_t level)
+static inline void append_locked(struct queue *queue, struct node *node, uint32_t level)
 {
-    struct level_list *list = &queue->lists[level];
+    struct links *head = &queue->rings[level];
+    struct links *last = head->previous;
 
-    nodes[number - 1].level = level;
-    nodes[number - 1].previous = list->last;
-    nodes[number - 1].next = 0;
-    if (list->last != 0) {
-        nodes[list->last - 1].next = number;
-    } else {
-        list->first = number;
+    node->links = (struct links){head, last};
+    last->next = &node->links;
+    head->previous = &node->links;
+    write_word(&queue->length, read_word(&queue->length) + 1);
+    if (QUEUE_LEVELS > 1) {
+        node->level = level;
         write_word(&queue->levels, read_word(&queue->levels) | 1U << level);
     }
-    list->last = number;
-    write_word(&queue->length, read_word(&queue->length) + 1);
 }
 
-static void unlink_locked(struct queue *queue, struct node *node)
+static inline void unlink_locked(struct queue *queue, struct node *node)
 {
-    struct level_list *list = &queue->lists[node->level];
+    struct links *next = node->links.next;
+    struct links *previous = node->links.previous;
 
-    if (node->previous != 0) {
-        nodes[node->previous - 1].next = node->next;
-    } else {
-        list->first = node->next;
-    }
-    if (node->next != 0) {
-        nodes[node->next - 1].previous = node->previous;
-    } else {
-        list->last = node->previous;
-    }
-    if (list->first == 0) {
-        write_word(&queue->levels, read_word(&queue->levels) & ~(1U << node->level));
-    }
+    previous->next = next;
+    next->previous = previous;
     write_word(&node->place, 0);
     write_word(&queue->length, read_word(&queue->length) - 1);
+    if (QUEUE_LEVELS > 1 && next == previous) {
+        write_word(&queue->levels, read_word(&queue->levels) & ~(1U << node->level));
+    }
+}
+
+/* Which levels of a queue have a thread: a bit each. */
+static inline uint32_t levels_of(const struct queue *queue)
+{
+    return QUEUE_LEVELS > 1 ? read_word(&queue->levels) : read_word(&queue->length) != 0;
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
-/* Make sure that others look into a CPU's queue. */
-static inline void note_use(uint64_t cpu)
+/* A CPU's queue has its first thread: rings, and others look into it from now on. */
+static HX_PRESERVE_REGISTERS void begin_queue_locked(struct queue *queue, uint64_t cpu)
 {
-    if ((atomic_load_explicit(&used_cpus, memory_order_relaxed) >> cpu & 1) == 0) {
-        atomic_fetch_or_explicit(&used_cpus, 1ULL << cpu, memory_order_relaxed);
+    for (uint32_t level = 0; level < QUEUE_LEVELS; level++) {
+        queue->rings[level] = (struct links){&queue->rings[level], &queue->rings[level]};
     }
+    queue->is_used = true;
+    atomic_fetch_or_explicit(&used_cpus, 1ULL << cpu, memory_order_relaxed);
 }
 
 /*
@@ -140,12 +140,14 @@ static inline enum hx_scheduler_enqueued queues_put(uint64_t thread, uint64_t cp
     if (index >= THREADS_MAX) {
         return HX_SCHEDULER_REFUSED;
     }
-    note_use(cpu);
     hx_spin_lock(&queue->lock);
+    if (HX_UNLIKELY(!queue->is_used)) {
+        begin_queue_locked(queue, cpu);
+    }
     node->thread = thread;
     node->affinity = affinity;
     write_word(&node->place, (uint32_t)cpu + 1);
-    append_locked(queue, index + 1, level);
+    append_locked(queue, node, level);
     if (QUEUE_LEVELS > 1 && level >= read_word(&queue->running)) {
         count_locked(queue, HX_SCHEDULER_PREEMPTIONS);
         answer = HX_SCHEDULER_PREEMPTS;
@@ -160,9 +162,9 @@ static uint64_t steal_from(struct queue *queue, uint32_t level, uint64_t cpu)
     uint64_t found = 0;
 
     hx_spin_lock(&queue->lock);
-    for (uint32_t number = queue->lists[level].first; number != 0;
-         number = nodes[number - 1].next) {
-        struct node *node = &nodes[number - 1];
+    for (struct links *links = queue->rings[level].next; links != &queue->rings[level];
+         links = links->next) {
+        struct node *node = (struct node *)links;
 
         if ((node->affinity >> cpu & 1) != 0) {
             found = node->thread;
@@ -189,7 +191,7 @@ static uint64_t steal_level(uint64_t others, uint32_t level, uint64_t cpu)
 
     for (uint64_t victim = cpu; others != 0 && found == 0; others &= ~(1ULL << victim)) {
         victim = next_cpu(others, victim);
-        if ((read_word(&queues[victim].levels) >> level & 1) != 0) {
+        if ((levels_of(&queues[victim]) >> level & 1) != 0) {
             found = steal_from(&queues[victim], level, cpu);
         }
     }
@@ -197,14 +199,14 @@ static uint64_t steal_level(uint64_t others, uint32_t level, uint64_t cpu)
 }
 
 /* Of what other CPUs have, a thread of the highest level that may run here. */
-static uint64_t steal(uint64_t cpu)
+static HX_NOINLINE uint64_t steal(uint64_t cpu)
 {
     uint64_t others = atomic_load_explicit(&used_cpus, memory_order_relaxed) & ~(1ULL << cpu);
     uint64_t found = 0;
     uint32_t levels = 0;
 
     for (uint64_t left = others; left != 0; left &= left - 1) {
-        levels |= read_word(&queues[__builtin_ctzll(left)].levels);
+        levels |= levels_of(&queues[__builtin_ctzll(left)]);
     }
     while (levels != 0 && found == 0) {
         uint32_t level = highest(levels);
@@ -212,7 +214,7 @@ static uint64_t steal(uint64_t cpu)
         found = steal_level(others, level, cpu);
         levels &= ~(1U << level);
     }
-    if (found != 0) {
+    if (QUEUE_LEVELS > 1 && found != 0) {
         write_word(&queues[cpu].running, nodes[HX_THREAD_INDEX(found)].level + 1);
     }
     return found;
@@ -230,18 +232,20 @@ static uint64_t queues_pick(uint64_t cpu)
     uint32_t running = 0;
 
     hx_spin_lock(&queue->lock);
-    if (read_word(&queue->levels) != 0) {
-        uint32_t level = highest(read_word(&queue->levels));
-        struct node *node = &nodes[queue->lists[level].first - 1];
+    if (levels_of(queue) != 0) {
+        uint32_t level = highest(levels_of(queue));
+        struct node *node = (struct node *)queue->rings[level].next;
 
         thread = node->thread;
         running = level + 1;
         unlink_locked(queue, node);
         count_locked(queue, HX_SCHEDULER_PICKS);
     }
-    write_word(&queue->running, running);
+    if (QUEUE_LEVELS > 1) {
+        write_word(&queue->running, running);
+    }
     hx_spin_unlock(&queue->lock);
-    return thread != 0 ? thread : steal(cpu);
+    return HX_LIKELY(thread != 0) ? thread : steal(cpu);
 }
 
 static uint64_t queues_length(uint64_t cpu)
@@ -298,21 +302,16 @@ static hx_err queues_init(void)
     return nodes != NULL ? HX_OK : HX_ENOMEM;
 }
 
-static void forget_queue(struct queue *queue)
-{
-    for (uint32_t level = 0; level < QUEUE_LEVELS; level++) {
-        queue->lists[level] = (struct level_list){0};
-    }
-    write_word(&queue->levels, 0);
-    write_word(&queue->length, 0);
-    write_word(&queue->running, 0);
-}
-
 static void forget_all(void)
 {
     for (uint64_t left = atomic_load_explicit(&used_cpus, memory_order_relaxed); left != 0;
          left &= left - 1) {
-        forget_queue(&queues[__builtin_ctzll(left)]);
+        struct queue *queue = &queues[__builtin_ctzll(left)];
+
+        begin_queue_locked(queue, (uint64_t)__builtin_ctzll(left));
+        write_word(&queue->levels, 0);
+        write_word(&queue->length, 0);
+        write_word(&queue->running, 0);
     }
 }
 

@@ -23,9 +23,43 @@ static struct spinlock service_lock;
 /* CPUs that had nothing to run because the gate was closed: a bit each. */
 static _Atomic uint64_t missed_cpus;
 
+/*
+ * Bit 0: all is plain, the module is served and no thread waits in core's own queues, so that who
+ * picks has one thing to look at. Whoever queues a thread there clears the bit before, and counts
+ * the rest up; so the bit is set again only if nobody has since it was seen that there is none.
+ */
+static _Atomic uint64_t plainness;
+
+#define PLAIN 1U
+
+static bool fifo_enqueue(struct thread *thread, uint32_t cpu)
+{
+    uint64_t old = atomic_load_explicit(&plainness, memory_order_relaxed);
+
+    /* Sequential: pairs with look_whether_plain, which reads the lengths after it. */
+    while (!atomic_compare_exchange_weak_explicit(&plainness, &old, (old & ~(uint64_t)PLAIN) + 2,
+                                                  memory_order_seq_cst, memory_order_relaxed)) {
+    }
+    return scheduler_fifo.enqueue(thread, cpu);
+}
+
+static void look_whether_plain(void)
+{
+    uint64_t seen = atomic_load_explicit(&plainness, memory_order_seq_cst);
+    uint32_t waiting = 0;
+
+    for (uint64_t cpus = cpu_online_mask(); cpus != 0; cpus &= cpus - 1) {
+        waiting |= scheduler_fifo.length((uint32_t)__builtin_ctzll(cpus));
+    }
+    if (waiting == 0 && atomic_load_explicit(&is_served, memory_order_relaxed)) {
+        (void)atomic_compare_exchange_strong_explicit(&plainness, &seen, seen | PLAIN,
+                                                      memory_order_seq_cst, memory_order_relaxed);
+    }
+}
+
 static uint64_t priority_word(const struct thread *thread)
 {
-    return thread->priority | (uint64_t)(thread_nice(thread) + 20) << 8;
+    return thread->priority | (uint64_t)(uint8_t)thread_nice(thread) << 8;
 }
 
 static struct hal_gate_result ask(enum hx_scheduler_operation operation, uint64_t a0, uint64_t a1,
@@ -73,7 +107,7 @@ static bool rescue_one(struct thread *thread, uint64_t handle, void *argument)
     if (thread_place_take(thread->place, handle)) {
         uint32_t cpu = waiting_place(thread);
 
-        (void)scheduler_fifo.enqueue(thread, cpu);
+        (void)fifo_enqueue(thread, cpu);
         *cpus |= 1ULL << cpu;
     }
     return true;
@@ -87,6 +121,7 @@ static uint64_t rescue_locked(void)
 
     if (slot_instance(slot) == NULL) {
         atomic_store_explicit(&is_served, false, memory_order_relaxed);
+        atomic_fetch_and_explicit(&plainness, ~(uint64_t)PLAIN, memory_order_relaxed);
         thread_table_each_offered(&cursor, rescue_one, &cpus);
     }
     return cpus;
@@ -145,8 +180,7 @@ static bool note_missed(uint32_t cpu)
 
 static HX_NOINLINE bool enqueue_refused(struct thread *thread, uint32_t cpu)
 {
-    return thread_place_withdraw(thread->place, thread->handle) &&
-           scheduler_fifo.enqueue(thread, cpu);
+    return thread_place_withdraw(thread->place, thread->handle) && fifo_enqueue(thread, cpu);
 }
 
 /* It named a thread that is not its own. */
@@ -183,7 +217,7 @@ static HX_COLD struct thread *pick_again(struct thread *thread, uint32_t cpu)
 {
     distrust();
     if (thread != NULL) {
-        (void)scheduler_fifo.enqueue(thread, waiting_place(thread));
+        (void)fifo_enqueue(thread, waiting_place(thread));
     }
     return pick_alone(cpu, HX_EDIED);
 }
@@ -197,6 +231,7 @@ static void slot_init(void)
 
 static bool slot_enqueue(struct thread *thread, uint32_t cpu)
 {
+    struct slot *scheduler = slot; /* read once */
     struct hal_gate_result result;
 
     /*
@@ -205,15 +240,28 @@ static bool slot_enqueue(struct thread *thread, uint32_t cpu)
      * when the next instance is told of what is offered, nobody is about to withdraw any of it.
      */
     if (HX_UNLIKELY(!atomic_load_explicit(&is_served, memory_order_relaxed) ||
-                    atomic_load_explicit(&slot->way, memory_order_relaxed) == SLOT_WAY_CLOSED)) {
-        return scheduler_fifo.enqueue(thread, cpu);
+                    atomic_load_explicit(&scheduler->way, memory_order_relaxed) ==
+                        SLOT_WAY_CLOSED)) {
+        return fifo_enqueue(thread, cpu);
     }
     thread_place_offer(thread->place, thread->handle);
-    result = ask(SCHEDULER_ENQUEUE, thread->handle, cpu, priority_word(thread), thread->affinity);
-    if (HX_UNLIKELY(result.error != HX_OK || result.value == HX_SCHEDULER_REFUSED)) {
-        return enqueue_refused(thread, cpu);
+    result = hal_gate_call(thread->handle, cpu, priority_word(thread), thread->affinity,
+                           &scheduler->gate, SCHEDULER_ENQUEUE);
+    if (HX_LIKELY(result.error == HX_OK) && HX_LIKELY(result.value < HX_SCHEDULER_REFUSED)) {
+        _Static_assert(HX_SCHEDULER_QUEUED == 0 && HX_SCHEDULER_PREEMPTS == 1,
+                       "its answer as it is");
+        return (result.value & 1) != 0;
     }
-    return result.value == HX_SCHEDULER_PREEMPTS;
+    return enqueue_refused(thread, cpu);
+}
+
+/* Whether a pick goes to core's own queue, when all is not plain. */
+static HX_NOINLINE bool is_cores_turn(uint32_t cpu)
+{
+    follow_holder();
+    look_whether_plain();
+    return scheduler_fifo.length(cpu) != 0 ||
+           !atomic_load_explicit(&is_served, memory_order_relaxed);
 }
 
 static struct thread *slot_pick(uint32_t cpu)
@@ -221,14 +269,16 @@ static struct thread *slot_pick(uint32_t cpu)
     struct hal_gate_result result;
     struct thread *thread;
 
-    follow_holder();
-    if (HX_UNLIKELY(scheduler_fifo.length(cpu) != 0 ||
-                    !atomic_load_explicit(&is_served, memory_order_relaxed))) {
+    if (HX_UNLIKELY((atomic_load_explicit(&plainness, memory_order_relaxed) & PLAIN) == 0) &&
+        is_cores_turn(cpu)) {
         return scheduler_fifo.pick(cpu);
     }
     result = ask(SCHEDULER_PICK, cpu, 0, 0, 0);
-    if (HX_UNLIKELY(result.error != HX_OK || result.value == 0)) {
+    if (HX_UNLIKELY(result.error != HX_OK)) {
         return pick_alone(cpu, result.error);
+    }
+    if (HX_UNLIKELY(result.value == 0)) {
+        return pick_alone(cpu, HX_OK);
     }
     thread = thread_table_take(result.value);
     if (HX_UNLIKELY(thread == NULL || (thread->affinity >> cpu & 1) == 0)) {
@@ -280,6 +330,7 @@ void scheduler_slot_install(struct slot *scheduler)
     slot = scheduler;
     spinlock_init(&service_lock, LOCK_RANK_SCHEDULER, "scheduler service");
     atomic_store_explicit(&missed_cpus, 0, memory_order_relaxed);
+    atomic_store_explicit(&plainness, 0, memory_order_relaxed);
     atomic_store_explicit(&is_served, false, memory_order_relaxed);
     dispatch_set_policy(&slot_policy);
 }

@@ -26,9 +26,9 @@
 #define HX_THREAD_INDEX_BITS    20U
 #define HX_THREAD_INDEX(thread) ((uint32_t)((thread) & ((1U << HX_THREAD_INDEX_BITS) - 1)))
 
-/* A priority word: 0 (lowest) to 31 in the low byte, niceness -20 to 19, plus 20, in the next. */
+/* A priority word: 0 (lowest) to 31 in the low byte, niceness -20 to 19 in the next. */
 #define HX_PRIORITY_LEVEL(word) ((word)&0xffU)
-#define HX_PRIORITY_NICE(word)  ((int)((word) >> 8 & 0xffU) - 20)
+#define HX_PRIORITY_NICE(word)  ((int)(int8_t)((word) >> 8))
 #define HX_PRIORITY_LEVELS      32U
 
 /* What enqueue answers. */

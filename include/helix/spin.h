@@ -9,6 +9,7 @@
 #ifndef HELIX_SPIN_H
 #define HELIX_SPIN_H
 
+#include <helix/attributes.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -16,13 +17,21 @@ struct hx_spin {
     _Atomic uint32_t is_held;
 };
 
-static inline void hx_spin_lock(struct hx_spin *lock)
+/* The rest of hx_spin_lock: somebody has it. */
+HX_UNUSED HX_PRESERVE_REGISTERS static void hx_spin_wait(struct hx_spin *lock)
 {
-    /* Acquire: pairs with hx_spin_unlock. */
-    while (atomic_exchange_explicit(&lock->is_held, 1, memory_order_acquire) != 0) {
+    do {
         while (atomic_load_explicit(&lock->is_held, memory_order_relaxed) != 0) {
             __builtin_ia32_pause();
         }
+    } while (atomic_exchange_explicit(&lock->is_held, 1, memory_order_acquire) != 0);
+}
+
+static inline void hx_spin_lock(struct hx_spin *lock)
+{
+    /* Acquire: pairs with hx_spin_unlock. */
+    if (HX_UNLIKELY(atomic_exchange_explicit(&lock->is_held, 1, memory_order_acquire) != 0)) {
+        hx_spin_wait(lock);
     }
 }
 

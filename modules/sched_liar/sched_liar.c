@@ -24,6 +24,20 @@ static uint64_t enqueue(uint64_t thread, uint64_t cpu, uint64_t priority, uint64
     return queues_put(thread, cpu, level_of(priority), affinity);
 }
 
+static uint64_t unfit_locked(const struct queue *queue, uint64_t cpu)
+{
+    const struct links *head = &queue->rings[0];
+
+    for (const struct links *links = head->next; links != head; links = links->next) {
+        const struct node *node = (const struct node *)links;
+
+        if ((node->affinity >> cpu & 1) == 0) {
+            return node->thread;
+        }
+    }
+    return 0;
+}
+
 /* The first thread that waits somewhere and may not run on the CPU, 0: there is none. */
 static uint64_t thread_of_others(uint64_t cpu)
 {
@@ -31,9 +45,8 @@ static uint64_t thread_of_others(uint64_t cpu)
         uint64_t found = 0;
 
         hx_spin_lock(&queues[other].lock);
-        for (uint32_t number = queues[other].lists[0].first; number != 0 && found == 0;
-             number = nodes[number - 1].next) {
-            found = (nodes[number - 1].affinity >> cpu & 1) == 0 ? nodes[number - 1].thread : 0;
+        if (queues[other].is_used) {
+            found = unfit_locked(&queues[other], cpu);
         }
         hx_spin_unlock(&queues[other].lock);
         if (found != 0) {
