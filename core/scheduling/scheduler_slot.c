@@ -332,7 +332,6 @@ void scheduler_slot_install(struct slot *scheduler)
     atomic_store_explicit(&missed_cpus, 0, memory_order_relaxed);
     atomic_store_explicit(&plainness, 0, memory_order_relaxed);
     atomic_store_explicit(&is_served, false, memory_order_relaxed);
-    dispatch_set_policy(&slot_policy);
 }
 
 /* --- the module's side ------------------------------------------------------------------------ */
@@ -394,6 +393,7 @@ uint64_t callout_runnable_threads(struct hal_activation *activation, const uint6
     if (all.max == 0 || all.max > RUNNABLE_MAX) {
         return HX_EINVAL;
     }
+    dispatch_set_policy(&slot_policy); /* the first time; core's own queues are part of it */
     cursor = (uint32_t)place;
     collect(&all, &cursor);
     place = cursor;

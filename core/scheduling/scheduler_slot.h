@@ -12,7 +12,10 @@
 
 #include <core/gate/slot.h>
 
-/* From now on the slot is asked.  Context: boot, once for each start of the machine. */
+/*
+ * The slot is asked as soon as there is a first instance; until then core's own policy stays.
+ * Context: boot, once for each start of the machine.
+ */
 void scheduler_slot_install(struct slot *slot);
 
 /*
