@@ -97,9 +97,9 @@ static void remember(struct slot *slot, const char *what, const struct swap_repo
 static void log_change(const struct slot *slot, const char *what, const struct swap_report *report)
 {
     if (report->error != HX_OK) {
-        kwarn("slot %s: %s of %s: %s in %s: %s", slot->name, what,
-              report->to[0] != '\0' ? report->to : "a module", swap_state_name(report->state),
-              swap_state_name(report->failed_in), report->why);
+        kwarn("slot %s: %s of %s failed in %s: %s", slot->name, what,
+              report->to[0] != '\0' ? report->to : "a module", swap_state_name(report->failed_in),
+              report->why);
     } else if (report->state == SWAP_ROLLBACK && !string_equal(what, "rollback")) {
         kwarn("slot %s: %s is back: %s", slot->name, report->to, report->why);
     } else {

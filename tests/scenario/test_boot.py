@@ -181,7 +181,7 @@ def test_the_older_board_boots_and_powers_off_too(boot):
 def test_without_an_initrd_the_kernel_runs_and_says_so(run_to_end, tmp_path):
     shutil.copy(IMAGE / "helix.elf", tmp_path)
     result = run_to_end(append="exit=init", kernel=tmp_path / "helix.elf")
-    assert re.search(r"warn: .*module demo: not loaded: there is no initrd", result.stdout)
+    assert re.search(r"warn: .*slot demo: there is no module demo", result.stdout)
     assert re.search(r"error: init: /bin/hello: no such thing", result.stdout)
     assert "state Running" in result.stdout
     assert result.returncode == 127
