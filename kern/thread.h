@@ -33,7 +33,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct gate_buffers;
 struct module_instance;
 struct hal_space;
 struct process;
@@ -115,7 +114,6 @@ struct thread {
     void (*entry)(void *argument); /* I */
     void *argument;                /* I */
     char name[THREAD_NAME_MAX];    /* I */
-    struct gate_buffers *gate_buffers; /* O  core/gate's: lent by the innermost call that lends */
     struct hal_activation
         gate_records[THREAD_GATE_RECORDS]; /* O  calls into modules (hal/gate.h) */
 };

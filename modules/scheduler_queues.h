@@ -30,11 +30,10 @@ struct links {
 
 /* A thread that waits. Keys: Q = its queue's lock */
 struct node {
-    struct links links;     /* Q  first: links of a ring are nodes, but for its head */
-    uint64_t thread;        /* Q */
-    uint64_t affinity;      /* Q */
-    _Atomic uint32_t place; /* Q  CPU plus one, 0: it does not wait; read without to find it */
-    uint32_t level;         /* Q */
+    struct links links; /* Q  first: links of a ring are nodes, but for its head */
+    uint64_t thread;    /* Q */
+    uint64_t affinity;  /* Q */
+    uint32_t level;     /* Q */
 };
 
 /* A CPU's threads. Keys: Q = lock, R = lock, read by anyone (relaxed: a hint) */
@@ -100,7 +99,6 @@ static inline void unlink_locked(struct queue *queue, struct node *node)
 
     previous->next = next;
     next->previous = previous;
-    write_word(&node->place, 0);
     write_word(&queue->length, read_word(&queue->length) - 1);
     if (QUEUE_LEVELS > 1 && next == previous) {
         write_word(&queue->levels, read_word(&queue->levels) & ~(1U << node->level));
@@ -146,7 +144,6 @@ static inline enum hx_scheduler_enqueued queues_put(uint64_t thread, uint64_t cp
     }
     node->thread = thread;
     node->affinity = affinity;
-    write_word(&node->place, (uint32_t)cpu + 1);
     append_locked(queue, node, level);
     if (QUEUE_LEVELS > 1 && level >= read_word(&queue->running)) {
         count_locked(queue, HX_SCHEDULER_PREEMPTIONS);
@@ -253,25 +250,6 @@ static uint64_t queues_length(uint64_t cpu)
     return read_word(&queues[cpu].length);
 }
 
-static uint64_t queues_remove(uint64_t thread)
-{
-    struct node *node = &nodes[HX_THREAD_INDEX(thread)];
-    uint32_t place = HX_THREAD_INDEX(thread) < THREADS_MAX ? read_word(&node->place) : 0;
-    struct queue *queue = &queues[place - 1];
-    uint64_t was_there = 0;
-
-    if (place == 0) {
-        return 0;
-    }
-    hx_spin_lock(&queue->lock);
-    if (read_word(&node->place) == place && node->thread == thread) {
-        unlink_locked(queue, node);
-        was_there = 1;
-    }
-    hx_spin_unlock(&queue->lock);
-    return was_there;
-}
-
 static uint64_t queues_number(uint64_t index)
 {
     uint64_t sum = 0;
@@ -365,5 +343,13 @@ static hx_err import_statistics(uint64_t minor)
     }
     return hx_state_get(STATE_STATISTICS, 0, statistics_before, sizeof(statistics_before));
 }
+
+static const struct hx_module_lifecycle queues_lifecycle = {
+    .init = queues_init,
+    .import_state = import_statistics,
+    .activate = queues_take_over,
+    .cancel_unload = queues_take_over,
+    .export_state = export_statistics,
+};
 
 #endif

@@ -9,20 +9,18 @@
     X(3, hx_fail, callout_fail, false)                                                             \
     X(4, hx_pages_allocate, callout_pages_allocate, false)                                         \
     X(5, hx_pages_free, callout_pages_free, false)                                                 \
-    X(6, hx_buffer_read, callout_buffer_read, false)                                               \
-    X(7, hx_buffer_write, callout_buffer_write, false)                                             \
-    X(8, hx_state_put, callout_state_put, false)                                                   \
-    X(9, hx_state_size, callout_state_size, false)                                                 \
-    X(10, hx_state_get, callout_state_get, false)                                                  \
-    X(11, hx_sleep, callout_sleep, false)                                                          \
-    X(12, hx_runnable_threads, callout_runnable_threads, false)                                    \
-    X(13, hx_device_claim, callout_device_claim, true)                                             \
-    X(14, hx_register_read, callout_register_read, true)                                           \
-    X(15, hx_register_write, callout_register_write, true)                                         \
-    X(16, hx_queue_create, callout_queue_create, true)                                             \
-    X(17, hx_queue_add, callout_queue_add, true)                                                   \
-    X(18, hx_queue_kick, callout_queue_kick, true)                                                 \
-    X(19, hx_queue_take, callout_queue_take, true)                                                 \
-    X(20, hx_buffer_complete, callout_buffer_complete, true)
+    X(6, hx_state_put, callout_state_put, false)                                                   \
+    X(7, hx_state_size, callout_state_size, false)                                                 \
+    X(8, hx_state_get, callout_state_get, false)                                                   \
+    X(9, hx_sleep, callout_sleep, false)                                                           \
+    X(10, hx_runnable_threads, callout_runnable_threads, false)                                    \
+    X(11, hx_device_claim, callout_device_claim, true)                                             \
+    X(12, hx_register_read, callout_register_read, true)                                           \
+    X(13, hx_register_write, callout_register_write, true)                                         \
+    X(14, hx_queue_create, callout_queue_create, true)                                             \
+    X(15, hx_queue_add, callout_queue_add, true)                                                   \
+    X(16, hx_queue_kick, callout_queue_kick, true)                                                 \
+    X(17, hx_queue_take, callout_queue_take, true)                                                 \
+    X(18, hx_buffer_complete, callout_buffer_complete, true)
 
 #endif

@@ -1,7 +1,6 @@
 /* The ways out of a call into a module that do not lead through its return; see hal/gate.h for the
  * others. */
 #include <core/gate/gate.h>
-#include <core/gate/lend.h>
 #include <hal/entry.h>
 #include <hal/frame.h>
 #include <kern/thread.h>
@@ -49,21 +48,6 @@ struct hal_gate_result gate_call_recorded(struct slot *slot, uint32_t operation,
     recorder_write(RECORDER_GATE, (uintptr_t)slot, operation, 0);
     result = hal_gate_call(a0, a1, a2, a3, &slot->gate, operation);
     recorder_write(RECORDER_LEAVE, result.value, operation, (uint32_t)result.error);
-    return result;
-}
-
-struct hal_gate_result gate_call_lending(struct slot *slot, uint32_t operation, uint64_t a0,
-                                         uint64_t a1, uint64_t a2, uint64_t a3,
-                                         struct gate_buffers *buffers)
-{
-    struct thread *self = thread_current();
-    struct hal_gate_result result;
-
-    buffers->record = hal_gate_top(&self->hal);
-    buffers->outer = self->gate_buffers;
-    self->gate_buffers = buffers;
-    result = gate_call(slot, operation, a0, a1, a2, a3);
-    self->gate_buffers = buffers->outer;
     return result;
 }
 

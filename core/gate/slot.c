@@ -111,7 +111,7 @@ struct module_instance *slot_instance(const struct slot *slot)
 
 /* --- changing what is in it ------------------------------------------------------------------- */
 
-static void set_status(struct slot *slot, enum slot_status status)
+void slot_set_status(struct slot *slot, enum slot_status status)
 {
     atomic_store_explicit(&slot->status, status, memory_order_relaxed);
 }
@@ -154,7 +154,7 @@ static void look_whether_it_died(struct module_instance *instance)
 void slot_open(struct slot *slot, struct module_instance *instance)
 {
     hold(slot, instance);
-    set_status(slot, instance != NULL ? SLOT_ACTIVE : SLOT_EMPTY);
+    slot_set_status(slot, instance != NULL ? SLOT_ACTIVE : SLOT_EMPTY);
     lead(slot, SLOT_WAY_DIRECT, instance != NULL ? &instance->gate : &nothing, &nothing);
     if (instance != NULL) {
         look_whether_it_died(instance);
@@ -164,21 +164,21 @@ void slot_open(struct slot *slot, struct module_instance *instance)
 void slot_open_to_trial(struct slot *slot, struct module_instance *instance)
 {
     hold(slot, instance);
-    set_status(slot, SLOT_ACTIVE);
+    slot_set_status(slot, SLOT_ACTIVE);
     lead(slot, SLOT_WAY_TRIAL, &diversion, &instance->gate);
     look_whether_it_died(instance);
 }
 
 void slot_close(struct slot *slot)
 {
-    set_status(slot, SLOT_SWAPPING);
+    slot_set_status(slot, SLOT_SWAPPING);
     lead(slot, SLOT_WAY_CLOSED, &diversion, &nothing);
 }
 
 void slot_fail(struct slot *slot)
 {
     slot_open(slot, NULL);
-    set_status(slot, SLOT_FAILED);
+    slot_set_status(slot, SLOT_FAILED);
 }
 
 hx_err slot_fill(struct slot *slot, struct module_instance *instance)
@@ -248,7 +248,7 @@ void slot_instance_died(struct module_instance *instance)
     if (atomic_load_explicit(&slot->way, memory_order_acquire) == SLOT_WAY_DIRECT &&
         atomic_compare_exchange_strong_explicit(&slot->holder, &expected, NULL,
                                                 memory_order_release, memory_order_relaxed)) {
-        set_status(slot, SLOT_FAILED);
+        slot_set_status(slot, SLOT_FAILED);
     }
     slot_note_trouble();
 }

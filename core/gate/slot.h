@@ -81,6 +81,10 @@ struct slot *slot_of_gate(const struct hal_gate_slot *gate);
 
 const char *slot_status_name(enum slot_status status);
 
+/* What is being done with it, for people; opening and closing its gate sets it too.  Context: any.
+ */
+void slot_set_status(struct slot *slot, enum slot_status status);
+
 /* What is in it now, NULL: nothing. Only a hint unless the caller keeps it from changing.  Context:
  * any. */
 struct module_instance *slot_instance(const struct slot *slot);

@@ -14,9 +14,8 @@
 #include <hal/clock.h>
 #include <kern/thread.h>
 
-/* What is known of each slot beside what is in it. Keys: C = the slot's change mutex, A = atomic */
+/* What is known of each slot beside what is in it. Keys: C = the slot's change mutex */
 struct reload_record {
-    _Atomic uint32_t state;           /* A  enum swap_state */
     struct module_instance *resident; /* C  loaded for the slot, in it unless it died; NULL: none */
     struct module_instance *corpse;   /* C  died on trial, threads may be inside; NULL: none */
     struct module_instance *previous; /* C  while a trial runs: the one before, out of the slot */
@@ -39,11 +38,6 @@ const char *swap_state_name(enum swap_state state)
     return (unsigned)state < SWAP_STATE_COUNT ? names[state] : "unknown";
 }
 
-enum swap_state hot_reload_state(const struct slot *slot)
-{
-    return (enum swap_state)atomic_load_explicit(&record_of(slot)->state, memory_order_relaxed);
-}
-
 /* --- one change ------------------------------------------------------------------------------- */
 
 struct change {
@@ -59,13 +53,11 @@ struct change {
     bool is_closed;
     bool old_was_asked; /* prepare_unload was called */
     uint64_t closed_at_ns;
-    uint64_t closed_at_cycles;
 };
 
 static void enter(const struct change *change, enum swap_state state)
 {
     change->report->state = state;
-    atomic_store_explicit(&change->record->state, state, memory_order_relaxed);
 }
 
 /* Keep the first thing that went wrong. */
@@ -154,6 +146,25 @@ static hx_err make(const struct change *change, struct module_instance **instanc
     return error;
 }
 
+/* The old one's state, written and read again as one from elsewhere would be. */
+static hx_err copy_state(const struct change *change, struct module_state **copy)
+{
+    struct module_state *state;
+    const void *bytes;
+    const char *why;
+    size_t size;
+    hx_err error =
+        check(change, life_export(change->old, change->minor, &state), "rehearsal: export");
+
+    if (error != HX_OK) {
+        return error;
+    }
+    bytes = module_state_bytes(state, &size);
+    error = check(change, module_state_read(bytes, size, copy, &why), "rehearsal: reading");
+    module_state_destroy(state);
+    return error;
+}
+
 static hx_err rehearse_import(const struct change *change, struct module_instance *scratch)
 {
     struct module_state *state;
@@ -162,7 +173,7 @@ static hx_err rehearse_import(const struct change *change, struct module_instanc
     if (error != HX_OK) {
         return error;
     }
-    error = check(change, life_export(change->old, change->minor, &state), "rehearsal: export");
+    error = copy_state(change, &state);
     if (error != HX_OK) {
         return error;
     }
@@ -218,7 +229,6 @@ static hx_err prepare(struct change *change)
 static void close_gate(struct change *change)
 {
     change->closed_at_ns = hal_clock_now();
-    change->closed_at_cycles = hal_clock_cycles();
     change->is_closed = true;
     slot_close(change->slot);
 }
@@ -226,7 +236,6 @@ static void close_gate(struct change *change)
 /* Just before callers are let in again. */
 static void end_pause(const struct change *change)
 {
-    change->report->pause_cycles = hal_clock_cycles() - change->closed_at_cycles;
     change->report->pause_ns = hal_clock_now() - change->closed_at_ns;
 }
 
@@ -272,6 +281,14 @@ static hx_err save_state(struct change *change)
     return error;
 }
 
+/* It may do everything from now on; what it takes of devices is its slot's. */
+static hx_err activate(const struct change *change)
+{
+    change->fresh->slot = change->slot;
+    set_stage(change->fresh, INSTANCE_SERVING);
+    return step_life(change, change->fresh, LIFECYCLE_ACTIVATE, 0, "activate");
+}
+
 static hx_err restore_state(struct change *change)
 {
     hx_err error = HX_OK;
@@ -283,11 +300,7 @@ static hx_err restore_state(struct change *change)
                                : error;
         change->report->is_migrated = error == HX_OK;
     }
-    if (error == HX_OK) {
-        set_stage(change->fresh, INSTANCE_SERVING);
-        error = step_life(change, change->fresh, LIFECYCLE_ACTIVATE, 0, "activate");
-    }
-    return error;
+    return error == HX_OK ? activate(change) : error;
 }
 
 static hx_err exchange(struct change *change)
@@ -372,37 +385,8 @@ static hx_err start(struct change *change)
 static void finish(const struct change *change)
 {
     module_state_destroy(change->state);
-    atomic_store_explicit(&change->record->state, SWAP_IDLE, memory_order_relaxed);
     mutex_unlock(&change->slot->change);
 }
-
-hx_err hot_reload_swap(struct slot *slot, const struct hot_reload_image *image,
-                       const struct swap_options *options, struct swap_report *report)
-{
-    struct change change = {.slot = slot, .report = report, .image = image, .options = options};
-    hx_err error;
-
-    mutex_lock(&slot->change);
-    error = start(&change);
-    if (error == HX_OK && change.old == NULL) {
-        error = fail(&change, HX_ENOENT, "swap", "there is nothing in the slot");
-    }
-    if (error == HX_OK) {
-        error = prepare(&change);
-        if (error == HX_OK) {
-            error = exchange(&change);
-        }
-        if (error == HX_OK) {
-            complete(&change);
-        } else {
-            unwind(&change);
-        }
-    }
-    finish(&change);
-    return error;
-}
-
-/* --- filling and emptying --------------------------------------------------------------------- */
 
 static hx_err bury_one(struct module_instance **dead, uint64_t deadline_ns)
 {
@@ -428,22 +412,63 @@ static hx_err bury(const struct change *change, uint64_t drain_limit_ns)
     return error;
 }
 
+static hx_err run_swap(struct change *change)
+{
+    hx_err error = prepare(change);
+
+    if (error == HX_OK) {
+        error = exchange(change);
+    }
+    if (error == HX_OK) {
+        complete(change);
+    } else {
+        unwind(change);
+    }
+    return error;
+}
+
+hx_err hot_reload_swap(struct slot *slot, const struct hot_reload_image *image,
+                       const struct swap_options *options, struct swap_report *report)
+{
+    struct change change = {.slot = slot, .report = report, .image = image, .options = options};
+    hx_err error;
+
+    mutex_lock(&slot->change);
+    error = start(&change);
+    if (error == HX_OK && change.old == NULL) {
+        error = fail(&change, HX_ENOENT, "swap", "there is nothing in the slot");
+    }
+    if (error == HX_OK) {
+        /* Who died on trial here before: there is room for one such. */
+        error = check(&change, bury(&change, options->drain_limit_ns), "bury");
+    }
+    if (error == HX_OK) {
+        error = run_swap(&change);
+    }
+    finish(&change);
+    return error;
+}
+
+/* --- filling and emptying --------------------------------------------------------------------- */
+
 static hx_err fill(struct change *change)
 {
     hx_err error;
 
     enter(change, SWAP_LOADING);
+    slot_set_status(change->slot, SLOT_LOADING);
     error = make(change, &change->fresh);
     if (error != HX_OK) {
+        slot_set_status(change->slot, SLOT_EMPTY);
         return error;
     }
-    set_stage(change->fresh, INSTANCE_SERVING);
-    error = step_life(change, change->fresh, LIFECYCLE_ACTIVATE, 0, "activate");
+    error = activate(change);
     if (error == HX_OK) {
         change->record->resident = change->fresh;
         error = check(change, slot_fill(change->slot, change->fresh), "fill");
     }
     if (error != HX_OK) {
+        slot_set_status(change->slot, SLOT_EMPTY);
         change->record->resident = NULL;
         loader_unload(change->fresh);
         return error;
@@ -491,6 +516,7 @@ static hx_err unload(struct change *change)
 
     enter(change, SWAP_UNLOADING);
     close_gate(change);
+    slot_set_status(change->slot, SLOT_UNLOADING);
     change->old_was_asked = true;
     error = step_life(change, change->old, LIFECYCLE_PREPARE_UNLOAD, 0, "prepare_unload");
     if (error == HX_OK) {

@@ -65,9 +65,8 @@ struct swap_report {
     char why[SWAP_WHY_MAX];             /* with an error: one sentence */
     char from[HX_MODULE_NAME_MAX + 16]; /* name and version, "" for none */
     char to[HX_MODULE_NAME_MAX + 16];
-    bool is_migrated;      /* the new instance has the old one's state */
-    uint64_t pause_cycles; /* from closing the gate until it was open again */
-    uint64_t pause_ns;
+    bool is_migrated;                 /* the new instance has the old one's state */
+    uint64_t pause_ns;                /* from closing the gate until it was open again */
     char blockers[SWAP_BLOCKERS_MAX]; /* with HX_ETIMEDOUT: who stayed inside; lines */
 };
 
@@ -122,8 +121,5 @@ HX_MUST_USE hx_err hot_reload_unload(struct slot *slot, uint64_t drain_limit_ns,
 HX_MUST_USE hx_err hot_reload_bury(struct slot *slot, uint64_t drain_limit_ns);
 
 const char *swap_state_name(enum swap_state state);
-
-/* What a swap in the slot is doing, SWAP_IDLE: there is none.  Context: any. */
-enum swap_state hot_reload_state(const struct slot *slot);
 
 #endif

@@ -121,16 +121,6 @@ void *hx_pages_allocate(size_t pages);
 /* Give all pages of one hx_pages_allocate back. Errors: HX_EINVAL it is not one's beginning. */
 hx_err hx_pages_free(void *first);
 
-/* --- what the caller lends ------------------------------------------------------------------- */
-
-/*
- * Copy from, or to, buffer number index of those the present call lends (its operation's contract
- * says which). Errors: HX_EINVAL no such buffer or not for this direction, HX_ERANGE outside of it,
- * HX_EFAULT a bad address.
- */
-hx_err hx_buffer_read(uint32_t index, uint64_t offset, void *to, size_t size);
-hx_err hx_buffer_write(uint32_t index, uint64_t offset, const void *from, size_t size);
-
 /* --- state ------------------------------------------------------------------------------------ */
 
 /*

@@ -3,7 +3,7 @@
  *
  * Rules:
  * - The kernel owns threads, their states, priorities and affinities; the scheduler orders handles.
- * A thread that was enqueued is the scheduler's until pick or remove hands it back.
+ * A thread that was enqueued is the scheduler's until pick hands it back.
  * - Operations are called with interrupts off, on several CPUs at once, also from interrupts. They
  * do not wait, and call no function of the kernel but hx_log and hx_fail.
  * - A handle that pick answers and that is not enqueued, or may not run on that CPU, ends the
@@ -53,7 +53,6 @@ enum hx_scheduler_enqueued {
     X(SCHEDULER_IS_OVER, is_over, uint64_t, (uint64_t cpu, uint64_t ticks, uint64_t priority),     \
       HX_OPERATION_READS)                                                                          \
     X(SCHEDULER_LENGTH, length, uint64_t, (uint64_t cpu), HX_OPERATION_READS)                      \
-    X(SCHEDULER_REMOVE, remove, uint64_t, (uint64_t thread), HX_OPERATION_READS)                   \
     X(SCHEDULER_NUMBER, number, uint64_t, (uint64_t index), HX_OPERATION_READS)
 
 enum hx_scheduler_operation {

@@ -112,16 +112,7 @@ static const struct hx_scheduler_operations operations = {
     .pick = pick,
     .is_over = is_over,
     .length = queues_length,
-    .remove = queues_remove,
     .number = number,
-};
-
-static const struct hx_module_lifecycle lifecycle = {
-    .init = queues_init,
-    .import_state = import_statistics,
-    .activate = queues_take_over,
-    .cancel_unload = queues_take_over,
-    .export_state = export_statistics,
 };
 
 const struct hx_module_descriptor hx_module = {
@@ -133,7 +124,7 @@ const struct hx_module_descriptor hx_module = {
     .category = HX_CATEGORY_SCHEDULER,
     .operations_size = sizeof(operations),
     .operations = &operations,
-    .lifecycle = &lifecycle,
+    .lifecycle = &queues_lifecycle,
     .state_kind = "scheduler",
     .heap_pages = NODE_PAGES,
 };

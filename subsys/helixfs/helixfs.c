@@ -134,6 +134,7 @@ bool helixfs_is_word(const struct helixfs_word *word, const char *text)
     X(subsystems, HELIXFS_SUBSYSTEMS, helixfs_subsystems, NULL, 0444)                              \
     X(components, HELIXFS_COMPONENTS, helixfs_components, NULL, 0444)                              \
     X(modules, HELIXFS_MODULES, helixfs_modules, NULL, 0444)                                       \
+    X(devices, HELIXFS_DEVICES, helixfs_devices, NULL, 0444)                                       \
     X(caps, HELIXFS_CAPS, helixfs_caps, helixfs_change_caps, 0666)                                 \
     X(privileges, HELIXFS_PRIVILEGES, helixfs_privileges, NULL, 0444)                              \
     X(refused, HELIXFS_REFUSED, helixfs_refused, NULL, 0444)                                       \

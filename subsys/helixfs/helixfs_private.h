@@ -24,7 +24,7 @@ extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_com
     helixfs_modules, helixfs_caps, helixfs_privileges, helixfs_refused, helixfs_refusals,
     helixfs_self, helixfs_resources, helixfs_topics, helixfs_subscribers, helixfs_mailboxes,
     helixfs_channels, helixfs_threads, helixfs_interrupts, helixfs_hooks, helixfs_calls,
-    helixfs_trace, helixfs_trace_kinds;
+    helixfs_trace, helixfs_trace_kinds, helixfs_devices;
 
 #define HELIXFS_TABLE(table_columns, function)                                                     \
     {                                                                                              \
