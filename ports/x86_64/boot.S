@@ -13,6 +13,16 @@
 
 #define PHYSICAL(symbol) ((symbol) - KERNEL_BASE)
 
+/* Entries at (edi) on, the first one eax, each a step further. */
+    .macro FILL_ENTRIES count, step
+    movl $\count, %ecx
+1:  movl %eax, (%edi)
+    addl $8, %edi
+    addl $\step, %eax
+    decl %ecx
+    jnz 1b
+    .endm
+
 #define PTE_PRESENT 0x001
 #define PTE_WRITE   0x002
 #define PTE_LARGE   0x080
@@ -67,22 +77,12 @@ pvh_entry:
     movl $(PHYSICAL(boot_pd_identity) + PTE_PRESENT), PHYSICAL(boot_pdpt_identity)
     movl $PHYSICAL(boot_pd_identity), %edi
     movl $(PTE_PRESENT + PTE_LARGE), %eax
-    movl $4, %ecx
-1:  movl %eax, (%edi)
-    addl $8, %edi
-    addl $0x200000, %eax
-    decl %ecx
-    jnz 1b
+    FILL_ENTRIES 4, 0x200000
 
     /* Direct map: 2048 large pages through four directories. */
     movl $PHYSICAL(boot_pdpt_direct), %edi
     movl $(PHYSICAL(boot_pd_direct) + PTE_PRESENT + PTE_WRITE), %eax
-    movl $4, %ecx
-1:  movl %eax, (%edi)
-    addl $8, %edi
-    addl $4096, %eax
-    decl %ecx
-    jnz 1b
+    FILL_ENTRIES 4, 4096
     movl $PHYSICAL(boot_pd_direct), %edi
     movl $(PTE_PRESENT + PTE_WRITE + PTE_LARGE + PTE_GLOBAL), %eax
     movl $2048, %ecx
@@ -97,12 +97,7 @@ pvh_entry:
     movl $(PHYSICAL(boot_pd_image) + PTE_PRESENT + PTE_WRITE), PHYSICAL(boot_pdpt_high) + 510 * 8
     movl $PHYSICAL(boot_pd_image), %edi
     movl $(PHYSICAL(boot_pt_image) + PTE_PRESENT + PTE_WRITE), %eax
-    movl $4, %ecx
-1:  movl %eax, (%edi)
-    addl $8, %edi
-    addl $4096, %eax
-    decl %ecx
-    jnz 1b
+    FILL_ENTRIES 4, 4096
 
     movl $PHYSICAL(kernel_image_start), %eax
     movl %eax, %edi

@@ -190,7 +190,7 @@ static void first_steps(void)
     close(client);
 }
 
-static void ends(void)
+static void one_side_stops_sending(void)
 {
     have_connection();
     put(client, "last");
@@ -209,7 +209,10 @@ static void ends(void)
     ready("client", client);
     SHOW(shutdown(client, SHUT_RD));
     end();
+}
 
+static void the_other_side_closes(void)
+{
     have_connection();
     close(taken);
     await(client, POLLRDHUP);
@@ -221,7 +224,10 @@ static void ends(void)
     SHOW(send(client, "x", 1, MSG_NOSIGNAL));
     get(client, 10, 0);
     end();
+}
 
+static void what_was_not_read_resets(void)
+{
     have_connection();
     put(client, "never read");
     await(taken, POLLIN);
@@ -234,9 +240,13 @@ static void ends(void)
     get(client, 10, 0);
     SHOW(send(client, "x", 1, MSG_NOSIGNAL));
     end();
+}
+
+static void lingering_for_nothing_resets(void)
+{
+    struct linger linger = {1, 0};
 
     have_connection();
-    struct linger linger = {1, 0};
     SHOW(setsockopt(taken, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
     close(taken);
     await(client, POLLERR);
@@ -244,7 +254,10 @@ static void ends(void)
     SHOW(send(client, "x", 1, MSG_NOSIGNAL));
     names("reset", client);
     end();
+}
 
+static void the_listener_closes(void)
+{
     listen_somewhere(5);
     client = socket(AF_INET, SOCK_STREAM, 0);
     SHOW(connect_to(client, "127.0.0.1", port));
@@ -253,6 +266,15 @@ static void ends(void)
     await(client, POLLERR);
     get(client, 10, 0);
     close(client);
+}
+
+static void ends(void)
+{
+    one_side_stops_sending();
+    the_other_side_closes();
+    what_was_not_read_resets();
+    lingering_for_nothing_resets();
+    the_listener_closes();
 }
 
 static void without_waiting(void)
@@ -413,75 +435,94 @@ static void echo(void)
 
 /* --- UDP -------------------------------------------------------------------------------------- */
 
-static void datagrams(void)
+/* Two sockets and a third; the first one has the port. */
+static struct {
+    int one, two, three;
+} boxes;
+
+static void send_to_port(int from, const char *bytes, size_t size, int to)
 {
-    static char large[70000];
-    struct sockaddr_in from, to;
-    socklen_t size;
-    struct timeval soon = {0, 30000};
+    struct sockaddr_in address = at("127.0.0.1", to);
+
+    SHOW(sendto(from, bytes, size, 0, (struct sockaddr *)&address, sizeof(address)));
+}
+
+static void unconnected_letters(void)
+{
+    struct sockaddr_in from;
+    socklen_t size = sizeof(from);
     char buffer[100] = "";
-    int one = socket(AF_INET, SOCK_DGRAM, 0);
-    int two = socket(AF_INET, SOCK_DGRAM, 0);
-    int three = socket(AF_INET, SOCK_DGRAM, 0);
     int waiting;
 
-    ready("new", one);
-    names("new", one);
-    SHOW(send(one, "x", 1, 0));
-    SHOW(bind_to(one, "127.0.0.1", 0));
-    port = own_port(one);
-    SHOW(bind_to(two, "127.0.0.1", port));
-    SHOW(bind_to(two, "0.0.0.0", port));
-    to = at("127.0.0.1", port);
-    SHOW(sendto(two, "letter", 6, 0, (struct sockaddr *)&to, sizeof(to)));
-    SHOW(sendto(two, "", 0, 0, (struct sockaddr *)&to, sizeof(to)));
-    await(one, POLLIN);
-    ioctl(one, FIONREAD, &waiting);
+    ready("new", boxes.one);
+    names("new", boxes.one);
+    SHOW(send(boxes.one, "x", 1, 0));
+    SHOW(bind_to(boxes.one, "127.0.0.1", 0));
+    port = own_port(boxes.one);
+    SHOW(bind_to(boxes.two, "127.0.0.1", port));
+    SHOW(bind_to(boxes.two, "0.0.0.0", port));
+    send_to_port(boxes.two, "letter", 6, port);
+    send_to_port(boxes.two, "", 0, port);
+    await(boxes.one, POLLIN);
+    ioctl(boxes.one, FIONREAD, &waiting);
     printf("waiting %d\n", waiting);
-    size = sizeof(from);
-    SHOW(recvfrom(one, buffer, 3, MSG_TRUNC, (struct sockaddr *)&from, &size));
+    SHOW(recvfrom(boxes.one, buffer, 3, MSG_TRUNC, (struct sockaddr *)&from, &size));
     printf("'%.3s' from %s, its port %d\n", buffer, ip_text(&from),
-           ntohs(from.sin_port) == own_port(two));
-    get(one, 10, 0);
-    get(one, 10, MSG_DONTWAIT);
-    SHOW(connect_to(two, "127.0.0.1", port));
-    names("two", two);
-    put(two, "connected");
-    await(one, POLLIN);
-    get(one, 100, 0);
-    SHOW(sendto(three, "stranger", 8, 0,
-                (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET,
-                                                         .sin_port = htons((uint16_t)own_port(two)),
-                                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
-                sizeof(to)));
-    get(two, 100, MSG_DONTWAIT);
-    SHOW(sendto(one, large, 20000, 0,
-                (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET,
-                                                         .sin_port = htons((uint16_t)own_port(two)),
-                                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
-                sizeof(to)));
-    await(two, POLLIN);
-    SHOW(recv(two, large, sizeof(large), 0));
-    SHOW(send(two, large, 65508, 0));
-    close(one);
-    put(two, "to nobody");
-    await(two, POLLERR);
-    ready("told", two);
-    put(two, "again");
-    get(two, 10, MSG_DONTWAIT);
-    SHOW(connect_to(two, "8.8.8.8", 0) == 0 ? 0 : 0);
-    to.sin_family = AF_UNSPEC;
-    SHOW(connect(two, (struct sockaddr *)&to, sizeof(to)));
-    SHOW(send(two, "x", 1, 0));
-    SHOW(listen(two, 1));
-    SHOW(accept(two, NULL, NULL));
-    SHOW(shutdown(two, SHUT_WR));
-    SHOW(setsockopt(three, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)));
-    get(three, 10, 0);
-    to = at("127.0.0.1", 0);
-    SHOW(sendto(three, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)));
-    close(two);
-    close(three);
+           ntohs(from.sin_port) == own_port(boxes.two));
+    get(boxes.one, 10, 0);
+    get(boxes.one, 10, MSG_DONTWAIT);
+}
+
+static void connected_letters(void)
+{
+    static char large[70000];
+
+    SHOW(connect_to(boxes.two, "127.0.0.1", port));
+    names("two", boxes.two);
+    put(boxes.two, "connected");
+    await(boxes.one, POLLIN);
+    get(boxes.one, 100, 0);
+    send_to_port(boxes.three, "stranger", 8, own_port(boxes.two));
+    get(boxes.two, 100, MSG_DONTWAIT);
+    send_to_port(boxes.one, large, 20000, own_port(boxes.two));
+    await(boxes.two, POLLIN);
+    SHOW(recv(boxes.two, large, sizeof(large), 0));
+    SHOW(send(boxes.two, large, 65508, 0));
+}
+
+static void letters_to_nobody(void)
+{
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    close(boxes.one);
+    put(boxes.two, "to nobody");
+    await(boxes.two, POLLERR);
+    ready("told", boxes.two);
+    put(boxes.two, "again");
+    get(boxes.two, 10, MSG_DONTWAIT);
+    SHOW(connect_to(boxes.two, "8.8.8.8", 0) == 0 ? 0 : 0);
+    SHOW(connect(boxes.two, &nobody, sizeof(nobody)));
+    SHOW(send(boxes.two, "x", 1, 0));
+    SHOW(listen(boxes.two, 1));
+    SHOW(accept(boxes.two, NULL, NULL));
+    SHOW(shutdown(boxes.two, SHUT_WR));
+}
+
+static void datagrams(void)
+{
+    struct timeval soon = {0, 30000};
+
+    boxes.one = socket(AF_INET, SOCK_DGRAM, 0);
+    boxes.two = socket(AF_INET, SOCK_DGRAM, 0);
+    boxes.three = socket(AF_INET, SOCK_DGRAM, 0);
+    unconnected_letters();
+    connected_letters();
+    letters_to_nobody();
+    SHOW(setsockopt(boxes.three, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)));
+    get(boxes.three, 10, 0);
+    send_to_port(boxes.three, "x", 1, 0);
+    close(boxes.two);
+    close(boxes.three);
 }
 
 static void interface(void)
