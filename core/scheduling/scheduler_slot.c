@@ -178,9 +178,11 @@ static bool note_missed(uint32_t cpu)
     return atomic_load_explicit(&slot->way, memory_order_seq_cst) != SLOT_WAY_CLOSED;
 }
 
-static HX_NOINLINE bool enqueue_refused(struct thread *thread, uint32_t cpu)
+/* Of a thread that somebody else has taken meanwhile, only its place is still to be looked at. */
+static HX_NOINLINE bool enqueue_refused(struct thread *thread, struct thread_place *place,
+                                        uint64_t handle, uint32_t cpu)
 {
-    return thread_place_withdraw(thread->place, thread->handle) && fifo_enqueue(thread, cpu);
+    return thread_place_withdraw(place, handle) && fifo_enqueue(thread, cpu);
 }
 
 /* It named a thread that is not its own. */
@@ -244,15 +246,22 @@ static bool slot_enqueue(struct thread *thread, uint32_t cpu)
                         SLOT_WAY_CLOSED)) {
         return fifo_enqueue(thread, cpu);
     }
-    thread_place_offer(thread->place, thread->handle);
-    result = hal_gate_call(thread->handle, cpu, priority_word(thread), thread->affinity,
-                           &scheduler->gate, SCHEDULER_ENQUEUE);
+
+    /* All is read before the thread is offered: from then on another CPU may take it, and it may
+     * end. */
+    struct thread_place *place = thread->place;
+    uint64_t handle = thread->handle;
+    uint64_t priority = priority_word(thread);
+    uint64_t affinity = thread->affinity;
+
+    thread_place_offer(place, handle);
+    result = hal_gate_call(handle, cpu, priority, affinity, &scheduler->gate, SCHEDULER_ENQUEUE);
     if (HX_LIKELY(result.error == HX_OK) && HX_LIKELY(result.value < HX_SCHEDULER_REFUSED)) {
         _Static_assert(HX_SCHEDULER_QUEUED == 0 && HX_SCHEDULER_PREEMPTS == 1,
                        "its answer as it is");
         return (result.value & 1) != 0;
     }
-    return enqueue_refused(thread, cpu);
+    return enqueue_refused(thread, place, handle, cpu);
 }
 
 /* Whether a pick goes to core's own queue, when all is not plain. */
