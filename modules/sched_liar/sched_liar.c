@@ -73,11 +73,19 @@ static uint64_t tell(uint64_t cpu)
     }
 }
 
+/* Counts down to 0 and no further, however many CPUs do. */
 static bool is_time_to_lie(void)
 {
-    return read_word(&lie) != HX_LIE_NONE &&
-           (atomic_load_explicit(&picks_before_it, memory_order_relaxed) == 0 ||
-            atomic_fetch_sub_explicit(&picks_before_it, 1, memory_order_relaxed) == 1);
+    uint64_t left = atomic_load_explicit(&picks_before_it, memory_order_relaxed);
+
+    if (read_word(&lie) == HX_LIE_NONE) {
+        return false;
+    }
+    while (left != 0 &&
+           !atomic_compare_exchange_weak_explicit(&picks_before_it, &left, left - 1,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+    return left <= 1;
 }
 
 static uint64_t pick(uint64_t cpu)
