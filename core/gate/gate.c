@@ -12,9 +12,18 @@ struct hal_activation *gate_activation(const struct thread *self)
     return top == self->gate_records ? NULL : top - 1;
 }
 
+/*
+ * Whose code a record is of. NULL: of nobody's, also while it names what stands for no instance: an
+ * interrupt may come just then.
+ */
 static struct module_instance *activation_instance(const struct hal_activation *activation)
 {
-    return instance_of(atomic_load_explicit(&activation->instance, memory_order_relaxed));
+    struct hal_gate_instance *gate =
+        atomic_load_explicit(&activation->instance, memory_order_relaxed);
+
+    return gate != NULL && (gate->backend == HAL_GATE_OPEN || gate->backend == HAL_GATE_USER)
+               ? instance_of(gate)
+               : NULL;
 }
 
 /* A call that has failed leaves: hal/entry.h says how it came here. */
