@@ -6,6 +6,7 @@
 #define KERN_HEAP_DEBUG_H
 
 #include <base/assert.h>
+#include <base/format.h>
 #include <base/memory.h>
 #include <kern/slab.h>
 
@@ -17,11 +18,27 @@
 #define HEAP_FRESH        0xa5U
 #define HEAP_REDZONE_BYTE 0xbbU
 
+/* The offset and the words say whose field it was. */
+static HX_COLD HX_NOINLINE void debug_report(const uint8_t *bytes, size_t size, size_t offset,
+                                             const char *sentence)
+{
+    static char report[160];
+    size_t word = offset & ~(sizeof(uint64_t) - 1);
+    uint64_t found = 0;
+
+    memcpy(&found, bytes + word, size - word < sizeof(found) ? size - word : sizeof(found));
+    format_text(report, sizeof(report), "%s: %zu bytes at %p, at offset %zu: %#llx", sentence, size,
+                (const void *)bytes, word, (unsigned long long)found);
+    assert_failed(report, sentence, __FILE__, __LINE__);
+}
+
 static inline void debug_check(const uint8_t *bytes, size_t size, uint8_t wanted,
                                const char *sentence)
 {
     for (size_t i = 0; i < size; i++) {
-        HX_ASSERT(bytes[i] == wanted, sentence);
+        if (HX_UNLIKELY(bytes[i] != wanted)) {
+            debug_report(bytes, size, i, sentence);
+        }
     }
 }
 

@@ -74,16 +74,20 @@ static void rally(void *argument)
     }
 }
 
+static void forget_worker(uint32_t number)
+{
+    workers[number].number = number;
+    atomic_store_explicit(&workers[number].rounds, 0, memory_order_relaxed);
+    atomic_store_explicit(&workers[number].thread, NULL, memory_order_relaxed);
+    atomic_store_explicit(&workers[number].is_done, false, memory_order_relaxed);
+}
+
 /* Two of each kind are neighbours, on the same CPUs. */
 static void start_worker(uint32_t number)
 {
     static void (*const kinds[])(void *) = {yield_on, rally, sleep_on, rally};
     uint64_t affinity = number < WORKERS / 2 ? 0 : 1ULL << crew_cpu(number % cpu_online_count());
 
-    workers[number].number = number;
-    atomic_store_explicit(&workers[number].rounds, 0, memory_order_relaxed);
-    atomic_store_explicit(&workers[number].thread, NULL, memory_order_relaxed);
-    atomic_store_explicit(&workers[number].is_done, false, memory_order_relaxed);
     (void)crew_start(&crew, kinds[number / 2 % HX_ARRAY_SIZE(kinds)], &workers[number], affinity);
 }
 
@@ -91,6 +95,10 @@ static void start_load(void)
 {
     atomic_store_explicit(&shall_stop, false, memory_order_relaxed);
     crew_open(&crew);
+    /* All of them before any starts: a worker looks at its partner. */
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        forget_worker(i);
+    }
     for (uint32_t i = 0; i < WORKERS; i++) {
         start_worker(i);
     }
