@@ -12,6 +12,7 @@
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/exceptions.h>
 #include <core/lifecycle/lifecycle.h>
+#include <core/orchestrator/failpoint.h>
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/panic.h>
 #include <hal/clock.h>
@@ -34,6 +35,19 @@ static void require(hx_err error, const char *what)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
+/* failpoint=N or failpoint=OPERATION:SUBJECT */
+static void arm_failpoint(const struct command_line *line)
+{
+    const char *text = command_line_text(line, "failpoint", "0");
+    uint64_t number;
+
+    if (command_line_u64(line, "failpoint", &number) == HX_OK) {
+        failpoint_arm(number);
+    } else if (command_line_has(line, "failpoint") && failpoint_arm_named(text) != HX_OK) {
+        kwarn("failpoint=%s: neither a number nor OPERATION:SUBJECT", text);
+    }
+}
+
 static void apply_options(void)
 {
     const struct command_line *line = kernel_command_line();
@@ -53,9 +67,7 @@ static void apply_options(void)
     } else {
         kwarn("panic=%s: not an action; halt, reboot, break and exit are", text);
     }
-    if (command_line_u64(line, "failpoint", &number) == HX_OK) {
-        orchestrator_failpoint_arm(number);
-    }
+    arm_failpoint(line);
     if (command_line_u64(line, "init.retries", &number) == HX_OK) {
         orchestrator_set_init_retries((uint32_t)number);
     }

@@ -15,7 +15,8 @@
     X("selftest", "[GLOB]", "", "run the built-in tests whose names match, then power off")        \
     X("seed", "N", "", "random seed of the built-in tests")                                        \
     X("soak", "", "", "the built-in tests run their full counts (long)")                           \
-    X("failpoint", "N", "0", "fail the N-th fallible step of start and stop")                      \
+    X("failpoint", "N|STEP", "0",                                                                  \
+      "fail the N-th fallible step, or the next that is STEP: init:block")                         \
     X("init.retries", "N", "2", "try a subsystem's failed init again, so often")                   \
     X("exit", "init", "", "leave the emulator with the status of process 1")                       \
     X("smp", "N", "all", "start at most N processors")                                             \

@@ -138,7 +138,7 @@ static hx_err make(const struct change *change, struct module_instance **instanc
     if (error != HX_OK) {
         return error;
     }
-    error = step_life(change, *instance, LIFECYCLE_INIT, 0, "init");
+    error = step_life(change, *instance, LIFECYCLE_INIT, 0, "module-init");
     if (error != HX_OK) {
         loader_unload(*instance);
         *instance = NULL;

@@ -3,6 +3,8 @@
  *
  * Rules:
  * - Steps are numbered from 1 in the order in which they are taken, from arming on.
+ * - A step has a name too, OPERATION:SUBJECT, as in init:block: whoever means one of many need not
+ * count.
  */
 #ifndef CORE_ORCHESTRATOR_FAILPOINT_H
 #define CORE_ORCHESTRATOR_FAILPOINT_H
@@ -14,6 +16,10 @@
 /* Make the n-th step from now fail, once; 0: none. Counting starts again.  Context: boot or thread.
  */
 void failpoint_arm(uint64_t n);
+
+/* Make the next step of that name fail, once, and none by number. Counting starts again.
+ * Context: boot or thread.  Errors: HX_EINVAL not OPERATION:SUBJECT, or too long for one. */
+HX_MUST_USE hx_err failpoint_arm_named(const char *name);
 
 /* Take a step: HX_EIO when its turn has come, which is logged with these words.  Context: thread.
  */

@@ -2,7 +2,6 @@
 #include <core/component/component.h>
 #include <core/debug/log.h>
 #include <core/ipc/event_bus.h>
-#include <core/orchestrator/failpoint.h>
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/panic.h>
 #include <kern/mutex.h>
@@ -262,9 +261,4 @@ hx_err orchestrator_resume(struct subsystem_failure *failure)
 const struct subsystem_set *orchestrator_subsystems(void)
 {
     return &orchestrator.subsystems;
-}
-
-void orchestrator_failpoint_arm(uint64_t n)
-{
-    failpoint_arm(n);
 }

@@ -79,10 +79,4 @@ void orchestrator_enter_panic(void);
  */
 const struct subsystem_set *orchestrator_subsystems(void);
 
-/*
- * Make the n-th fallible step from now fail with HX_EIO, once (1: the next one; 0: none):
- * `failpoint=N`. Steps are counted from this call on.  Context: boot or thread.
- */
-void orchestrator_failpoint_arm(uint64_t n);
-
 #endif

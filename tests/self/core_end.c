@@ -8,6 +8,7 @@
 #include <core/interrupts/exceptions.h>
 #include <core/ipc/event_bus.h>
 #include <core/lifecycle/lifecycle.h>
+#include <core/orchestrator/failpoint.h>
 #include <core/orchestrator/orchestrator.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
@@ -46,9 +47,9 @@ static void the_kernel_suspends_and_resumes(void)
 /* SPEC: O7 */
 static void a_suspend_that_fails_leaves_the_kernel_running(void)
 {
-    orchestrator_failpoint_arm(2);
+    failpoint_arm(2);
     EXPECT_EQUAL(orchestrator_suspend(&failure), HX_EIO);
-    orchestrator_failpoint_arm(0);
+    failpoint_arm(0);
     EXPECT_EQUAL(kernel_state_current(), KERNEL_RUNNING);
     EXPECT(failure.subsystem[0] != '\0');
 }

@@ -364,17 +364,17 @@ static void whichever_step_of_suspending_this_kernel_fails_it_runs_on(void)
     uint32_t up = orchestrator_subsystems()->up;
 
     for (uint32_t n = 1; n <= count; n++) {
-        orchestrator_failpoint_arm(n);
+        failpoint_arm(n);
         EXPECT_EQUAL(orchestrator_suspend(&failure), HX_EIO);
         EXPECT_EQUAL(kernel_state_current(), KERNEL_RUNNING);
     }
-    orchestrator_failpoint_arm(0);
+    failpoint_arm(0);
     for (uint32_t n = 1; n <= count; n++) {
         EXPECT_EQUAL(orchestrator_suspend(&failure), HX_OK);
-        orchestrator_failpoint_arm(n);
+        failpoint_arm(n);
         EXPECT_EQUAL(orchestrator_resume(&failure), HX_EIO);
         EXPECT_EQUAL(kernel_state_current(), KERNEL_SUSPENDED);
-        orchestrator_failpoint_arm(0);
+        failpoint_arm(0);
         EXPECT_EQUAL(orchestrator_resume(&failure), HX_OK);
         EXPECT_EQUAL(kernel_state_current(), KERNEL_RUNNING);
     }
@@ -549,9 +549,9 @@ static void misuse_interrupts(void)
 
 static void misuse_orchestrator(void)
 {
-    orchestrator_failpoint_arm(1);
+    failpoint_arm(1);
     EXPECT_EQUAL(orchestrator_suspend(&failure), HX_EIO);
-    orchestrator_failpoint_arm(0);
+    failpoint_arm(0);
 }
 
 static const struct {

@@ -824,6 +824,27 @@ static void live_with_failpoint(uint64_t n)
     CHECK(nothing_is_alive() && set.up == 0);
 }
 
+static void fail_by_name(void)
+{
+    machine_boot(1);
+    CHECK(failpoint_arm_named("init") == HX_EINVAL && failpoint_arm_named("") == HX_EINVAL);
+    CHECK(failpoint_arm_named("init:a subject whose name is longer than any step's") == HX_EINVAL);
+    CHECK(failpoint_step("init", "") == HX_OK);
+    CHECK(failpoint_arm_named("suspend:s2") == HX_OK);
+    CHECK(failpoint_step("init", "s2") == HX_OK && failpoint_step("suspend", "s20") == HX_OK);
+    CHECK(failpoint_step("suspend", "s2") == HX_EIO && failpoint_step("suspend", "s2") == HX_OK);
+    CHECK(failpoint_arm_named("suspend:s2") == HX_OK);
+    failpoint_arm(0);
+    CHECK(failpoint_step("suspend", "s2") == HX_OK);
+}
+
+/* SPEC: O9 */
+static void a_step_fails_by_its_name_once(void **state)
+{
+    (void)state;
+    passes_in_child(fail_by_name);
+}
+
 /* Where an init is tried again, one that fails once fails nothing. */
 static void heal_with_failpoint(uint64_t n)
 {
@@ -908,6 +929,7 @@ int main(void)
         cmocka_unit_test(suspend_and_resume_are_all_or_nothing),
         cmocka_unit_test(the_state_follows_what_succeeded),
         cmocka_unit_test(every_fail_point_leaves_nothing_half_done),
+        cmocka_unit_test(a_step_fails_by_its_name_once),
         cmocka_unit_test(graph_and_order_can_be_read),
     };
 
