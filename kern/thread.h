@@ -114,6 +114,7 @@ struct thread {
     void (*entry)(void *argument); /* I */
     void *argument;                /* I */
     char name[THREAD_NAME_MAX];    /* I */
+    struct loan *loans;            /* O  core/gate's: what its calls into modules may reach */
     struct hal_activation
         gate_records[THREAD_GATE_RECORDS]; /* O  calls into modules (hal/gate.h) */
 };

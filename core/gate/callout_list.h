@@ -21,6 +21,8 @@
     X(15, hx_queue_add, callout_queue_add, true)                                                   \
     X(16, hx_queue_kick, callout_queue_kick, true)                                                 \
     X(17, hx_queue_take, callout_queue_take, true)                                                 \
-    X(18, hx_buffer_complete, callout_buffer_complete, true)
+    X(18, hx_buffer_complete, callout_buffer_complete, true)                                       \
+    X(19, hx_loan_read, callout_loan_read, false)                                                  \
+    X(20, hx_loan_write, callout_loan_write, true)
 
 #endif

@@ -20,6 +20,7 @@
  * log_from        a callout with a bad address
  * sleep           a callout that parks the thread
  * clock           the difference between two readings of the clock
+ * reverse         put so many bytes at an offset of a loan into the opposite order, 64 at most
  */
 #define HX_DEMO_OPERATION_LIST(X)                                                                  \
     X(DEMO_NOTHING, nothing, uint64_t, (void), HX_OPERATION_READS)                                 \
@@ -37,7 +38,9 @@
     X(DEMO_GIVE_UP, give_up, uint64_t, (void), HX_OPERATION_READS)                                 \
     X(DEMO_LOG_FROM, log_from, hx_err, (uint64_t address), HX_OPERATION_READS)                     \
     X(DEMO_CLOCK, clock, uint64_t, (void), HX_OPERATION_READS)                                     \
-    X(DEMO_SLEEP, sleep, hx_err, (uint64_t ns), HX_OPERATION_READS)
+    X(DEMO_SLEEP, sleep, hx_err, (uint64_t ns), HX_OPERATION_READS)                                \
+    X(DEMO_REVERSE, reverse, hx_err, (uint64_t loan, uint64_t offset, uint64_t size),              \
+      HX_OPERATION_READS)
 
 enum demo_operation { HX_DEMO_OPERATION_LIST(HX_OPERATION_ENUM) DEMO_OPERATION_COUNT };
 

@@ -3,6 +3,7 @@
  * the gate. include/helix/demo.h lists its operations.
  */
 #include <helix/demo.h>
+#include <helix/loan.h>
 #include <helix/module.h>
 
 #define STATE_COUNTER 1
@@ -103,6 +104,18 @@ static hx_err sleep_for(uint64_t ns)
     return hx_sleep(ns);
 }
 
+static hx_err reverse(uint64_t loan, uint64_t offset, uint64_t size)
+{
+    uint8_t bytes[64];
+    uint8_t reversed[64];
+    hx_err error = size <= sizeof(bytes) ? hx_loan_read(loan, offset, bytes, size) : HX_ERANGE;
+
+    for (uint64_t i = 0; error == HX_OK && i < size; i++) {
+        reversed[i] = bytes[size - 1 - i];
+    }
+    return error == HX_OK ? hx_loan_write(loan, offset, reversed, size) : error;
+}
+
 static const struct hx_demo_operations operations = {
     .nothing = nothing,
     .add = add,
@@ -120,6 +133,7 @@ static const struct hx_demo_operations operations = {
     .log_from = log_from,
     .clock = clock_difference,
     .sleep = sleep_for,
+    .reverse = reverse,
 };
 
 static hx_err import_state(uint64_t minor)

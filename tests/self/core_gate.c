@@ -1,5 +1,7 @@
 /* Calls into modules: both backends, and every way a module can die. */
+#include <base/memory.h>
 #include <core/gate/gate.h>
+#include <core/gate/loan.h>
 #include <hal/clock.h>
 #include <helix/demo.h>
 #include <subsys/modules/modules.h>
@@ -52,6 +54,57 @@ static void an_open_call_returns_the_modules_answer(void)
 static void a_user_call_returns_the_modules_answer(void)
 {
     check_calls(HAL_GATE_USER);
+}
+
+/* --- loans ------------------------------------------------------------------------------------ */
+
+static hx_err reverse(struct slot *slot, uint64_t handle, uint64_t offset, uint64_t size)
+{
+    struct hal_gate_result result = gate_call(slot, DEMO_REVERSE, handle, offset, size, 0);
+
+    EXPECT_EQUAL(result.error, HX_OK);
+    return (hx_err)result.value;
+}
+
+static void check_loans(enum hal_gate_backend backend)
+{
+    struct slot *slot = fresh_demo(backend);
+    char bytes[] = "0123456789";
+    struct loan loan;
+    struct loan other;
+    uint64_t handle;
+
+    if (slot == NULL) {
+        return;
+    }
+    handle = loan_open(&loan, bytes, sizeof(bytes) - 1);
+    EXPECT_EQUAL(reverse(slot, handle, 2, 5), HX_OK);
+    EXPECT(memcmp(bytes, "0165432789", sizeof(bytes)) == 0);
+    EXPECT_EQUAL(reverse(slot, handle, 10, 0), HX_OK);
+    EXPECT_EQUAL(reverse(slot, handle, 10, 1), HX_ERANGE);
+    EXPECT_EQUAL(reverse(slot, handle, UINT64_MAX, 2), HX_ERANGE);
+    EXPECT_EQUAL(reverse(slot, handle + 1, 0, 1), HX_EINVAL);
+    EXPECT_EQUAL(reverse(slot, 0, 0, 1), HX_EINVAL);
+    EXPECT_EQUAL(reverse(slot, loan_open_read_only(&other, bytes, 4), 0, 4), HX_EPERM);
+    EXPECT_EQUAL(reverse(slot, handle, 0, 10), HX_OK); /* both are open */
+    loan_close(&other);
+    loan_close(&loan);
+    EXPECT(memcmp(bytes, "9872345610", sizeof(bytes)) == 0);
+    EXPECT_EQUAL(reverse(slot, handle, 0, 1), HX_EINVAL);
+    loan_open(&loan, bytes, 1);
+    loan.place++; /* as a call of the module it calls would */
+    EXPECT_EQUAL(reverse(slot, handle, 0, 1), HX_EINVAL);
+    loan_close(&loan);
+}
+
+static void an_open_instance_reaches_what_it_is_lent_and_no_more(void)
+{
+    check_loans(HAL_GATE_OPEN);
+}
+
+static void a_user_instance_reaches_what_it_is_lent_and_no_more(void)
+{
+    check_loans(HAL_GATE_USER);
 }
 
 /* --- death ------------------------------------------------------------------------------------ */
@@ -213,6 +266,10 @@ const struct selftest core_gate_tests[] = {
      0},
     {"core_gate.a_user_call_returns_the_modules_answer", a_user_call_returns_the_modules_answer,
      SELFTEST_METAL_ONLY},
+    {"core_gate.an_open_instance_reaches_what_it_is_lent_and_no_more",
+     an_open_instance_reaches_what_it_is_lent_and_no_more, 0},
+    {"core_gate.a_user_instance_reaches_what_it_is_lent_and_no_more",
+     a_user_instance_reaches_what_it_is_lent_and_no_more, SELFTEST_METAL_ONLY},
     {"core_gate.every_crash_behind_the_open_gate_is_contained",
      every_crash_behind_the_open_gate_is_contained, SELFTEST_METAL_ONLY},
     {"core_gate.every_crash_behind_the_user_gate_is_contained",

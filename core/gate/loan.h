@@ -1,0 +1,34 @@
+/*
+ * Loans, the kernel's side: bytes that one call into a module may reach (helix/loan.h).
+ *
+ * Rules:
+ * - Opened by the caller just before the call and closed just after it, in the same thread, the
+ *   last one first; struct loan is the caller's, on its stack.
+ * - A loan is for the calls made at the depth of nesting at which it was opened: what that call
+ *   calls in turn does not see it.
+ */
+#ifndef CORE_GATE_LOAN_H
+#define CORE_GATE_LOAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hal_activation;
+
+struct loan {
+    struct loan *next;                  /* the thread's others, opened before it */
+    const struct hal_activation *place; /* where the record of its call is */
+    void *bytes;
+    size_t size;
+    bool is_writable;
+};
+
+/* Lend bytes; answers the handle to pass on, never 0.  Context: thread. */
+uint64_t loan_open(struct loan *loan, void *bytes, size_t size);
+uint64_t loan_open_read_only(struct loan *loan, const void *bytes, size_t size);
+
+/* The thread's last loan ends.  Context: thread. */
+void loan_close(const struct loan *loan);
+
+#endif
