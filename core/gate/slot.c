@@ -3,9 +3,9 @@
 #include <base/string.h>
 #include <core/config/kernel_configuration.h>
 #include <core/gate/slot.h>
-#include <hal/clock.h>
 #include <hal/entry.h>
 #include <kern/cpu.h>
+#include <kern/read_section.h>
 #include <kern/thread.h>
 #include <kern/wait_queue.h>
 
@@ -18,9 +18,6 @@ static struct hal_gate_instance nothing = {.backend = HAL_GATE_NONE};
 
 /* And that of one that is closed, or leads to a trial. */
 static struct hal_gate_instance diversion = {.backend = HAL_GATE_DIVERTED};
-
-/* How often a drain looks by itself who is still inside. */
-#define DRAIN_LOOK_NS HAL_NS_PER_MS
 
 /* Threads in slot_drain; hal_gate_drains says how many. */
 static struct wait_queue drainers = WAIT_QUEUE_INIT(drainers, "module drain");
@@ -348,14 +345,6 @@ static void pass_barrier(void *argument)
     (void)argument;
 }
 
-/* The next look: a call that left where nobody could be woken is seen then. */
-static uint64_t next_look(uint64_t deadline_ns)
-{
-    uint64_t look = hal_clock_now() + DRAIN_LOOK_NS;
-
-    return look < deadline_ns ? look : deadline_ns;
-}
-
 hx_err slot_drain(const struct module_instance *instance, uint64_t deadline_ns)
 {
     struct waiter waiter;
@@ -369,18 +358,21 @@ hx_err slot_drain(const struct module_instance *instance, uint64_t deadline_ns)
      * passed this barrier, its earlier stores are visible here and its later reads see ours.
      */
     cpu_call(cpu_online_mask(), pass_barrier, NULL);
+    if (has_threads_inside(instance)) {
+        /* Calls made with interrupts off have ended by now, and this waits for those in read
+         * sections: who is still inside can wake this thread when it leaves. */
+        read_synchronize();
+    }
     while (has_threads_inside(instance) && error == HX_OK) {
-        if (wait_queue_wait(&drainers, &waiter, next_look(deadline_ns)) != HX_OK &&
-            hal_clock_now() >= deadline_ns) {
-            error = HX_ETIMEDOUT;
-        }
+        error = wait_queue_wait(&drainers, &waiter, deadline_ns);
     }
     atomic_fetch_sub_explicit(&hal_gate_drains, 1, memory_order_relaxed);
     wait_queue_finish(&drainers, &waiter);
     return error;
 }
 
-/* A call of the scheduler is made under any lock, that of the drainers too: it wakes nobody. */
+/* A call of the scheduler is made under any lock, that of the drainers too, and with interrupts
+ * off: slot_drain does not wait for it here. */
 void kernel_gate_left(void)
 {
     if (context_can_block()) {
