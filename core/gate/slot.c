@@ -119,7 +119,8 @@ void slot_set_status(struct slot *slot, enum slot_status status)
 
 /*
  * Let calls go another way. The gate's pointer is what a call reads; the way tells those it
- * diverts. A call that finds the two at odds, the way just changed, goes through the gate again.
+ * diverts. A call that finds the two at odds, the way just changed, takes the gate for closed, and
+ * is woken at the end of this.
  */
 static void lead(struct slot *slot, enum slot_way way, struct hal_gate_instance *active,
                  struct hal_gate_instance *on_trial)
@@ -257,14 +258,27 @@ void slot_instance_died(struct module_instance *instance)
 /* --- calls that do not go straight --------------------------------------------------------------
  */
 
+/*
+ * Also while the gate is being led elsewhere: the way says direct already, the gate still diverts.
+ * To go through it again at once would be to go round here until whoever leads it has gone on, who
+ * may be a thread of this CPU.
+ */
+static bool is_closed(const struct slot *slot)
+{
+    enum slot_way way = atomic_load_explicit(&slot->way, memory_order_acquire);
+
+    return way == SLOT_WAY_CLOSED ||
+           (way == SLOT_WAY_DIRECT &&
+            atomic_load_explicit(&slot->gate.active, memory_order_acquire) == &diversion);
+}
+
 static void wait_while_closed(struct slot *slot)
 {
     struct waiter waiter;
     hx_err error = HX_OK;
 
     wait_queue_prepare(&slot->entrants, &waiter);
-    while (atomic_load_explicit(&slot->way, memory_order_acquire) == SLOT_WAY_CLOSED &&
-           error == HX_OK) {
+    while (is_closed(slot) && error == HX_OK) {
         error = wait_queue_wait(&slot->entrants, &waiter, THREAD_NO_DEADLINE);
     }
     wait_queue_finish(&slot->entrants, &waiter);
@@ -280,17 +294,14 @@ struct hal_gate_result kernel_gate_diverted(uint64_t a0, uint64_t a1, uint64_t a
     if (atomic_load_explicit(&hal_gate_drains, memory_order_relaxed) != 0) {
         kernel_gate_left();
     }
-    switch (atomic_load_explicit(&slot->way, memory_order_acquire)) {
-    case SLOT_WAY_TRIAL:
+    if (atomic_load_explicit(&slot->way, memory_order_acquire) == SLOT_WAY_TRIAL) {
         return trial_call(slot, operation, arguments);
-    case SLOT_WAY_CLOSED:
+    }
+    if (is_closed(slot)) {
         if (!context_can_block()) {
             return (struct hal_gate_result){.error = HX_EAGAIN};
         }
         wait_while_closed(slot);
-        break;
-    default:
-        break;
     }
     return hal_gate_call(a0, a1, a2, a3, &slot->gate, operation);
 }
