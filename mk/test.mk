@@ -15,10 +15,13 @@ ARGS ?=
 # make fuzz T=60
 T ?= 60
 
-.PHONY: run test test-host test-metal soak fuzz bench bench-linux plugins spec spec-mutants
+.PHONY: run gdb test test-host test-metal soak fuzz bench bench-linux plugins spec spec-mutants
 
 run: deps all ## boot in QEMU (ARGS='…' goes to tools/run)
 	$(Q)tools/run --kernel $(OUT)/helix.elf $(ARGS)
+
+gdb: deps all ## debug what `make run ARGS=--gdb` started in another terminal (docs/building.md)
+	$(Q)gdb -q $(OUT)/helix.elf -x tools/gdb/helix.py -ex 'target remote :1234'
 
 test: deps ## run all tests, short campaigns
 	$(Q)tools/test

@@ -1,6 +1,7 @@
 /* Life and death of module instances. */
 #include <base/format.h>
 #include <core/debug/log.h>
+#include <core/debug/symbols.h>
 #include <core/gate/instance.h>
 #include <hal/frame.h>
 #include <kern/recorder.h>
@@ -25,13 +26,12 @@ static const char *exception_name(uint32_t exception)
 
 static void report_death(const struct module_instance *instance)
 {
-    uintptr_t offset = instance->death_pc - instance->text.base;
-    char place[48] = "";
+    char name[64];
+    char place[sizeof(name) + 4] = "";
 
-    if (offset < instance->text.size) {
-        (void)format_text(place, sizeof(place), " at text+0x%llx", (unsigned long long)offset);
-    } else if (instance->death_pc != 0) {
-        (void)format_text(place, sizeof(place), " at %p", (void *)instance->death_pc);
+    if (instance->death_pc != 0) {
+        (void)symbol_text(instance->death_pc, name, sizeof(name));
+        (void)format_text(place, sizeof(place), " at %s", name);
     }
     if (instance->death_cause == DEATH_EXCEPTION) {
         kwarn("module %s: exception: %s%s, address %p", instance->name,

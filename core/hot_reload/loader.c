@@ -8,6 +8,7 @@
 #include <core/gate/slot.h>
 #include <core/hot_reload/loader.h>
 #include <core/hot_reload/module_image.h>
+#include <core/hot_reload/module_symbols.h>
 #include <core/resource/owner.h>
 #include <hal/clock.h>
 #include <hal/gate.h>
@@ -327,6 +328,7 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
         const struct elf_module_group *text = &load->file.elf.groups[ELF_GROUP_TEXT];
 
         load->instance->text = (struct hal_range){load->image + text->offset, text->size};
+        module_symbols_add(&load->file.elf, load->instance->name, load->image);
         load->instance->load_cycles = hal_clock_cycles() - start;
         *instance = load->instance;
         recorder_note_name(RECORDER_LOAD, load->instance->name);
@@ -354,6 +356,7 @@ hx_err loader_identify(const void *file, size_t size, struct hx_module_descripto
 void loader_unload(struct module_instance *instance)
 {
     recorder_note_name(RECORDER_UNLOAD, instance->name);
+    module_symbols_remove(instance->text.base);
     module_state_destroy(instance->carried);
     module_heap_fini(&instance->heap);
     arena_destroy(&instance->arena);

@@ -24,7 +24,8 @@
 #define LOADER_MEMORY_HARD (16UL << 20)
 
 /*
- * Load a module file for a backend.
+ * Load a module file for a backend. Its names are looked up in the file from now on, until the
+ * instance is unloaded or module_symbols_forget is called.
  * Context: thread.
  * Errors: what module_check and module_image_build give; HX_ENOMEM, HX_ENOSPC, HX_ENOSYS no
  * unprivileged mode here, HX_ELIMIT too large for a module, or too many modules.

@@ -101,7 +101,10 @@ static uint64_t clock_difference(void)
 
 static hx_err sleep_for(uint64_t ns)
 {
-    return hx_sleep(ns);
+    hx_err error = hx_sleep(ns);
+
+    __asm__ volatile(""); /* not its last deed, so that it is on the stack meanwhile */
+    return error;
 }
 
 static hx_err reverse(uint64_t loan, uint64_t offset, uint64_t size)

@@ -4,6 +4,7 @@
 #include <core/config/initrd.h>
 #include <core/debug/log.h>
 #include <core/hot_reload/loader.h>
+#include <core/hot_reload/module_symbols.h>
 #include <kern/heap.h>
 #include <kern/mutex.h>
 #include <subsys/modules/module_store.h>
@@ -145,6 +146,9 @@ hx_err module_store_drop(const char *name, const struct hx_module_version *versi
         entry->file.bytes = NULL;
     }
     mutex_unlock(&store.mutex);
+    if (bytes != NULL) {
+        module_symbols_forget(bytes);
+    }
     heap_free((void *)(uintptr_t)bytes);
     return error;
 }
@@ -274,7 +278,8 @@ void module_store_fini(void)
     for (size_t i = 0; i < MODULE_STORE_MAX; i++) {
         struct module_file *file = &store.entries[i].file;
 
-        if (!file->is_of_initrd) {
+        if (file->bytes != NULL && !file->is_of_initrd) {
+            module_symbols_forget(file->bytes);
             heap_free((void *)(uintptr_t)file->bytes);
         }
         file->bytes = NULL;

@@ -4,8 +4,10 @@
 #include <core/component/component.h>
 #include <core/config/kernel_configuration.h>
 #include <core/debug/log.h>
+#include <core/debug/symbols.h>
 #include <core/gate/gate.h>
 #include <core/hot_reload/loader.h>
+#include <core/hot_reload/module_symbols.h>
 #include <core/interrupts/exceptions.h>
 #include <core/ipc/event_bus.h>
 #include <core/scheduling/scheduler_slot.h>
@@ -528,6 +530,7 @@ static hx_err init(const struct boot_configuration *config)
     hx_err error = catch_faults();
 
     (void)config;
+    symbols_set_finder(module_symbols_find);
     module_store_init();
     if (error == HX_OK) {
         error = resource_names_register(&names_of_slots);

@@ -270,7 +270,7 @@ static bool contains(const char *text, const char *part)
 }
 
 /* Swap while somebody is inside for longer than callers may be kept waiting. */
-static void check_called_off(void (*entry)(void *), const char *place)
+static void check_called_off(void (*entry)(void *), const char *place, const char *function)
 {
     static char blockers[SWAP_BLOCKERS_MAX];
     struct swap_options options = no_trial;
@@ -290,6 +290,7 @@ static void check_called_off(void (*entry)(void *), const char *place)
     EXPECT_EQUAL(last_change(slot).state, SWAP_ROLLBACK);
     modules_blockers(slot, blockers);
     EXPECT(contains(blockers, place));
+    EXPECT(contains(blockers, function)); /* the module's, by its name */
     EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 2);
     EXPECT(crew_join(&crew));
     EXPECT_EQUAL(atomic_load_explicit(&wrong, memory_order_relaxed), 0);
@@ -302,14 +303,15 @@ static void a_swap_that_a_waiting_thread_blocks_is_called_off_and_names_it(void)
     struct symbol symbol;
 
     /* The hosted port has no names of its functions. */
-    check_called_off(sleep_inside, symbol_lookup((uintptr_t)thread_sleep, &symbol) ? "thread_sleep"
-                                                                                   : "is parked");
+    check_called_off(sleep_inside,
+                     symbol_lookup((uintptr_t)thread_sleep, &symbol) ? "thread_sleep" : "is parked",
+                     "sleep_for+");
 }
 
 /* SPEC: R10 */
 static void a_swap_that_a_looping_thread_blocks_is_called_off_and_names_it(void)
 {
-    check_called_off(loop_inside, "as a tick found it");
+    check_called_off(loop_inside, "as a tick found it", "endless_loop+");
 }
 
 /* --- under load ------------------------------------------------------------------------------- */
