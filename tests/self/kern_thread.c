@@ -145,8 +145,9 @@ static void play(uint32_t player)
 static void play_and_stay(uint32_t player)
 {
     play(player);
-    atomic_fetch_add_explicit(&rally.finished, 1, memory_order_relaxed);
-    while (atomic_load_explicit(&rally.finished, memory_order_relaxed) < 2) {
+    /* Release and acquire: what it did to the other comes before the other's end. */
+    atomic_fetch_add_explicit(&rally.finished, 1, memory_order_release);
+    while (atomic_load_explicit(&rally.finished, memory_order_acquire) < 2) {
         thread_yield();
     }
 }
