@@ -2,6 +2,7 @@
 #include <core/gate/gate.h>
 #include <core/gate/instance.h>
 #include <core/gate/slot.h>
+#include <kern/read_section.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -39,6 +40,8 @@ static uint64_t run_new(void)
 
 static void start(void)
 {
+    read_section_init();
+    explore_join_grace_periods(3);
     if (slot == NULL) {
         explore_check(slot_create("explored", HX_CATEGORY_DEMO, &slot) == HX_OK,
                       "a slot can be made");
@@ -128,6 +131,63 @@ static void a_drain_that_times_out_leaves_the_call_alone(void **state)
     explore(&scenario);
 }
 
+/* --- a gate that is closed and opened again --------------------------------------------------- */
+
+static void exchange(void)
+{
+    slot_close(slot);
+    free_old();
+    slot_open(slot, &instances[1]);
+}
+
+static void every_call_had_an_answer(void)
+{
+    every_call_was_answered();
+    explore_check(answers[0] == 0, "a closed gate is not an empty slot");
+}
+
+static void a_call_of_a_closed_gate_waits_until_it_is_open(void **state)
+{
+    static const struct explore_scenario scenario = {
+        .name = "exchange",
+        .start = start,
+        .threads = {exchange, call_twice, call},
+        .finish = every_call_had_an_answer,
+        .preemptions = 2,
+    };
+
+    (void)state;
+    explore(&scenario);
+}
+
+/* As the scheduler is called: it does not wait, and whoever leads the gate elsewhere may be below
+ * it. */
+static void call_without_waiting(void)
+{
+    struct hal_gate_result result;
+
+    preempt_disable();
+    result = gate_call(slot, 0, 0, 0, 0, 0);
+    preempt_enable();
+    explore_check(result.error == HX_OK || result.error == HX_EAGAIN,
+                  "a call is answered, or finds the gate closed");
+    answers[result.error == HX_OK ? result.value : 0]++;
+}
+
+static void a_call_that_may_not_wait_comes_back_from_a_closed_gate(void **state)
+{
+    static const struct explore_scenario scenario = {
+        .name = "exchange-without-waiting",
+        .start = start,
+        .threads = {exchange, call_without_waiting, call_twice},
+        .finish = every_call_was_answered,
+        .preemptions = 2,
+    };
+
+    (void)state;
+    explore(&scenario);
+}
+
 /* The fault: whoever frees without draining is found. */
 static void replace_hastily(void)
 {
@@ -156,6 +216,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_call_is_in_an_instance_that_was_drained),
         cmocka_unit_test(a_drain_that_times_out_leaves_the_call_alone),
+        cmocka_unit_test(a_call_of_a_closed_gate_waits_until_it_is_open),
+        cmocka_unit_test(a_call_that_may_not_wait_comes_back_from_a_closed_gate),
         cmocka_unit_test(who_frees_without_draining_is_found),
     };
 
