@@ -146,6 +146,7 @@ static void every_call_had_an_answer(void)
     explore_check(answers[0] == 0, "a closed gate is not an empty slot");
 }
 
+/* SPEC: R6 */
 static void a_call_of_a_closed_gate_waits_until_it_is_open(void **state)
 {
     static const struct explore_scenario scenario = {
@@ -174,6 +175,7 @@ static void call_without_waiting(void)
     answers[result.error == HX_OK ? result.value : 0]++;
 }
 
+/* SPEC: R6 */
 static void a_call_that_may_not_wait_comes_back_from_a_closed_gate(void **state)
 {
     static const struct explore_scenario scenario = {
