@@ -42,6 +42,7 @@
     X(HELIXFS_TRACE_KINDS, 28, "trace_kinds", "", "what the flight recorder records")              \
     X(HELIXFS_MESSAGES, 29, "messages", "", "messages of the kernel as they come, one on a line")  \
     X(HELIXFS_CHANNELS, 30, "channels", "", "channels: whose, what waits in them, who waits")      \
-    X(HELIXFS_DEVICES, 31, "devices", "", "devices at the bus, and whose they are")
+    X(HELIXFS_DEVICES, 31, "devices", "", "devices at the bus, and whose they are")                \
+    X(HELIXFS_COUNTER, 32, "counter", "", "a number, one more at each read: the demo slot's")
 
 #endif

@@ -183,6 +183,7 @@ static const struct helixfs_node log_node = {.file = HELIXFS_LOG};
 static const struct helixfs_node policy_node = {.file = HELIXFS_POLICY};
 static const struct helixfs_node audit_node = {.file = HELIXFS_AUDIT};
 static const struct helixfs_node messages_node = {.file = HELIXFS_MESSAGES};
+static const struct helixfs_node counter_node = {.file = HELIXFS_COUNTER};
 static const struct helixfs_node events_node = {.file = HELIXFS_EVENTS};
 
 static const struct pseudo_entry root_rows[] = {
@@ -206,6 +207,11 @@ static const struct pseudo_entry root_rows[] = {
      .mode = 0222,
      .store = helixfs_change_power,
      .context = &power_node},
+    {.name = "counter",
+     .type = VNODE_FILE,
+     .mode = 0444,
+     .show = helixfs_show_counter,
+     .context = &counter_node},
     {.name = "log",
      .type = VNODE_FILE,
      .mode = 0444,

@@ -45,6 +45,7 @@ HX_MUST_USE hx_err helixfs_admit(enum helixfs_file file, bool is_write);
 
 /* Files that are no tables. */
 hx_err helixfs_show_version(const struct pseudo_node *node, struct text *text);
+hx_err helixfs_show_counter(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_graph(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_log(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_policy(const struct pseudo_node *node, struct text *text);

@@ -2,9 +2,11 @@
 #include <base/format.h>
 #include <base/memory.h>
 #include <base/string.h>
+#include <core/gate/gate.h>
 #include <core/gate/slot.h>
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
+#include <helix/demo.h>
 #include <kern/heap.h>
 #include <subsys/access/access.h>
 #include <subsys/helixfs/helixfs_private.h>
@@ -299,6 +301,23 @@ static hx_err rollback(const struct pseudo_node *node, const char *text, size_t 
 
     (void)text, (void)length;
     return error == HX_OK ? modules_rollback(slot) : error;
+}
+
+/* What a program can use of the demo slot: whoever counts there, no number is lost or comes twice.
+ */
+hx_err helixfs_show_counter(const struct pseudo_node *node, struct text *text)
+{
+    struct slot *slot = slot_find("demo");
+    struct hal_gate_result result = {.error = HX_ENOENT};
+
+    (void)node;
+    if (slot != NULL) {
+        result = gate_call(slot, DEMO_COUNT, 0, 0, 0, 0);
+    }
+    if (result.error == HX_OK) {
+        text_add(text, "%llu\n", (unsigned long long)result.value);
+    }
+    return result.error == HX_OK || result.error == HX_ENOENT ? result.error : HX_EIO;
 }
 
 static const struct helixfs_node slot_node = {.file = HELIXFS_SLOTS};

@@ -13,7 +13,7 @@ PATHS = {"slots": "slots/demo/gate"}
 NOT_READ = ["confine", "power"]
 GUARDED = [name for name in NAMES if name not in OPEN + NOT_READ]
 TABLES = [name for name in NAMES
-          if name not in NOT_READ + ["version", "subsystems.dot", "log", "events", "slots", "policy",
+          if name not in NOT_READ + ["version", "subsystems.dot", "counter", "log", "events", "slots", "policy",
                                      "audit", "messages"]]
 RECORDS = ["state", "refused"]
 

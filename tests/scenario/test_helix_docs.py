@@ -9,12 +9,16 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STYLE = re.compile("\x1b\\[[0-9;]*m")
 
 
+def steps_of(block):
+    """(user's prompt, line to be typed, lines that answer) for each command of a block."""
+    for part in re.split(r"^helix(?=[#$] )", block, flags=re.MULTILINE)[1:]:
+        command, *answer = part.rstrip("\n").split("\n")
+        yield command[0], command[2:], answer
+
+
 def steps(page):
-    """(user's prompt, line to be typed, lines that answer) for each command of a page's blocks."""
     for block in BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):
-        for part in re.split(r"^helix(?=[#$] )", block, flags=re.MULTILINE)[1:]:
-            command, *answer = part.rstrip("\n").split("\n")
-            yield command[0], command[2:], answer
+        yield from steps_of(block)
 
 
 def pattern(lines):
