@@ -46,6 +46,20 @@ static const struct loan *loan_of(const struct hal_activation *activation, uint6
     return loan;
 }
 
+const struct loan *loan_of_call(const uint64_t arguments[4], unsigned *argument)
+{
+    const struct hal_activation *place = hal_gate_top(&thread_current()->hal);
+
+    for (*argument = 0; *argument < 4; ++*argument) {
+        const struct loan *loan = loan_of(place, arguments[*argument]);
+
+        if (loan != NULL) {
+            return loan;
+        }
+    }
+    return NULL;
+}
+
 static hx_err look(const struct hal_activation *activation, const uint64_t arguments[4],
                    const struct loan **loan)
 {

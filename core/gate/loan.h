@@ -28,6 +28,12 @@ struct loan {
 uint64_t loan_open(struct loan *loan, void *bytes, size_t size);
 uint64_t loan_open_read_only(struct loan *loan, const void *bytes, size_t size);
 
+/*
+ * The loan that the call with these arguments, about to be made at this depth, was given; NULL:
+ * none. *argument says which of them is its handle.  Context: thread.
+ */
+const struct loan *loan_of_call(const uint64_t arguments[4], unsigned *argument);
+
 /* The thread's last loan ends.  Context: thread. */
 void loan_close(const struct loan *loan);
 

@@ -7,7 +7,9 @@
  * other, in the order of the journal; others as they come.
  * - A call in which the instance dies is repeated on the instance before, unless it had begun to
  * have outside effects: then its caller learns of the death.
- * - The journal is bounded: when it is full, the trial ends with what is known by then.
+ * - What a call was lent (core/gate/loan.h) is copied into the journal, and lent again as it was.
+ * - The journal is bounded: when it is full, or there is no memory for what was lent, the trial
+ *   ends with what is known by then.
  * - begin and end are called by who holds the slot's change mutex.
  */
 #ifndef CORE_GATE_TRIAL_H
@@ -18,6 +20,7 @@
 #include <kern/mutex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define TRIAL_JOURNAL_MAX 256U /* mutating calls */
@@ -28,6 +31,9 @@ struct slot;
 struct trial_entry {
     uint64_t operation;
     uint64_t arguments[4];
+    void *lent; /* what the call was lent, as it was then; NULL: nothing */
+    size_t lent_size;
+    unsigned lent_as; /* which argument names it */
 };
 
 /* Keys: A = atomic, M = mutex */
