@@ -30,7 +30,7 @@ KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(OUT)/obj/%.o)
 
 # Hot paths that are two leaf functions each; a fault in them shows the caller's caller next.
 LEAF_OBJECTS := $(addprefix $(OUT)/obj/,kern/heap.c.o core/resource/resource.c.o core/syscall/dispatch.c.o \
-    ports/x86_64/thread.c.o subsys/hooks/audit.c.o subsys/hooks/metrics.c.o subsys/hooks/security.c.o)
+    ports/x86_64/thread.c.o subsys/hooks/audit.c.o subsys/hooks/backlog.c.o subsys/hooks/metrics.c.o subsys/hooks/security.c.o)
 LEAF_FLAGS   := -momit-leaf-frame-pointer
 
 # private: else the file of flags would get them too when one of these objects is what is asked for.

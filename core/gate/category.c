@@ -5,17 +5,20 @@
 #include <helix/attributes.h>
 #include <helix/block.h>
 #include <helix/demo.h>
+#include <helix/hook.h>
 #include <helix/scheduler.h>
 #include <stddef.h>
 
 static const uint8_t demo_properties[] = {HX_DEMO_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t scheduler_properties[] = {HX_SCHEDULER_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t block_properties[] = {HX_BLOCK_OPERATION_LIST(HX_OPERATION_PROPERTY)};
+static const uint8_t hook_properties[] = {HX_HOOK_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 
 static const struct category categories[] = {
     {HX_CATEGORY_DEMO, "demo", demo_properties, HX_ARRAY_SIZE(demo_properties)},
     {HX_CATEGORY_SCHEDULER, "scheduler", scheduler_properties, HX_ARRAY_SIZE(scheduler_properties)},
     {HX_CATEGORY_BLOCK, "block", block_properties, HX_ARRAY_SIZE(block_properties)},
+    {HX_CATEGORY_HOOK, "hook", hook_properties, HX_ARRAY_SIZE(hook_properties)},
 };
 
 #define CATEGORY_CHECK(enumerator, number, name, operations)                                       \

@@ -215,9 +215,11 @@ static void stats(struct component_stats *numbers)
     const struct audit_statistics records = audit_statistics();
 
     numbers->operations = security.checked + records.written;
-    numbers->errors = security.refused + metrics_lost();
+    numbers->errors = security.refused + metrics_untold();
     numbers->memory_bytes = records.memory_bytes + metrics_memory();
-    numbers->last_error = metrics_lost() > 0 ? HX_ENOMEM : security.refused > 0 ? HX_EPERM : HX_OK;
+    numbers->last_error = metrics_untold() > 0   ? HX_ENOENT
+                          : security.refused > 0 ? HX_EPERM
+                                                 : HX_OK;
 }
 
 static const struct component hooks_component = {
@@ -275,7 +277,8 @@ static hx_err shutdown(void)
     return component_unregister(&hooks_component);
 }
 
-static const char *const dependencies[] = {"memory", "capabilities", "ipc", "processes", NULL};
+static const char *const dependencies[] = {"memory",  "capabilities", "ipc",
+                                           "modules", "processes",    NULL};
 
 const struct subsystem hooks_subsystem = {
     .name = "hooks",

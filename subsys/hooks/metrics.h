@@ -2,10 +2,12 @@
  * MetricsHook: how often each call is made, how often it fails, and how long it takes (SPEC Y5).
  *
  * Rules:
- * - Counts are kept for each CPU and number, and summed when they are read. A number has memory on
- * a CPU from its first call there on; where there is none for it, calls are counted as lost.
- * - Latencies are in buckets (latency_histogram.h): a percentile is within 12.5 % of the true one.
- * - Numbers beyond the table are not told apart: they count as lost.
+ * - The arithmetic is the module's in the slot hook.metrics (modules/call_metrics.h), which gets
+ *   number, failure and duration of each call in batches (backlog.h).
+ * - Latencies are in buckets (modules/latency_histogram.h): a percentile is within 12.5 % of the
+ *   true one, or what the module in use does better.
+ * - Numbers beyond the table are not told apart: they count as lost, as do calls for which the
+ *   module has no memory, and those that end while there is no module.
  */
 #ifndef SUBSYS_HOOKS_METRICS_H
 #define SUBSYS_HOOKS_METRICS_H
@@ -15,6 +17,7 @@
 #include <stdint.h>
 
 #define METRICS_HOOK "metrics"
+#define METRICS_SLOT "hook.metrics"
 
 struct call_metrics {
     uint64_t count;
@@ -29,22 +32,27 @@ struct call_metrics {
     uint64_t p999_ns;
 };
 
-/* Add the hook, at a place.  Context: thread, may block.  Errors: those of syscall_hook_add. */
+/* Add the hook, at a place.  Context: thread, may block.  Errors: those of syscall_hook_add and
+ * backlog_start. */
 HX_MUST_USE hx_err metrics_start(int32_t order);
 
 /*
  * What is known of a number, from the hook's start or the last reset on.
- * Context: thread.  Errors: HX_ENOENT it was not called, HX_ERANGE.
+ * Context: thread, may block.  Errors: HX_ENOENT it was not called, or there is nobody who knows;
+ * HX_ERANGE.
  */
 HX_MUST_USE hx_err metrics_read(uint32_t number, struct call_metrics *metrics);
 
 /* Begin anew.  Context: thread, may block. */
 void metrics_reset(void);
 
-/* Calls that could not be counted.  Context: any. */
+/* Calls that could not be counted.  Context: thread, may block. */
 uint64_t metrics_lost(void);
 
-/* Bytes of all tables.  Context: any. */
+/* Of these, those that no module was told of.  Context: any. */
+uint64_t metrics_untold(void);
+
+/* Bytes of what the module has not been told of yet.  Context: any. */
 uint64_t metrics_memory(void);
 
 #endif

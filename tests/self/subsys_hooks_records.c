@@ -5,9 +5,9 @@
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
 #include <kern/cpu.h>
+#include <modules/latency_histogram.h>
 #include <subsys/hooks/audit.h>
 #include <subsys/hooks/hooks.h>
-#include <subsys/hooks/latency_histogram.h>
 #include <subsys/hooks/metrics.h>
 #include <tests/self/crew.h>
 #include <tests/self/suites.h>

@@ -1,20 +1,25 @@
 /*
- * The buckets of latencies: powers of two, each parted in eight.
+ * The buckets of latencies: powers of two, each parted in 2^LATENCY_SUB_BITS.
  *
  * Rules:
+ * - Who includes this may define LATENCY_SUB_BITS before; it is 3, eight parts, without.
  * - Values from 2^n on have eight buckets of width 2^(n-3), so what stands for a bucket, its
  * middle, is within 1/16 of each value in it. Below 8 each value has one by itself; some have none.
  * - 2^LATENCY_BITS and more is in the last bucket.
+ * - With one sub bit more, what is in bucket n is in 2n or 2n + 1.
  */
-#ifndef SUBSYS_HOOKS_LATENCY_HISTOGRAM_H
-#define SUBSYS_HOOKS_LATENCY_HISTOGRAM_H
+#ifndef MODULES_LATENCY_HISTOGRAM_H
+#define MODULES_LATENCY_HISTOGRAM_H
 
 #include <helix/attributes.h>
 #include <stdint.h>
 
-#define LATENCY_BITS     40U
+#ifndef LATENCY_SUB_BITS
 #define LATENCY_SUB_BITS 3U
-#define LATENCY_SUBS     (1U << LATENCY_SUB_BITS)
+#endif
+
+#define LATENCY_BITS 40U
+#define LATENCY_SUBS (1U << LATENCY_SUB_BITS)
 /* Value 0 has the first one, and the power n those from (n + 1) * LATENCY_SUBS on. */
 #define LATENCY_BUCKETS (LATENCY_SUBS * (LATENCY_BITS + 1))
 

@@ -1,0 +1,75 @@
+/*
+ * The operations of a hook of system calls: what is behind security, audit and metrics.
+ *
+ * Rules:
+ * - The kernel keeps the chain of hooks and its order, and sees to it that each call that a hook
+ *   saw begin is told to it when it has ended, once.
+ * - Calls that have ended are told in batches, those of one CPU in their order: post with as many
+ *   entries as the kernel has for that CPU by then. A batch that was not answered with HX_OK is
+ *   told again, to whoever is in the slot then.
+ * - post comes once at a time for each CPU, for several CPUs at once; read and the lifecycle's
+ *   export_state at any time beside it. configure comes alone but for those two.
+ * - Times are in the units of the processor's counter.
+ */
+#ifndef HELIX_HOOK_H
+#define HELIX_HOOK_H
+
+#include <helix/error.h>
+#include <helix/operation.h>
+#include <stdint.h>
+
+#define HX_HOOK_CPU_MAX  32U
+#define HX_HOOK_CALL_MAX 512U /* numbers of system calls; there may be calls of others */
+
+/*
+ * post       count calls have ended on a CPU; the loan has an entry for each: the slot
+ *            hook.metrics gets struct hx_hook_time
+ * read       what the hook knows: item says of what (enum hx_hook_item), index of which
+ * configure  item says what is to be set
+ */
+#define HX_HOOK_OPERATION_LIST(X)                                                                  \
+    X(HOOK_POST, post, hx_err, (uint64_t cpu, uint64_t loan, uint64_t count),                      \
+      HX_OPERATION_MUTATES)                                                                        \
+    X(HOOK_READ, read, uint64_t, (uint64_t item, uint64_t index, uint64_t loan, uint64_t size),    \
+      HX_OPERATION_READS)                                                                          \
+    X(HOOK_CONFIGURE, configure, hx_err, (uint64_t item, uint64_t loan, uint64_t size),            \
+      HX_OPERATION_MUTATES)
+
+enum hook_operation { HX_HOOK_OPERATION_LIST(HX_OPERATION_ENUM) HOOK_OPERATION_COUNT };
+
+struct hx_hook_operations {
+    HX_HOOK_OPERATION_LIST(HX_OPERATION_MEMBER)
+};
+
+enum hx_hook_item {
+    /* read: of call number index, a struct hx_hook_metrics into the loan; answers 1, 0: it was not
+     * called, or there is no such number. */
+    HX_HOOK_METRICS,
+    /* read: answers how many calls could not be counted, for want of memory. */
+    HX_HOOK_LOST,
+    /* configure: begin anew; there is no loan. */
+    HX_HOOK_RESET,
+};
+
+/* A call that has ended, in numbers. */
+struct hx_hook_time {
+    uint64_t number; /* of the call, and HX_HOOK_FAILED */
+    uint64_t duration;
+};
+#define HX_HOOK_FAILED (1ULL << 63) /* beside the number: its result was an error */
+
+/* What is known of the calls of one number. */
+struct hx_hook_metrics {
+    uint64_t count;
+    uint64_t errors;
+    uint64_t total;
+    uint64_t least;
+    uint64_t most;
+    /* So many of a thousand calls took at most that. */
+    uint64_t p500;
+    uint64_t p900;
+    uint64_t p990;
+    uint64_t p999;
+};
+
+#endif
