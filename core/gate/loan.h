@@ -34,6 +34,10 @@ uint64_t loan_open_read_only(struct loan *loan, const void *bytes, size_t size);
  */
 const struct loan *loan_of_call(const uint64_t arguments[4], unsigned *argument);
 
+/* The running thread's loan of that handle for the call whose record is, or will be, at a place;
+ * NULL: there is none. The handle may be any number.  Context: thread. */
+const struct loan *loan_find(const struct hal_activation *place, uint64_t handle);
+
 /* The thread's last loan ends.  Context: thread. */
 void loan_close(const struct loan *loan);
 
