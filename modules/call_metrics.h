@@ -142,11 +142,12 @@ static hx_err note_some(struct lane *lane, uint64_t loan, uint64_t first, uint64
     return error;
 }
 
-static hx_err metrics_post(uint64_t cpu, uint64_t loan, uint64_t count)
+static hx_err metrics_post(uint64_t cpu, uint64_t loan, uint64_t count, uint64_t first)
 {
     struct lane *lane = cpu < HX_HOOK_CPU_MAX ? lane_of(cpu) : NULL;
     hx_err error = HX_OK;
 
+    (void)first;
     if (lane == NULL && (cpu >= HX_HOOK_CPU_MAX || (lane = make_lane(cpu)) == NULL)) {
         return HX_ENOMEM;
     }

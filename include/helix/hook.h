@@ -23,12 +23,14 @@
 
 /*
  * post       count calls have ended on a CPU; the loan has an entry for each: the slot
- *            hook.metrics gets struct hx_hook_time
+ *            hook.metrics gets struct hx_hook_time, hook.audit struct hx_hook_record. A CPU's
+ *            entries are numbered from 0 on; first is that of the first one here. A gap before it
+ *            is what an instance before this one had
  * read       what the hook knows: item says of what (enum hx_hook_item), index of which
  * configure  item says what is to be set
  */
 #define HX_HOOK_OPERATION_LIST(X)                                                                  \
-    X(HOOK_POST, post, hx_err, (uint64_t cpu, uint64_t loan, uint64_t count),                      \
+    X(HOOK_POST, post, hx_err, (uint64_t cpu, uint64_t loan, uint64_t count, uint64_t first),      \
       HX_OPERATION_MUTATES)                                                                        \
     X(HOOK_READ, read, uint64_t, (uint64_t item, uint64_t index, uint64_t loan, uint64_t size),    \
       HX_OPERATION_READS)                                                                          \
@@ -49,6 +51,12 @@ enum hx_hook_item {
     HX_HOOK_LOST,
     /* configure: begin anew; there is no loan. */
     HX_HOOK_RESET,
+    /* read: records of CPU index, from the one on that is named in the struct hx_hook_reading at
+     * the loan's beginning, which is changed to what follows it; as many as fit. Answers 1, 0: no
+     * such CPU. Does not come beside a post of that CPU. */
+    HX_HOOK_RECORDS,
+    /* read: answers how many records had to make room for others. */
+    HX_HOOK_OVERWRITTEN,
 };
 
 /* A call that has ended, in numbers. */
@@ -57,6 +65,27 @@ struct hx_hook_time {
     uint64_t duration;
 };
 #define HX_HOOK_FAILED (1ULL << 63) /* beside the number: its result was an error */
+
+#define HX_HOOK_ARGUMENTS 6U
+
+/* A call that has ended, as it was made and how it ended. */
+struct hx_hook_record {
+    uint64_t started;
+    uint64_t duration;
+    int64_t result;
+    uint64_t number;
+    uint64_t subject;
+    uint32_t process; /* 0: a kernel thread's */
+    uint32_t thread;
+    uint64_t arguments[HX_HOOK_ARGUMENTS];
+};
+
+/* Records follow it. */
+struct hx_hook_reading {
+    uint64_t next; /* which is wanted; then, which is the first that follows: some were overwritten
+                      if it is another one */
+    uint64_t count;
+};
 
 /* What is known of the calls of one number. */
 struct hx_hook_metrics {

@@ -2,15 +2,15 @@
  * AuditHook: every call, as it was made and how it ended (SPEC Y5).
  *
  * Rules:
- * - Records lie in a ring for each CPU, written without locks, allocation or waiting when a call
- *   ends; a new one overwrites the oldest. Any number of readers go through them, each by itself;
- * one that is overtaken counts what it has lost.
+ * - Records are kept by the module in the slot hook.audit (modules/audit_rings.h), which gets them
+ *   in batches (backlog.h): the newest AUDIT_RING_SIZE of each CPU, or more. Any number of readers
+ *   go through them, each by itself; one that is overtaken counts what it has lost, also with a
+ *   module that has died. Calls that end while there is no module are counted as lost.
  * - A reader gets the records of all CPUs by their end. What two CPUs write at the same moment may
  *   come in either order.
  * - While somebody subscribes to the topic `syscall.audit`, each call is an event there too:
  *   EVENT_CUSTOM, id is the number, the data a struct audit_event. Copies for which the bus has no
  *   room are counted.
- * - Rings are made when the hook is started for the first time, and stay.
  */
 #ifndef SUBSYS_HOOKS_AUDIT_H
 #define SUBSYS_HOOKS_AUDIT_H
@@ -24,7 +24,8 @@
 #include <stdint.h>
 
 #define AUDIT_HOOK      "audit"
-#define AUDIT_RING_SIZE 1024U /* records, of which one is being written; a power of two */
+#define AUDIT_SLOT      "hook.audit"
+#define AUDIT_RING_SIZE 1024U
 
 struct audit_record {
     uint64_t started_ns; /* of hal_clock_now() */
@@ -50,13 +51,13 @@ struct audit_event {
 
 /* Where somebody is in the rings; nobody else's. */
 struct audit_reader {
-    uint64_t next[HAL_CPU_MAX]; /* number of the record to be read */
+    uint64_t next[HAL_CPU_MAX]; /* number of the record to be read, UINT64_MAX: the oldest */
     uint64_t dropped;           /* records that were overwritten before they were read */
     uint32_t excluded;          /* records of this process are passed over; 0: none */
 };
 
-/* Make the rings and add the hook, at a place.  Context: thread, may block.  Errors: those of
- * syscall_hook_add. */
+/* Add the hook, at a place.  Context: thread, may block.  Errors: those of syscall_hook_add and
+ * backlog_start. */
 HX_MUST_USE hx_err audit_start(int32_t order);
 
 /*
@@ -65,10 +66,11 @@ HX_MUST_USE hx_err audit_start(int32_t order);
  */
 void audit_open(struct audit_reader *reader, bool from_oldest, uint32_t excluded);
 
-/* The next record.  Context: thread.  Errors: HX_EAGAIN there is none yet. */
+/* The next record.  Context: thread, may block while the gate is closed.  Errors: HX_EAGAIN there
+ * is none yet, or no module. */
 HX_MUST_USE hx_err audit_read(struct audit_reader *reader, struct audit_record *record);
 
-/* Whether audit_read would find one.  Context: thread. */
+/* Whether audit_read would find one.  Context and errors: as above. */
 bool audit_has_record(const struct audit_reader *reader);
 
 /*
@@ -91,11 +93,15 @@ struct wait_queue *audit_arrivals(void);
 
 struct audit_statistics {
     uint64_t written;
-    uint64_t overwritten;   /* of these, as the rings are bounded */
+    uint64_t lost;          /* beside these, as there was no module */
     uint64_t events;        /* published */
     uint64_t event_dropped; /* copies for which the bus had no room */
-    uint64_t memory_bytes;  /* of the rings */
+    uint64_t memory_bytes;  /* of what the module has not been told of yet */
 };
+/* Context: any. */
 struct audit_statistics audit_statistics(void);
+
+/* Records that had to make room for others.  Context: thread, may block. */
+uint64_t audit_overwritten(void);
 
 #endif

@@ -61,15 +61,16 @@ static uint64_t count_in_a_row(const struct backlog_lane *lane, uint64_t taken)
     return count < row ? count : row;
 }
 
-static hx_err call_post(struct backlog *backlog, uint32_t cpu, const uint64_t *entries,
-                        uint64_t count)
+static hx_err call_post(const struct backlog *backlog, uint32_t cpu,
+                        const struct backlog_lane *lane, uint64_t first, uint64_t count)
 {
+    const uint64_t *entries = &lane->words[first % BACKLOG_ENTRIES * backlog->entry_words];
     struct hal_gate_result result;
     struct loan loan;
     uint64_t handle =
         loan_open_read_only(&loan, entries, count * backlog->entry_words * sizeof(uint64_t));
 
-    result = gate_call(backlog->slot, HOOK_POST, cpu, handle, count, 0);
+    result = gate_call(backlog->slot, HOOK_POST, cpu, handle, count, first);
     loan_close(&loan);
     return result.error != HX_OK ? result.error : (hx_err)result.value;
 }
@@ -81,8 +82,7 @@ static hx_err hand_over_locked(struct backlog *backlog, struct backlog_lane *lan
     hx_err error = HX_OK;
 
     while (error == HX_OK && (count = count_in_a_row(lane, taken)) != 0) {
-        error = call_post(backlog, cpu,
-                          &lane->words[taken % BACKLOG_ENTRIES * backlog->entry_words], count);
+        error = call_post(backlog, cpu, lane, taken, count);
         if (error == HX_EAGAIN) {
             thread_yield(); /* all ways in are taken, by callers that leave again */
             error = HX_OK;
@@ -137,6 +137,39 @@ hx_err backlog_flush(struct backlog *backlog)
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX && error == HX_OK; cpu++) {
         error = hand_over(backlog, cpu);
     }
+    return error;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+uint64_t backlog_written(const struct backlog *backlog, uint32_t cpu)
+{
+    const struct backlog_lane *lane = lane_at(backlog, cpu);
+
+    /* Acquire: pairs with backlog_commit. */
+    return lane != NULL ? atomic_load_explicit(&lane->written, memory_order_acquire) : 0;
+}
+
+hx_err backlog_read(struct backlog *backlog, uint32_t cpu, uint64_t item, void *bytes, size_t size)
+{
+    struct backlog_lane *lane = lane_at(backlog, cpu);
+    struct hal_gate_result result = {.error = HX_ENOENT};
+    struct loan loan;
+    uint64_t handle;
+    hx_err error;
+
+    if (lane == NULL) {
+        return HX_ENOENT;
+    }
+    mutex_lock(&lane->turn);
+    error = hand_over_locked(backlog, lane, cpu);
+    if (error == HX_OK) {
+        handle = loan_open(&loan, bytes, size);
+        result = gate_call(backlog->slot, HOOK_READ, item, cpu, handle, size);
+        loan_close(&loan);
+        error = result.error != HX_OK ? result.error : result.value == 0 ? HX_ENOENT : HX_OK;
+    }
+    mutex_unlock(&lane->turn);
     return error;
 }
 

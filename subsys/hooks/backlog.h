@@ -23,6 +23,7 @@
 #include <kern/mutex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define BACKLOG_ENTRIES 128U /* a power of two */
@@ -91,6 +92,17 @@ static HX_ALWAYS_INLINE void backlog_commit(struct backlog_lane *lane)
  * the rest stays.
  */
 HX_MUST_USE hx_err backlog_flush(struct backlog *backlog);
+
+/* How many entries a CPU has had so far: the number of the next one.  Context: any. */
+uint64_t backlog_written(const struct backlog *backlog, uint32_t cpu);
+
+/*
+ * Hand over what there is of a CPU and ask the module for something of it, with no post of it
+ * beside; bytes are lent to be read and written.
+ * Context: thread, may block.  Errors: HX_ENOENT nobody knows, HX_EDIED, what post answered.
+ */
+HX_MUST_USE hx_err backlog_read(struct backlog *backlog, uint32_t cpu, uint64_t item, void *bytes,
+                                size_t size);
 
 /*
  * Call an operation alone: while it runs nothing is handed over. What had not been is forgotten

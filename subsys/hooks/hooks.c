@@ -136,9 +136,10 @@ static void show_counts(const char *name, struct text *text)
     } else if (string_equal(name, AUDIT_HOOK)) {
         struct audit_statistics numbers = audit_statistics();
 
-        text_add(text, "written=%llu overwritten=%llu events=%llu events-dropped=%llu",
-                 (unsigned long long)numbers.written, (unsigned long long)numbers.overwritten,
-                 (unsigned long long)numbers.events, (unsigned long long)numbers.event_dropped);
+        text_add(text, "written=%llu overwritten=%llu events=%llu events-dropped=%llu lost=%llu",
+                 (unsigned long long)numbers.written, (unsigned long long)audit_overwritten(),
+                 (unsigned long long)numbers.events, (unsigned long long)numbers.event_dropped,
+                 (unsigned long long)numbers.lost);
     } else if (string_equal(name, METRICS_HOOK)) {
         text_add(text, "lost=%llu", (unsigned long long)metrics_lost());
     }
@@ -213,13 +214,12 @@ static void stats(struct component_stats *numbers)
 {
     const struct security_statistics security = security_statistics();
     const struct audit_statistics records = audit_statistics();
+    uint64_t untold = metrics_untold() + records.lost;
 
     numbers->operations = security.checked + records.written;
-    numbers->errors = security.refused + metrics_untold();
+    numbers->errors = security.refused + untold;
     numbers->memory_bytes = records.memory_bytes + metrics_memory();
-    numbers->last_error = metrics_untold() > 0   ? HX_ENOENT
-                          : security.refused > 0 ? HX_EPERM
-                                                 : HX_OK;
+    numbers->last_error = untold > 0 ? HX_ENOENT : security.refused > 0 ? HX_EPERM : HX_OK;
 }
 
 static const struct component hooks_component = {

@@ -4,6 +4,7 @@
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
 #include <helix/hook.h>
+#include <subsys/hooks/audit.h>
 #include <subsys/hooks/hooks.h>
 #include <subsys/hooks/metrics.h>
 #include <subsys/modules/modules.h>
@@ -30,6 +31,7 @@ static struct crew crew;
 static _Atomic bool shall_stop;
 static _Atomic uint32_t calls_made;
 static _Atomic uint32_t wrong;
+static uint64_t lost_before; /* records of audit */
 
 static int64_t answer(uint64_t result)
 {
@@ -68,6 +70,7 @@ static struct slot *begin(const char *hook, const char *name, enum hal_gate_back
     }
     EXPECT_EQUAL(syscall_register(NUMBER, &entry), HX_OK);
     EXPECT_EQUAL(hooks_set(hook, true), HX_OK);
+    lost_before = audit_statistics().lost;
     return slot;
 }
 
@@ -275,6 +278,132 @@ static void what_ends_while_the_slot_is_empty_is_told_to_the_next_module(void)
     end("metrics", slot);
 }
 
+/* --- audit ------------------------------------------------------------------------------------ */
+
+/* Read what there is; returns how many records of the test's call. */
+static uint64_t read_all(struct audit_reader *reader)
+{
+    struct audit_record record;
+    uint64_t read = 0;
+
+    while (audit_read(reader, &record) == HX_OK) {
+        read += record.number == NUMBER;
+    }
+    return read;
+}
+
+static void check_audit_under_load(enum hal_gate_backend backend)
+{
+    struct slot *slot = begin("audit", "hook.audit", backend);
+    struct audit_reader reader;
+    uint64_t read = 0;
+    uint32_t made;
+
+    if (slot == NULL) {
+        return;
+    }
+    audit_open(&reader, false, 0);
+    start_load();
+    for (unsigned i = 0; i < SWAPS; i++) {
+        EXPECT_EQUAL(modules_swap(slot, "audit", i % 2 == 0 ? &old_version : NULL), HX_OK);
+        read += read_all(&reader);
+    }
+    EXPECT(read > 0);
+    made = end_load();
+    read += read_all(&reader);
+    EXPECT_EQUAL(read + reader.dropped, made);
+    EXPECT_EQUAL(audit_statistics().lost, lost_before);
+    end("audit", slot);
+}
+
+/* SPEC: Y5 R6 */
+static void each_call_is_recorded_once_over_swaps_behind_the_open_gate(void)
+{
+    check_audit_under_load(HAL_GATE_OPEN);
+}
+
+/* SPEC: Y5 R6 */
+static void each_call_is_recorded_once_over_swaps_behind_the_user_gate(void)
+{
+    check_audit_under_load(HAL_GATE_USER);
+}
+
+/* So many calls with results that count down from -5000; what of them is read must be the newest.
+ */
+static void call_in_order(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        EXPECT_EQUAL(call(-5000 - (int64_t)i), -5000 - (int64_t)i);
+    }
+}
+
+static uint64_t read_in_order(struct audit_reader *reader)
+{
+    struct audit_record record = {0};
+    uint64_t read = 0;
+
+    while (audit_read(reader, &record) == HX_OK) {
+        EXPECT_EQUAL(record.number, NUMBER);
+        EXPECT_EQUAL(record.result, -5000 - (int64_t)(reader->dropped + read));
+        read++;
+    }
+    return read;
+}
+
+static void check_what_is_left(struct slot *slot, uint32_t made, uint64_t left)
+{
+    struct audit_reader reader;
+
+    audit_open(&reader, false, 0);
+    call_in_order(made);
+    EXPECT(audit_has_record(&reader)); /* all are handed over, that is */
+    for (unsigned i = 0; i < 4; i++) {
+        EXPECT_EQUAL(modules_swap(slot, "audit", i % 2 == 0 ? &old_version : NULL), HX_OK);
+    }
+    EXPECT_EQUAL(read_in_order(&reader), left);
+    EXPECT_EQUAL(reader.dropped, made - left);
+}
+
+/* On one CPU, so that all records are in one ring. SPEC: R5 */
+static void records_go_to_a_version_with_a_smaller_ring_and_back(void)
+{
+    uint64_t affinity = thread_current()->affinity;
+    struct slot *slot = begin("audit", "hook.audit", HAL_GATE_OPEN);
+
+    if (slot == NULL) {
+        return;
+    }
+    EXPECT_EQUAL(thread_set_own_affinity(1ULL << crew_cpu(0)), HX_OK);
+    check_what_is_left(slot, AUDIT_RING_SIZE / 2, AUDIT_RING_SIZE / 2);
+    check_what_is_left(slot, 3 * AUDIT_RING_SIZE / 2, AUDIT_RING_SIZE);
+    EXPECT_EQUAL(thread_set_own_affinity(affinity), HX_OK);
+    end("audit", slot);
+}
+
+/* SPEC: Y5 Y7 */
+static void records_that_die_with_their_module_are_counted(void)
+{
+    struct slot *slot = begin("audit", "hook.audit", HAL_GATE_OPEN);
+    struct audit_reader reader;
+    uint64_t read;
+
+    if (slot == NULL) {
+        return;
+    }
+    audit_open(&reader, false, 0);
+    call_many(FEW);
+    EXPECT(audit_has_record(&reader)); /* handed over, that is */
+    kill(slot);
+    call_many(FEW);
+    EXPECT(!audit_has_record(&reader));
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN), HX_OK);
+    call_many(FEW);
+    read = read_all(&reader);
+    EXPECT(read >= FEW && reader.dropped >= 1);
+    EXPECT_EQUAL(read + reader.dropped + audit_statistics().lost - lost_before, 3 * FEW);
+    end("audit", slot);
+}
+
 const struct selftest subsys_hooks_modules_tests[] = {
     {TEST(each_call_is_counted_once_over_swaps_behind_the_open_gate), SELFTEST_KEEPS_MEMORY},
     {TEST(each_call_is_counted_once_over_swaps_behind_the_user_gate),
@@ -283,5 +412,10 @@ const struct selftest subsys_hooks_modules_tests[] = {
     {TEST(who_dies_on_trial_leaves_no_call_uncounted), SELFTEST_KEEPS_MEMORY},
     {TEST(with_no_module_calls_go_on_and_are_counted_as_lost), SELFTEST_KEEPS_MEMORY},
     {TEST(what_ends_while_the_slot_is_empty_is_told_to_the_next_module), SELFTEST_KEEPS_MEMORY},
+    {TEST(each_call_is_recorded_once_over_swaps_behind_the_open_gate), SELFTEST_KEEPS_MEMORY},
+    {TEST(each_call_is_recorded_once_over_swaps_behind_the_user_gate),
+     SELFTEST_KEEPS_MEMORY | SELFTEST_METAL_ONLY},
+    {TEST(records_go_to_a_version_with_a_smaller_ring_and_back), SELFTEST_KEEPS_MEMORY},
+    {TEST(records_that_die_with_their_module_are_counted), SELFTEST_KEEPS_MEMORY},
     {0},
 };
