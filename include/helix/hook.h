@@ -8,7 +8,8 @@
  *   entries as the kernel has for that CPU by then. A batch that was not answered with HX_OK is
  *   told again, to whoever is in the slot then.
  * - post comes once at a time for each CPU, for several CPUs at once; read and the lifecycle's
- *   export_state at any time beside it. configure comes alone but for those two.
+ *   export_state at any time beside it. configure comes alone but for those two and pre. A slot
+ *   gets what its hook is about: hook.security pre and configure, the others post.
  * - Times are in the units of the processor's counter.
  */
 #ifndef HELIX_HOOK_H
@@ -22,14 +23,19 @@
 #define HX_HOOK_CALL_MAX 512U /* numbers of system calls; there may be calls of others */
 
 /*
- * post       count calls have ended on a CPU; the loan has an entry for each: the slot
- *            hook.metrics gets struct hx_hook_time, hook.audit struct hx_hook_record. A CPU's
- *            entries are numbered from 0 on; first is that of the first one here. A gap before it
- *            is what an instance before this one had
- * read       what the hook knows: item says of what (enum hx_hook_item), index of which
- * configure  item says what is to be set
+ * pre        whether a call may be made, that the policy does not leave to everyone: its number and
+ *            class, the subject that makes it, and whether that holds the class's capability.
+ *            Comes from several threads at once, beside all others, in a context that does not
+ * wait; calls nothing.  HX_OK, HX_EPERM, HX_EACCES; HX_ESTATE: I have no policy yet post count
+ * calls have ended on a CPU; the loan has an entry for each: the slot hook.metrics gets struct
+ * hx_hook_time, hook.audit struct hx_hook_record. A CPU's entries are numbered from 0 on; first is
+ * that of the first one here. A gap before it is what an instance before this one had read what the
+ * hook knows: item says of what (enum hx_hook_item), index of which configure  item says what is to
+ * be set
  */
 #define HX_HOOK_OPERATION_LIST(X)                                                                  \
+    X(HOOK_PRE, pre, hx_err, (uint64_t number, uint64_t class, uint64_t subject, uint64_t holds),  \
+      HX_OPERATION_READS)                                                                          \
     X(HOOK_POST, post, hx_err, (uint64_t cpu, uint64_t loan, uint64_t count, uint64_t first),      \
       HX_OPERATION_MUTATES)                                                                        \
     X(HOOK_READ, read, uint64_t, (uint64_t item, uint64_t index, uint64_t loan, uint64_t size),    \
@@ -57,6 +63,32 @@ enum hx_hook_item {
     HX_HOOK_RECORDS,
     /* read: answers how many records had to make room for others. */
     HX_HOOK_OVERWRITTEN,
+    /* configure: the policy, a struct hx_hook_policy. A pre that has begun may still be judged by
+     * the one before, but ends before the next configure. */
+    HX_HOOK_POLICY,
+    /* read: answers how many calls of class index were refused. */
+    HX_HOOK_REFUSED,
+};
+
+#define HX_HOOK_CLASS_MAX 32U
+
+enum hx_hook_who {
+    HX_HOOK_EVERYONE,
+    HX_HOOK_HOLDERS, /* of the class's capability */
+    HX_HOOK_NOBODY,
+    HX_HOOK_WHO_COUNT,
+};
+
+struct hx_hook_rule {
+    uint8_t who;      /* enum hx_hook_who */
+    uint8_t error;    /* hx_err of who is refused */
+    uint8_t is_given; /* for a call: it goes before that of the call's class */
+    uint8_t reserved;
+};
+
+struct hx_hook_policy {
+    struct hx_hook_rule classes[HX_HOOK_CLASS_MAX];
+    struct hx_hook_rule calls[HX_HOOK_CALL_MAX];
 };
 
 /* A call that has ended, in numbers. */

@@ -126,13 +126,27 @@ static void collect_locked(struct rows *rows)
     }
 }
 
+/* With a class that has refused calls, " NAME=…". */
+static void show_security(struct text *text)
+{
+    struct security_statistics numbers = security_statistics();
+
+    text_add(text, "checked=%llu refused=%llu alone=%llu", (unsigned long long)numbers.checked,
+             (unsigned long long)numbers.refused, (unsigned long long)numbers.alone);
+    for (unsigned i = 0; i < SYSCALL_CLASS_COUNT; i++) {
+        uint64_t refused = security_refused_of((enum syscall_class)i);
+
+        if (refused != 0) {
+            text_add(text, " %s=%llu", syscall_class_name((enum syscall_class)i),
+                     (unsigned long long)refused);
+        }
+    }
+}
+
 static void show_counts(const char *name, struct text *text)
 {
     if (string_equal(name, SECURITY_HOOK)) {
-        struct security_statistics numbers = security_statistics();
-
-        text_add(text, "checked=%llu refused=%llu", (unsigned long long)numbers.checked,
-                 (unsigned long long)numbers.refused);
+        show_security(text);
     } else if (string_equal(name, AUDIT_HOOK)) {
         struct audit_statistics numbers = audit_statistics();
 

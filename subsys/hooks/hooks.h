@@ -32,7 +32,7 @@ HX_MUST_USE hx_err hooks_set(const char *name, bool is_on);
 HX_MUST_USE hx_err hooks_set_order(const char *name, int32_t order);
 
 #define HOOKS_NAME_MAX   32U
-#define HOOKS_COUNTS_MAX 128U
+#define HOOKS_COUNTS_MAX 192U
 
 /* One hook, as people see it. */
 struct hooks_row {

@@ -19,7 +19,7 @@ struct line {
 };
 
 static const char *const who_names[] = {
-    [POLICY_EVERYONE] = "everyone", [POLICY_HOLDERS] = "holders", [POLICY_NOBODY] = "nobody"};
+    [HX_HOOK_EVERYONE] = "everyone", [HX_HOOK_HOLDERS] = "holders", [HX_HOOK_NOBODY] = "nobody"};
 
 #define ERROR_COUNT 2U
 static const struct {
@@ -90,7 +90,7 @@ static void part(struct line *line, const char *text, size_t length)
 
 /* --- one rule --------------------------------------------------------------------------------- */
 
-static struct policy_rule *find_class(struct policy *policy, const struct word *name)
+static struct hx_hook_rule *find_class(struct hx_hook_policy *policy, const struct word *name)
 {
     for (unsigned class = 0; class < SYSCALL_CLASS_COUNT; class ++) {
         if (word_is(name, syscall_class_name((enum syscall_class) class))) {
@@ -100,7 +100,7 @@ static struct policy_rule *find_class(struct policy *policy, const struct word *
     return NULL;
 }
 
-static struct policy_rule *find_call(struct policy *policy, const struct word *name)
+static struct hx_hook_rule *find_call(struct hx_hook_policy *policy, const struct word *name)
 {
     uint64_t wanted = SYSCALL_MAX;
 
@@ -118,18 +118,18 @@ static struct policy_rule *find_call(struct policy *policy, const struct word *n
 }
 
 /* Words from the third on: who, and the error of the others. */
-static hx_err read_who(const struct line *line, struct policy_rule *rule)
+static hx_err read_who(const struct line *line, struct hx_hook_rule *rule)
 {
     unsigned who = 0;
     unsigned error = 0;
 
-    while (who < POLICY_WHO_COUNT && !word_is(&line->words[2], who_names[who])) {
+    while (who < HX_HOOK_WHO_COUNT && !word_is(&line->words[2], who_names[who])) {
         who++;
     }
-    if (who == POLICY_WHO_COUNT) {
+    if (who == HX_HOOK_WHO_COUNT) {
         return wrong(line, "not everyone, holders or nobody:", &line->words[2]);
     }
-    if (line->count == WORDS_MAX && who == POLICY_EVERYONE) {
+    if (line->count == WORDS_MAX && who == HX_HOOK_EVERYONE) {
         return wrong(line, "nobody is refused, so there is no error", NULL);
     }
     while (line->count == WORDS_MAX && error < ERROR_COUNT &&
@@ -139,15 +139,15 @@ static hx_err read_who(const struct line *line, struct policy_rule *rule)
     if (error == ERROR_COUNT) {
         return wrong(line, "not EPERM or EACCES:", &line->words[3]);
     }
-    *rule = (struct policy_rule){
+    *rule = (struct hx_hook_rule){
         .who = (uint8_t)who, .error = (uint8_t)errors[error].error, .is_given = true};
     return HX_OK;
 }
 
-static hx_err read_rule(struct policy *policy, const struct line *line)
+static hx_err read_rule(struct hx_hook_policy *policy, const struct line *line)
 {
     bool is_class = line->count > 0 && word_is(&line->words[0], "class");
-    struct policy_rule *rule;
+    struct hx_hook_rule *rule;
 
     if (!is_class && !word_is(&line->words[0], "call")) {
         return wrong(line, "a rule begins with class or call, not", &line->words[0]);
@@ -170,7 +170,7 @@ static hx_err read_rule(struct policy *policy, const struct line *line)
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-hx_err policy_read(struct policy *policy, const char *text, size_t length, char *error,
+hx_err policy_read(struct hx_hook_policy *policy, const char *text, size_t length, char *error,
                    size_t error_size)
 {
     struct line line = {.error = error, .error_size = error_size};
@@ -194,17 +194,17 @@ hx_err policy_read(struct policy *policy, const char *text, size_t length, char 
     return result;
 }
 
-struct policy_rule policy_rule_of(const struct policy *policy, uint32_t number)
+struct hx_hook_rule policy_rule_of(const struct hx_hook_policy *policy, uint32_t number)
 {
     return number < SYSCALL_MAX && policy->calls[number].is_given
                ? policy->calls[number]
                : policy->classes[syscall_class_of(number)];
 }
 
-static void write_rule(const struct policy_rule *rule, struct text *text)
+static void write_rule(const struct hx_hook_rule *rule, struct text *text)
 {
     text_add(text, " %s", who_names[rule->who]);
-    for (unsigned i = 0; i < ERROR_COUNT && rule->who != POLICY_EVERYONE; i++) {
+    for (unsigned i = 0; i < ERROR_COUNT && rule->who != HX_HOOK_EVERYONE; i++) {
         if (errors[i].error == (hx_err)rule->error) {
             text_add(text, " %s", errors[i].name);
         }
@@ -212,7 +212,7 @@ static void write_rule(const struct policy_rule *rule, struct text *text)
     text_add(text, "\n");
 }
 
-void policy_write(const struct policy *policy, struct text *text)
+void policy_write(const struct hx_hook_policy *policy, struct text *text)
 {
     for (unsigned class = 0; class < SYSCALL_CLASS_COUNT; class ++) {
         text_add(text, "class %s", syscall_class_name((enum syscall_class) class));

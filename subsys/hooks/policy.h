@@ -9,7 +9,8 @@
  *   `nobody` takes an error too; EPERM is meant where none is given. Names of classes are those of
  *   core/syscall/class_list.h, names of calls those of the registry.
  * - A class that is not mentioned is everyone's. Nothing may be said twice.
- * - Reading is a pure function of the text and the registry; nothing is allocated.
+ * - Reading is a pure function of the text and the registry; nothing is allocated. What comes of it
+ *   is what the module in the slot hook.security gets (helix/hook.h).
  */
 #ifndef SUBSYS_HOOKS_POLICY_H
 #define SUBSYS_HOOKS_POLICY_H
@@ -18,20 +19,11 @@
 #include <core/syscall/syscall.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
+#include <helix/hook.h>
 #include <stddef.h>
 
-enum policy_who { POLICY_EVERYONE, POLICY_HOLDERS, POLICY_NOBODY, POLICY_WHO_COUNT };
-
-struct policy_rule {
-    uint8_t who;   /* enum policy_who */
-    uint8_t error; /* hx_err of who is refused */
-    bool is_given; /* the text has it */
-};
-
-struct policy {
-    struct policy_rule classes[SYSCALL_CLASS_COUNT];
-    struct policy_rule calls[SYSCALL_MAX]; /* those that are given */
-};
+_Static_assert(SYSCALL_MAX == HX_HOOK_CALL_MAX, "a module knows as many numbers");
+_Static_assert(SYSCALL_CLASS_COUNT <= HX_HOOK_CLASS_MAX, "and classes");
 
 #define POLICY_ERROR_MAX 96U
 
@@ -40,14 +32,14 @@ struct policy {
  * error[error_size], cut to fit; *policy is not to be used then.
  * Context: thread.  Errors: HX_EFORMAT.
  */
-HX_MUST_USE hx_err policy_read(struct policy *policy, const char *text, size_t length, char *error,
-                               size_t error_size);
+HX_MUST_USE hx_err policy_read(struct hx_hook_policy *policy, const char *text, size_t length,
+                               char *error, size_t error_size);
 
 /* The rule that holds for a number.  Context: any. */
-struct policy_rule policy_rule_of(const struct policy *policy, uint32_t number);
+struct hx_hook_rule policy_rule_of(const struct hx_hook_policy *policy, uint32_t number);
 
 /* Write a policy so that reading it gives the same one: every class, then the calls.  Context: any.
  */
-void policy_write(const struct policy *policy, struct text *text);
+void policy_write(const struct hx_hook_policy *policy, struct text *text);
 
 #endif

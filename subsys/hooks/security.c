@@ -1,16 +1,20 @@
 #include <subsys/hooks/security.h>
 
 #include <core/capability/capability.h>
+#include <core/gate/gate.h>
+#include <core/gate/loan.h>
 #include <core/syscall/syscall.h>
+#include <helix/hook.h>
 #include <kern/heap.h>
 #include <kern/mutex.h>
 #include <kern/read_section.h>
 #include <stdatomic.h>
 #include <subsys/hooks/policy.h>
+#include <subsys/modules/modules.h>
 
 struct rules {
     uint64_t open[SYSCALL_SET_WORDS]; /* bit n: calls of that number are everyone's */
-    struct policy policy;
+    struct hx_hook_policy policy;
 };
 
 /* Keys: A = atomic, M = mutex */
@@ -18,6 +22,8 @@ static struct {
     _Atomic(const struct rules *) rules; /* A  written under the mutex */
     _Atomic uint64_t checked;            /* A */
     _Atomic uint64_t refused;            /* A */
+    _Atomic uint64_t alone;              /* A */
+    struct slot *slot;                   /* M  before the hook is added */
     struct mutex mutex;
     bool is_prepared; /* M */
 } security = {
@@ -27,27 +33,94 @@ static struct {
 
 /* --- the check -------------------------------------------------------------------------------- */
 
-static bool may_call(const struct policy_rule *rule, uint32_t number)
+static void count(_Atomic uint64_t *counter)
 {
-    if (rule->who != POLICY_HOLDERS) {
-        return rule->who == POLICY_EVERYONE;
-    }
-    return capability_check(syscall_identity().subject,
-                            resource_make(RESOURCE_TYPE_CALLS, syscall_class_of(number)),
-                            PERMISSION_EXECUTE);
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-static HX_NOINLINE int64_t decide(const struct syscall_call *call, const struct rules *rules)
+/* Give the module the policy; what it has of one, it has from here. */
+static hx_err tell_locked(const struct rules *rules)
 {
-    uint32_t number = call->number;
-    struct policy_rule rule = policy_rule_of(&rules->policy, number);
+    struct hal_gate_result result;
+    struct loan loan;
+    uint64_t handle = loan_open_read_only(&loan, &rules->policy, sizeof(rules->policy));
 
-    atomic_fetch_add_explicit(&security.checked, 1, memory_order_relaxed);
-    if (may_call(&rule, number)) {
+    result =
+        gate_call(security.slot, HOOK_CONFIGURE, HX_HOOK_POLICY, handle, sizeof(rules->policy), 0);
+    loan_close(&loan);
+    return result.error != HX_OK ? result.error : (hx_err)result.value;
+}
+
+static hx_err tell(void)
+{
+    hx_err error;
+
+    mutex_lock(&security.mutex);
+    error = tell_locked(atomic_load_explicit(&security.rules, memory_order_relaxed));
+    mutex_unlock(&security.mutex);
+    return error;
+}
+
+/* Wait until the gate is open; what is read does not matter. */
+static void wait_for_gate(void)
+{
+    if (gate_call(security.slot, HOOK_READ, HX_HOOK_REFUSED, 0, 0, 0).error == HX_EAGAIN) {
+        thread_yield(); /* all ways in are taken, by callers that leave again */
+    }
+}
+
+/* The module's answer; HX_ENOSYS: it has none. Leaves the read section and enters it again where it
+ * has to wait. */
+static hx_err ask(uint32_t number, subject_id subject)
+{
+    uint64_t class = syscall_class_of(number);
+    resource_id resource = resource_make(RESOURCE_TYPE_CALLS, class);
+    bool holds = capability_check(subject, resource, PERMISSION_EXECUTE);
+    struct hal_gate_result result = {.error = HX_OK};
+    hx_err told = HX_OK;
+
+    for (;;) {
+        result = gate_call(security.slot, HOOK_PRE, number, class, subject, holds);
+        if (result.error == HX_OK && (hx_err)result.value != HX_ESTATE) {
+            return (hx_err)result.value;
+        }
+        if ((result.error != HX_OK && result.error != HX_EAGAIN) || told != HX_OK) {
+            return HX_ENOSYS;
+        }
+        read_leave();
+        if (result.error == HX_EAGAIN) {
+            wait_for_gate();
+        } else {
+            told = tell();
+        }
+        read_enter();
+    }
+}
+
+/* While nobody can be asked, calls are kept from all but those who may change that. */
+static hx_err judge_alone(subject_id subject)
+{
+    count(&security.alone);
+    slot_tell_troubles();
+    return capability_check(subject, modules_slot_resource(security.slot), PERMISSION_CONTROL)
+               ? HX_OK
+               : HX_EPERM;
+}
+
+static HX_NOINLINE int64_t decide(const struct syscall_call *call)
+{
+    subject_id subject = syscall_identity().subject;
+    hx_err answer = ask(call->number, subject);
+
+    if (answer == HX_ENOSYS) {
+        answer = judge_alone(subject);
+    }
+    count(&security.checked);
+    if (answer == HX_OK) {
         return 0;
     }
-    atomic_fetch_add_explicit(&security.refused, 1, memory_order_relaxed);
-    return -(int64_t)hx_error_errno((hx_err)rule.error);
+    count(&security.refused);
+    return -(int64_t)hx_error_errno(answer == HX_EACCES ? HX_EACCES : HX_EPERM);
 }
 
 static bool is_in(const uint64_t *numbers, uint32_t number)
@@ -65,15 +138,15 @@ static int64_t check(const struct syscall_call *call, void *argument)
     if (HX_LIKELY(number < SYSCALL_MAX && is_in(rules->open, number))) {
         return 0;
     }
-    return decide(call, rules);
+    return decide(call);
 }
 
 /* --- policies --------------------------------------------------------------------------------- */
 
-static bool is_everyones(const struct policy *policy)
+static bool is_everyones(const struct hx_hook_policy *policy)
 {
     for (unsigned class = 0; class < SYSCALL_CLASS_COUNT; class ++) {
-        if (policy->classes[class].who != POLICY_EVERYONE) {
+        if (policy->classes[class].who != HX_HOOK_EVERYONE) {
             return false;
         }
     }
@@ -81,9 +154,9 @@ static bool is_everyones(const struct policy *policy)
 }
 
 /* A number that nobody has may come to be one of any class, and is judged when it is called. */
-static bool is_open(const struct policy *policy, uint32_t number)
+static bool is_open(const struct hx_hook_policy *policy, uint32_t number)
 {
-    return policy_rule_of(policy, number).who == POLICY_EVERYONE &&
+    return policy_rule_of(policy, number).who == HX_HOOK_EVERYONE &&
            (policy->calls[number].is_given || syscall_lookup(number) != NULL ||
             is_everyones(policy));
 }
@@ -111,6 +184,14 @@ static hx_err see_closed(const struct rules *one, const struct rules *other)
     return error == HX_ENOENT ? HX_OK : error;
 }
 
+/* Errors: those of the module, which then has the policy it had; that there is none is no error. */
+static hx_err tell_if_there_locked(const struct rules *rules)
+{
+    hx_err error = tell_locked(rules);
+
+    return error == HX_ENOENT || error == HX_EDIED || error == HX_ENOSYS ? HX_OK : error;
+}
+
 /*
  * From the old rules to new ones: the hook sees what either closes while they change. That it may
  * go on to see more than it has to does no harm.
@@ -120,6 +201,9 @@ static hx_err use_locked(const struct rules *rules)
     const struct rules *old = atomic_load_explicit(&security.rules, memory_order_relaxed);
     hx_err error = see_closed(old, rules);
 
+    if (error == HX_OK) {
+        error = tell_if_there_locked(rules);
+    }
     if (error != HX_OK) {
         return error;
     }
@@ -177,6 +261,7 @@ hx_err security_prepare(void)
     struct rules *rules;
 
     mutex_lock(&security.mutex);
+    security.slot = slot_find(SECURITY_SLOT);
     rules = security.is_prepared ? NULL : heap_allocate_zeroed(sizeof(*rules), OWNER_CORE);
     if (rules != NULL) {
         find_open(rules);
@@ -184,7 +269,7 @@ hx_err security_prepare(void)
         security.is_prepared = true;
     }
     mutex_unlock(&security.mutex);
-    return security.is_prepared ? HX_OK : HX_ENOMEM;
+    return security.slot == NULL ? HX_ENOENT : security.is_prepared ? HX_OK : HX_ENOMEM;
 }
 
 hx_err security_start(int32_t order)
@@ -212,5 +297,14 @@ struct security_statistics security_statistics(void)
     return (struct security_statistics){
         .checked = atomic_load_explicit(&security.checked, memory_order_relaxed),
         .refused = atomic_load_explicit(&security.refused, memory_order_relaxed),
+        .alone = atomic_load_explicit(&security.alone, memory_order_relaxed),
     };
+}
+
+uint64_t security_refused_of(enum syscall_class class)
+{
+    struct hal_gate_result result =
+        gate_call(security.slot, HOOK_READ, HX_HOOK_REFUSED, class, 0, 0);
+
+    return result.error == HX_OK ? result.value : 0;
 }

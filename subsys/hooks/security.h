@@ -5,6 +5,9 @@
  * - A policy (policy.h) says for each class, and for single calls, whether everyone may make them,
  *   nobody, or who holds PERMISSION_EXECUTE on the resource of type `calls` whose number is the
  *   class. Who may not gets the policy's error, and nothing else happens.
+ * - The module in the slot hook.security judges (modules/call_policy.h). While there is none that
+ *   answers, who holds PERMISSION_CONTROL on the slot may make calls that are not everyone's, so as
+ *   to put that right; all others get EPERM. While its gate is closed, callers wait.
  * - It stands before hooks of a higher order, so those do not see what it refuses.
  * - Calls that are everyone's are not looked at: with a policy of such alone the hook costs
  * nothing.
@@ -18,6 +21,7 @@
 #define SUBSYS_HOOKS_SECURITY_H
 
 #include <base/text.h>
+#include <core/syscall/syscall.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
 #include <stddef.h>
@@ -25,7 +29,7 @@
 
 /*
  * Have a policy, under which everyone may do everything; nothing when repeated.
- * Context: thread, may block.  Errors: HX_ENOMEM.
+ * Context: thread, may block.  Errors: HX_ENOMEM, HX_ENOENT there is no slot for it.
  */
 HX_MUST_USE hx_err security_prepare(void);
 
@@ -34,7 +38,7 @@ HX_MUST_USE hx_err security_start(int32_t order);
 
 /*
  * Replace the policy, as a whole or not at all. On error a sentence is in error[error_size].
- * Context: thread, may block.  Errors: HX_EFORMAT, HX_ENOMEM.
+ * Context: thread, may block.  Errors: HX_EFORMAT, HX_ENOMEM, what the module says against it.
  */
 HX_MUST_USE hx_err security_replace(const char *text, size_t length, char *error,
                                     size_t error_size);
@@ -43,11 +47,18 @@ HX_MUST_USE hx_err security_replace(const char *text, size_t length, char *error
 void security_show(struct text *text);
 
 #define SECURITY_HOOK "security"
+#define SECURITY_SLOT "hook.security"
 
 struct security_statistics {
     uint64_t checked; /* calls that are not everyone's */
     uint64_t refused;
+    uint64_t alone; /* of the checked ones, those judged without a module */
 };
+/* Context: any. */
 struct security_statistics security_statistics(void);
+
+/* Refused calls of a class; 0 with a module that does not count them.  Context: thread, may block.
+ */
+uint64_t security_refused_of(enum syscall_class class);
 
 #endif

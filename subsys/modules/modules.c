@@ -28,6 +28,7 @@ static const struct slot_row {
     {"demo", HX_CATEGORY_DEMO, "demo"},
     {"scheduler", HX_CATEGORY_SCHEDULER, "sched_rr"},
     {"block", HX_CATEGORY_BLOCK, "virtio_blk"},
+    {"hook.security", HX_CATEGORY_HOOK, "security"},
     {"hook.audit", HX_CATEGORY_HOOK, "audit"},
     {"hook.metrics", HX_CATEGORY_HOOK, "metrics"},
 };

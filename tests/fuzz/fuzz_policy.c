@@ -26,10 +26,10 @@ static void require_error(const char *error)
     }
 }
 
-static void require_round_trip(const struct policy *policy)
+static void require_round_trip(const struct hx_hook_policy *policy)
 {
     static char written[WRITTEN_MAX];
-    static struct policy again;
+    static struct hx_hook_policy again;
     char error[POLICY_ERROR_MAX];
     struct text text = text_into(written, sizeof(written));
 
@@ -37,17 +37,17 @@ static void require_round_trip(const struct policy *policy)
     require(text.length < sizeof(written));
     require(policy_read(&again, written, text.length, error, sizeof(error)) == HX_OK);
     for (uint32_t number = 0; number < SYSCALL_MAX; number++) {
-        struct policy_rule rule = policy_rule_of(policy, number);
-        struct policy_rule other = policy_rule_of(&again, number);
+        struct hx_hook_rule rule = policy_rule_of(policy, number);
+        struct hx_hook_rule other = policy_rule_of(&again, number);
 
         require(rule.who == other.who);
-        require(rule.who == POLICY_EVERYONE || rule.error == other.error);
+        require(rule.who == HX_HOOK_EVERYONE || rule.error == other.error);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static struct policy policy;
+    static struct hx_hook_policy policy;
     char error[POLICY_ERROR_MAX];
     char *text = malloc(size > 0 ? size : 1); /* ends where the text does, for the sanitizer */
 

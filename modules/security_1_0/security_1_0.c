@@ -1,0 +1,17 @@
+/* Judges system calls by a policy, version 1.0. */
+#define STATE_MINOR 0U
+
+#include <../modules/call_policy.h>
+
+const struct hx_module_descriptor hx_module = {
+    .magic = HX_MODULE_MAGIC,
+    .abi = HX_MODULE_ABI,
+    .size = sizeof(struct hx_module_descriptor),
+    .name = "security",
+    .version = {.major = 1, .minor = STATE_MINOR, .patch = 0},
+    .category = HX_CATEGORY_HOOK,
+    .operations_size = sizeof(security_operations),
+    .operations = &security_operations,
+    .lifecycle = &security_lifecycle,
+    .state_kind = "call policy",
+};
