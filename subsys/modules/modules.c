@@ -25,12 +25,9 @@ static const struct slot_row {
     enum hx_category category;
     const char *module;
 } slot_rows[] = {
-    {"demo", HX_CATEGORY_DEMO, "demo"},
-    {"scheduler", HX_CATEGORY_SCHEDULER, "sched_rr"},
-    {"block", HX_CATEGORY_BLOCK, "virtio_blk"},
-    {"hook.security", HX_CATEGORY_HOOK, "security"},
-    {"hook.audit", HX_CATEGORY_HOOK, "audit"},
-    {"hook.metrics", HX_CATEGORY_HOOK, "metrics"},
+    {"demo", HX_CATEGORY_DEMO, "demo"},         {"scheduler", HX_CATEGORY_SCHEDULER, "sched_rr"},
+    {"block", HX_CATEGORY_BLOCK, "virtio_blk"}, {"hook.security", HX_CATEGORY_HOOK, "security"},
+    {"hook.audit", HX_CATEGORY_HOOK, "audit"},  {"hook.metrics", HX_CATEGORY_HOOK, "metrics"},
 };
 
 /* Keys: M = mutex */
