@@ -61,8 +61,7 @@ void kernel_return_to_user(struct hal_frame *frame);
  * HX_ENOSYS no such operation, HX_EAGAIN no stack is free, HX_ESTATE it came back with the
  * interrupt flag changed, HX_EDIED it was abandoned). The record is still on the thread's stack.
  */
-struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *slot,
-                                          struct hal_activation *activation);
+struct hal_gate_result kernel_gate_failed(struct hal_activation *activation);
 
 /*
  * A call met a slot that points to an instance of HAL_GATE_DIVERTED; it has no record. Same

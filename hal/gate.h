@@ -65,17 +65,16 @@ struct hal_activation {
     _Atomic(struct hal_gate_instance *) instance; /* 0  W  NULL: no call */
     uint32_t ticks_left;                          /* 8  O  until the deadline */
     uint32_t callout_depth;                       /* 12 O  not 0: core code runs on its behalf */
-    struct hal_gate_slot *slot;                   /* 16 O */
-    hx_err outcome;                               /* 24 O  why it failed, HX_OK before */
-    uint32_t has_effects;                         /* 28 O  an effectful callout was begun */
-    uint64_t machine[12]; /* 32 O  the port's: registers to come back with */
+    hx_err outcome;                               /* 16 O  why it failed, HX_OK before */
+    uint32_t has_effects;                         /* 20 O  an effectful callout was begun */
+    uint64_t machine[12]; /* 24 O  the port's: registers to come back with */
 };
 
 /* What came of a call. */
 struct hal_gate_result {
+    uint64_t value; /* what the operation returned; 0 with an error */
     hx_err error;
     bool may_have_run; /* with an error: effects may have happened */
-    uint64_t value;    /* with HX_OK: what the operation returned */
 };
 
 /*

@@ -27,8 +27,7 @@ static struct module_instance *activation_instance(const struct hal_activation *
 }
 
 /* A call that has failed leaves: hal/entry.h says how it came here. */
-struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *gate_slot,
-                                          struct hal_activation *activation)
+struct hal_gate_result kernel_gate_failed(struct hal_activation *activation)
 {
     struct module_instance *instance = activation_instance(activation);
     struct thread *self = thread_current();
@@ -39,13 +38,14 @@ struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *gate_slot,
         instance_doom(instance, DEATH_INTERRUPTS, 0, 0, 0);
         result.error = HX_EDIED;
     }
-    (void)gate_slot;
     if (result.error == HX_EDIED) {
         slot_instance_died(instance);
     }
     atomic_store_explicit(&activation->instance, NULL, memory_order_release);
     hal_gate_pop(&self->hal);
-    kernel_gate_left();
+    if (atomic_load_explicit(&hal_gate_drains, memory_order_relaxed) != 0) {
+        kernel_gate_left();
+    }
     return result;
 }
 

@@ -60,7 +60,7 @@ static struct hal_gate_instance *publish(struct hal_activation *record, struct h
 static struct hal_gate_result fail(struct hal_activation *record)
 {
     hosted_interrupts_restore((hal_interrupt_state)record->machine[MACHINE_INTERRUPTS_ON]);
-    return kernel_gate_failed(record->slot, record);
+    return kernel_gate_failed(record);
 }
 
 static struct hal_gate_result leave(struct hal_activation *record, uint64_t value)
@@ -92,7 +92,6 @@ struct hal_gate_result hal_gate_call(uint64_t a0, uint64_t a1, uint64_t a2, uint
     }
     record->ticks_left = slot->deadline_ticks;
     record->callout_depth = 0;
-    record->slot = slot;
     record->outcome = HX_OK;
     record->has_effects = 0;
     record->machine[MACHINE_INTERRUPTS_ON] = hal_interrupts_enabled() ? 1 : 0;

@@ -417,25 +417,23 @@ entry_from_module:
     popfq
     .endm
 
-/* Take the record off, r10 and rcx as above; result in the named register. */
-    .macro LEAVE_CALL result
+/* Take the record off, r10 and rcx as above; rax = what the operation returned. */
+    .macro LEAVE_CALL
     movq $0, RECORD_INSTANCE - RECORD_SIZE(%r10)
     addq $-RECORD_SIZE, THREAD_GATE_TOP(%rcx)
     cmpl $0, hal_gate_drains
-    jne gate_tell_drainer_\result
-    .ifnc \result, rdx
-    movq %\result, %rdx
-    .endif
-    xorl %eax, %eax
+    jne gate_tell_drainer
+    xorl %edx, %edx
     ret
     .endm
 
 entry_module_return:              /* rdx = result */
+    movq %rdx, %rax
     movq %gs:CPU_CURRENT, %rcx
     movq THREAD_GATE_TOP(%rcx), %r10
     LEAVE_USER_CALL
     RESTORE_CALLER
-    LEAVE_CALL rdx
+    LEAVE_CALL
 
 /* Where the frame of an abandoned call leads, in the kernel's mode, interrupts off. */
     .globl gate_user_abandoned
@@ -465,7 +463,6 @@ hal_gate_call:
     jne 1b                        /* it changed under us: look again */
     movq SLOT_BUDGET(%r8), %rax
     movq %rax, RECORD_BUDGET(%r10)
-    movq %r8, RECORD_SLOT(%r10)
     movq $0, RECORD_OUTCOME(%r10)
     pushfq
     popq RECORD_RFLAGS(%r10)
@@ -487,15 +484,13 @@ hal_gate_call:
     xorl RECORD_RFLAGS - RECORD_SIZE(%r10), %edx
     testl $0x200, %edx
     jnz gate_flag_changed
-    LEAVE_CALL rax
+    LEAVE_CALL
 
-gate_tell_drainer_rax:
-    movq %rax, %rdx
-gate_tell_drainer_rdx:
-    pushq %rdx
+gate_tell_drainer:
+    pushq %rax
     call kernel_gate_left
-    popq %rdx
-    xorl %eax, %eax
+    popq %rax
+    xorl %edx, %edx
     ret
 
 /* An operation came back with interrupts switched: the caller's registers are in place all the same. */
@@ -520,8 +515,7 @@ gate_refuse_stack:
 /* A failed call, its outcome noted: r10 = top of records. Ends as a return from hal_gate_call. */
 gate_fail:
     RESTORE_CALLER
-    leaq -RECORD_SIZE(%r10), %rsi
-    movq RECORD_SLOT(%rsi), %rdi
+    leaq -RECORD_SIZE(%r10), %rdi
     jmp kernel_gate_failed
 
 /* The same with the record in rdi: hal_gate_abandon, and where abandoned frames of open calls lead. */
@@ -762,26 +756,55 @@ user_copy_refused:
     movl $HX_EFAULT, %eax
     ret
 
+/* Clear rsi bytes at rdi: rcx = bytes not cleared, at most; rax = 0. */
+    .macro CLEAR_CHECKED
+    xorl %eax, %eax
+    movq %rsi, %rcx
+    cmpq $8, %rsi
+    jae 22f
+    SET_AC
+20: rep stosb
+21: CLEAR_AC
+    .endm
+
+/* Its other half, for behind the function's return. */
+    .macro CLEAR_WORDS
+22: movl %esi, %edx
+    shrq $3, %rcx
+    andl $7, %edx
+    SET_AC
+23: rep stosq
+    movl %edx, %ecx
+    jmp 20b
+24: leaq (%rdx, %rcx, 8), %rcx
+    jmp 21b
+    FIXUP 20b, 21b
+    FIXUP 23b, 24b
+    .endm
+
 /* size_t x86_clear_checked(uintptr_t to rdi, size_t size rsi): bytes cleared, at least. */
     .globl x86_clear_checked
 x86_clear_checked:
-    movq %rsi, %rcx
-    movl %esi, %edx
-    shrq $3, %rcx
-    andl $7, %edx
-    xorl %eax, %eax
-    SET_AC
-20: rep stosq
-    movl %edx, %ecx
-21: rep stosb
-22: CLEAR_AC
+    CLEAR_CHECKED
     movq %rsi, %rax
     subq %rcx, %rax
     ret
-23: leaq (%rdx, %rcx, 8), %rcx
-    jmp 22b
-    FIXUP 20b, 23b
-    FIXUP 21b, 22b
+    CLEAR_WORDS
+
+/* hx_err hal_user_clear(uintptr_t to rdi, size_t size rsi); as hal_user_copy_in. */
+    .globl hal_user_clear
+hal_user_clear:
+    movq %rdi, %rax
+    leaq (%rdi, %rsi), %rcx
+    orq %rsi, %rax
+    orq %rcx, %rax
+    shrq $USER_ADDRESS_BITS, %rax
+    jnz user_copy_refused
+    CLEAR_CHECKED
+    testq %rcx, %rcx
+    jnz user_copy_refused
+    ret
+    CLEAR_WORDS
 
 /*
  * unsigned x86_copy_text_checked(char *to rdi, const char *from rsi, size_t size rdx,

@@ -89,22 +89,21 @@
 #define INSTANCE_TRAMPOLINE  352
 #define SLOT_BUDGET          8
 
-#define RECORD_SIZE      128
+#define RECORD_SIZE      120
 #define RECORD_INSTANCE  0
 #define RECORD_BUDGET    8
-#define RECORD_SLOT      16
-#define RECORD_OUTCOME   24 /* and has_effects, cleared with it */
-#define RECORD_RSP       32
-#define RECORD_RBP       40
-#define RECORD_RBX       48
-#define RECORD_R12       56
-#define RECORD_R13       64
-#define RECORD_R14       72
-#define RECORD_R15       80
-#define RECORD_RFLAGS    88
-#define RECORD_KERNEL_SP 96 /* user backend: what hal_thread had outside the call, */
-#define RECORD_CR3       104
-#define RECORD_PREVIOUS  112
-#define RECORD_STACK     120 /* and the number of the stack in use */
+#define RECORD_OUTCOME   16 /* and has_effects, cleared with it */
+#define RECORD_RSP       24
+#define RECORD_RBP       32
+#define RECORD_RBX       40
+#define RECORD_R12       48
+#define RECORD_R13       56
+#define RECORD_R14       64
+#define RECORD_R15       72
+#define RECORD_RFLAGS    80
+#define RECORD_KERNEL_SP 88 /* user backend: what hal_thread had outside the call, */
+#define RECORD_CR3       96
+#define RECORD_PREVIOUS  104
+#define RECORD_STACK     112 /* and the number of the stack in use */
 
 #endif

@@ -55,10 +55,12 @@ _Static_assert(offsetof(struct hal_gate_instance, backend) == INSTANCE_BACKEND &
                    offsetof(struct hal_gate_instance, trampoline) == INSTANCE_TRAMPOLINE,
                "entry.S knows struct hal_gate_instance");
 _Static_assert(offsetof(struct hal_activation, outcome) == RECORD_OUTCOME &&
-                   offsetof(struct hal_activation, slot) == RECORD_SLOT &&
                    offsetof(struct hal_activation, machine) == RECORD_RSP &&
                    sizeof(struct hal_activation) == RECORD_SIZE,
                "entry.S knows struct hal_activation");
+_Static_assert(offsetof(struct hal_gate_result, value) == 0 &&
+                   offsetof(struct hal_gate_result, error) == 8,
+               "it returns one in rax and rdx");
 _Static_assert(offsetof(struct hal_gate_slot, deadline_ticks) == SLOT_BUDGET, "and the slot");
 _Static_assert(HAL_GATE_OPEN == 0 && HAL_GATE_USER == 1 && HAL_GATE_DIVERTED == 3 &&
                    HAL_GATE_STACK_STRIDE == 1 << 14,

@@ -169,27 +169,22 @@ static size_t user_part(uintptr_t address, size_t size)
 
 size_t hal_user_copy_in_partly(void *to, uintptr_t from, size_t size)
 {
-    return HX_LIKELY(is_user_range(from, size))
+    return HX_LIKELY(hal_user_is_range(from, size))
                ? x86_copy_checked((uintptr_t)to, from, size)
                : x86_copy_checked((uintptr_t)to, from, user_part(from, size));
 }
 
 size_t hal_user_copy_out_partly(uintptr_t to, const void *from, size_t size)
 {
-    return HX_LIKELY(is_user_range(to, size))
+    return HX_LIKELY(hal_user_is_range(to, size))
                ? x86_copy_checked(to, (uintptr_t)from, size)
                : x86_copy_checked(to, (uintptr_t)from, user_part(to, size));
 }
 
 size_t hal_user_clear_partly(uintptr_t to, size_t size)
 {
-    return HX_LIKELY(is_user_range(to, size)) ? x86_clear_checked(to, size)
-                                              : x86_clear_checked(to, user_part(to, size));
-}
-
-hx_err hal_user_clear(uintptr_t to, size_t size)
-{
-    return is_user_range(to, size) && x86_clear_checked(to, size) == size ? HX_OK : HX_EFAULT;
+    return HX_LIKELY(hal_user_is_range(to, size)) ? x86_clear_checked(to, size)
+                                                  : x86_clear_checked(to, user_part(to, size));
 }
 
 /* A text that may not be followed to the end of size bytes: they are not all the user's. */

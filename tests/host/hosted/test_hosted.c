@@ -526,10 +526,8 @@ static struct hal_gate_slot slot;
 static uint32_t calls_left;
 static uint32_t calls_failed;
 
-struct hal_gate_result kernel_gate_failed(struct hal_gate_slot *failed,
-                                          struct hal_activation *activation)
+struct hal_gate_result kernel_gate_failed(struct hal_activation *activation)
 {
-    assert_ptr_equal(failed, &slot);
     calls_failed++;
     hal_gate_pop((struct hal_thread *)hal_thread_current());
     return (struct hal_gate_result){.error = activation->outcome, .may_have_run = true};
