@@ -4,6 +4,7 @@
 #include <core/gate/instance.h>
 #include <helix/attributes.h>
 #include <helix/block.h>
+#include <helix/character_device.h>
 #include <helix/demo.h>
 #include <helix/hook.h>
 #include <helix/scheduler.h>
@@ -11,12 +12,15 @@
 
 static const uint8_t demo_properties[] = {HX_DEMO_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t scheduler_properties[] = {HX_SCHEDULER_OPERATION_LIST(HX_OPERATION_PROPERTY)};
+static const uint8_t character_properties[] = {
+    HX_CHARACTER_DEVICE_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t block_properties[] = {HX_BLOCK_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t hook_properties[] = {HX_HOOK_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 
 static const struct category categories[] = {
     {HX_CATEGORY_DEMO, "demo", demo_properties, HX_ARRAY_SIZE(demo_properties)},
     {HX_CATEGORY_SCHEDULER, "scheduler", scheduler_properties, HX_ARRAY_SIZE(scheduler_properties)},
+    {HX_CATEGORY_CHARACTER, "character", character_properties, HX_ARRAY_SIZE(character_properties)},
     {HX_CATEGORY_BLOCK, "block", block_properties, HX_ARRAY_SIZE(block_properties)},
     {HX_CATEGORY_HOOK, "hook", hook_properties, HX_ARRAY_SIZE(hook_properties)},
 };

@@ -255,6 +255,16 @@ void slot_instance_died(struct module_instance *instance)
     slot_note_trouble();
 }
 
+HX_COLD void slot_distrust(struct slot *slot)
+{
+    struct module_instance *instance = slot_instance(slot);
+
+    if (instance != NULL) {
+        instance_doom(instance, DEATH_LIE, 0, 0, 0);
+        slot_instance_died(instance);
+    }
+}
+
 /* --- calls that do not go straight --------------------------------------------------------------
  */
 

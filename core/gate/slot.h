@@ -135,6 +135,12 @@ void slot_fail(struct slot *slot);
  */
 void slot_instance_died(struct module_instance *instance);
 
+/*
+ * What is in the slot has answered what cannot be: it dies. While it is being exchanged at the same
+ * moment, the one that came may be taken for the one that lied.  Context: any but nmi.
+ */
+void slot_distrust(struct slot *slot);
+
 /* Wake-ups come here when an instance has died or a trial is to be ended; subsys/modules waits. */
 extern struct wait_queue slot_troubles;
 

@@ -7,6 +7,7 @@
 #define HX_CATEGORY_LIST(X)                                                                        \
     X(HX_CATEGORY_DEMO, 1, "demo", hx_demo_operations)                                             \
     X(HX_CATEGORY_SCHEDULER, 2, "scheduler", hx_scheduler_operations)                              \
+    X(HX_CATEGORY_CHARACTER, 3, "character", hx_character_device_operations)                       \
     X(HX_CATEGORY_BLOCK, 4, "block", hx_block_operations)                                          \
     X(HX_CATEGORY_HOOK, 8, "hook", hx_hook_operations)
 

@@ -4,97 +4,12 @@
 #include <hal/user.h>
 #include <kern/thread.h>
 #include <subsys/devices/memory_devices.h>
+#include <subsys/devices/served_devices.h>
 #include <subsys/random/random.h>
 #include <subsys/vfs/device.h>
 #include <subsys/vfs/file.h>
 
 #define MAJOR 1U
-
-/* --- null, zero, full ------------------------------------------------------------------------- */
-
-static hx_err read_nothing(struct file *file, struct transfer *transfer, uint64_t offset,
-                           size_t *done)
-{
-    (void)file;
-    (void)transfer;
-    (void)offset;
-    *done = 0;
-    return HX_OK;
-}
-
-#define ZEROS_AT_ONCE 65536U /* then it is looked for signals */
-
-static HX_NOINLINE hx_err read_many_zeros(struct transfer *transfer, size_t *done)
-{
-    hx_err error = HX_OK;
-
-    do {
-        size_t rest = transfer->left < ZEROS_AT_ONCE ? transfer->left : ZEROS_AT_ONCE;
-        size_t moved;
-
-        error = transfer_zeros(transfer, rest, &moved);
-        *done += moved;
-    } while (transfer->left > 0 && error == HX_OK && !thread_is_interrupted());
-    return error;
-}
-
-static hx_err read_zeros(struct file *file, struct transfer *transfer, uint64_t offset,
-                         size_t *done)
-{
-    (void)file;
-    (void)offset;
-    return HX_LIKELY(transfer->left <= ZEROS_AT_ONCE)
-               ? transfer_zeros(transfer, transfer->left, done)
-               : read_many_zeros(transfer, done);
-}
-
-static hx_err write_away(struct file *file, struct transfer *transfer, uint64_t offset,
-                         size_t *done)
-{
-    (void)file;
-    (void)offset;
-    *done = transfer->left;
-    transfer->left = 0;
-    return HX_OK;
-}
-
-static hx_err write_refused(struct file *file, struct transfer *transfer, uint64_t offset,
-                            size_t *done)
-{
-    (void)file;
-    (void)offset;
-    *done = 0;
-    return transfer->left > 0 ? HX_ENOSPC : HX_OK;
-}
-
-/* A mapping of zeros is an anonymous one. */
-static hx_err map_zeros(struct file *file, struct memory_object **object)
-{
-    (void)file;
-    *object = NULL;
-    return HX_OK;
-}
-
-static const struct file_ops null_ops = {
-    .read = read_nothing,
-    .write = write_away,
-    .can_seek = true,
-    .ignores_position = true,
-};
-static const struct file_ops zero_ops = {
-    .read = read_zeros,
-    .write = write_away,
-    .map = map_zeros,
-    .can_seek = true,
-    .ignores_position = true,
-};
-static const struct file_ops full_ops = {
-    .read = read_zeros,
-    .write = write_refused,
-    .map = map_zeros,
-    .can_seek = true,
-    .ignores_position = true,
-};
 
 /* --- random ----------------------------------------------------------------------------------- */
 
@@ -214,9 +129,9 @@ static const struct file_ops log_ops = {.read = read_log, .write = write_log};
 /* --- the table -------------------------------------------------------------------------------- */
 
 static const struct device devices[] = {
-    {.name = "null", .number = (uint64_t)MAJOR << 32 | 3, .mode = 0666, .ops = &null_ops},
-    {.name = "zero", .number = (uint64_t)MAJOR << 32 | 5, .mode = 0666, .ops = &zero_ops},
-    {.name = "full", .number = (uint64_t)MAJOR << 32 | 7, .mode = 0666, .ops = &full_ops},
+    {.name = "null", .number = (uint64_t)MAJOR << 32 | 3, .mode = 0666, .ops = &served_null},
+    {.name = "zero", .number = (uint64_t)MAJOR << 32 | 5, .mode = 0666, .ops = &served_zero},
+    {.name = "full", .number = (uint64_t)MAJOR << 32 | 7, .mode = 0666, .ops = &served_full},
     {.name = "random", .number = (uint64_t)MAJOR << 32 | 8, .mode = 0666, .ops = &random_ops},
     {.name = "urandom", .number = (uint64_t)MAJOR << 32 | 9, .mode = 0666, .ops = &random_ops},
     {.name = "kmsg",
@@ -228,8 +143,11 @@ static const struct device devices[] = {
 
 hx_err memory_devices_init(void)
 {
-    hx_err error = device_names_init();
+    hx_err error = served_devices_init();
 
+    if (error == HX_OK) {
+        error = device_names_init();
+    }
     for (unsigned i = 0; i < HX_ARRAY_SIZE(devices) && error == HX_OK; i++) {
         error = device_register(&devices[i]);
     }

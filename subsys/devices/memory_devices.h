@@ -5,7 +5,8 @@
 #include <helix/attributes.h>
 #include <helix/error.h>
 
-/* Register them (major 1).  Context: boot, once.  Errors: those of device_register. */
+/* Register them (major 1).  Context: boot, once.  Errors: HX_EMISSING there is no slot "memory";
+ * those of device_register. */
 HX_MUST_USE hx_err memory_devices_init(void);
 
 #endif

@@ -25,9 +25,13 @@ static const struct slot_row {
     enum hx_category category;
     const char *module;
 } slot_rows[] = {
-    {"demo", HX_CATEGORY_DEMO, "demo"},         {"scheduler", HX_CATEGORY_SCHEDULER, "sched_rr"},
-    {"block", HX_CATEGORY_BLOCK, "virtio_blk"}, {"hook.security", HX_CATEGORY_HOOK, "security"},
-    {"hook.audit", HX_CATEGORY_HOOK, "audit"},  {"hook.metrics", HX_CATEGORY_HOOK, "metrics"},
+    {.name = "demo", .category = HX_CATEGORY_DEMO, .module = "demo"},
+    {.name = "scheduler", .category = HX_CATEGORY_SCHEDULER, .module = "sched_rr"},
+    {.name = "memory", .category = HX_CATEGORY_CHARACTER, .module = "memory_devices"},
+    {.name = "block", .category = HX_CATEGORY_BLOCK, .module = "virtio_blk"},
+    {.name = "hook.security", .category = HX_CATEGORY_HOOK, .module = "security"},
+    {.name = "hook.audit", .category = HX_CATEGORY_HOOK, .module = "audit"},
+    {.name = "hook.metrics", .category = HX_CATEGORY_HOOK, .module = "metrics"},
 };
 
 /* Keys: M = mutex */

@@ -41,6 +41,7 @@ const struct selftest *const selftest_suites[] = {
     core_resource_tests,
     core_syscall_tests,
     subsys_block_tests,
+    subsys_devices_tests,
     subsys_health_tests,
     subsys_hooks_tests,
     subsys_hooks_records_tests,

@@ -12,6 +12,7 @@
 #undef POLL_IN
 #undef POLL_OUT
 
+#include <core/gate/slot.h>
 #include <core/resource/ledger.h>
 #include <core/resource/resource.h>
 #include <hal/memory.h>
@@ -25,6 +26,7 @@
 
 #define PAGE ((uint64_t)HAL_PAGE_SIZE)
 
+static struct slot *memory_slot; /* empty: core's own answers */
 static owner_tag vfs_owner;
 static struct credentials who; /* the superuser, until a test changes it */
 static struct path_context *context;
@@ -41,6 +43,7 @@ static void vfs_start(void)
     CHECK(resource_register_provider(RESOURCE_FILE_HANDLES, &provider) == HX_OK);
     CHECK(resource_owner_open("test", &vfs_owner) == HX_OK);
     tmpfs_init();
+    CHECK(slot_create("memory", HX_CATEGORY_CHARACTER, &memory_slot) == HX_OK);
     CHECK(memory_devices_init() == HX_OK);
     CHECK(mount_root("tmpfs") == HX_OK);
     CHECK(path_context_create(&context) == HX_OK);
