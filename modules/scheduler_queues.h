@@ -1,6 +1,7 @@
 /*
- * The queues of a scheduler module, for each CPU and level, and the part of its life that is about
- * them: compiled into each module that includes it.
+ * The queues of a scheduler module, for each CPU and level, and how it begins with the threads
+ * there are: compiled into each module that includes it, by way of the version of its state
+ * (scheduler_state_1_0.h, scheduler_state_1_1.h).
  *
  * Rules:
  * - The module defines QUEUE_LEVELS (1 to 32) and the function level_of before it includes this.
@@ -21,7 +22,11 @@
 #define PAGE_SIZE   4096U
 #define NODE_PAGES  (THREADS_MAX * sizeof(struct node) / PAGE_SIZE)
 
-#define STATE_STATISTICS 1U
+/* What every version of the state counts: the statistics before this one. */
+#define STATISTICS_1_0 ((uint32_t)HX_SCHEDULER_TURNS)
+
+/* Tags of the state's records. */
+#define STATE_STATISTICS 1U /* 1.0: the sums of all CPUs, STATISTICS_1_0 of them */
 
 /* A ring: of an empty one the head leads to itself. */
 struct links {
@@ -50,7 +55,9 @@ struct queue {
 static struct node *nodes;
 static struct queue queues[HX_SCHEDULER_CPU_MAX];
 static _Atomic uint64_t used_cpus; /* whose queue had a thread once: a bit each */
-static uint64_t statistics_before[HX_SCHEDULER_STATISTICS]; /* of the instances before */
+/* Of the instances before: what belongs to no CPU; whose CPUs' counts they have left here. */
+static uint64_t statistics_before[HX_SCHEDULER_STATISTICS];
+static uint64_t imported_cpus;
 
 /* --- one queue -------------------------------------------------------------------------------- */
 
@@ -250,17 +257,40 @@ static uint64_t queues_length(uint64_t cpu)
     return read_word(&queues[cpu].length);
 }
 
-static uint64_t queues_number(uint64_t index)
+static inline uint64_t count_of(uint64_t cpu, uint64_t index)
 {
-    uint64_t sum = 0;
+    return atomic_load_explicit(&queues[cpu].counts[index], memory_order_relaxed);
+}
 
-    if (index >= HX_SCHEDULER_STATISTICS) {
-        return 0;
+static inline void set_count(uint64_t cpu, uint64_t index, uint64_t value)
+{
+    atomic_store_explicit(&queues[cpu].counts[index], value, memory_order_relaxed);
+}
+
+/* CPUs that have counted something: a bit each. */
+static inline uint64_t counting_cpus(void)
+{
+    return atomic_load_explicit(&used_cpus, memory_order_relaxed) | imported_cpus;
+}
+
+static uint64_t sum_of(uint64_t index)
+{
+    uint64_t sum = statistics_before[index];
+
+    for (uint64_t left = counting_cpus(); left != 0; left &= left - 1) {
+        sum += count_of((uint64_t)__builtin_ctzll(left), index);
     }
-    for (uint32_t cpu = 0; cpu < HX_SCHEDULER_CPU_MAX; cpu++) {
-        sum += atomic_load_explicit(&queues[cpu].counts[index], memory_order_relaxed);
+    return sum;
+}
+
+static void forget_counts(void)
+{
+    for (uint64_t left = counting_cpus(); left != 0; left &= left - 1) {
+        for (uint64_t index = 0; index < HX_SCHEDULER_STATISTICS; index++) {
+            set_count((uint64_t)__builtin_ctzll(left), index, 0);
+        }
     }
-    return sum + statistics_before[index];
+    imported_cpus = 0;
 }
 
 /* How many ticks a thread may run while others of its level wait: the more the nicer it is not. */
@@ -321,35 +351,5 @@ static hx_err queues_take_over(void)
     }
     return error;
 }
-
-static hx_err export_statistics(uint64_t minor)
-{
-    uint64_t statistics[HX_SCHEDULER_STATISTICS];
-
-    (void)minor;
-    for (uint64_t i = 0; i < HX_SCHEDULER_STATISTICS; i++) {
-        statistics[i] = queues_number(i);
-    }
-    return hx_state_put(STATE_STATISTICS, statistics, sizeof(statistics));
-}
-
-static hx_err import_statistics(uint64_t minor)
-{
-    (void)minor;
-    for (uint32_t cpu = 0; cpu < HX_SCHEDULER_CPU_MAX; cpu++) {
-        for (uint32_t i = 0; i < HX_SCHEDULER_STATISTICS; i++) {
-            atomic_store_explicit(&queues[cpu].counts[i], 0, memory_order_relaxed);
-        }
-    }
-    return hx_state_get(STATE_STATISTICS, 0, statistics_before, sizeof(statistics_before));
-}
-
-static const struct hx_module_lifecycle queues_lifecycle = {
-    .init = queues_init,
-    .import_state = import_statistics,
-    .activate = queues_take_over,
-    .cancel_unload = queues_take_over,
-    .export_state = export_statistics,
-};
 
 #endif

@@ -39,12 +39,12 @@ enum hx_scheduler_enqueued {
 };
 
 /*
- * enqueue   a thread is runnable; cpu is where it is to wait, affinity where it may run
- * pick      the next thread for a CPU, 0: none; from another CPU's queue if its own is empty
- * is_over   whether the turn of what runs on the CPU is over after so many ticks of 1 ms, as others
- * wait length    how many threads wait for a CPU remove    the thread is not to wait any more: 1, 0
- * it was not enqueued number    statistic number index, 0 where there is none (enum
- * hx_scheduler_statistic)
+ * - enqueue: a thread is runnable; cpu is where it is to wait, affinity where it may run.
+ * - pick: the next thread for a CPU, 0: none; from another CPU's queue if its own is empty.
+ * - is_over: whether the turn of what runs on the CPU is over after so many ticks of 1 ms, as
+ * others wait.
+ * - length: how many threads wait for a CPU.
+ * - number: statistic number index (enum hx_scheduler_statistic), 0 where there is none.
  */
 #define HX_SCHEDULER_OPERATION_LIST(X)                                                             \
     X(SCHEDULER_ENQUEUE, enqueue, uint64_t,                                                        \
@@ -67,6 +67,8 @@ enum hx_scheduler_statistic {
     HX_SCHEDULER_PICKS,       /* threads given to a CPU from its own queue */
     HX_SCHEDULER_STEALS,      /* and from another's */
     HX_SCHEDULER_PREEMPTIONS, /* enqueued ones that should run at once */
+    HX_SCHEDULER_TURNS,       /* turns that were over at a tick, as others waited */
+    HX_SCHEDULER_LONGEST,     /* the most threads that waited for one CPU at a tick of it */
     HX_SCHEDULER_STATISTICS,
 };
 

@@ -11,7 +11,7 @@ static uint32_t level_of(uint64_t priority)
     return 0;
 }
 
-#include <../modules/scheduler_queues.h>
+#include <../modules/scheduler_state_1_0.h>
 
 #define MADE_UP 0x5a5a5a5a5a5a5a5aULL
 

@@ -13,7 +13,7 @@ static uint32_t level_of(uint64_t priority)
     return HX_PRIORITY_LEVEL(priority) % HX_PRIORITY_LEVELS;
 }
 
-#include <../modules/scheduler_queues.h>
+#include <../modules/scheduler_state_1_1.h>
 
 static uint64_t enqueue(uint64_t thread, uint64_t cpu, uint64_t priority, uint64_t affinity)
 {
@@ -25,14 +25,14 @@ static uint64_t is_over(uint64_t cpu, uint64_t ticks, uint64_t priority)
 {
     uint32_t waiting = read_word(&queues[cpu].levels) >> level_of(priority);
 
-    return waiting > 1 || (waiting == 1 && ticks >= slice_of(priority));
+    return count_turn(cpu, waiting > 1 || (waiting == 1 && ticks >= slice_of(priority)));
 }
 
 static const struct hx_scheduler_operations operations = {
     .enqueue = enqueue,
     .pick = queues_pick,
     .is_over = is_over,
-    .length = queues_length,
+    .length = counted_length,
     .number = queues_number,
 };
 
@@ -41,7 +41,7 @@ const struct hx_module_descriptor hx_module = {
     .abi = HX_MODULE_ABI,
     .size = sizeof(struct hx_module_descriptor),
     .name = "sched_prio",
-    .version = {.major = 1, .minor = 0, .patch = 0},
+    .version = {.major = 1, .minor = 1, .patch = 0},
     .category = HX_CATEGORY_SCHEDULER,
     .operations_size = sizeof(operations),
     .operations = &operations,

@@ -12,7 +12,7 @@ static uint32_t level_of(uint64_t priority)
     return 0;
 }
 
-#include <../modules/scheduler_queues.h>
+#include <../modules/scheduler_state_1_1.h>
 
 static uint64_t enqueue(uint64_t thread, uint64_t cpu, uint64_t priority, uint64_t affinity)
 {
@@ -21,15 +21,14 @@ static uint64_t enqueue(uint64_t thread, uint64_t cpu, uint64_t priority, uint64
 
 static uint64_t is_over(uint64_t cpu, uint64_t ticks, uint64_t priority)
 {
-    (void)cpu;
-    return ticks >= slice_of(priority);
+    return count_turn(cpu, ticks >= slice_of(priority));
 }
 
 static const struct hx_scheduler_operations operations = {
     .enqueue = enqueue,
     .pick = queues_pick,
     .is_over = is_over,
-    .length = queues_length,
+    .length = counted_length,
     .number = queues_number,
 };
 
@@ -38,7 +37,7 @@ const struct hx_module_descriptor hx_module = {
     .abi = HX_MODULE_ABI,
     .size = sizeof(struct hx_module_descriptor),
     .name = "sched_rr",
-    .version = {.major = 1, .minor = 0, .patch = 0},
+    .version = {.major = 1, .minor = 1, .patch = 0},
     .category = HX_CATEGORY_SCHEDULER,
     .operations_size = sizeof(operations),
     .operations = &operations,

@@ -140,6 +140,27 @@ static void put(struct slot *slot, const char *name)
     EXPECT(string_equal(modules_content_of(slot).name, name));
 }
 
+/* What swaps alternate between: another kind, another version, both. */
+static const struct candidate {
+    const char *name;
+    struct hx_module_version version;
+    const char *version_text;
+} candidates[] = {
+    {"sched_prio", {.major = 1, .minor = 1}, "1.1.0"},
+    {"sched_prio", {.major = 1, .minor = 0}, "1.0.0"},
+    {"sched_rr", {.major = 1, .minor = 1}, "1.1.0"},
+    {"sched_rr", {.major = 1, .minor = 0}, "1.0.0"},
+    {"sched_prio", {.major = 1, .minor = 0}, "1.0.0"},
+    {"sched_rr", {.major = 1, .minor = 1}, "1.1.0"},
+};
+
+static void put_candidate(struct slot *slot, const struct candidate *candidate)
+{
+    EXPECT_EQUAL(modules_swap(slot, candidate->name, &candidate->version), HX_OK);
+    EXPECT(string_equal(modules_content_of(slot).name, candidate->name));
+    EXPECT(string_equal(modules_content_of(slot).version, candidate->version_text));
+}
+
 /* The module alone in the slot, behind that gate. */
 static struct slot *begin_with(const char *name, enum hal_gate_backend backend)
 {
@@ -185,7 +206,7 @@ static void check_swaps(enum hal_gate_backend backend)
     }
     start_load();
     for (uint32_t i = 0; i < wanted; i++) {
-        put(slot, i % 2 == 0 ? "sched_prio" : "sched_rr");
+        put_candidate(slot, &candidates[i % HX_ARRAY_SIZE(candidates)]);
         if (i % 20 == 0) {
             check_progress();
             EXPECT(number(slot, HX_SCHEDULER_PICKS) > picks); /* they came with the state */
@@ -208,6 +229,45 @@ static void schedulers_swapped_under_load_lose_no_thread_behind_the_open_gate(vo
 static void schedulers_swapped_under_load_lose_no_thread_behind_the_user_gate(void)
 {
     check_swaps(HAL_GATE_USER);
+}
+
+/*
+ * What 1.0 does not count comes back from it, and the sums are those of before, or more: other
+ * threads run meanwhile.
+ */
+static void check_way(struct slot *slot, const struct candidate *way, size_t length)
+{
+    uint64_t before[HX_SCHEDULER_STATISTICS];
+
+    for (uint64_t i = 0; i < HX_SCHEDULER_STATISTICS; i++) {
+        before[i] = number(slot, i);
+    }
+    for (size_t i = 0; i < length; i++) {
+        put_candidate(slot, &way[i]);
+    }
+    for (uint64_t i = 0; i < HX_SCHEDULER_STATISTICS; i++) {
+        EXPECT(number(slot, i) >= before[i]);
+    }
+}
+
+/* SPEC: R5 R8 */
+static void the_statistics_of_a_scheduler_come_back_from_a_version_that_does_not_know_them_all(void)
+{
+    struct slot *slot = begin_with("sched_prio", HAL_GATE_OPEN);
+
+    if (slot == NULL) {
+        return;
+    }
+    start_load();
+    for (unsigned i = 0; i < 10000 && number(slot, HX_SCHEDULER_TURNS) == 0; i++) {
+        thread_sleep(HAL_NS_PER_MS); /* until a tick has ended a turn */
+    }
+    EXPECT(number(slot, HX_SCHEDULER_TURNS) > 0);
+    EXPECT(number(slot, HX_SCHEDULER_LONGEST) > 0);
+    check_way(slot, (const struct candidate[]){candidates[1], candidates[3], candidates[0]}, 3);
+    check_way(slot, (const struct candidate[]){candidates[2]}, 1);
+    end_load();
+    restore(slot);
 }
 
 /* SPEC: R8 */
@@ -309,6 +369,7 @@ static void a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_
 const struct selftest core_scheduling_tests[] = {
     {TEST(schedulers_swapped_under_load_lose_no_thread_behind_the_open_gate), 0},
     {TEST(schedulers_swapped_under_load_lose_no_thread_behind_the_user_gate), SELFTEST_METAL_ONLY},
+    {TEST(the_statistics_of_a_scheduler_come_back_from_a_version_that_does_not_know_them_all), 0},
     {TEST(a_scheduler_that_leaves_under_load_leaves_its_threads_to_core), 0},
     {TEST(a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_open_gate), 0},
     {TEST(a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_user_gate),
