@@ -426,6 +426,21 @@ static enum elf_symbol_kind symbol_kind(const struct elf_module *module, uint32_
                                                            : ELF_SYMBOL_DROPPED;
 }
 
+/* As symbol_kind; a defined symbol's value is from the start of the image. */
+static void place_symbol(const struct elf_module *module, uint32_t index,
+                         struct elf_module_symbol *symbol)
+{
+    const struct elf_module_section *section;
+
+    if (index == ELF64_INDEX_UNDEFINED || index == ELF64_INDEX_ABSOLUTE) {
+        symbol->kind = index == ELF64_INDEX_ABSOLUTE ? ELF_SYMBOL_ABSOLUTE : ELF_SYMBOL_IMPORT;
+        return;
+    }
+    section = loaded_section(module, index);
+    symbol->kind = section != NULL ? ELF_SYMBOL_DEFINED : ELF_SYMBOL_DROPPED;
+    symbol->value += section != NULL ? section->offset : 0;
+}
+
 struct elf_module_symbol elf_module_symbol(const struct elf_module *module, uint32_t index)
 {
     struct elf_module_symbol out = {.name = "", .kind = ELF_SYMBOL_ABSOLUTE, .is_local = true};
@@ -436,16 +451,15 @@ struct elf_module_symbol elf_module_symbol(const struct elf_module *module, uint
         return out;
     }
     symbol = file_symbol(module, index);
-    out.name = module->names + symbol.name;
-    out.kind = symbol_kind(module, index, &symbol);
-    out.is_local = symbol_binding(&symbol) == ELF64_BINDING_LOCAL;
-    out.is_weak = symbol_binding(&symbol) == ELF64_BINDING_WEAK;
-    out.is_function = symbol_type(&symbol) == ELF64_SYMBOL_FUNCTION;
-    out.value = symbol.value;
-    out.size = symbol.size;
-    if (out.kind == ELF_SYMBOL_DEFINED) {
-        out.value += loaded_section(module, symbol.section)->offset;
-    }
+    out = (struct elf_module_symbol){
+        .name = module->names + symbol.name,
+        .is_local = symbol_binding(&symbol) == ELF64_BINDING_LOCAL,
+        .is_weak = symbol_binding(&symbol) == ELF64_BINDING_WEAK,
+        .is_function = symbol_type(&symbol) == ELF64_SYMBOL_FUNCTION,
+        .value = symbol.value,
+        .size = symbol.size,
+    };
+    place_symbol(module, symbol.section, &out);
     return out;
 }
 
@@ -543,26 +557,36 @@ static hx_err check_relocations(const struct reading *reading)
     return error;
 }
 
+/* Go on to a table's entries, none if it relocates nothing. */
+static void open_table(const struct elf_module *module, struct elf_module_cursor *cursor)
+{
+    struct elf64_section table = file_section(module, cursor->table);
+
+    cursor->section = relocated_section(module, &table);
+    cursor->entry = 0;
+    cursor->count =
+        cursor->section != NULL ? (uint32_t)(table.size / sizeof(struct elf64_rela)) : 0;
+    cursor->entries = module->file + table.offset;
+}
+
 bool elf_module_next_relocation(const struct elf_module *module, struct elf_module_cursor *cursor,
                                 struct elf_module_relocation *relocation)
 {
-    for (; cursor->table < module->file_sections.count; cursor->table++, cursor->entry = 0) {
-        struct elf64_section table = file_section(module, cursor->table);
-        const struct elf_module_section *section = relocated_section(module, &table);
-        struct elf64_rela rela;
+    struct elf64_rela rela;
 
-        if (section == NULL || cursor->entry >= table.size / sizeof(rela)) {
-            continue;
+    while (cursor->entry == cursor->count) {
+        if (++cursor->table >= module->file_sections.count) {
+            return false;
         }
-        rela = file_rela(module, &table, cursor->entry++);
-        *relocation = (struct elf_module_relocation){.section = section,
-                                                     .offset = rela.offset,
-                                                     .type = (uint32_t)rela.info,
-                                                     .symbol = (uint32_t)(rela.info >> 32),
-                                                     .addend = rela.addend};
-        return true;
+        open_table(module, cursor);
     }
-    return false;
+    memcpy(&rela, cursor->entries + cursor->entry++ * sizeof(rela), sizeof(rela));
+    *relocation = (struct elf_module_relocation){.section = cursor->section,
+                                                 .offset = rela.offset,
+                                                 .type = (uint32_t)rela.info,
+                                                 .symbol = (uint32_t)(rela.info >> 32),
+                                                 .addend = rela.addend};
+    return true;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

@@ -100,6 +100,9 @@ struct elf_module_relocation {
 struct elf_module_cursor {
     uint32_t table; /* section of the file */
     uint32_t entry;
+    uint32_t count;                           /* of its entries */
+    const struct elf_module_section *section; /* which it relocates */
+    const uint8_t *entries;
 };
 
 /*
