@@ -399,6 +399,35 @@ hx_err thread_park(uint64_t deadline_ns)
     return dispatch_finish_parking(self);
 }
 
+static bool may_run_here(uint64_t affinity)
+{
+    return (affinity >> hal_cpu_id() & 1) != 0;
+}
+
+/* Interrupts are off from the change until the thread is parked: one that loses its turn is queued
+ * where it is. Who wakes it sends it to a CPU that is allowed. */
+void dispatch_move_within(uint64_t affinity)
+{
+    struct thread *self = thread_current();
+    uint64_t before = self->affinity;
+    bool is_there;
+
+    do {
+        hal_interrupts_disable();
+        self->affinity = affinity;
+        is_there = may_run_here(affinity);
+        if (!is_there && dispatch_begin_parking(self)) {
+            wait_parked(self, hal_clock_now() + TIMER_TICK_NS);
+        } else if (!is_there) {
+            self->affinity = before; /* a token, which is consumed below */
+        }
+        if (!is_there) {
+            (void)!dispatch_finish_parking(self);
+        }
+    } while (!is_there);
+    hal_interrupts_enable();
+}
+
 hx_err dispatch_wake_and_park(struct thread *next, _Atomic uint32_t *word, uint32_t value,
                               struct spinlock *lock, uint64_t deadline_ns)
 {

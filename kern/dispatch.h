@@ -33,6 +33,12 @@ void dispatch_arrive(void);
 /* Leave the calling thread for ever; thread_bury gets it when its stack is no longer in use. */
 HX_NORETURN void dispatch_exit(void);
 
+/*
+ * Give the calling thread an affinity, and return when it runs within it: at no moment is it queued
+ * where it may not run.  Context: thread, may block.
+ */
+void dispatch_move_within(uint64_t affinity);
+
 /* The function of every thread's park_timer. */
 void dispatch_park_expired(struct timer *timer);
 

@@ -70,6 +70,26 @@ void thread_for_each(bool (*callback)(struct thread *thread, void *argument), vo
     spinlock_release(&all.lock, state);
 }
 
+static inline bool is_in_call(const struct thread *thread)
+{
+    return atomic_load_explicit(&thread->gate_records[0].instance, memory_order_acquire) != NULL;
+}
+
+void thread_for_each_in_call(bool (*callback)(struct thread *thread, void *argument),
+                             void *argument)
+{
+    hal_interrupt_state state = spinlock_acquire(&all.lock);
+
+    LIST_FOR_EACH (node, &all.threads) {
+        struct thread *thread = LIST_ENTRY(node, struct thread, all_link);
+
+        if (HX_UNLIKELY(is_in_call(thread)) && !callback(thread, argument)) {
+            break;
+        }
+    }
+    spinlock_release(&all.lock, state);
+}
+
 const char *thread_state_name(const struct thread *thread)
 {
     static const char *const names[] = {
@@ -80,6 +100,22 @@ const char *thread_state_name(const struct thread *thread)
     uint32_t state = atomic_load_explicit(&thread->state, memory_order_relaxed);
 
     return names[state & THREAD_STATE_MASK];
+}
+
+/* The bits of the priority word that a mask has become those of value. */
+static void change_priority_word(struct thread *thread, uint16_t mask, uint16_t value)
+{
+    uint16_t old = thread_priority_word(thread);
+
+    while (!atomic_compare_exchange_weak_explicit(&thread->priority_word, &old,
+                                                  (uint16_t)((old & ~mask) | value),
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+void thread_set_nice(struct thread *thread, int nice)
+{
+    change_priority_word(thread, 0xff00, (uint16_t)((uint8_t)nice << 8));
 }
 
 uint64_t thread_run_time(const struct thread *thread)
@@ -223,7 +259,7 @@ static void init_thread(struct thread *thread, const struct thread_options *opti
     init_common(thread, options->name != NULL ? options->name : "unnamed");
     thread->entry = options->entry;
     thread->argument = options->argument;
-    thread->priority = options->priority;
+    atomic_store_explicit(&thread->priority_word, options->priority, memory_order_relaxed);
     thread->affinity = options->affinity != 0 ? options->affinity : UINT64_MAX;
     thread->owner = options->owner != OWNER_NONE ? options->owner : OWNER_CORE;
     thread->process = options->process;
@@ -393,15 +429,9 @@ hx_err thread_start_scheduling(void)
 
 hx_err thread_set_own_affinity(uint64_t affinity)
 {
-    struct thread *self = thread_current();
-
     if ((affinity & cpu_online_mask()) == 0) {
         return HX_EINVAL;
     }
-    self->affinity = affinity;
-    /* Who wakes goes to a CPU that is allowed. */
-    while ((affinity >> hal_cpu_id() & 1) == 0) {
-        thread_sleep(TIMER_TICK_NS);
-    }
+    dispatch_move_within(affinity);
     return HX_OK;
 }

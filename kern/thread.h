@@ -84,24 +84,23 @@ struct thread {
         };
         uint32_t interruptions; /* O  both at once: 0 in thread context */
     };
-    bool reschedule;               /* O  switch at the next chance */
-    struct hal_space *space;       /* I  address space activated when it first runs */
-    struct process *process;       /* I  NULL for a kernel thread */
-    struct user_thread *user;      /* I  a process's thread: what subsys/process keeps of it */
-    _Atomic uint64_t subject;      /* A  of core/capability; of a thread of a process */
-    uint32_t process_number;       /* O  its process's id; 0: a kernel thread */
-    uint32_t thread_number;        /* O  what programs know it by */
-    struct syscall_record *call;   /* O  core/syscall's: the innermost call recorded, NULL: none */
-    _Atomic uint32_t state;        /* A  enum thread_state | THREAD_TOKEN */
-    _Atomic uint32_t cpu;          /* A  where it runs or is queued, or ran last */
-    struct thread *previous;       /* O  who ran on its CPU just before it */
-    uint64_t affinity;             /* O  bit n: may run on CPU n; who queues it reads it */
-    uint8_t priority;              /* I  0..31 */
-    _Atomic int8_t nice;           /* A  -20..19: how long its slices are (thread_set_nice) */
-    struct list run_link;          /* Q  (L once exited) */
-    struct thread_place *place;    /* I  in the table by handle; NULL for a boot thread */
-    uint64_t handle;               /* I  (kern/thread_table.h) */
-    uint32_t slice_ticks;          /* O  ticks since it was last switched to */
+    bool reschedule;                /* O  switch at the next chance */
+    struct hal_space *space;        /* I  address space activated when it first runs */
+    struct process *process;        /* I  NULL for a kernel thread */
+    struct user_thread *user;       /* I  a process's thread: what subsys/process keeps of it */
+    _Atomic uint64_t subject;       /* A  of core/capability; of a thread of a process */
+    uint32_t process_number;        /* O  its process's id; 0: a kernel thread */
+    uint32_t thread_number;         /* O  what programs know it by */
+    struct syscall_record *call;    /* O  core/syscall's: the innermost call recorded, NULL: none */
+    _Atomic uint32_t state;         /* A  enum thread_state | THREAD_TOKEN */
+    _Atomic uint32_t cpu;           /* A  where it runs or is queued, or ran last */
+    struct thread *previous;        /* O  who ran on its CPU just before it */
+    uint64_t affinity;              /* O  bit n: may run on CPU n; who queues it reads it */
+    _Atomic uint16_t priority_word; /* A  thread_priority, thread_nice in the upper byte */
+    struct list run_link;           /* Q  (L once exited) */
+    struct thread_place *place;     /* I  in the table by handle; NULL for a boot thread */
+    uint64_t handle;                /* I  (kern/thread_table.h) */
+    uint32_t slice_ticks;           /* O  ticks since it was last switched to */
     uint64_t run_since;            /* O  cycle counter when run_total was last brought up to date */
     _Atomic uint64_t run_total;    /* W  cycles it has run, to within a tick */
     _Atomic uint64_t switches;     /* W  times it was switched to */
@@ -272,13 +271,22 @@ HX_MUST_USE hx_err thread_set_own_affinity(uint64_t affinity);
  */
 #define THREAD_NICE_LEAST (-20)
 #define THREAD_NICE_MOST  19
-static inline void thread_set_nice(struct thread *thread, int nice)
+void thread_set_nice(struct thread *thread, int nice);
+
+/* Both in one word, as schedulers are told: the priority in the low byte, the niceness above it. */
+static inline uint16_t thread_priority_word(const struct thread *thread)
 {
-    atomic_store_explicit(&thread->nice, (int8_t)nice, memory_order_relaxed);
+    return atomic_load_explicit(&thread->priority_word, memory_order_relaxed);
 }
+
+static inline uint8_t thread_priority(const struct thread *thread)
+{
+    return (uint8_t)thread_priority_word(thread);
+}
+
 static inline int thread_nice(const struct thread *thread)
 {
-    return atomic_load_explicit(&thread->nice, memory_order_relaxed);
+    return (int8_t)(thread_priority_word(thread) >> 8);
 }
 
 /* Let others of the same priority run first.  Context: thread. */
@@ -333,6 +341,14 @@ void thread_sleep(uint64_t nanoseconds);
  * THREAD_LIST or below. Stops when it returns false.
  */
 void thread_for_each(bool (*callback)(struct thread *thread, void *argument), void *argument);
+
+/*
+ * The same for the threads that are inside a call into a module, or were a moment ago: the record
+ * of their outermost call names an instance. A call made by an interrupt that came before the
+ * interrupted thread's own record was written is passed over; such a call has interrupts off.
+ */
+void thread_for_each_in_call(bool (*callback)(struct thread *thread, void *argument),
+                             void *argument);
 
 const char *thread_state_name(const struct thread *thread);
 

@@ -4,8 +4,9 @@
 #include <kern/thread_table.h>
 
 #define CHUNK_SIZE      (1U << THREAD_TABLE_CHUNK_BITS)
-#define GENERATION_STEP (1ULL << THREAD_TABLE_INDEX_BITS)
-#define GENERATION_MASK ((THREAD_PLACE_LISTED - 1) & ~(GENERATION_STEP - 1))
+#define INDEX_MASK      (THREAD_PLACE_OFFERED - 1)
+#define GENERATION_STEP (THREAD_PLACE_OFFERED << 1)
+#define GENERATION_MASK (~(GENERATION_STEP - 1))
 
 /* What stands for chunks that do not exist: nothing in it is ever offered. */
 static struct thread_place nobody[CHUNK_SIZE];
@@ -17,7 +18,7 @@ _Atomic(struct thread_place *) thread_table_chunks[THREAD_TABLE_CHUNKS] = {
 static struct {
     struct spinlock lock;
     struct thread_place *free; /* under lock */
-    uint32_t chunks;           /* under lock */
+    _Atomic uint32_t chunks;   /* under lock; read by anyone */
 } table = {.lock = SPINLOCK_INIT(LOCK_RANK_THREAD_TABLE, "thread table")};
 
 static void push_free_locked(struct thread_place *place)
@@ -29,9 +30,10 @@ static void push_free_locked(struct thread_place *place)
 /* Places for CHUNK_SIZE threads more; the first free one is the one with the lowest index. */
 static hx_err add_chunk_locked(struct thread_place *chunk)
 {
-    uint32_t first = table.chunks * CHUNK_SIZE;
+    uint32_t chunks = atomic_load_explicit(&table.chunks, memory_order_relaxed);
+    uint32_t first = chunks * CHUNK_SIZE;
 
-    if (table.chunks == THREAD_TABLE_CHUNKS) {
+    if (chunks == THREAD_TABLE_CHUNKS) {
         return HX_ENOSPC;
     }
     for (uint32_t i = CHUNK_SIZE; i-- > 0;) {
@@ -39,7 +41,9 @@ static hx_err add_chunk_locked(struct thread_place *chunk)
         push_free_locked(&chunk[i]);
     }
     /* Release: pairs with thread_table_take. */
-    atomic_store_explicit(&thread_table_chunks[table.chunks++], chunk, memory_order_release);
+    atomic_store_explicit(&thread_table_chunks[chunks], chunk, memory_order_release);
+    /* Release: pairs with thread_table_size. */
+    atomic_store_explicit(&table.chunks, chunks + 1, memory_order_release);
     return HX_OK;
 }
 
@@ -72,7 +76,7 @@ static struct thread_place *take_free(struct thread *thread, uint64_t *handle)
 
         table.free = (struct thread_place *)place->thread;
         place->thread = thread;
-        *handle = (last & (GENERATION_STEP - 1)) | ((last + GENERATION_STEP) & GENERATION_MASK);
+        *handle = (last & INDEX_MASK) | ((last + GENERATION_STEP) & GENERATION_MASK);
         *handle |= (*handle & GENERATION_MASK) == 0 ? GENERATION_STEP : 0; /* 0 is nobody's */
         atomic_store_explicit(&place->word, *handle, memory_order_relaxed);
     }
@@ -100,31 +104,7 @@ void thread_table_remove(struct thread_place *place)
     spinlock_release(&table.lock, state);
 }
 
-static struct thread_place *place_at(uint32_t index)
+uint32_t thread_table_size(void)
 {
-    return &atomic_load_explicit(&thread_table_chunks[index >> THREAD_TABLE_CHUNK_BITS],
-                                 memory_order_relaxed)[index & (CHUNK_SIZE - 1)];
-}
-
-void thread_table_each_offered(uint32_t *cursor,
-                               bool (*function)(struct thread *thread, uint64_t handle,
-                                                void *argument),
-                               void *argument)
-{
-    hal_interrupt_state state = spinlock_acquire(&table.lock);
-    bool goes_on = true;
-
-    for (; goes_on && *cursor < table.chunks * CHUNK_SIZE; ++*cursor) {
-        struct thread_place *place = place_at(*cursor);
-        uint64_t word = atomic_load_explicit(&place->word, memory_order_acquire);
-
-        if ((word & THREAD_PLACE_OFFERED) != 0) {
-            goes_on = function(place->thread, word & ~(THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED),
-                               argument);
-            if (!goes_on) {
-                break;
-            }
-        }
-    }
-    spinlock_release(&table.lock, state);
+    return atomic_load_explicit(&table.chunks, memory_order_acquire) * CHUNK_SIZE;
 }

@@ -3,8 +3,8 @@
  *
  * Rules:
  * - A handle is index + generation; one that is stale, or was never given out, is no thread's.
- * - A runnable thread is offered to the policy by its handle and taken back by whoever the policy
- * names it to. Taking is atomic: of several that try, one gets it, and of a thread that was not
+ * - A runnable thread is offered to the policy by its handle and taken by whoever the policy names
+ * it to. Taking is atomic: of several that try, one gets it, and of a thread that was not
  * offered, nobody. So a policy that answers nonsense can neither run a thread twice nor one that is
  * not to run.
  */
@@ -24,15 +24,15 @@ struct thread;
 #define THREAD_TABLE_CHUNK_BITS 9U
 #define THREAD_TABLE_CHUNKS     (1U << (THREAD_TABLE_INDEX_BITS - THREAD_TABLE_CHUNK_BITS))
 
-/* Beside a handle in struct thread_place, which has none of these bits: the thread is offered; and
- * the policy has been told so by thread_place_list, whatever became of the offer itself. */
-#define THREAD_PLACE_OFFERED (1ULL << 63)
-#define THREAD_PLACE_LISTED  (1ULL << 62)
+/* Beside a handle in struct thread_place, which has not this bit, the one above the index: the
+ * thread is offered. */
+#define THREAD_PLACE_OFFERED (1ULL << THREAD_TABLE_INDEX_BITS)
 
 /* Keys: A = atomic, T = the table's lock */
 struct thread_place {
     _Atomic uint64_t word; /* A  the handle, THREAD_PLACE_OFFERED beside it; 0: nobody's */
-    struct thread *thread; /* T  written before a handle is given out, read by who has taken it */
+    struct thread *thread; /* T  written before a handle is given out, read by who has taken it, or
+                              knows that nobody can */
 };
 
 /* Give a thread a place and a handle.  Context: thread.  Errors: HX_ENOMEM, HX_ENOSPC 2^20 threads.
@@ -47,6 +47,16 @@ void thread_table_remove(struct thread_place *place);
  * threads. */
 extern _Atomic(struct thread_place *) thread_table_chunks[THREAD_TABLE_CHUNKS];
 
+/* The place of a handle, whoever has it now.  Context: any. */
+static inline struct thread_place *thread_table_place(uint64_t handle)
+{
+    uint32_t index = handle & ((1U << THREAD_TABLE_INDEX_BITS) - 1);
+    struct thread_place *chunk = atomic_load_explicit(
+        &thread_table_chunks[index >> THREAD_TABLE_CHUNK_BITS], memory_order_acquire);
+
+    return &chunk[index & ((1U << THREAD_TABLE_CHUNK_BITS) - 1)];
+}
+
 /* The caller has the thread, which is Runnable: from now on whoever takes it does.  Context: any,
  * interrupts off. */
 static inline void thread_place_offer(struct thread_place *place, uint64_t handle)
@@ -56,21 +66,11 @@ static inline void thread_place_offer(struct thread_place *place, uint64_t handl
 }
 
 /*
- * Tell the policy of an offered thread, outside of the offer; false: it is not offered any more.
- * Whoever offered it cannot withdraw it then.  Context: any.
+ * Take an offered thread; false: somebody else has. Offers of a thread look all the same: whoever
+ * takes one back that was not accepted sees to it that no later one can have been made meanwhile.
+ * Context: any, interrupts off.
  */
-HX_MUST_USE static inline bool thread_place_list(struct thread_place *place, uint64_t handle)
-{
-    uint64_t word = handle | THREAD_PLACE_OFFERED;
-
-    return atomic_compare_exchange_strong_explicit(&place->word, &word, word | THREAD_PLACE_LISTED,
-                                                   memory_order_relaxed, memory_order_relaxed) ||
-           word == (handle | THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED);
-}
-
-/* Take back an offer that was not accepted; false: somebody has taken the thread, or the policy has
- * been told of it meanwhile.  Context: any, interrupts off. */
-HX_MUST_USE static inline bool thread_place_withdraw(struct thread_place *place, uint64_t handle)
+HX_MUST_USE static inline bool thread_place_take(struct thread_place *place, uint64_t handle)
 {
     uint64_t offered = handle | THREAD_PLACE_OFFERED;
 
@@ -78,28 +78,13 @@ HX_MUST_USE static inline bool thread_place_withdraw(struct thread_place *place,
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
-/* Take an offered thread, listed or not; false: somebody else has.  Context: any, interrupts off.
- */
-HX_MUST_USE static inline bool thread_place_take(struct thread_place *place, uint64_t handle)
-{
-    uint64_t listed = handle | THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED;
-
-    /* It may be listed between the two, but never the other way round. */
-    return HX_LIKELY(thread_place_withdraw(place, handle)) ||
-           atomic_compare_exchange_strong_explicit(&place->word, &listed, handle,
-                                                   memory_order_acquire, memory_order_relaxed);
-}
-
 /* The thread of a handle if it is offered, which it is no longer then; else NULL.  Context: any,
  * interrupts off. */
 HX_MUST_USE static inline struct thread *thread_table_take(uint64_t handle)
 {
-    uint32_t index = handle & ((1U << THREAD_TABLE_INDEX_BITS) - 1);
-    struct thread_place *chunk = atomic_load_explicit(
-        &thread_table_chunks[index >> THREAD_TABLE_CHUNK_BITS], memory_order_acquire);
-    struct thread_place *place = &chunk[index & ((1U << THREAD_TABLE_CHUNK_BITS) - 1)];
+    struct thread_place *place = thread_table_place(handle);
 
-    handle &= ~(THREAD_PLACE_OFFERED | THREAD_PLACE_LISTED);
+    handle &= ~THREAD_PLACE_OFFERED;
     if (HX_UNLIKELY(!thread_place_take(place, handle))) {
         return NULL;
     }
@@ -110,14 +95,66 @@ HX_MUST_USE static inline struct thread *thread_table_take(uint64_t handle)
     return place->thread;
 }
 
+/* How many places there are: the indices of handles are below.  Context: any. */
+uint32_t thread_table_size(void);
+
+/* A way through the places: those up to end are to be looked at, then those of index from on. */
+struct thread_table_walk {
+    struct thread_place *place;
+    struct thread_place *end;
+    uint32_t from;
+    uint32_t size;
+};
+
+static inline bool thread_table_walk_on(struct thread_table_walk *walk)
+{
+    uint32_t last = walk->from | ((1U << THREAD_TABLE_CHUNK_BITS) - 1);
+
+    if (walk->from >= walk->size) {
+        return false;
+    }
+    walk->place = thread_table_place(walk->from);
+    walk->end = thread_table_place(last) + 1;
+    walk->from = last + 1;
+    return true;
+}
+
+static inline struct thread_table_walk thread_table_walk_from(uint32_t index)
+{
+    struct thread_table_walk walk = {.from = index, .size = thread_table_size()};
+
+    (void)thread_table_walk_on(&walk);
+    return walk;
+}
+
+/* The index of the place that comes next. */
+static inline uint32_t thread_table_walk_index(const struct thread_table_walk *walk)
+{
+    return walk->from - (uint32_t)(walk->end - walk->place);
+}
+
 /*
- * Call function for each thread offered with an index from *cursor on, until it answers false;
- * *cursor is then where to go on. With the table locked: the threads stay, but may be taken
- * meanwhile. Context: any but nmi.  Locks: LOCK_RANK_THREAD_TABLE.
+ * The next place whose thread is offered, and its handle; NULL: there is none. It may be taken
+ * meanwhile, and its thread may end: unless the caller knows better, it looks at the thread only
+ * when it has taken it. Written out in the caller, as a thousand threads may be offered while
+ * others wait. Context: any, interrupts off.
  */
-void thread_table_each_offered(uint32_t *cursor,
-                               bool (*function)(struct thread *thread, uint64_t handle,
-                                                void *argument),
-                               void *argument);
+HX_MUST_USE static inline struct thread_place *
+thread_table_next_offered(struct thread_table_walk *walk, uint64_t *handle)
+{
+    do {
+        while (walk->place != walk->end) {
+            struct thread_place *place = walk->place++;
+            /* Acquire: pairs with thread_place_offer. */
+            uint64_t word = atomic_load_explicit(&place->word, memory_order_acquire);
+
+            if ((word & THREAD_PLACE_OFFERED) != 0) {
+                *handle = word & ~THREAD_PLACE_OFFERED;
+                return place;
+            }
+        }
+    } while (thread_table_walk_on(walk));
+    return NULL;
+}
 
 #endif

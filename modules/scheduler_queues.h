@@ -17,8 +17,8 @@
 #include <helix/spin.h>
 #include <stdbool.h>
 
-#define THREADS_MAX 8192U
-#define SLICE_TICKS 4U /* of 1 ms, at niceness 0 */
+#define THREADS_MAX 8192U /* a power of two */
+#define SLICE_TICKS 4U    /* of 1 ms, at niceness 0 */
 #define PAGE_SIZE   4096U
 #define NODE_PAGES  (THREADS_MAX * sizeof(struct node) / PAGE_SIZE)
 
@@ -323,28 +323,85 @@ static void forget_all(void)
     }
 }
 
+/* Where it is to wait and its priority, both at once. */
+static inline uint64_t goal_of(const struct hx_runnable *thread)
+{
+    return thread->cpu | (uint64_t)thread->priority << 32;
+}
+
+static inline bool is_too_high(uint64_t thread)
+{
+    return (thread & ((1U << HX_THREAD_INDEX_BITS) - 1) & ~(uint64_t)(THREADS_MAX - 1)) != 0;
+}
+
+/* Link threads, from the first on, that have a goal in common, behind last, and the last of them to
+ * head; returns how many. */
+static uint64_t link_alike(const struct hx_runnable *threads, const struct hx_runnable *end,
+                           struct links *head, uint32_t level)
+{
+    struct links *last = head->previous;
+    uint64_t goal = goal_of(threads);
+    const struct hx_runnable *thread = threads;
+
+    for (; thread < end && goal_of(thread) == goal && !is_too_high(thread->thread); thread++) {
+        struct node *node = &nodes[HX_THREAD_INDEX(thread->thread)];
+
+        node->thread = thread->thread;
+        node->affinity = thread->affinity;
+        if (QUEUE_LEVELS > 1) {
+            node->level = level;
+        }
+        node->links.previous = last;
+        last->next = &node->links;
+        last = &node->links;
+    }
+    last->next = head;
+    head->previous = last;
+    return (uint64_t)(thread - threads);
+}
+
+/* Take over threads that have a goal in common, while nobody else is in the module: no lock. */
+static uint64_t put_alike(const struct hx_runnable *threads, const struct hx_runnable *end)
+{
+    struct queue *queue = &queues[threads->cpu];
+    uint32_t level = level_of(threads->priority);
+    uint64_t count;
+
+    if (!queue->is_used) {
+        begin_queue_locked(queue, threads->cpu);
+    }
+    count = link_alike(threads, end, &queue->rings[level], level);
+    write_word(&queue->length, read_word(&queue->length) + (uint32_t)count);
+    write_word(&queue->levels, read_word(&queue->levels) | 1U << level);
+    return count;
+}
+
 static hx_err put_all(const struct hx_runnable *threads, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++) {
-        if (queues_put(threads[i].thread, threads[i].cpu, level_of(threads[i].priority),
-                       threads[i].affinity) == HX_SCHEDULER_REFUSED) {
-            return HX_ERANGE;
+    const struct hx_runnable *end = threads + count;
+    hx_err error = HX_OK;
+
+    while (threads < end && error == HX_OK) {
+        if (is_too_high(threads->thread)) {
+            error = hx_runnable_refuse(threads++->thread);
+        } else {
+            threads += put_alike(threads, end);
         }
     }
-    return HX_OK;
+    return error;
 }
 
 /* Begin with the threads that the kernel says are to be enqueued. */
 static hx_err queues_take_over(void)
 {
-    struct hx_runnable threads[32];
+    struct hx_runnable threads[HX_RUNNABLE_MAX];
     uint64_t cursor = 0;
     uint64_t count = 1;
     hx_err error = HX_OK;
 
     forget_all();
     while (count != 0 && error == HX_OK) {
-        error = hx_runnable_threads(&cursor, threads, sizeof(threads) / sizeof(threads[0]), &count);
+        error = hx_runnable_threads(&cursor, threads, HX_RUNNABLE_MAX, &count);
         if (error == HX_OK) {
             error = put_all(threads, count);
         }

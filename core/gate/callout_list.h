@@ -23,6 +23,7 @@
     X(17, hx_queue_take, callout_queue_take, true)                                                 \
     X(18, hx_buffer_complete, callout_buffer_complete, true)                                       \
     X(19, hx_loan_read, callout_loan_read, false)                                                  \
-    X(20, hx_loan_write, callout_loan_write, true)
+    X(20, hx_loan_write, callout_loan_write, true)                                                 \
+    X(21, hx_runnable_refuse, callout_runnable_refuse, false)
 
 #endif

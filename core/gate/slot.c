@@ -343,7 +343,7 @@ void slot_find_inside(const struct module_instance *instance,
 {
     struct inside_search search = {&instance->gate, found, argument};
 
-    thread_for_each(look_inside, &search);
+    thread_for_each_in_call(look_inside, &search);
 }
 
 static void note(struct thread *thread, void *argument)
@@ -366,6 +366,17 @@ static void pass_barrier(void *argument)
     (void)argument;
 }
 
+static hx_err wait_until_left(const struct module_instance *instance, struct waiter *waiter,
+                              uint64_t deadline_ns)
+{
+    hx_err error = HX_OK;
+
+    while (has_threads_inside(instance) && error == HX_OK) {
+        error = wait_queue_wait(&drainers, waiter, deadline_ns);
+    }
+    return error;
+}
+
 hx_err slot_drain(const struct module_instance *instance, uint64_t deadline_ns)
 {
     struct waiter waiter;
@@ -383,9 +394,7 @@ hx_err slot_drain(const struct module_instance *instance, uint64_t deadline_ns)
         /* Calls made with interrupts off have ended by now, and this waits for those in read
          * sections: who is still inside can wake this thread when it leaves. */
         read_synchronize();
-    }
-    while (has_threads_inside(instance) && error == HX_OK) {
-        error = wait_queue_wait(&drainers, &waiter, deadline_ns);
+        error = wait_until_left(instance, &waiter, deadline_ns);
     }
     atomic_fetch_sub_explicit(&hal_gate_drains, 1, memory_order_relaxed);
     wait_queue_finish(&drainers, &waiter);

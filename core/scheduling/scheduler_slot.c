@@ -57,11 +57,6 @@ static void look_whether_plain(void)
     }
 }
 
-static uint64_t priority_word(const struct thread *thread)
-{
-    return thread->priority | (uint64_t)(uint8_t)thread_nice(thread) << 8;
-}
-
 static struct hal_gate_result ask(enum hx_scheduler_operation operation, uint64_t a0, uint64_t a1,
                                   uint64_t a2, uint64_t a3)
 {
@@ -71,12 +66,10 @@ static struct hal_gate_result ask(enum hx_scheduler_operation operation, uint64_
 /* --- when the module is not there, or not to be trusted ----------------------------------------
  */
 
+/* It may run there: its affinity changes only while it runs, or parks. */
 static uint32_t waiting_place(const struct thread *thread)
 {
-    uint32_t cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
-
-    return (thread->affinity >> cpu & 1) != 0 ? cpu
-                                              : cpu_next(thread->affinity & cpu_online_mask(), cpu);
+    return atomic_load_explicit(&thread->cpu, memory_order_relaxed);
 }
 
 /* Have CPUs look for something to run. */
@@ -95,36 +88,39 @@ static void call_cpus(uint64_t mask)
     }
 }
 
-/* The lock keeps threads from being offered to the next instance, but for those by a CPU that has
- * looked at is_served before: hence the look at the holder for each. */
-static bool rescue_one(struct thread *thread, uint64_t handle, void *argument)
+/*
+ * Take all offered threads; answers the CPUs that have work now. The lock keeps threads from being
+ * offered to the next instance, but for those by a CPU that has looked at is_served before: hence
+ * the look at the holder for each.
+ */
+static uint64_t rescue_all_locked(void)
 {
-    uint64_t *cpus = argument;
+    struct thread_table_walk walk = thread_table_walk_from(0);
+    struct thread_place *place;
+    uint64_t cpus = 0;
+    uint64_t handle;
 
-    if (slot_instance(slot) != NULL) {
-        return false;
-    }
-    if (thread_place_take(thread->place, handle)) {
-        uint32_t cpu = waiting_place(thread);
+    while ((place = thread_table_next_offered(&walk, &handle)) != NULL &&
+           slot_instance(slot) == NULL) {
+        if (thread_place_take(place, handle)) {
+            uint32_t cpu = waiting_place(place->thread);
 
-        (void)fifo_enqueue(thread, cpu);
-        *cpus |= 1ULL << cpu;
+            (void)fifo_enqueue(place->thread, cpu);
+            cpus |= 1ULL << cpu;
+        }
     }
-    return true;
+    return cpus;
 }
 
 /* Answers the CPUs that have work now. */
 static uint64_t rescue_locked(void)
 {
-    uint32_t cursor = 0;
-    uint64_t cpus = 0;
-
-    if (slot_instance(slot) == NULL) {
-        atomic_store_explicit(&is_served, false, memory_order_relaxed);
-        atomic_fetch_and_explicit(&plainness, ~(uint64_t)PLAIN, memory_order_relaxed);
-        thread_table_each_offered(&cursor, rescue_one, &cpus);
+    if (slot_instance(slot) != NULL) {
+        return 0;
     }
-    return cpus;
+    atomic_store_explicit(&is_served, false, memory_order_relaxed);
+    atomic_fetch_and_explicit(&plainness, ~(uint64_t)PLAIN, memory_order_relaxed);
+    return rescue_all_locked();
 }
 
 void scheduler_slot_rescue(void)
@@ -178,11 +174,16 @@ static bool note_missed(uint32_t cpu)
     return atomic_load_explicit(&slot->way, memory_order_seq_cst) != SLOT_WAY_CLOSED;
 }
 
-/* Of a thread that somebody else has taken meanwhile, only its place is still to be looked at. */
+/*
+ * Of a thread that somebody else has taken meanwhile, only its place is still to be looked at. That
+ * somebody cannot have offered it again to another instance, which would then name a thread that
+ * was taken from it here: an instance begins to serve only when all CPUs have been through
+ * wait_for_offers.
+ */
 static HX_NOINLINE bool enqueue_refused(struct thread *thread, struct thread_place *place,
                                         uint64_t handle, uint32_t cpu)
 {
-    return thread_place_withdraw(place, handle) && fifo_enqueue(thread, cpu);
+    return thread_place_take(place, handle) && fifo_enqueue(thread, cpu);
 }
 
 /* It named a thread that is not its own. */
@@ -236,11 +237,7 @@ static bool slot_enqueue(struct thread *thread, uint32_t cpu)
     struct slot *scheduler = slot; /* read once */
     struct hal_gate_result result;
 
-    /*
-     * While the gate is closed nothing is offered. Whoever offers and then finds it closed began
-     * before: interrupts are off, so the drain that follows the closing waits for this CPU, and
-     * when the next instance is told of what is offered, nobody is about to withdraw any of it.
-     */
+    /* While the gate is closed nothing is offered: see wait_for_offers. */
     if (HX_UNLIKELY(!atomic_load_explicit(&is_served, memory_order_relaxed) ||
                     atomic_load_explicit(&scheduler->way, memory_order_relaxed) ==
                         SLOT_WAY_CLOSED)) {
@@ -251,7 +248,7 @@ static bool slot_enqueue(struct thread *thread, uint32_t cpu)
      * end. */
     struct thread_place *place = thread->place;
     uint64_t handle = thread->handle;
-    uint64_t priority = priority_word(thread);
+    uint64_t priority = thread_priority_word(thread);
     uint64_t affinity = thread->affinity;
 
     thread_place_offer(place, handle);
@@ -321,7 +318,7 @@ static bool slot_is_over(const struct thread *running, uint32_t cpu)
     if (!atomic_load_explicit(&is_served, memory_order_relaxed)) {
         return scheduler_fifo.is_over(running, cpu);
     }
-    result = ask(SCHEDULER_IS_OVER, cpu, running->slice_ticks, priority_word(running), 0);
+    result = ask(SCHEDULER_IS_OVER, cpu, running->slice_ticks, thread_priority_word(running), 0);
     return result.error == HX_OK ? result.value != 0 : scheduler_fifo.is_over(running, cpu);
 }
 
@@ -345,72 +342,111 @@ void scheduler_slot_install(struct slot *scheduler)
 
 /* --- the module's side ------------------------------------------------------------------------ */
 
-#define RUNNABLE_MAX 32U
-
-struct runnables {
-    struct hx_runnable threads[RUNNABLE_MAX];
-    uint64_t count;
-    uint64_t max;
-};
-
-static bool add_runnable(struct thread *thread, uint64_t handle, void *argument)
+static void pass_barrier(void *argument)
 {
-    struct runnables *all = argument;
+    (void)argument;
+}
 
-    if (all->count == all->max) {
-        return false;
-    }
-    if (!thread_place_list(thread->place, handle)) {
-        return true;
-    }
-    all->threads[all->count++] = (struct hx_runnable){.thread = handle,
-                                                      .affinity = thread->affinity,
-                                                      .cpu = waiting_place(thread),
-                                                      .priority = (uint32_t)priority_word(thread)};
-    return true;
+/*
+ * An instance is about to begin, and from here on no thread is offered until it has: the gate is
+ * closed, or nobody is served. Whoever looked before may still be between the offer and taking it
+ * back, but has interrupts off, and has answered this when it returns.
+ */
+static void wait_for_offers(void)
+{
+    cpu_call(cpu_online_mask(), pass_barrier, NULL);
+}
+
+/* The gate is closed, so nobody takes the thread while it is looked at. */
+static inline struct hx_runnable describe(const struct thread *thread, uint64_t handle)
+{
+    return (struct hx_runnable){.thread = handle,
+                                .affinity = thread->affinity,
+                                .cpu = waiting_place(thread),
+                                .priority = thread_priority_word(thread)};
 }
 
 /*
  * While the slot is being filled, an instance begins without any: what an instance before it had is
- * core's again. In a swap, the gate is closed and the threads are those of the one that leaves; of
- * one that is being offered, if the change was called off before the drain, whoever is first
- * decides whose it is: this or enqueue_refused.
+ * core's again. In a swap, the gate is closed and the threads are those of the one that leaves.
+ * Returns how many there are.
  */
-static void collect(struct runnables *all, uint32_t *cursor)
+static uint64_t collect(struct hx_runnable *threads, uint64_t max, uint32_t *cursor)
 {
     hal_interrupt_state state = spinlock_acquire(&service_lock);
-    uint64_t cpus = rescue_locked();
+    bool is_swap = slot_instance(slot) != NULL;
+    struct thread_table_walk walk = thread_table_walk_from(is_swap ? *cursor : UINT32_MAX);
+    struct thread_place *place;
+    uint64_t count = 0;
+    uint64_t handle;
 
-    if (slot_instance(slot) != NULL) {
-        thread_table_each_offered(cursor, add_runnable, all);
+    while (count < max && (place = thread_table_next_offered(&walk, &handle)) != NULL) {
+        threads[count++] = describe(place->thread, handle);
     }
-    spinlock_release_nested(&service_lock);
-    call_cpus(cpus);
-    hal_interrupts_restore(state);
+    spinlock_release(&service_lock, state);
+    *cursor = thread_table_walk_index(&walk);
+    return count;
+}
+
+/* Copy the threads from the module's cursor on out, and the cursor behind them. */
+static hx_err tell_runnables(struct hal_activation *activation, const uint64_t arguments[4],
+                             uint64_t place)
+{
+    struct hx_runnable threads[HX_RUNNABLE_MAX]; /* not cleared: it is large */
+    uint32_t cursor = (uint32_t)place;
+    uint64_t count = collect(threads, arguments[2], &cursor);
+    hx_err error = callout_copy_out(activation, arguments[1], threads, count * sizeof(threads[0]));
+
+    place = cursor;
+    if (error == HX_OK) {
+        error = callout_copy_out(activation, arguments[3], &count, sizeof(count));
+    }
+    return error == HX_OK ? callout_copy_out(activation, arguments[0], &place, sizeof(place))
+                          : error;
+}
+
+/* The caller is one that is told to begin, not another module, and no operation of its. */
+static bool is_scheduler(const struct hal_activation *activation)
+{
+    return callout_instance(activation)->category == HX_CATEGORY_SCHEDULER && context_can_block();
 }
 
 uint64_t callout_runnable_threads(struct hal_activation *activation, const uint64_t arguments[4])
 {
-    struct runnables all = {.max = arguments[2]};
     uint64_t place;
-    uint32_t cursor;
     hx_err error = callout_copy_in(activation, &place, arguments[0], sizeof(place));
 
     if (error != HX_OK) {
         return error;
     }
-    if (all.max == 0 || all.max > RUNNABLE_MAX) {
+    if (arguments[2] == 0 || arguments[2] > HX_RUNNABLE_MAX) {
         return HX_EINVAL;
     }
-    dispatch_set_policy(&slot_policy); /* the first time; core's own queues are part of it */
-    cursor = (uint32_t)place;
-    collect(&all, &cursor);
-    place = cursor;
-    error =
-        callout_copy_out(activation, arguments[1], all.threads, all.count * sizeof(all.threads[0]));
-    if (error == HX_OK) {
-        error = callout_copy_out(activation, arguments[3], &all.count, sizeof(all.count));
+    if (!is_scheduler(activation)) {
+        return HX_ECONTEXT;
     }
-    return error == HX_OK ? callout_copy_out(activation, arguments[0], &place, sizeof(place))
-                          : error;
+    if (place == 0) {
+        dispatch_set_policy(&slot_policy); /* the first time; core's own queues are part of it */
+        scheduler_slot_rescue();
+        wait_for_offers();
+    }
+    return tell_runnables(activation, arguments, place);
+}
+
+uint64_t callout_runnable_refuse(struct hal_activation *activation, const uint64_t arguments[4])
+{
+    hal_interrupt_state state;
+    struct thread *thread;
+
+    if (!is_scheduler(activation) ||
+        atomic_load_explicit(&slot->way, memory_order_relaxed) != SLOT_WAY_CLOSED) {
+        return HX_ECONTEXT;
+    }
+    state = hal_interrupts_save();
+    thread = thread_table_take(arguments[0]);
+    if (thread != NULL) {
+        (void)fifo_enqueue(thread, waiting_place(thread));
+    }
+    hal_interrupts_restore(state);
+    return thread != NULL ? HX_OK : HX_ENOENT;
 }

@@ -80,12 +80,20 @@ struct hx_runnable {
     uint32_t priority;
 };
 
+#define HX_RUNNABLE_MAX 128U
+
 /*
  * Threads that are to be enqueued, at most max of them; *cursor is 0 at first and says where to go
- * on. *count says how many: 0, that was all. In activate and cancel_unload only. Errors: HX_EFAULT,
- * HX_EINVAL max is 0 or above 32.
+ * on. *count says how many: 0, that was all. In activate and cancel_unload only, where the module
+ * is alone. Errors: HX_EFAULT, HX_EINVAL max is 0 or above HX_RUNNABLE_MAX, HX_ECONTEXT.
  */
 hx_err hx_runnable_threads(uint64_t *cursor, struct hx_runnable *threads, uint64_t max,
                            uint64_t *count);
+
+/*
+ * Do not take one of those threads: the kernel queues it itself. In activate and cancel_unload
+ * only. Errors: HX_ENOENT it is none of them, HX_ECONTEXT.
+ */
+hx_err hx_runnable_refuse(uint64_t thread);
 
 #endif

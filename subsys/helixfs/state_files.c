@@ -205,7 +205,7 @@ static bool collect_thread(struct thread *thread, void *argument)
         .process = thread->process != NULL ? thread->process->id : 0,
         .state = thread_state_name(thread),
         .cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed),
-        .priority = thread->priority,
+        .priority = thread_priority(thread),
         .run_ns = thread_run_time(thread),
         .switches = atomic_load_explicit(&thread->switches, memory_order_relaxed),
     };

@@ -33,6 +33,7 @@ extern const struct benchmark *const bench_tables[];
 extern const struct benchmark block_benchmarks[];
 extern const struct benchmark capability_benchmarks[];
 extern const struct benchmark channel_benchmarks[];
+extern const struct benchmark hot_reload_benchmarks[];
 extern const struct benchmark ipc_benchmarks[];
 extern const struct benchmark orchestrator_benchmarks[];
 extern const struct benchmark resource_benchmarks[];

@@ -124,7 +124,7 @@ static uint64_t event_publish_reader_wakes(uint32_t runs)
         thread_create(&(struct thread_options){.name = "bench-reader",
                                                .entry = read_for_ever,
                                                .argument = &partner,
-                                               .priority = thread_current()->priority,
+                                               .priority = thread_priority(thread_current()),
                                                .affinity = 1ULL << hal_cpu_id()},
                       &thread) != HX_OK) {
         return 0;
@@ -164,7 +164,7 @@ static uint64_t send_to_mailbox(bool threaded, uint32_t runs)
                                            .handler = answer,
                                            .threaded = threaded,
                                            .capacity = 8,
-                                           .thread_priority = thread_current()->priority};
+                                           .thread_priority = thread_priority(thread_current())};
     struct router_message request = {.code = 1};
     struct router_message response;
     router_mailbox mailbox;

@@ -88,7 +88,7 @@ static uint64_t kthread_switch(uint32_t runs)
     if (thread_create(&(struct thread_options){.name = "bench-partner",
                                                .entry = yield_back,
                                                .argument = &partner,
-                                               .priority = thread_current()->priority,
+                                               .priority = thread_priority(thread_current()),
                                                .affinity = 1ULL << hal_cpu_id()},
                       &thread) != HX_OK) {
         return 0;
@@ -249,7 +249,9 @@ static const struct benchmark kernel_benchmarks[] = {
 };
 
 const struct benchmark *const bench_tables[] = {
-    kernel_benchmarks, capability_benchmarks, channel_benchmarks,
-    ipc_benchmarks,    resource_benchmarks,   orchestrator_benchmarks,
-    vm_benchmarks,     block_benchmarks,      NULL,
+    kernel_benchmarks,     capability_benchmarks,
+    channel_benchmarks,    ipc_benchmarks,
+    resource_benchmarks,   orchestrator_benchmarks,
+    vm_benchmarks,         block_benchmarks,
+    hot_reload_benchmarks, NULL,
 };

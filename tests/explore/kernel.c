@@ -157,6 +157,12 @@ void thread_for_each(bool (*callback)(struct thread *thread, void *argument), vo
     }
 }
 
+void thread_for_each_in_call(bool (*callback)(struct thread *thread, void *argument),
+                             void *argument)
+{
+    thread_for_each(callback, argument);
+}
+
 void thread_yield(void)
 {
     explore_yield();
