@@ -4,8 +4,9 @@
  *
  * Rules:
  * - The module defines STATE_MINOR; state minor n has at most RING_SIZE(n) records of a CPU.
- * - A CPU's ring is written by its post, and read when that does not run; export_state may read a
- *   torn record of what is being written, for a rehearsal that is thrown away.
+ * - A CPU's ring is written by its post, and read when that does not run. export_state, which may
+ *   run at any time, and post keep each other out: a post that finds the ring taken is made again.
+ * - Records that are there already, by their numbers, are not taken twice.
  */
 #ifndef MODULES_AUDIT_RINGS_H
 #define MODULES_AUDIT_RINGS_H
@@ -14,6 +15,7 @@
 #include <helix/loan.h>
 #include <helix/module.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #ifndef STATE_MINOR
 #define STATE_MINOR 0U
@@ -25,8 +27,11 @@
 #define RING_PAGES       (RING_RECORDS * sizeof(struct hx_hook_record) / PAGE_SIZE)
 #define RECORD           sizeof(struct hx_hook_record)
 
-/* Keys: P = the CPU's post, W = as P, read by anyone */
+#define EXPORT_WAIT_NS 50000U /* until the ring is looked at again */
+
+/* Keys: P = the CPU's post and its readers, W = as P, read by anyone */
 struct lane {
+    _Atomic bool is_taken;        /* by post or export_state */
     struct hx_hook_record *ring;  /* P  NULL: no call has ended there */
     uint64_t base;                /* P  record n stands at (n - base) mod RING_RECORDS */
     uint64_t oldest;              /* P  what there is: records from this one on */
@@ -35,6 +40,17 @@ struct lane {
 };
 
 static struct lane lanes[HX_HOOK_CPU_MAX];
+
+/* Acquire and release: what the one before did in the ring is seen. */
+static inline bool try_take(struct lane *lane)
+{
+    return !atomic_exchange_explicit(&lane->is_taken, true, memory_order_acquire);
+}
+
+static inline void give_back(struct lane *lane)
+{
+    atomic_store_explicit(&lane->is_taken, false, memory_order_release);
+}
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -85,25 +101,45 @@ static uint64_t least_of(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static hx_err audit_post(uint64_t cpu, uint64_t loan, uint64_t count, uint64_t first)
+/* Copy count records from the loan, of which the ones before skipped are not wanted. */
+static hx_err append(struct lane *lane, uint64_t loan, uint64_t count, uint64_t skipped)
 {
-    struct lane *lane = &lanes[cpu % HX_HOOK_CPU_MAX];
+    hx_err error = HX_OK;
+
+    make_room(lane, count - skipped);
+    for (uint64_t done = skipped, some; done < count && error == HX_OK; done += some) {
+        uint64_t place = place_of(lane, lane->next + done - skipped);
+
+        some = least_of(count - done, RING_RECORDS - place);
+        error = hx_loan_read(loan, done * RECORD, &lane->ring[place], some * RECORD);
+    }
+    lane->next += error == HX_OK ? count - skipped : 0;
+    return error;
+}
+
+static hx_err post_to(struct lane *lane, uint64_t loan, uint64_t count, uint64_t first)
+{
     hx_err error = count <= RING_RECORDS ? make_ring(lane) : HX_ERANGE;
 
     if (error != HX_OK) {
         return error;
     }
-    if (first != lane->next) {
+    if (first > lane->next) {
         begin_at(lane, first);
     }
-    make_room(lane, count);
-    for (uint64_t done = 0, some; done < count && error == HX_OK; done += some) {
-        uint64_t place = place_of(lane, first + done);
+    return append(lane, loan, count, least_of(lane->next - first, count));
+}
 
-        some = least_of(count - done, RING_RECORDS - place);
-        error = hx_loan_read(loan, done * RECORD, &lane->ring[place], some * RECORD);
+static hx_err audit_post(uint64_t cpu, uint64_t loan, uint64_t count, uint64_t first)
+{
+    struct lane *lane = &lanes[cpu % HX_HOOK_CPU_MAX];
+    hx_err error;
+
+    if (!try_take(lane)) {
+        return HX_EAGAIN;
     }
-    lane->next += error == HX_OK ? count : 0;
+    error = post_to(lane, loan, count, first);
+    give_back(lane);
     return error;
 }
 
@@ -200,9 +236,13 @@ static hx_err audit_export(uint64_t minor)
     hx_err error = HX_OK;
 
     for (uint32_t cpu = 0; cpu < HX_HOOK_CPU_MAX && error == HX_OK; cpu++) {
+        while (!try_take(&lanes[cpu])) {
+            (void)hx_sleep(EXPORT_WAIT_NS);
+        }
         if (lanes[cpu].ring != NULL) {
             error = export_lane(&lanes[cpu], cpu, most);
         }
+        give_back(&lanes[cpu]);
     }
     return error;
 }

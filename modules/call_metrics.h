@@ -24,7 +24,7 @@
 #define PAGE_SIZE     4096U
 #define SLAB_PAGES    8U /* cells are cut from slabs */
 #define LANE_PAGES    ((sizeof(struct lane) + PAGE_SIZE - 1) / PAGE_SIZE)
-#define BATCH_ENTRIES 32U /* copied at once */
+#define BATCH_ENTRIES 64U /* copied at once */
 
 /* What one CPU knows of one number. */
 struct cell {

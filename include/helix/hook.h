@@ -6,7 +6,7 @@
  *   saw begin is told to it when it has ended, once.
  * - Calls that have ended are told in batches, those of one CPU in their order: post with as many
  *   entries as the kernel has for that CPU by then. A batch that was not answered with HX_OK is
- *   told again, to whoever is in the slot then.
+ *   told again, to whoever is in the slot then; at once with HX_EAGAIN.
  * - post comes once at a time for each CPU, for several CPUs at once; read and the lifecycle's
  *   export_state at any time beside it. configure comes alone but for those two and pre. A slot
  *   gets what its hook is about: hook.security pre and configure, the others post.

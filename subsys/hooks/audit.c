@@ -83,9 +83,9 @@ static HX_ALWAYS_INLINE void note(uint64_t *room, const struct syscall_call *cal
 static HX_NOINLINE void record_late(const struct syscall_call *call)
 {
     struct backlog_lane *lane;
-    uint64_t *room = backlog_late_claim(&backlog, &lane);
+    uint64_t *room;
 
-    if (room != NULL) {
+    if (backlog_late_claim(&backlog, &lane, &room)) {
         note(room, call);
         backlog_commit(lane);
     }
@@ -95,13 +95,14 @@ static HX_NOINLINE void record_late(const struct syscall_call *call)
 static void record(const struct syscall_call *call, void *argument)
 {
     struct backlog_lane *lane = backlog_here(&backlog);
+    uint64_t *room;
 
     (void)argument;
-    if (HX_UNLIKELY(backlog_is_full(lane))) {
+    if (!backlog_try_claim(lane, ENTRY_WORDS, &room)) {
         record_late(call);
         return;
     }
-    note(backlog_room(lane, ENTRY_WORDS), call);
+    note(room, call);
     backlog_commit(lane);
     /* Relaxed, the loads: see audit_watch_begin. */
     if (HX_UNLIKELY((atomic_load_explicit(&audit.waiting, memory_order_relaxed) |

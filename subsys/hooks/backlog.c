@@ -2,9 +2,12 @@
 
 #include <core/gate/gate.h>
 #include <core/gate/loan.h>
+#include <hal/clock.h>
 #include <helix/hook.h>
 #include <kern/heap.h>
 #include <kern/read_section.h>
+
+#define RETRY_NS (HAL_NS_PER_MS / 20)
 
 static size_t lane_size(const struct backlog *backlog)
 {
@@ -84,11 +87,11 @@ static hx_err hand_over_locked(struct backlog *backlog, struct backlog_lane *lan
     while (error == HX_OK && (count = count_in_a_row(lane, taken)) != 0) {
         error = call_post(backlog, cpu, lane, taken, count);
         if (error == HX_EAGAIN) {
-            thread_yield(); /* all ways in are taken, by callers that leave again */
+            thread_sleep(RETRY_NS); /* all ways in are taken, or its state is being written */
             error = HX_OK;
         } else if (error == HX_OK) {
             taken += count;
-            /* Release: pairs with backlog_is_full. */
+            /* Release: pairs with backlog_try_claim. */
             atomic_store_explicit(&lane->taken, taken, memory_order_release);
         }
     }
@@ -109,25 +112,26 @@ static hx_err hand_over(struct backlog *backlog, uint32_t cpu)
     return error;
 }
 
-uint64_t *backlog_late_claim(struct backlog *backlog, struct backlog_lane **lane)
+bool backlog_late_claim(struct backlog *backlog, struct backlog_lane **lane, uint64_t **room)
 {
     hx_err error = HX_OK;
+    bool has_room = false;
 
-    while (error == HX_OK && backlog_is_full(backlog_here(backlog))) {
+    while (!has_room && error == HX_OK) {
         uint32_t cpu = hal_cpu_id();
 
         read_leave();
         error = hand_over(backlog, cpu);
         read_enter();
+        *lane = backlog_here(backlog); /* maybe another CPU's by now */
+        has_room = backlog_try_claim(*lane, backlog->entry_words, room);
     }
-    *lane = backlog_here(backlog);
-    if (!backlog_is_full(*lane)) {
-        return backlog_room(*lane, backlog->entry_words);
+    if (!has_room) {
+        atomic_store_explicit(&(*lane)->lost,
+                              atomic_load_explicit(&(*lane)->lost, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
     }
-    atomic_store_explicit(&(*lane)->lost,
-                          atomic_load_explicit(&(*lane)->lost, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    return NULL;
+    return has_room;
 }
 
 hx_err backlog_flush(struct backlog *backlog)

@@ -51,32 +51,31 @@ struct backlog {
  */
 HX_MUST_USE hx_err backlog_start(struct backlog *backlog);
 
-/*
- * Room for this CPU's next entry; NULL: none, and it was counted as lost.
- * Context: thread in a read section of its own, not nested in another; which is left and entered
- * again when there is no room at once, maybe on another CPU. Blocks then.
- */
-HX_MUST_USE uint64_t *backlog_late_claim(struct backlog *backlog, struct backlog_lane **lane);
-
 static HX_ALWAYS_INLINE struct backlog_lane *backlog_here(const struct backlog *backlog)
 {
     return atomic_load_explicit(&backlog->lanes[hal_cpu_id()], memory_order_relaxed);
 }
 
-/* Whether the CPU's own lane has no room. Acquire: pairs with the module's having read it. */
-static HX_ALWAYS_INLINE bool backlog_is_full(const struct backlog_lane *lane)
+/* Where the CPU's next entry is to be written; false: there is no room. Acquire: pairs with the
+ * module's having read what was there. */
+static HX_ALWAYS_INLINE bool backlog_try_claim(struct backlog_lane *lane, uint32_t entry_words,
+                                               uint64_t **room)
 {
-    return atomic_load_explicit(&lane->written, memory_order_relaxed) -
-               atomic_load_explicit(&lane->taken, memory_order_acquire) >=
-           BACKLOG_ENTRIES;
+    uint64_t written = atomic_load_explicit(&lane->written, memory_order_relaxed);
+
+    *room = &lane->words[written % BACKLOG_ENTRIES * entry_words];
+    return HX_LIKELY(written - atomic_load_explicit(&lane->taken, memory_order_acquire) <
+                     BACKLOG_ENTRIES);
 }
 
-/* Where the next entry is to be written, in a lane that is not full. */
-static HX_ALWAYS_INLINE uint64_t *backlog_room(struct backlog_lane *lane, uint32_t entry_words)
-{
-    return &lane->words[atomic_load_explicit(&lane->written, memory_order_relaxed) %
-                        BACKLOG_ENTRIES * entry_words];
-}
+/*
+ * The same when there was no room: it is made; false: there is none, and the entry was counted as
+ * lost. *lane is where it is then.
+ * Context: thread in a read section of its own, not nested in another; which is left and entered
+ * again when there is no room at once, maybe on another CPU. Blocks then.
+ */
+HX_MUST_USE bool backlog_late_claim(struct backlog *backlog, struct backlog_lane **lane,
+                                    uint64_t **room);
 
 /* It is written.  Release: pairs with hand_over. */
 static HX_ALWAYS_INLINE void backlog_commit(struct backlog_lane *lane)

@@ -29,9 +29,9 @@ static HX_ALWAYS_INLINE void note(uint64_t *room, const struct syscall_call *cal
 static HX_NOINLINE void measure_late(const struct syscall_call *call)
 {
     struct backlog_lane *lane;
-    uint64_t *room = backlog_late_claim(&backlog, &lane);
+    uint64_t *room;
 
-    if (room != NULL) {
+    if (backlog_late_claim(&backlog, &lane, &room)) {
         note(room, call);
         backlog_commit(lane);
     }
@@ -40,13 +40,14 @@ static HX_NOINLINE void measure_late(const struct syscall_call *call)
 static void measure(const struct syscall_call *call, void *argument)
 {
     struct backlog_lane *lane = backlog_here(&backlog);
+    uint64_t *room;
 
     (void)argument;
-    if (HX_UNLIKELY(backlog_is_full(lane))) {
+    if (!backlog_try_claim(lane, ENTRY_WORDS, &room)) {
         measure_late(call);
         return;
     }
-    note(backlog_room(lane, ENTRY_WORDS), call);
+    note(room, call);
     backlog_commit(lane);
 }
 
