@@ -36,6 +36,15 @@ def test_the_tool_prints_a_figure_of_the_kernel_with_its_cost(figures):
     assert re.search(r"^cost: kmalloc_free_64 cr3=0 ", done.stdout, re.MULTILINE)
 
 
+def test_a_read_of_zero_through_a_module_keeps_its_limits(figures):
+    kernel = tree.image_folder() / "helix.elf"
+    assert figures["read_zero"].value <= 220
+    assert "cr3=0 wrmsr=0 invlpg=0" in figures["read_zero"].cost
+    figure = userbench.run_unprivileged(kernel, kernel.parent / "user/helix-bench", 300)
+    assert figure.value <= 380
+    assert "cr3=2 wrmsr=0 invlpg=0" in figure.cost
+
+
 def test_the_null_call_with_every_hook_keeps_its_limit_and_locks_nothing():
     kernel = tree.image_folder() / "helix.elf"
     figure = userbench.run_hooked(kernel, kernel.parent / "user/helix-bench", 300)

@@ -48,8 +48,17 @@ def helix(image, more=""):
 def run_hooked(image, program, timeout):
     """The null call's figure with every hook of system calls on."""
     figures = run(helix(image, "hooks=security,audit,metrics"), program, timeout)
-    null_call = next(figure for figure in figures if figure.name == "getppid")
-    return dataclasses.replace(null_call, name="getppid_hooked")
+    return renamed(figures, "getppid", "getppid_hooked")
+
+
+def run_unprivileged(image, program, timeout):
+    """The figure of a read from /dev/zero with its module behind the user gate."""
+    return renamed(run(helix(image, "gate.memory=user"), program, timeout), "read_zero", "read_zero_user")
+
+
+def renamed(figures, name, other):
+    found = next(figure for figure in figures if figure.name == name)
+    return dataclasses.replace(found, name=other)
 
 
 def newest_linux(folder=pathlib.Path("/boot")):
