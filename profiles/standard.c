@@ -10,6 +10,7 @@
 #include <subsys/memory/memory.h>
 #include <subsys/modules/modules.h>
 #include <subsys/monitor/monitor.h>
+#include <subsys/mounted/mounted.h>
 #include <subsys/processes/processes.h>
 #include <subsys/processors/processors.h>
 #include <subsys/random/random.h>
@@ -19,10 +20,23 @@
 #include <subsys/tty/terminal_subsystem.h>
 
 const struct subsystem *const profile_subsystems[] = {
-    &memory_subsystem,     &resources_subsystem, &capabilities_subsystem,
-    &time_subsystem,       &ipc_subsystem,       &console_subsystem,
-    &processors_subsystem, &modules_subsystem,   &block_subsystem,
-    &monitor_subsystem,    &random_subsystem,    &terminals_subsystem,
-    &files_subsystem,      &sockets_subsystem,   &processes_subsystem,
-    &hooks_subsystem,      &health_subsystem,    NULL,
+    &memory_subsystem,
+    &resources_subsystem,
+    &capabilities_subsystem,
+    &time_subsystem,
+    &ipc_subsystem,
+    &console_subsystem,
+    &processors_subsystem,
+    &modules_subsystem,
+    &block_subsystem,
+    &monitor_subsystem,
+    &random_subsystem,
+    &terminals_subsystem,
+    &files_subsystem,
+    &sockets_subsystem,
+    &processes_subsystem,
+    &mounted_subsystem,
+    &hooks_subsystem,
+    &health_subsystem,
+    NULL,
 };

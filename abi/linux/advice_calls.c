@@ -87,6 +87,9 @@ int64_t linux_syncfs(uint64_t descriptor)
     struct file *file = open_file(descriptor);
     hx_err error = file != NULL ? HX_OK : HX_EBADF;
 
+    if (file != NULL && file->location.mount != NULL && file->location.mount->file_system != NULL) {
+        error = file_system_sync(file->location.mount->file_system);
+    }
     file_put(file);
     return linux_result(error);
 }

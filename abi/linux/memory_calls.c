@@ -4,6 +4,7 @@
 #include <hal/memory.h>
 #include <hal/user.h>
 #include <kern/frames.h>
+#include <subsys/vfs/mount.h>
 #include <subsys/vm/memory_object.h>
 
 enum linux_protection { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, PROT_KNOWN = 15 };
@@ -250,15 +251,18 @@ int64_t linux_madvise(uint64_t address, uint64_t size, uint64_t advice)
     return linux_result(address_space_discard(own_space(), address, size));
 }
 
-/* What is mapped is in memory or comes by itself; there is nothing to write back. */
+#define MS_SYNC 4U
+
+/* What files keep back of mappings is written with all the rest. */
 int64_t linux_msync(uint64_t address, uint64_t size, uint64_t flags)
 {
     if (address % HAL_PAGE_SIZE != 0 || (flags & ~7ULL) != 0 || (flags & 5) == 5) {
         return linux_result(HX_EINVAL);
     }
-    return size == 0 || address_space_allows(own_space(), address, size, 0)
-               ? 0
-               : linux_result(HX_ENOMEM);
+    if (size != 0 && !address_space_allows(own_space(), address, size, 0)) {
+        return linux_result(HX_ENOMEM);
+    }
+    return (flags & MS_SYNC) != 0 ? linux_result(mount_sync_all()) : 0;
 }
 
 /* Nothing is ever paged out. */

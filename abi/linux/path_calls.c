@@ -5,6 +5,7 @@
 #include <hal/user.h>
 #include <kern/heap.h>
 #include <subsys/access/access.h>
+#include <subsys/vfs/device.h>
 
 /* --- open ------------------------------------------------------------------------------------- */
 
@@ -452,6 +453,29 @@ static hx_err copy_mounting(struct mounting *mounting, uint64_t source, uint64_t
     return error == HX_OK ? copy_text(mounting->data, data) : error;
 }
 
+/* A type that needs a device is mounted from a block device's node that leads to one. */
+static hx_err check_source(const struct mounting *mounting, uint64_t source)
+{
+    const struct file_system_type *type = file_system_type_find(mounting->type);
+    struct location location;
+    hx_err error;
+
+    if (type == NULL || !type->needs_device) {
+        return HX_OK;
+    }
+    error = linux_find(LINUX_AT_FDCWD, source, 0, true, &location);
+    if (error != HX_OK) {
+        return error;
+    }
+    if (location.vnode->type != VNODE_BLOCK) {
+        error = HX_ENOTBLK;
+    } else if (device_find(location.vnode->device) == NULL) {
+        error = HX_ENXIO;
+    }
+    location_put(&location);
+    return error;
+}
+
 static hx_err do_mount(const struct mounting *mounting, uint64_t source, uint64_t flags,
                        struct location *target)
 {
@@ -465,6 +489,10 @@ static hx_err do_mount(const struct mounting *mounting, uint64_t source, uint64_
         return HX_EINVAL;
     }
     if ((flags & MOUNT_BIND) == 0) {
+        error = check_source(mounting, source);
+        if (error != HX_OK) {
+            return error;
+        }
         return mount_add(mounting->source, target, mounting->type, (uint32_t)flags, mounting->data);
     }
     error = linux_find(LINUX_AT_FDCWD, source, 0, true, &from);
@@ -531,5 +559,6 @@ int64_t linux_umount2(uint64_t address, uint64_t flags)
 
 int64_t linux_sync(void)
 {
-    return 0; /* no file system here keeps anything back */
+    (void)!mount_sync_all(); /* it has no way to say that something failed */
+    return 0;
 }

@@ -31,6 +31,9 @@ _Static_assert(sizeof(struct linux_stat) == 144, "the kernel's ABI");
 
 static uint64_t blocks_of(const struct vnode *vnode)
 {
+    if (HX_UNLIKELY(vnode->ops->sectors != NULL)) {
+        return vnode->ops->sectors(vnode);
+    }
     return vnode->contents != NULL
                ? memory_object_resident_pages(vnode->contents) * (HAL_PAGE_SIZE / 512)
                : 0;

@@ -24,6 +24,11 @@
     X(18, hx_buffer_complete, callout_buffer_complete, true)                                       \
     X(19, hx_loan_read, callout_loan_read, false)                                                  \
     X(20, hx_loan_write, callout_loan_write, true)                                                 \
-    X(21, hx_runnable_refuse, callout_runnable_refuse, false)
+    X(21, hx_runnable_refuse, callout_runnable_refuse, false)                                      \
+    X(22, hx_disk_size, callout_disk_size, false)                                                  \
+    X(23, hx_disk_read, callout_disk_read, false)                                                  \
+    X(24, hx_disk_write, callout_disk_write, true)                                                 \
+    X(25, hx_disk_read_to_loan, callout_disk_read_to_loan, true)                                   \
+    X(26, hx_disk_write_from_loan, callout_disk_write_from_loan, true)
 
 #endif

@@ -6,6 +6,7 @@
 #include <helix/block.h>
 #include <helix/character_device.h>
 #include <helix/demo.h>
+#include <helix/file_system.h>
 #include <helix/hook.h>
 #include <helix/scheduler.h>
 #include <stddef.h>
@@ -16,6 +17,8 @@ static const uint8_t character_properties[] = {
     HX_CHARACTER_DEVICE_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t block_properties[] = {HX_BLOCK_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t hook_properties[] = {HX_HOOK_OPERATION_LIST(HX_OPERATION_PROPERTY)};
+static const uint8_t file_system_properties[] = {
+    HX_FILE_SYSTEM_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 
 static const struct category categories[] = {
     {HX_CATEGORY_DEMO, "demo", demo_properties, HX_ARRAY_SIZE(demo_properties)},
@@ -23,6 +26,8 @@ static const struct category categories[] = {
     {HX_CATEGORY_CHARACTER, "character", character_properties, HX_ARRAY_SIZE(character_properties)},
     {HX_CATEGORY_BLOCK, "block", block_properties, HX_ARRAY_SIZE(block_properties)},
     {HX_CATEGORY_HOOK, "hook", hook_properties, HX_ARRAY_SIZE(hook_properties)},
+    {HX_CATEGORY_FILE_SYSTEM, "file_system", file_system_properties,
+     HX_ARRAY_SIZE(file_system_properties)},
 };
 
 #define CATEGORY_CHECK(enumerator, number, name, operations)                                       \

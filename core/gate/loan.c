@@ -58,3 +58,18 @@ const struct loan *loan_of_call(const uint64_t arguments[4], unsigned *argument)
     }
     return NULL;
 }
+
+hx_err loan_bytes(const struct hal_activation *place, uint64_t handle, uint64_t offset,
+                  uint64_t size, bool is_written, void **bytes)
+{
+    const struct loan *loan = loan_find(place, handle);
+
+    if (loan == NULL) {
+        return HX_EINVAL;
+    }
+    if (size > loan->size || offset > loan->size - size) {
+        return HX_ERANGE;
+    }
+    *bytes = (char *)loan->bytes + offset;
+    return is_written && !loan->is_writable ? HX_EPERM : HX_OK;
+}

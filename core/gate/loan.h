@@ -10,6 +10,8 @@
 #ifndef CORE_GATE_LOAN_H
 #define CORE_GATE_LOAN_H
 
+#include <helix/attributes.h>
+#include <helix/error.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +39,14 @@ const struct loan *loan_of_call(const uint64_t arguments[4], unsigned *argument)
 /* The running thread's loan of that handle for the call whose record is, or will be, at a place;
  * NULL: there is none. The handle may be any number.  Context: thread. */
 const struct loan *loan_find(const struct hal_activation *place, uint64_t handle);
+
+/*
+ * Bytes of the loan that loan_find finds.  Context: thread.
+ * Errors: HX_EINVAL there is none, HX_ERANGE not all of them are within it, HX_EPERM they are to be
+ * written and are lent to be read.
+ */
+HX_MUST_USE hx_err loan_bytes(const struct hal_activation *place, uint64_t handle, uint64_t offset,
+                              uint64_t size, bool is_written, void **bytes);
 
 /* The thread's last loan ends.  Context: thread. */
 void loan_close(const struct loan *loan);

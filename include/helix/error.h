@@ -87,7 +87,8 @@
     X(HX_EALREADY, 67, 114, "it is under way already")                                             \
     X(HX_EINPROGRESS, 68, 115, "it goes on without the caller")                                    \
     X(HX_EPIPE, 69, 32, "nothing can be sent any more, and no signal says so")                     \
-    X(HX_EDOM, 70, 33, "a value outside of what it may be")
+    X(HX_EDOM, 70, 33, "a value outside of what it may be")                                        \
+    X(HX_ENOTBLK, 71, 15, "not a block device")
 
 #define HX_ERROR_ENUM(name, number, posix, text) name = (number),
 typedef enum hx_err { HX_ERROR_LIST(HX_ERROR_ENUM) } hx_err;

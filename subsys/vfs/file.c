@@ -180,12 +180,12 @@ void file_set_size_limit(const struct file_size_limit *limit)
     size_limit = limit;
 }
 
-static uint64_t caller_limit(void)
+uint64_t file_caller_limit(void)
 {
     return size_limit != NULL ? size_limit->get() : UINT64_MAX;
 }
 
-static hx_err too_large_for_caller(void)
+hx_err file_too_large_for_caller(void)
 {
     size_limit->exceeded();
     return HX_EFBIG;
@@ -295,6 +295,14 @@ static hx_err keep_to_limit(struct transfer *transfer, uint64_t offset, uint64_t
     return HX_OK;
 }
 
+hx_err file_bound_write(struct transfer *transfer, uint64_t offset, uint64_t limit)
+{
+    hx_err error = keep_to_limit(transfer, offset, limit);
+
+    return error == HX_OK && keep_to_limit(transfer, offset, SIZE_MAX_BYTES) != HX_OK ? HX_EFBIG
+                                                                                      : error;
+}
+
 /* Page by page: the object grows to what was really written.  Errors: also HX_ELIMIT. */
 static hx_err write_locked(struct vnode *vnode, struct transfer *transfer, uint64_t offset,
                            uint64_t limit, size_t *done)
@@ -306,10 +314,7 @@ static hx_err write_locked(struct vnode *vnode, struct transfer *transfer, uint6
     if (transfer->left == 0) {
         return HX_OK;
     }
-    error = keep_to_limit(transfer, offset, limit);
-    if (error == HX_OK && keep_to_limit(transfer, offset, SIZE_MAX_BYTES) != HX_OK) {
-        error = HX_EFBIG;
-    }
+    error = file_bound_write(transfer, offset, limit);
     if (error != HX_OK) {
         return error;
     }
@@ -340,7 +345,7 @@ static hx_err object_write(struct file *file, struct transfer *transfer, uint64_
                            size_t *done)
 {
     struct vnode *vnode = file->location.vnode;
-    uint64_t limit = caller_limit();
+    uint64_t limit = file_caller_limit();
     hx_err error;
 
     mutex_lock(&vnode->mutex);
@@ -355,7 +360,7 @@ static hx_err object_write(struct file *file, struct transfer *transfer, uint64_
     if (watch_is_any() && *done > 0) {
         watch_tell_file(file, WATCH_MODIFY);
     }
-    return error == HX_ELIMIT ? too_large_for_caller() : error;
+    return error == HX_ELIMIT ? file_too_large_for_caller() : error;
 }
 
 static hx_err object_map(struct file *file, struct memory_object **object)
@@ -391,10 +396,15 @@ static hx_err is_a_directory(struct file *file, struct transfer *transfer, uint6
     return HX_EISDIR;
 }
 
+static hx_err sync_directory(struct file *file)
+{
+    return file_system_sync(file->location.vnode->file_system);
+}
+
 const struct file_ops file_directory_ops = {
     .read = is_a_directory,
     .write = is_a_directory,
-    .sync = nothing_to_sync,
+    .sync = sync_directory,
     .can_seek = true,
 };
 
@@ -480,8 +490,9 @@ hx_err file_vnode_resize(struct vnode *vnode, uint64_t size)
     if (vnode->ops->resize == NULL) {
         return HX_EINVAL;
     }
-    if (size > caller_limit() && size > atomic_load_explicit(&vnode->size, memory_order_relaxed)) {
-        return too_large_for_caller();
+    if (size > file_caller_limit() &&
+        size > atomic_load_explicit(&vnode->size, memory_order_relaxed)) {
+        return file_too_large_for_caller();
     }
     if (size > SIZE_MAX_BYTES) {
         return HX_EFBIG;

@@ -256,6 +256,14 @@ struct file_size_limit {
 };
 void file_set_size_limit(const struct file_size_limit *limit);
 
+/* For writes that are a file system's own: the calling program's limit; a write at offset becomes
+ * no longer than that, and files at all, allow.  Errors: HX_ELIMIT nothing of it is allowed, and
+ * file_too_large_for_caller is to say so; HX_EFBIG. */
+uint64_t file_caller_limit(void);
+HX_MUST_USE hx_err file_bound_write(struct transfer *transfer, uint64_t offset, uint64_t limit);
+/* Tell the program; answers HX_EFBIG.  Context: no lock held. */
+HX_MUST_USE hx_err file_too_large_for_caller(void);
+
 struct file_statistics {
     uint64_t opened; /* since boot */
     uint64_t alive;

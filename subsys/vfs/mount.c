@@ -49,7 +49,7 @@ const struct file_system_type *file_system_type_next(const struct file_system_ty
     return node == &types ? NULL : LIST_ENTRY(node, struct file_system_type, link);
 }
 
-static const struct file_system_type *find_type(const char *name)
+const struct file_system_type *file_system_type_find(const char *name)
 {
     const struct file_system_type *type = NULL;
 
@@ -216,7 +216,7 @@ static void attach_locked(struct mount *mount, struct location *target)
 static hx_err mount_type(const char *name, const char *source, const char *data, uint32_t flags,
                          struct mount **mount)
 {
-    const struct file_system_type *type = find_type(name);
+    const struct file_system_type *type = file_system_type_find(name);
     struct file_system *file_system;
     hx_err error;
 
@@ -411,4 +411,44 @@ void mount_for_each(bool (*callback)(const struct mount *mount, void *argument),
         goes_on = callback(LIST_ENTRY(node, struct mount, link), argument);
     }
     unlock();
+}
+
+/* --- writing back ----------------------------------------------------------------------------- */
+
+hx_err file_system_sync(struct file_system *file_system)
+{
+    return file_system->ops->sync != NULL ? file_system->ops->sync(file_system) : HX_OK;
+}
+
+/* The file system of the mount with the least number from one on, held; NULL: there is none. */
+static struct file_system *hold_from(uint32_t *id)
+{
+    struct file_system *found = NULL;
+
+    lock();
+    for (struct list *node = mounts.next; node != &mounts && found == NULL; node = node->next) {
+        const struct mount *mount = LIST_ENTRY(node, struct mount, link);
+
+        if (mount->id >= *id) {
+            *id = mount->id;
+            found = mount->file_system;
+            atomic_fetch_add_explicit(&found->mounts, 1, memory_order_relaxed);
+        }
+    }
+    unlock();
+    return found;
+}
+
+hx_err mount_sync_all(void)
+{
+    struct file_system *file_system;
+    hx_err error = HX_OK;
+
+    for (uint32_t id = 0; (file_system = hold_from(&id)) != NULL; id++) {
+        hx_err one = file_system_sync(file_system);
+
+        error = error == HX_OK ? one : error;
+        put_file_system(file_system);
+    }
+    return error;
 }

@@ -31,6 +31,8 @@ struct file_system_numbers {
 
 struct file_system_ops {
     void (*numbers)(struct file_system *file_system, struct file_system_numbers *numbers);
+    /* All that was written is where it stays. NULL: it is.  Errors: HX_EIO, HX_ENOSPC. */
+    hx_err (*sync)(struct file_system *file_system);
     /* The last mount and vnode are gone: free it. */
     void (*release)(struct file_system *file_system);
 };
@@ -48,7 +50,8 @@ struct file_system {
 
 struct file_system_type {
     const char *name;
-    bool needs_device; /* /proc/filesystems shows "nodev" for the others */
+    bool
+        needs_device; /* its source is a block device; /proc/filesystems shows "nodev" for others */
     /* data is the text of mount options, "" for none.  Errors: HX_EINVAL an option, HX_ENOMEM, … */
     hx_err (*mount)(const char *source, const char *data, struct file_system **file_system);
     struct list link;
@@ -57,6 +60,9 @@ struct file_system_type {
 void file_system_type_register(struct file_system_type *type);
 /* In order of registration: NULL first, NULL at the end. */
 const struct file_system_type *file_system_type_next(const struct file_system_type *type);
+
+/* NULL: there is none of that name. */
+const struct file_system_type *file_system_type_find(const char *name);
 
 /* A number for a file system without a device. */
 uint64_t file_system_device(void);
@@ -133,6 +139,11 @@ HX_MUST_USE hx_err mount_bind(struct location *from, struct location *target);
 HX_MUST_USE hx_err mount_change(struct location *target, uint32_t flags);
 /* Errors: HX_EINVAL not a mount's root, HX_EBUSY in use. */
 HX_MUST_USE hx_err mount_remove(struct location *target, bool is_detached);
+
+/* Have all file systems write what they keep back.  Errors: the first one. */
+HX_MUST_USE hx_err mount_sync_all(void);
+/* One of them. */
+HX_MUST_USE hx_err file_system_sync(struct file_system *file_system);
 
 /* Call back for each mount, oldest first, under the list's mutex. */
 void mount_for_each(bool (*callback)(const struct mount *mount, void *argument), void *argument);

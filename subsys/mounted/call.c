@@ -1,0 +1,123 @@
+/* Calls of the module, which may be away for a while, or die. */
+#include <core/gate/gate.h>
+#include <subsys/block/disk_cache.h>
+#include <subsys/mounted/mounted.h>
+#include <subsys/mounted/mounted_private.h>
+
+/* --- once ------------------------------------------------------------------------------------- */
+
+/* How a call ended: whether the module answered at all, and what. */
+struct outcome {
+    bool is_answer;
+    hx_err error;
+};
+
+static hx_err error_of(uint64_t answer)
+{
+    return hx_error_is_known(answer) ? (hx_err)answer : HX_EIO;
+}
+
+/* What the module wrote counts if it says so. */
+static struct outcome call_once(const struct mounted *mounted, uint32_t operation,
+                                const uint64_t arguments[4])
+{
+    struct hal_gate_result result;
+    struct outcome outcome;
+
+    disk_cache_begin();
+    result =
+        gate_call(mounted->slot, operation, arguments[0], arguments[1], arguments[2], arguments[3]);
+    outcome.is_answer = result.error == HX_OK;
+    outcome.error = outcome.is_answer ? error_of(result.value) : result.error;
+    if (outcome.is_answer && (outcome.error == HX_OK || outcome.error == HX_EAGAIN)) {
+        disk_cache_commit();
+    } else {
+        disk_cache_abort();
+    }
+    return outcome;
+}
+
+/* --- until somebody answers ------------------------------------------------------------------- */
+
+/* Errors: HX_ETIMEDOUT. */
+static hx_err wait_for_module(struct mounted *mounted, uint64_t deadline)
+{
+    struct wait_queue *queue = &mounted->slot->entrants;
+    struct waiter waiter;
+    hx_err error = HX_OK;
+
+    wait_queue_prepare(queue, &waiter);
+    while (slot_instance(mounted->slot) == NULL && error == HX_OK) {
+        error = wait_queue_wait(queue, &waiter, deadline);
+    }
+    wait_queue_finish(queue, &waiter);
+    return error;
+}
+
+/* All ways in are taken for a moment, the slot is empty, or it is about to be. */
+static bool is_worth_waiting(hx_err error)
+{
+    return error == HX_EAGAIN || error == HX_ENOENT || error == HX_EDIED;
+}
+
+static struct outcome call_patiently(struct mounted *mounted, uint32_t operation,
+                                     const uint64_t arguments[4])
+{
+    uint64_t deadline = hal_clock_now() + MOUNTED_PATIENCE_NS;
+    struct outcome outcome = call_once(mounted, operation, arguments);
+
+    while (!outcome.is_answer && is_worth_waiting(outcome.error) && hal_clock_now() < deadline &&
+           wait_for_module(mounted, deadline) == HX_OK) {
+        thread_yield();
+        outcome = call_once(mounted, operation, arguments);
+    }
+    return outcome;
+}
+
+hx_err mounted_call_mount(struct mounted *mounted, struct hx_file_system_mounted *answer)
+{
+    uint64_t arguments[4] = {mounted->flags};
+    struct outcome outcome;
+    struct loan loan;
+
+    arguments[1] = loan_open(&loan, answer, sizeof(*answer));
+    outcome = call_patiently(mounted, FILE_SYSTEM_MOUNT, arguments);
+    loan_close(&loan);
+    return outcome.is_answer ? outcome.error : HX_EIO;
+}
+
+/* An instance that has not been told yet what it serves. */
+static hx_err mount_again(struct mounted *mounted)
+{
+    struct hx_file_system_mounted answer;
+
+    return mounted_call_mount(mounted, &answer);
+}
+
+#define MOUNTS_MAX 8U /* of instances that die one after the other */
+
+hx_err mounted_call(struct mounted *mounted, enum file_system_operation operation, uint64_t a0,
+                    uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    const uint64_t arguments[4] = {a0, a1, a2, a3};
+    struct outcome outcome = call_patiently(mounted, operation, arguments);
+
+    for (uint32_t i = 0; i < MOUNTS_MAX && outcome.is_answer && outcome.error == HX_ESTATE; i++) {
+        if (mount_again(mounted) != HX_OK) {
+            return HX_EIO;
+        }
+        outcome = call_patiently(mounted, operation, arguments);
+    }
+    return outcome.is_answer && outcome.error != HX_ESTATE ? outcome.error : HX_EIO;
+}
+
+hx_err mounted_call_on(struct mounted *mounted, enum file_system_operation operation, uint64_t a0,
+                       uint64_t a1)
+{
+    hx_err error;
+
+    do {
+        error = mounted_call(mounted, operation, a0, a1, 0, 0);
+    } while (error == HX_EAGAIN);
+    return error;
+}

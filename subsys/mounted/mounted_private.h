@@ -1,0 +1,115 @@
+/* What the files of a mounted file system share. */
+#ifndef SUBSYS_MOUNTED_MOUNTED_PRIVATE_H
+#define SUBSYS_MOUNTED_MOUNTED_PRIVATE_H
+
+#include <base/tree.h>
+#include <core/gate/loan.h>
+#include <core/gate/slot.h>
+#include <helix/attributes.h>
+#include <helix/error.h>
+#include <helix/file_system.h>
+#include <kern/mutex.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <subsys/vfs/file.h>
+#include <subsys/vfs/mount.h>
+#include <subsys/vfs/vnode.h>
+
+/* Keys: I = immutable, M = mutex */
+struct mounted {
+    struct file_system file_system;
+    struct slot *slot;  /* I */
+    struct mutex mutex; /* who calls the module, and the nodes. Behind vnodes' and objects' mutexes:
+                           with it held, neither is locked and no user memory touched */
+    struct tree nodes;  /* M  by number of inode */
+    uint64_t flags;     /* M  for the module's mount: enum hx_file_system_flag */
+};
+
+/* Keys: I = immutable, V = the vnode's mutex, M = mounted.mutex, A = atomic */
+struct mounted_node {
+    struct vnode vnode;
+    struct tree_node place;   /* M */
+    struct mounted *mounted;  /* I */
+    _Atomic uint64_t sectors; /* A */
+    _Atomic bool is_stale;    /* A  size of a directory and sectors are to be asked for */
+    _Atomic bool is_changed;  /* A  the module does not know all attributes yet */
+    _Atomic bool is_writable; /* A  a program may write its pages through a mapping */
+    uint32_t revived;         /* M  releases that are under way, but whose vnode was found again */
+};
+
+static inline struct mounted_node *mounted_node_of(struct vnode *vnode)
+{
+    return HX_CONTAINER_OF(vnode, struct mounted_node, vnode);
+}
+
+static inline struct mounted *mounted_of(const struct vnode *vnode)
+{
+    return HX_CONTAINER_OF(vnode->file_system, struct mounted, file_system);
+}
+
+/* --- call.c: all with mounted->mutex held -------------------------------------------------------
+ */
+
+/*
+ * Call the module, in a transaction of the disk's cache.
+ * Errors: what it answers, HX_EIO it cannot be reached or answers what is no error.
+ */
+HX_MUST_USE hx_err mounted_call(struct mounted *mounted, enum file_system_operation operation,
+                                uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+
+/* The same until it answers something else than that there is more to do. */
+HX_MUST_USE hx_err mounted_call_on(struct mounted *mounted, enum file_system_operation operation,
+                                   uint64_t a0, uint64_t a1);
+
+/* The module's mount, and what is there then. */
+HX_MUST_USE hx_err mounted_call_mount(struct mounted *mounted,
+                                      struct hx_file_system_mounted *answer);
+
+/* --- node.c -------------------------------------------------------------------------------------
+ */
+
+/* The vnode of what the module has told of, a reference; mutex held.  Errors: HX_EIO it cannot be,
+ * HX_ENOMEM. */
+HX_MUST_USE hx_err mounted_node_get(struct mounted *mounted,
+                                    const struct hx_file_attributes *attributes,
+                                    struct vnode **found);
+
+/* The vnode of an inode if there is one, no reference; mutex held. */
+struct mounted_node *mounted_node_find(struct mounted *mounted, uint64_t number);
+
+/* Tell the module the attributes of all nodes that have changed, and write pages that programs may
+ * have written.  Errors: the first one. */
+HX_MUST_USE hx_err mounted_write_nodes(struct mounted *mounted);
+
+/* Tell it those of one.  mutex held. */
+HX_MUST_USE hx_err mounted_write_attributes(struct mounted_node *node);
+
+hx_err mounted_attributes_changed(struct vnode *vnode);
+void mounted_refresh(struct vnode *vnode);
+uint64_t mounted_sectors(const struct vnode *vnode);
+void mounted_release(struct vnode *vnode);
+
+/* --- contents.c ---------------------------------------------------------------------------------
+ */
+
+/* Give a new node of a file its object.  Errors: HX_ENOMEM. */
+HX_MUST_USE hx_err mounted_contents_create(struct mounted_node *node);
+
+/* Write the pages of a file that programs may have written; mutex held, and no program has the file
+ * any more, or (the other) not held, with the vnode's mutex. */
+HX_MUST_USE hx_err mounted_contents_write_last(struct mounted_node *node);
+HX_MUST_USE hx_err mounted_contents_write(struct mounted_node *node);
+
+extern const struct vnode_ops mounted_file_ops;
+
+/* --- directory.c, mount.c -----------------------------------------------------------------------
+ */
+
+extern const struct vnode_ops mounted_directory_ops;
+extern const struct vnode_ops mounted_link_ops;
+extern const struct vnode_ops mounted_special_ops;
+
+/* All that was written is on the disk, in order for who looks.  Errors: HX_EIO, HX_ENOSPC. */
+HX_MUST_USE hx_err mounted_sync(struct mounted *mounted);
+
+#endif
