@@ -31,8 +31,12 @@ $(MODULE_SIGNATURES): $(SDK)/helix_signatures.c $(OUT)/modules.flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
+# What a module has of another one's files, besides its own: ext2_hints is ext2 but for the search of free blocks.
+MODULE_SHARES_ext2_hints := $(filter-out modules/ext2/ext2.c,$(wildcard modules/ext2/*.c))
+
 # $(call module_objects,NAME)
-module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c))) $(MODULE_SIGNATURES)
+module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c) $(MODULE_SHARES_$(1)))) \
+    $(MODULE_SIGNATURES)
 
 define module_rules
 $(OUT)/modules/$(1).objects: FORCE

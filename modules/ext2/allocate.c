@@ -123,25 +123,33 @@ static hx_err flip(uint32_t bitmap, uint32_t bit, bool is_set)
 
 /* --- blocks ----------------------------------------------------------------------------------- */
 
-/* Behind the goal first, then from where free ones may be. */
-static hx_err find_block(uint32_t group, const struct group_descriptor *descriptor, uint32_t from,
-                         uint32_t *bit)
+/* From where free ones may be; if that was wrong, from the beginning. */
+static hx_err find_block_by_hint(uint32_t group, uint32_t bitmap, uint32_t *bit)
 {
     uint32_t end = blocks_in(group);
     uint32_t first = hint_first_free(group);
+    hx_err error = find_clear(bitmap, first < end ? first : end, end, bit);
+
+    if (error == HX_OK && *bit == end && first > 0) {
+        error = find_clear(bitmap, 0, end, bit);
+    }
+    if (error == HX_OK) {
+        hint_found(group, *bit);
+    }
+    return error;
+}
+
+/* Behind the goal first. */
+static hx_err find_block(uint32_t group, uint32_t bitmap, uint32_t from, uint32_t *bit)
+{
+    uint32_t end = blocks_in(group);
     hx_err error = HX_OK;
 
     *bit = end;
-    if (from > first) {
-        error = find_clear(descriptor->block_bitmap, from, end, bit);
+    if (from > 0) {
+        error = find_clear(bitmap, from, end, bit);
     }
-    if (error == HX_OK && *bit == end) {
-        error = find_clear(descriptor->block_bitmap, first, end, bit);
-        if (error == HX_OK) {
-            hint_found(group, *bit);
-        }
-    }
-    return error;
+    return error == HX_OK && *bit == end ? find_block_by_hint(group, bitmap, bit) : error;
 }
 
 static hx_err take_block(uint32_t group, struct group_descriptor *descriptor, uint32_t bit,
@@ -171,7 +179,7 @@ static hx_err allocate_in(uint32_t group, uint32_t from, uint32_t *block)
         error = HX_ENOSPC;
     }
     if (error == HX_OK) {
-        error = find_block(group, &descriptor, from, &bit);
+        error = find_block(group, descriptor.block_bitmap, from, &bit);
     }
     if (error != HX_OK) {
         return error;

@@ -1,6 +1,7 @@
 /* The operations on the whole, and the table of all of them. */
 #include <../modules/ext2/inode.h>
 #include <../modules/ext2/operations.h>
+#include <../modules/ext2/state.h>
 #include <helix/loan.h>
 
 static hx_err tell_root(uint64_t loan)
@@ -33,6 +34,9 @@ static hx_err unmount(void)
 {
     hx_err error = volume_ready();
 
+    if (error == HX_OK) {
+        state_report();
+    }
     volume.is_mounted = false;
     return error;
 }

@@ -61,3 +61,39 @@ hx_err state_import(void)
     }
     return HX_OK;
 }
+
+/* --- the report ------------------------------------------------------------------------------- */
+
+static uint32_t put_text(char *line, uint32_t at, const char *text)
+{
+    while (*text != '\0') {
+        line[at++] = *text++;
+    }
+    return at;
+}
+
+static uint32_t put_number(char *line, uint32_t at, uint64_t number)
+{
+    uint64_t scale = 1;
+
+    while (number / scale >= 10) {
+        scale *= 10;
+    }
+    for (; scale > 0; scale /= 10) {
+        line[at++] = (char)('0' + number / scale % 10);
+    }
+    return at;
+}
+
+void state_report(void)
+{
+    static const char *const texts[COUNT_END] = {" reads, ", " writes, ", " uses of names"};
+    char line[120];
+    uint32_t length = 0;
+
+    for (uint32_t i = 0; i < COUNT_END; i++) {
+        length = put_number(line, length, atomic_load_explicit(&counts[i], memory_order_relaxed));
+        length = put_text(line, length, texts[i]);
+    }
+    (void)!hx_log(line, length);
+}

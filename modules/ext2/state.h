@@ -12,4 +12,7 @@
 HX_MUST_USE hx_err state_export(void);
 HX_MUST_USE hx_err state_import(void);
 
+/* Log what was counted. */
+void state_report(void);
+
 #endif

@@ -8,6 +8,7 @@
 #include <kern/heap.h>
 #include <kern/mutex.h>
 #include <kern/thread.h>
+#include <stdatomic.h>
 #include <subsys/block/block.h>
 #include <subsys/block/disk_cache.h>
 
@@ -28,18 +29,37 @@ struct page {
     bool is_touched;
 };
 
+/* Written under the mutex, read by anyone: relaxed. */
+struct numbers {
+    _Atomic uint64_t pages;
+    _Atomic uint64_t dirty;
+    _Atomic uint64_t hits;
+    _Atomic uint64_t misses;
+    _Atomic uint64_t aborts;
+};
+
 /* Keys: I = immutable while open, M = mutex */
 static struct {
     struct mutex mutex;
-    struct block_device *device;          /* I  NULL: nobody has it open */
-    uint64_t size;                        /* I  bytes */
-    uint64_t limit;                       /* I  pages */
-    struct tree pages;                    /* M */
-    struct list recent;                   /* M  the last one used first */
-    struct list touched;                  /* M */
-    struct thread *writer;                /* M  whose transaction it is; NULL: there is none */
-    struct disk_cache_statistics numbers; /* M */
+    struct block_device *device; /* I  NULL: nobody has it open */
+    uint64_t size;               /* I  bytes */
+    uint64_t limit;              /* I  pages */
+    struct tree pages;           /* M */
+    struct list recent;          /* M  the last one used first */
+    struct list touched;         /* M */
+    struct thread *writer;       /* M  whose transaction it is; NULL: there is none */
+    struct numbers numbers;
 } cache;
+
+static uint64_t number_of(const _Atomic uint64_t *number)
+{
+    return atomic_load_explicit(number, memory_order_relaxed);
+}
+
+static void add_to(_Atomic uint64_t *number, int64_t difference)
+{
+    atomic_store_explicit(number, number_of(number) + (uint64_t)difference, memory_order_relaxed);
+}
 
 static struct page *page_of(struct tree_node *node)
 {
@@ -70,8 +90,8 @@ static void forget(struct page *page)
     if (page->is_touched) {
         list_remove(&page->touched);
     }
-    cache.numbers.pages--;
-    cache.numbers.dirty -= page->is_dirty ? 1 : 0;
+    add_to(&cache.numbers.pages, -1);
+    add_to(&cache.numbers.dirty, page->is_dirty ? -1 : 0);
     frames_free(page->physical, 0);
     heap_free(page->before);
     heap_free(page);
@@ -101,7 +121,7 @@ static hx_err write_run(struct page *page, struct page **next)
 
     for (uint32_t i = 0; i < count; i++) {
         page->is_dirty = error != HX_OK;
-        cache.numbers.dirty -= error == HX_OK ? 1 : 0;
+        add_to(&cache.numbers.dirty, error == HX_OK ? -1 : 0);
         page = page_of(tree_next(&page->place));
     }
     *next = page;
@@ -144,7 +164,7 @@ static void make_room(void)
 {
     struct page *page;
 
-    if (cache.numbers.pages < cache.limit) {
+    if (number_of(&cache.numbers.pages) < cache.limit) {
         return;
     }
     page = oldest_clean();
@@ -173,7 +193,7 @@ static hx_err add(uint64_t number, struct page **added)
     page->place.key = number;
     tree_insert(&cache.pages, &page->place);
     list_push_front(&cache.recent, &page->recency);
-    cache.numbers.pages++;
+    add_to(&cache.numbers.pages, 1);
     *added = page;
     return HX_OK;
 }
@@ -200,7 +220,7 @@ static hx_err fetch(uint64_t number, uint64_t count)
     error = added > 0 ? block_transfer(cache.device, HX_BLOCK_READ, number * PAGE_SECTORS, segments,
                                        added)
                       : error;
-    cache.numbers.misses += added;
+    add_to(&cache.numbers.misses, added);
     for (uint32_t i = 0; i < added; i++) {
         pages[i]->is_touched = false;
         if (error != HX_OK) {
@@ -220,7 +240,7 @@ static hx_err get(uint64_t number, uint64_t count, struct page **found)
         error = fetch(number, count);
         *found = find(number);
     } else {
-        cache.numbers.hits++;
+        add_to(&cache.numbers.hits, 1);
     }
     if (error == HX_OK) {
         list_remove(&(*found)->recency);
@@ -291,7 +311,7 @@ static hx_err touch(struct page *page, bool is_new)
     }
     page->is_touched = true;
     page->was_dirty = page->is_dirty;
-    cache.numbers.dirty += page->is_dirty ? 0 : 1;
+    add_to(&cache.numbers.dirty, page->is_dirty ? 0 : 1);
     page->is_dirty = true;
     list_push_back(&cache.touched, &page->touched);
     return HX_OK;
@@ -363,7 +383,7 @@ static void take_back(struct page *page)
         return;
     }
     memcpy(page->bytes, page->before, HAL_PAGE_SIZE);
-    cache.numbers.dirty -= page->was_dirty ? 0 : 1;
+    add_to(&cache.numbers.dirty, page->was_dirty ? 0 : -1);
     page->is_dirty = page->was_dirty;
     keep(page);
 }
@@ -383,7 +403,7 @@ void disk_cache_commit(void)
 {
     mutex_lock(&cache.mutex);
     end_locked(keep);
-    if (cache.numbers.dirty > cache.limit / 2) {
+    if (number_of(&cache.numbers.dirty) > cache.limit / 2) {
         (void)!write_all(); /* what fails stays as it is: flush tells */
     }
     mutex_unlock(&cache.mutex);
@@ -393,7 +413,7 @@ void disk_cache_abort(void)
 {
     mutex_lock(&cache.mutex);
     end_locked(take_back);
-    cache.numbers.aborts++;
+    add_to(&cache.numbers.aborts, 1);
     mutex_unlock(&cache.mutex);
 }
 
@@ -459,12 +479,11 @@ hx_err disk_cache_close(void)
 
 struct disk_cache_statistics disk_cache_statistics(void)
 {
-    struct disk_cache_statistics numbers;
-
-    mutex_lock(&cache.mutex);
-    numbers = cache.numbers;
-    mutex_unlock(&cache.mutex);
-    return numbers;
+    return (struct disk_cache_statistics){.pages = number_of(&cache.numbers.pages),
+                                          .dirty = number_of(&cache.numbers.dirty),
+                                          .hits = number_of(&cache.numbers.hits),
+                                          .misses = number_of(&cache.numbers.misses),
+                                          .aborts = number_of(&cache.numbers.aborts)};
 }
 
 static uint64_t size_of_disk(void)

@@ -49,6 +49,7 @@ struct disk_cache_statistics {
     uint64_t misses; /* and that were not */
     uint64_t aborts; /* transactions that never were */
 };
+/* Context: any. */
 struct disk_cache_statistics disk_cache_statistics(void);
 
 #endif

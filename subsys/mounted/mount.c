@@ -1,6 +1,7 @@
 /* Mounting, and the subsystem. */
 #include <core/component/component.h>
 #include <core/debug/log.h>
+#include <hal/memory.h>
 #include <kern/heap.h>
 #include <subsys/block/block.h>
 #include <subsys/block/block_subsystem.h>
@@ -175,6 +176,7 @@ static void stats(struct component_stats *result)
 
     result->operations = cached.hits + cached.misses;
     result->errors = cached.aborts;
+    result->memory_bytes = cached.pages * HAL_PAGE_SIZE;
 }
 
 static const struct component mounted_component = {
