@@ -4,6 +4,7 @@
 #include <kern/cpu.h>
 #include <kern/dispatch.h>
 #include <kern/hand_over.h>
+#include <kern/inheritance.h>
 #include <kern/read_section.h>
 #include <kern/recorder.h>
 #include <kern/scheduler.h>
@@ -120,6 +121,23 @@ void dispatch_enqueue(struct thread *thread)
     }
 }
 
+void dispatch_tell_priority(struct thread *thread)
+{
+    hal_interrupt_state state = hal_interrupts_save();
+    bool (*tell)(struct thread *) = policy()->reprioritize;
+
+    if (tell != NULL && tell(thread)) {
+        call_attention(atomic_load_explicit(&thread->cpu, memory_order_relaxed));
+    }
+    hal_interrupts_restore(state);
+}
+
+void dispatch_change_priority(struct thread *thread, uint8_t priority)
+{
+    thread_set_priority(thread, priority);
+    dispatch_tell_priority(thread);
+}
+
 /* --- the switch ------------------------------------------------------------------------------- */
 
 static void settle_parked(struct thread *previous)
@@ -197,7 +215,7 @@ static HX_ALWAYS_INLINE void finish_switch(struct thread *previous)
         return;
     }
     change_state(previous, THREAD_RUNNING, THREAD_RUNNABLE);
-    policy()->enqueue(previous, hal_cpu_id());
+    policy()->requeue(previous, hal_cpu_id());
 }
 
 void dispatch_finish_switch(struct thread *previous)
@@ -567,6 +585,9 @@ static void tick(struct thread *self, uint32_t cpu)
     if (policy()->length(cpu) != 0) {
         self->reschedule |= state_of(self) == THREAD_IDLE || policy()->is_over(self, cpu);
         call_for_help(ticks);
+    }
+    if (HX_UNLIKELY(inheritance_is_any())) {
+        inheritance_remind();
     }
     if (self->preempt_depth == 0 && self->interrupt_depth <= 1) {
         read_quiescent(cpu);

@@ -27,6 +27,18 @@ void dispatch_begin(void);
  * off. */
 void dispatch_enqueue(struct thread *thread);
 
+/*
+ * Give a thread that cannot go away another priority, and tell the scheduler.  Context: any but
+ * nmi. Locks: LOCK_RANK_INHERITANCE, so that changes are told in their order.
+ */
+void dispatch_change_priority(struct thread *thread, uint8_t priority);
+
+/* Tell the scheduler of its priority again.  Context, locks: the same. */
+void dispatch_tell_priority(struct thread *thread);
+
+/* The low byte of the priority word.  (thread.c) */
+void thread_set_priority(struct thread *thread, uint8_t priority);
+
 /* The first thing a new thread does: finish the switch that led to it.  Interrupts off. */
 void dispatch_arrive(void);
 

@@ -14,6 +14,7 @@
     X(LOCK_RANK_WAIT_QUEUE, "one wait queue")                                                      \
     X(LOCK_RANK_EVENT_SET, "the ready members of one event set")                                   \
     X(LOCK_RANK_MUTEX, "the waiters of one mutex")                                                 \
+    X(LOCK_RANK_INHERITANCE, "who lends a priority to whom")                                       \
     X(LOCK_RANK_THREAD_LIST, "the list of all threads")                                            \
     X(LOCK_RANK_READ_SECTION, "grace periods")                                                     \
     X(LOCK_RANK_TIMER, "one CPU's timers")                                                         \

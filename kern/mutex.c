@@ -1,16 +1,24 @@
+#include <kern/inheritance.h>
 #include <kern/mutex.h>
 #include <kern/recorder.h>
 
+/* Keys: M = the mutex's lock */
 struct mutex_waiter {
-    struct list link; /* under the mutex's lock */
+    struct list link; /* M */
     struct thread *thread;
+    struct inheritance_lender lender; /* M  to who owns the mutex */
 };
 
-bool mutex_is_mine(const struct mutex *mutex)
+static struct thread *owner_of(const struct mutex *mutex)
 {
     uintptr_t word = atomic_load_explicit(&mutex->word, memory_order_relaxed);
 
-    return (word & ~MUTEX_HAS_WAITERS) == (uintptr_t)thread_current();
+    return (struct thread *)(word & ~MUTEX_HAS_WAITERS);
+}
+
+bool mutex_is_mine(const struct mutex *mutex)
+{
+    return owner_of(mutex) == thread_current();
 }
 
 bool mutex_try_lock(struct mutex *mutex)
@@ -33,6 +41,11 @@ static bool take_or_mark_locked(struct mutex *mutex)
     return word == 0;
 }
 
+static void note_wait(struct thread *self, bool waits)
+{
+    atomic_store_explicit(&self->waits_for_mutex, waits, memory_order_relaxed);
+}
+
 /* Take it or queue up. Who unlocks a mutex that is marked holds the lock too, so it sees the
  * waiter. */
 static bool take_or_join(struct mutex *mutex, struct mutex_waiter *waiter)
@@ -42,13 +55,15 @@ static bool take_or_join(struct mutex *mutex, struct mutex_waiter *waiter)
 
     if (!taken) {
         list_push_back(&mutex->waiters, &waiter->link);
+        note_wait(waiter->thread, true);
+        inheritance_lend(&waiter->lender, owner_of(mutex));
     }
     spinlock_release(&mutex->lock, state);
     return taken;
 }
 
 /* After a wait that has timed out or not: whether the mutex was handed over; if it has timed out,
- * leave. */
+ * leave; else the waiter's priority may have changed. */
 static bool was_handed_over(struct mutex *mutex, struct mutex_waiter *waiter, bool timed_out)
 {
     hal_interrupt_state state = spinlock_acquire(&mutex->lock);
@@ -56,6 +71,12 @@ static bool was_handed_over(struct mutex *mutex, struct mutex_waiter *waiter, bo
 
     if (!mine && timed_out) {
         list_remove(&waiter->link);
+        inheritance_end(&waiter->lender);
+    } else if (!mine) {
+        inheritance_lend(&waiter->lender, owner_of(mutex));
+    }
+    if (mine || timed_out) {
+        note_wait(waiter->thread, false);
     }
     spinlock_release(&mutex->lock, state);
     return mine;
@@ -68,6 +89,7 @@ static HX_NOINLINE hx_err wait_for(struct mutex *mutex, uint64_t deadline_ns)
 
     HX_ASSERT(context_can_block() && !mutex_is_mine(mutex),
               "a mutex is locked where blocking is allowed, and once by a thread");
+    inheritance_init(&waiter.lender, waiter.thread);
     if (take_or_join(mutex, &waiter)) {
         return HX_OK;
     }
@@ -99,21 +121,40 @@ void mutex_lock(struct mutex *mutex)
     mutex_lock_inline(mutex);
 }
 
-/* Hand it to the longest waiter. */
-HX_PRESERVE_REGISTERS void mutex_hand_over(struct mutex *mutex)
+/* The one that gets it lends no more, and those that go on waiting lend to it. */
+static void pass_loans_locked(struct mutex *mutex, struct mutex_waiter *heir)
 {
-    HX_ASSERT(mutex_is_mine(mutex), "a mutex is unlocked by the thread that locked it");
+    LIST_FOR_EACH (node, &mutex->waiters) {
+        inheritance_lend(&LIST_ENTRY(node, struct mutex_waiter, link)->lender, heir->thread);
+    }
+    inheritance_end(&heir->lender);
+}
 
-    hal_interrupt_state state = spinlock_acquire(&mutex->lock);
+/* Hand it to the longest waiter. */
+static void hand_over_locked(struct mutex *mutex)
+{
     struct list *node = list_pop_front(&mutex->waiters);
-    struct thread *heir = node != NULL ? LIST_ENTRY(node, struct mutex_waiter, link)->thread : NULL;
+    struct mutex_waiter *heir = node != NULL ? LIST_ENTRY(node, struct mutex_waiter, link) : NULL;
+    struct thread *owner = heir != NULL ? heir->thread : NULL;
     uintptr_t mark = list_is_empty(&mutex->waiters) ? 0 : MUTEX_HAS_WAITERS;
 
-    /* Release pairs with the acquire in mutex_take; an heir takes the lock to look. */
-    atomic_store_explicit(&mutex->word, (uintptr_t)heir | mark, memory_order_release);
-    if (heir != NULL) {
-        thread_unpark(heir); /* under the lock: it cannot exit before */
+    if (heir != NULL && inheritance_is_any()) {
+        pass_loans_locked(mutex, heir);
     }
+    /* Release pairs with the acquire in mutex_take; an heir takes the lock to look. */
+    atomic_store_explicit(&mutex->word, (uintptr_t)owner | mark, memory_order_release);
+    if (owner != NULL) {
+        thread_unpark(owner); /* under the lock: it cannot exit before */
+    }
+}
+
+HX_PRESERVE_REGISTERS void mutex_hand_over(struct mutex *mutex)
+{
+    hal_interrupt_state state;
+
+    HX_ASSERT(mutex_is_mine(mutex), "a mutex is unlocked by the thread that locked it");
+    state = spinlock_acquire(&mutex->lock);
+    hand_over_locked(mutex);
     spinlock_release(&mutex->lock, state);
 }
 

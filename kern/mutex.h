@@ -4,6 +4,8 @@
  * Rules:
  * - Locked and unlocked by the same thread, in thread context; not recursive (asserted).
  * - Unlock hands the mutex to the longest waiter, so none starves.
+ * - Its owner runs at the priority of its highest waiter, if that is above its own
+ * (kern/inheritance.h).
  */
 #ifndef KERN_MUTEX_H
 #define KERN_MUTEX_H

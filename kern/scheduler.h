@@ -26,6 +26,11 @@ struct scheduler_ops {
      * there. */
     bool (*enqueue)(struct thread *thread, uint32_t cpu);
     /*
+     * The same for what ran until now on the calling CPU, which has been given to another thread
+     * meanwhile. If it should preempt that one, the CPU looks again as soon as interrupts are on.
+     */
+    void (*requeue)(struct thread *thread, uint32_t cpu);
+    /*
      * The next thread for a CPU, removed from its queue; NULL: none. The CPU that idles has
      * announced so before, and relies on this: a thread enqueued by someone who did not see the
      * announcement is found. (Both take the queue's lock: whichever is second sees what the first
@@ -36,6 +41,12 @@ struct scheduler_ops {
     uint32_t (*length)(uint32_t cpu);
     /* At a tick, while others wait: whether the turn of what runs on the CPU is over. */
     bool (*is_over)(const struct thread *running, uint32_t cpu);
+    /*
+     * A thread's priority is another one than when it was enqueued or picked; it may be neither,
+     * and be told of again. Returns whether it should preempt what runs on its CPU. NULL: no
+     * matter.
+     */
+    bool (*reprioritize)(struct thread *thread);
 };
 
 /* Core's own first-in-first-out policy, per-CPU queues, stealing by idle CPUs. */

@@ -45,6 +45,11 @@ static bool fifo_enqueue(struct thread *thread, uint32_t cpu)
     return false;
 }
 
+static void fifo_requeue(struct thread *thread, uint32_t cpu)
+{
+    (void)fifo_enqueue(thread, cpu);
+}
+
 /* Take the first thread out of a queue that may run on a CPU. */
 static struct thread *take_for(struct fifo *fifo, uint32_t cpu)
 {
@@ -127,6 +132,7 @@ const struct scheduler_ops scheduler_fifo = {
     .name = "fifo",
     .init = fifo_init,
     .enqueue = fifo_enqueue,
+    .requeue = fifo_requeue,
     .pick = fifo_pick,
     .length = fifo_length,
     .is_over = fifo_is_over,

@@ -113,6 +113,11 @@ static void change_priority_word(struct thread *thread, uint16_t mask, uint16_t 
     }
 }
 
+void thread_set_priority(struct thread *thread, uint8_t priority)
+{
+    change_priority_word(thread, 0x00ff, priority);
+}
+
 void thread_set_nice(struct thread *thread, int nice)
 {
     change_priority_word(thread, 0xff00, (uint16_t)((uint8_t)nice << 8));
@@ -260,6 +265,7 @@ static void init_thread(struct thread *thread, const struct thread_options *opti
     thread->entry = options->entry;
     thread->argument = options->argument;
     atomic_store_explicit(&thread->priority_word, options->priority, memory_order_relaxed);
+    thread->own_priority = options->priority;
     thread->affinity = options->affinity != 0 ? options->affinity : UINT64_MAX;
     thread->owner = options->owner != OWNER_NONE ? options->owner : OWNER_CORE;
     thread->process = options->process;

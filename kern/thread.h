@@ -97,10 +97,12 @@ struct thread {
     struct thread *previous;        /* O  who ran on its CPU just before it */
     uint64_t affinity;              /* O  bit n: may run on CPU n; who queues it reads it */
     _Atomic uint16_t priority_word; /* A  thread_priority, thread_nice in the upper byte */
-    struct list run_link;           /* Q  (L once exited) */
-    struct thread_place *place;     /* I  in the table by handle; NULL for a boot thread */
-    uint64_t handle;                /* I  (kern/thread_table.h) */
-    uint32_t slice_ticks;           /* O  ticks since it was last switched to */
+    uint8_t own_priority;           /* I  without what is lent to it (kern/inheritance.h) */
+    _Atomic bool waits_for_mutex;  /* A  set and cleared by itself: a wake-up makes it look again */
+    struct list run_link;          /* Q  (L once exited) */
+    struct thread_place *place;    /* I  in the table by handle; NULL for a boot thread */
+    uint64_t handle;               /* I  (kern/thread_table.h) */
+    uint32_t slice_ticks;          /* O  ticks since it was last switched to */
     uint64_t run_since;            /* O  cycle counter when run_total was last brought up to date */
     _Atomic uint64_t run_total;    /* W  cycles it has run, to within a tick */
     _Atomic uint64_t switches;     /* W  times it was switched to */
@@ -279,6 +281,7 @@ static inline uint16_t thread_priority_word(const struct thread *thread)
     return atomic_load_explicit(&thread->priority_word, memory_order_relaxed);
 }
 
+/* With what is lent to it (kern/inheritance.h). */
 static inline uint8_t thread_priority(const struct thread *thread)
 {
     return (uint8_t)thread_priority_word(thread);

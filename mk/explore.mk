@@ -3,7 +3,7 @@
 # of a machine. They come before the library, which then gives only what they do not have.
 
 EXPLORED_SOURCES := $(wildcard core/capability/*.c) core/ipc/channel.c core/ipc/channel_table.c \
-    core/ipc/oneshot.c kern/mutex.c kern/read_section.c kern/wait_queue.c tests/explore/kernel.c
+    core/ipc/oneshot.c kern/inheritance.c kern/mutex.c kern/read_section.c kern/wait_queue.c tests/explore/kernel.c
 # For test_gate alone: these have more of the kernel behind them.
 EXPLORED_GATE    := core/gate/gate.c core/gate/slot.c ports/hosted/gate.c
 EXPLORER_SOURCES := tests/explore/explore.c tests/explore/history.c tests/explore/threads.c

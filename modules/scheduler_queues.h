@@ -35,11 +35,16 @@ struct links {
 
 /* A thread that waits. Keys: Q = its queue's lock */
 struct node {
-    struct links links; /* Q  first: links of a ring are nodes, but for its head */
-    uint64_t thread;    /* Q */
-    uint64_t affinity;  /* Q */
-    uint32_t level;     /* Q */
+    struct links links;     /* Q  first: links of a ring are nodes, but for its head */
+    uint64_t thread;        /* Q */
+    uint64_t affinity;      /* Q */
+    _Atomic uint32_t place; /* Q  PLACE_OF; 0: it waits nowhere; read by anyone as a hint */
 };
+
+/* Where a thread waits, if there are several levels: not 0. */
+#define PLACE_OF(cpu, level) ((uint32_t)(cpu) << 8 | (level) << 1 | 1U)
+#define PLACE_CPU(place)     ((place) >> 8)
+#define PLACE_LEVEL(place)   ((place) >> 1 & 0x7fU)
 
 /* A CPU's threads. Keys: Q = lock, R = lock, read by anyone (relaxed: a hint) */
 struct queue {
@@ -84,7 +89,8 @@ static inline uint32_t highest(uint32_t levels)
     return QUEUE_LEVELS == 1 ? 0 : 31U - (uint32_t)__builtin_clz(levels);
 }
 
-static inline void append_locked(struct queue *queue, struct node *node, uint32_t level)
+static inline void append_locked(struct queue *queue, uint64_t cpu, struct node *node,
+                                 uint32_t level)
 {
     struct links *head = &queue->rings[level];
     struct links *last = head->previous;
@@ -94,7 +100,7 @@ static inline void append_locked(struct queue *queue, struct node *node, uint32_
     head->previous = &node->links;
     write_word(&queue->length, read_word(&queue->length) + 1);
     if (QUEUE_LEVELS > 1) {
-        node->level = level;
+        write_word(&node->place, PLACE_OF(cpu, level));
         write_word(&queue->levels, read_word(&queue->levels) | 1U << level);
     }
 }
@@ -108,7 +114,12 @@ static inline void unlink_locked(struct queue *queue, struct node *node)
     next->previous = previous;
     write_word(&queue->length, read_word(&queue->length) - 1);
     if (QUEUE_LEVELS > 1 && next == previous) {
-        write_word(&queue->levels, read_word(&queue->levels) & ~(1U << node->level));
+        uint32_t level = PLACE_LEVEL(read_word(&node->place));
+
+        write_word(&queue->levels, read_word(&queue->levels) & ~(1U << level));
+    }
+    if (QUEUE_LEVELS > 1) {
+        write_word(&node->place, 0);
     }
 }
 
@@ -151,7 +162,7 @@ static inline enum hx_scheduler_enqueued queues_put(uint64_t thread, uint64_t cp
     }
     node->thread = thread;
     node->affinity = affinity;
-    append_locked(queue, node, level);
+    append_locked(queue, cpu, node, level);
     if (QUEUE_LEVELS > 1 && level >= read_word(&queue->running)) {
         count_locked(queue, HX_SCHEDULER_PREEMPTIONS);
         answer = HX_SCHEDULER_PREEMPTS;
@@ -208,18 +219,18 @@ static HX_NOINLINE uint64_t steal(uint64_t cpu)
     uint64_t others = atomic_load_explicit(&used_cpus, memory_order_relaxed) & ~(1ULL << cpu);
     uint64_t found = 0;
     uint32_t levels = 0;
+    uint32_t level = 0;
 
     for (uint64_t left = others; left != 0; left &= left - 1) {
         levels |= levels_of(&queues[__builtin_ctzll(left)]);
     }
     while (levels != 0 && found == 0) {
-        uint32_t level = highest(levels);
-
+        level = highest(levels);
         found = steal_level(others, level, cpu);
         levels &= ~(1U << level);
     }
     if (QUEUE_LEVELS > 1 && found != 0) {
-        write_word(&queues[cpu].running, nodes[HX_THREAD_INDEX(found)].level + 1);
+        write_word(&queues[cpu].running, level + 1);
     }
     return found;
 }
@@ -334,13 +345,16 @@ static inline bool is_too_high(uint64_t thread)
     return (thread & ((1U << HX_THREAD_INDEX_BITS) - 1) & ~(uint64_t)(THREADS_MAX - 1)) != 0;
 }
 
-/* Link threads, from the first on, that have a goal in common, behind last, and the last of them to
- * head; returns how many. */
+/* Link threads, from the first on, that have a goal in common, to the end of a ring; returns how
+ * many.
+ */
 static uint64_t link_alike(const struct hx_runnable *threads, const struct hx_runnable *end,
-                           struct links *head, uint32_t level)
+                           struct queue *queue, uint32_t level)
 {
+    struct links *head = &queue->rings[level];
     struct links *last = head->previous;
     uint64_t goal = goal_of(threads);
+    uint32_t place = PLACE_OF(threads->cpu, level);
     const struct hx_runnable *thread = threads;
 
     for (; thread < end && goal_of(thread) == goal && !is_too_high(thread->thread); thread++) {
@@ -349,7 +363,7 @@ static uint64_t link_alike(const struct hx_runnable *threads, const struct hx_ru
         node->thread = thread->thread;
         node->affinity = thread->affinity;
         if (QUEUE_LEVELS > 1) {
-            node->level = level;
+            write_word(&node->place, place);
         }
         node->links.previous = last;
         last->next = &node->links;
@@ -370,7 +384,7 @@ static uint64_t put_alike(const struct hx_runnable *threads, const struct hx_run
     if (!queue->is_used) {
         begin_queue_locked(queue, threads->cpu);
     }
-    count = link_alike(threads, end, &queue->rings[level], level);
+    count = link_alike(threads, end, queue, level);
     write_word(&queue->length, read_word(&queue->length) + (uint32_t)count);
     write_word(&queue->levels, read_word(&queue->levels) | 1U << level);
     return count;

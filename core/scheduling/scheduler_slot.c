@@ -232,33 +232,68 @@ static void slot_init(void)
     scheduler_fifo.init();
 }
 
-static bool slot_enqueue(struct thread *thread, uint32_t cpu)
+/* While the gate is closed nothing is offered: see wait_for_offers. */
+static HX_ALWAYS_INLINE bool can_offer(void)
 {
-    struct slot *scheduler = slot; /* read once */
-    struct hal_gate_result result;
+    return HX_LIKELY(atomic_load_explicit(&is_served, memory_order_relaxed)) &&
+           HX_LIKELY(atomic_load_explicit(&slot->way, memory_order_relaxed) != SLOT_WAY_CLOSED);
+}
 
-    /* While the gate is closed nothing is offered: see wait_for_offers. */
-    if (HX_UNLIKELY(!atomic_load_explicit(&is_served, memory_order_relaxed) ||
-                    atomic_load_explicit(&scheduler->way, memory_order_relaxed) ==
-                        SLOT_WAY_CLOSED)) {
-        return fifo_enqueue(thread, cpu);
-    }
-
-    /* All is read before the thread is offered: from then on another CPU may take it, and it may
-     * end. */
-    struct thread_place *place = thread->place;
-    uint64_t handle = thread->handle;
+/* All is read before the thread is offered: from then on another CPU may take it, and it may end.
+ */
+static HX_ALWAYS_INLINE struct hal_gate_result offer(struct thread *thread, uint32_t cpu,
+                                                     struct thread_place *place, uint64_t handle)
+{
     uint64_t priority = thread_priority_word(thread);
     uint64_t affinity = thread->affinity;
+    struct slot *scheduler = slot; /* read before the place is written */
 
     thread_place_offer(place, handle);
-    result = hal_gate_call(handle, cpu, priority, affinity, &scheduler->gate, SCHEDULER_ENQUEUE);
+    return hal_gate_call(handle, cpu, priority, affinity, &scheduler->gate, SCHEDULER_ENQUEUE);
+}
+
+static bool slot_enqueue(struct thread *thread, uint32_t cpu)
+{
+    struct thread_place *place = thread->place;
+    uint64_t handle = thread->handle;
+    struct hal_gate_result result;
+
+    if (!can_offer()) {
+        return fifo_enqueue(thread, cpu);
+    }
+    result = offer(thread, cpu, place, handle);
     if (HX_LIKELY(result.error == HX_OK) && HX_LIKELY(result.value < HX_SCHEDULER_REFUSED)) {
         _Static_assert(HX_SCHEDULER_QUEUED == 0 && HX_SCHEDULER_PREEMPTS == 1,
                        "its answer as it is");
         return (result.value & 1) != 0;
     }
     return enqueue_refused(thread, place, handle, cpu);
+}
+
+static HX_NOINLINE void requeue_otherwise(struct thread *thread, struct thread_place *place,
+                                          uint64_t handle, struct hal_gate_result result)
+{
+    if (result.error == HX_OK && result.value == HX_SCHEDULER_PREEMPTS) {
+        hal_interrupt_send(hal_cpu_id(), HAL_VECTOR_RESCHEDULE);
+    } else {
+        (void)enqueue_refused(thread, place, handle, hal_cpu_id());
+    }
+}
+
+static void slot_requeue(struct thread *thread, uint32_t cpu)
+{
+    struct thread_place *place = thread->place;
+    uint64_t handle = thread->handle;
+    struct hal_gate_result result;
+
+    if (!can_offer()) {
+        (void)fifo_enqueue(thread, cpu);
+        return;
+    }
+    result = offer(thread, cpu, place, handle);
+    if (HX_UNLIKELY(result.error != HX_OK) || HX_UNLIKELY(result.value != HX_SCHEDULER_QUEUED)) {
+        requeue_otherwise(thread, place, handle, result);
+    }
 }
 
 /* Whether a pick goes to core's own queue, when all is not plain. */
@@ -322,13 +357,30 @@ static bool slot_is_over(const struct thread *running, uint32_t cpu)
     return result.error == HX_OK ? result.value != 0 : scheduler_fifo.is_over(running, cpu);
 }
 
+/* While the gate is closed nothing is told: kern/inheritance.h does so again. */
+static bool slot_reprioritize(struct thread *thread)
+{
+    struct hal_gate_result result;
+    uint32_t state = atomic_load_explicit(&thread->state, memory_order_relaxed);
+    bool is_running = (state & THREAD_STATE_MASK) == THREAD_RUNNING;
+
+    if (thread->place == NULL || !atomic_load_explicit(&is_served, memory_order_relaxed)) {
+        return false;
+    }
+    result = ask(SCHEDULER_REPRIORITIZE, thread->handle, waiting_place(thread),
+                 thread_priority_word(thread), is_running);
+    return result.error == HX_OK && result.value == HX_SCHEDULER_PREEMPTS;
+}
+
 static const struct scheduler_ops slot_policy = {
     .name = "slot",
     .init = slot_init,
     .enqueue = slot_enqueue,
+    .requeue = slot_requeue,
     .pick = slot_pick,
     .length = slot_length,
     .is_over = slot_is_over,
+    .reprioritize = slot_reprioritize,
 };
 
 void scheduler_slot_install(struct slot *scheduler)

@@ -45,6 +45,10 @@ enum hx_scheduler_enqueued {
  * others wait.
  * - length: how many threads wait for a CPU.
  * - number: statistic number index (enum hx_scheduler_statistic), 0 where there is none.
+ * - reprioritize: the priority of a thread is now this one, and stays until it is enqueued again or
+ *   this is called again. It waits where it was enqueued, or runs (is_running) on that CPU, or is
+ * on its way from one to the other; it may be told of again. Answers as enqueue, never REFUSED. A
+ *   module without it learns of a thread's priority when it is enqueued.
  */
 #define HX_SCHEDULER_OPERATION_LIST(X)                                                             \
     X(SCHEDULER_ENQUEUE, enqueue, uint64_t,                                                        \
@@ -53,7 +57,9 @@ enum hx_scheduler_enqueued {
     X(SCHEDULER_IS_OVER, is_over, uint64_t, (uint64_t cpu, uint64_t ticks, uint64_t priority),     \
       HX_OPERATION_READS)                                                                          \
     X(SCHEDULER_LENGTH, length, uint64_t, (uint64_t cpu), HX_OPERATION_READS)                      \
-    X(SCHEDULER_NUMBER, number, uint64_t, (uint64_t index), HX_OPERATION_READS)
+    X(SCHEDULER_NUMBER, number, uint64_t, (uint64_t index), HX_OPERATION_READS)                    \
+    X(SCHEDULER_REPRIORITIZE, reprioritize, uint64_t,                                              \
+      (uint64_t thread, uint64_t cpu, uint64_t priority, uint64_t is_running), HX_OPERATION_READS)
 
 enum hx_scheduler_operation {
     HX_SCHEDULER_OPERATION_LIST(HX_OPERATION_ENUM) SCHEDULER_OPERATION_COUNT

@@ -163,6 +163,18 @@ void thread_for_each_in_call(bool (*callback)(struct thread *thread, void *argum
     thread_for_each(callback, argument);
 }
 
+/* All virtual threads have the same priority. */
+void dispatch_change_priority(struct thread *thread, uint8_t priority)
+{
+    (void)thread;
+    (void)priority;
+}
+
+void dispatch_tell_priority(struct thread *thread)
+{
+    (void)thread;
+}
+
 void thread_yield(void)
 {
     explore_yield();

@@ -14,6 +14,7 @@ extern const struct selftest core_events_tests[];
 extern const struct selftest core_gate_tests[];
 extern const struct selftest core_hot_reload_tests[];
 extern const struct selftest core_hot_reload_shortage_tests[];
+extern const struct selftest core_inheritance_tests[];
 extern const struct selftest core_scheduling_tests[];
 extern const struct selftest core_interrupts_tests[];
 extern const struct selftest core_ipc_examples_tests[];

@@ -35,6 +35,7 @@ const struct selftest *const selftest_suites[] = {
     core_loader_tests,
     core_hot_reload_tests,
     core_hot_reload_shortage_tests,
+    core_inheritance_tests,
     core_scheduling_tests,
     vm_space_tests,
     core_capability_tests,
