@@ -113,7 +113,7 @@ void kernel_callout(struct hal_frame *frame)
         arguments[i] = hal_callout_argument(frame, i);
     }
     /* A number that no thunk holds: the module made it up. */
-    if (number == 0 || number > callout_count()) {
+    if (number > callout_count() || entries[number].handler == NULL) {
         instance_doom(callout_instance(activation), DEATH_CALLOUT, 0, hal_frame_pc(frame), 0);
     } else if (run(activation, number, arguments, &result)) {
         hal_callout_set_result(frame, result);

@@ -2,6 +2,7 @@
 #include <core/debug/log.h>
 #include <core/gate/callout.h>
 #include <hal/clock.h>
+#include <hal/cpu.h>
 #include <hal/user.h>
 #include <kern/thread.h>
 
@@ -63,6 +64,13 @@ uint64_t callout_clock_now(struct hal_activation *activation, const uint64_t arg
     (void)activation;
     (void)arguments;
     return hal_clock_now();
+}
+
+uint64_t callout_cpu_entropy(struct hal_activation *activation, const uint64_t arguments[4])
+{
+    (void)activation;
+    (void)arguments;
+    return hal_cpu_entropy();
 }
 
 uint64_t callout_sleep(struct hal_activation *activation, const uint64_t arguments[4])

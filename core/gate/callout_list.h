@@ -29,6 +29,7 @@
     X(23, hx_disk_read, callout_disk_read, false)                                                  \
     X(24, hx_disk_write, callout_disk_write, true)                                                 \
     X(25, hx_disk_read_to_loan, callout_disk_read_to_loan, true)                                   \
-    X(26, hx_disk_write_from_loan, callout_disk_write_from_loan, true)
+    X(26, hx_disk_write_from_loan, callout_disk_write_from_loan, true)                             \
+    X(27, hx_cpu_entropy, callout_cpu_entropy, false)
 
 #endif

@@ -6,6 +6,7 @@
 #include <helix/block.h>
 #include <helix/character_device.h>
 #include <helix/demo.h>
+#include <helix/entropy.h>
 #include <helix/file_system.h>
 #include <helix/hook.h>
 #include <helix/scheduler.h>
@@ -19,6 +20,7 @@ static const uint8_t block_properties[] = {HX_BLOCK_OPERATION_LIST(HX_OPERATION_
 static const uint8_t hook_properties[] = {HX_HOOK_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t file_system_properties[] = {
     HX_FILE_SYSTEM_OPERATION_LIST(HX_OPERATION_PROPERTY)};
+static const uint8_t entropy_properties[] = {HX_ENTROPY_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 
 static const struct category categories[] = {
     {HX_CATEGORY_DEMO, "demo", demo_properties, HX_ARRAY_SIZE(demo_properties)},
@@ -28,6 +30,7 @@ static const struct category categories[] = {
     {HX_CATEGORY_HOOK, "hook", hook_properties, HX_ARRAY_SIZE(hook_properties)},
     {HX_CATEGORY_FILE_SYSTEM, "file_system", file_system_properties,
      HX_ARRAY_SIZE(file_system_properties)},
+    {HX_CATEGORY_ENTROPY, "entropy", entropy_properties, HX_ARRAY_SIZE(entropy_properties)},
 };
 
 #define CATEGORY_CHECK(enumerator, number, name, operations)                                       \

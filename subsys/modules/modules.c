@@ -30,6 +30,7 @@ static const struct slot_row {
     {.name = "memory", .category = HX_CATEGORY_CHARACTER, .module = "memory_devices"},
     {.name = "block", .category = HX_CATEGORY_BLOCK, .module = "virtio_blk"},
     {.name = "file_system", .category = HX_CATEGORY_FILE_SYSTEM, .module = "ext2"},
+    {.name = "entropy", .category = HX_CATEGORY_ENTROPY, .module = "entropy"},
     {.name = "hook.security", .category = HX_CATEGORY_HOOK, .module = "security"},
     {.name = "hook.audit", .category = HX_CATEGORY_HOOK, .module = "audit"},
     {.name = "hook.metrics", .category = HX_CATEGORY_HOOK, .module = "metrics"},

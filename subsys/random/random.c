@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <subsys/random/chacha20.h>
+#include <subsys/random/entropy_source.h>
 #include <subsys/random/random.h>
 
 #define KEY_BYTES    (RANDOM_KEY_WORDS * 4U)
@@ -21,7 +22,8 @@ static const uint32_t no_nonce[3];
 static struct {
     struct spinlock lock;
     uint32_t key[RANDOM_KEY_WORDS]; /* L */
-    uint64_t keyed_at;              /* L  hal_clock_now(), 0: never */
+    _Atomic uint64_t keyed_at;      /* A  hal_clock_now(), 0: never; written under L */
+    _Atomic bool is_owed;           /* A  keyed without what the source of entropy has */
     _Atomic uint64_t requests;      /* A */
     _Atomic uint64_t keyings;       /* A */
 } generator = {.lock = SPINLOCK_INIT(LOCK_RANK_CORE, "random")};
@@ -70,29 +72,65 @@ static void key_locked(void)
     }
     stir_locked(input);
     forget(input, sizeof(input));
-    generator.keyed_at = hal_clock_now() | 1;
+    atomic_store_explicit(&generator.keyed_at, hal_clock_now() | 1, memory_order_relaxed);
+    atomic_store_explicit(&generator.is_owed, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&generator.keyings, 1, memory_order_relaxed);
 }
 
-static bool is_stale_locked(void)
+static bool is_stale(void)
 {
-    return generator.keyed_at == 0 || hal_clock_now() - generator.keyed_at > KEYED_FOR_NS;
+    uint64_t keyed_at = atomic_load_explicit(&generator.keyed_at, memory_order_relaxed);
+
+    return keyed_at == 0 || hal_clock_now() - keyed_at > KEYED_FOR_NS;
+}
+
+static void key_if_stale(void)
+{
+    hal_interrupt_state state = spinlock_acquire(&generator.lock);
+
+    if (is_stale()) {
+        key_locked();
+    }
+    spinlock_release(&generator.lock, state);
+}
+
+/* Add what the source of entropy has, once for each time that the generator was keyed. */
+static void ask_source(void)
+{
+    uint64_t words[ENTROPY_SOURCE_WORDS];
+
+    if (entropy_source_is_ready() &&
+        atomic_exchange_explicit(&generator.is_owed, false, memory_order_relaxed)) {
+        if (entropy_source_draw(words)) {
+            random_add(words, sizeof(words));
+        }
+        forget(words, sizeof(words));
+    }
 }
 
 /* A key for one request; the generator's own is replaced in the same step. */
 static void take_key(uint32_t key[RANDOM_KEY_WORDS])
 {
     uint8_t block[BLOCK_BYTES];
-    hal_interrupt_state state = spinlock_acquire(&generator.lock);
+    hal_interrupt_state state;
 
-    if (is_stale_locked()) {
-        key_locked();
+    if (HX_UNLIKELY(is_stale())) {
+        key_if_stale();
     }
+    if (HX_UNLIKELY(atomic_load_explicit(&generator.is_owed, memory_order_relaxed))) {
+        ask_source();
+    }
+    state = spinlock_acquire(&generator.lock);
     chacha20_block(generator.key, 0, no_nonce, block);
     memcpy(generator.key, block, KEY_BYTES);
     spinlock_release(&generator.lock, state);
     memcpy(key, block + KEY_BYTES, KEY_BYTES);
     forget(block, sizeof(block));
+}
+
+void random_rekey(void)
+{
+    atomic_store_explicit(&generator.keyed_at, 0, memory_order_relaxed);
 }
 
 void random_add(const void *bytes, size_t size)
@@ -228,8 +266,14 @@ static void stats(struct component_stats *numbers)
     numbers->memory_bytes = sizeof(generator);
 }
 
+/* A source that is not there is no illness: core's own serves. */
+static bool is_healthy(void)
+{
+    return !entropy_source_is_broken();
+}
+
 static const struct component random_component = {
-    .name = "random", .version = "1.0.0", .stats = stats};
+    .name = "random", .version = "1.0.0", .health_check = is_healthy, .stats = stats};
 
 static hx_err init(const struct boot_configuration *config)
 {
@@ -238,6 +282,8 @@ static hx_err init(const struct boot_configuration *config)
     (void)config;
     key_locked();
     spinlock_release(&generator.lock, state);
+    entropy_source_init();
+    ask_source();
     return component_register(&random_component);
 }
 
@@ -246,7 +292,14 @@ static hx_err shutdown(void)
     return component_unregister(&random_component);
 }
 
-static const char *const dependencies[] = {"time", NULL};
+/* Whoever looked at the memory meanwhile has seen the key. */
+static hx_err resume(void)
+{
+    random_rekey();
+    return HX_OK;
+}
+
+static const char *const dependencies[] = {"time", "modules", NULL};
 
 const struct subsystem random_subsystem = {
     .name = "random",
@@ -254,4 +307,5 @@ const struct subsystem random_subsystem = {
     .dependencies = dependencies,
     .init = init,
     .shutdown = shutdown,
+    .resume = resume,
 };

@@ -8,7 +8,8 @@
  * - Small requests share a key: each CPU has a reserve of bytes made ahead, which are forgotten as
  *   they are given out. It does not outlive the generator's key, nor entropy that is added.
  * - The generator is keyed at start from hal_cpu_entropy() and the clock, and again every minute of
- * use and whenever somebody adds entropy.
+ * use and whenever somebody adds entropy. Each time the module in the slot "entropy" adds what it
+ * has (entropy_source.h), as soon as there is a request from a context that may wait.
  */
 #ifndef SUBSYS_RANDOM_RANDOM_H
 #define SUBSYS_RANDOM_RANDOM_H
@@ -39,6 +40,9 @@ void random_fill(void *bytes, size_t size);
 /* Stir something in that an outsider may not know (what was written to /dev/random).  Context: any
  * but nmi. */
 void random_add(const void *bytes, size_t size);
+
+/* Have the next request key the generator anew.  Context: any but nmi. */
+void random_rekey(void);
 
 extern const struct subsystem random_subsystem;
 

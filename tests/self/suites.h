@@ -41,6 +41,7 @@ extern const struct selftest kern_thread_tests[];
 extern const struct selftest kern_timer_tests[];
 extern const struct selftest subsys_block_tests[];
 extern const struct selftest subsys_devices_tests[];
+extern const struct selftest subsys_entropy_tests[];
 extern const struct selftest subsys_health_tests[];
 extern const struct selftest subsys_hooks_records_tests[];
 extern const struct selftest subsys_hooks_modules_tests[];

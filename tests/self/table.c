@@ -43,6 +43,7 @@ const struct selftest *const selftest_suites[] = {
     core_syscall_tests,
     subsys_block_tests,
     subsys_devices_tests,
+    subsys_entropy_tests,
     subsys_health_tests,
     subsys_hooks_tests,
     subsys_hooks_records_tests,
