@@ -134,6 +134,14 @@ void hosted_gate_abandoned(void);
 /* For ASan: the bytes in [from, to) are nobody's red zones any more. */
 void hosted_unpoison(uintptr_t from, uintptr_t to);
 
+/*
+ * For TSan: around each copy from or to a page of a program or a module. They order what they do
+ * with their memory by atomics of their own, of which the sanitizer knows nothing; copies of a page
+ * are taken to be in the order in which they are made.
+ */
+void hosted_begin_copy(void *page);
+void hosted_end_copy(void *page);
+
 /* Where the signal handler sends the interrupted flow, with the frame's address in rdi. */
 void hosted_exception_entry(void);
 

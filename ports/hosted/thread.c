@@ -40,6 +40,16 @@ void hosted_unpoison(uintptr_t from, uintptr_t to)
     __asan_unpoison_memory_region((const void *)from, to - from);
 }
 
+void hosted_begin_copy(void *page)
+{
+    (void)page;
+}
+
+void hosted_end_copy(void *page)
+{
+    (void)page;
+}
+
 static void *sanitizer_create(void)
 {
     return NULL;
@@ -77,6 +87,16 @@ void hosted_unpoison(uintptr_t from, uintptr_t to)
     (void)to;
 }
 
+void hosted_begin_copy(void *page)
+{
+    __tsan_acquire(page);
+}
+
+void hosted_end_copy(void *page)
+{
+    __tsan_release(page);
+}
+
 static void *sanitizer_create(void)
 {
     return __tsan_create_fiber(0);
@@ -111,6 +131,16 @@ void hosted_unpoison(uintptr_t from, uintptr_t to)
 {
     (void)from;
     (void)to;
+}
+
+void hosted_begin_copy(void *page)
+{
+    (void)page;
+}
+
+void hosted_end_copy(void *page)
+{
+    (void)page;
 }
 
 static void *sanitizer_create(void)

@@ -48,7 +48,9 @@ static size_t copy_partly(char *kernel, uintptr_t user, size_t size, unsigned wa
         if (reached == NULL) {
             break;
         }
+        hosted_begin_copy(reached - (uintptr_t)reached % HAL_PAGE_SIZE);
         memcpy(is_out ? reached : kernel + done, is_out ? kernel + done : reached, part);
+        hosted_end_copy(reached - (uintptr_t)reached % HAL_PAGE_SIZE);
         done += part;
     }
     return done;
