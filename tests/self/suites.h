@@ -44,6 +44,7 @@ extern const struct selftest subsys_devices_tests[];
 extern const struct selftest subsys_entropy_tests[];
 extern const struct selftest subsys_health_tests[];
 extern const struct selftest subsys_hooks_records_tests[];
+extern const struct selftest subsys_hooks_judge_tests[];
 extern const struct selftest subsys_hooks_modules_tests[];
 extern const struct selftest subsys_hooks_tests[];
 extern const struct selftest vm_space_tests[];

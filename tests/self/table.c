@@ -47,6 +47,7 @@ const struct selftest *const selftest_suites[] = {
     subsys_health_tests,
     subsys_hooks_tests,
     subsys_hooks_records_tests,
+    subsys_hooks_judge_tests,
     subsys_hooks_modules_tests,
     x86_64_devices_tests,
     x86_64_exceptions_tests,
