@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BACKLOG_ENTRIES 128U /* a power of two */
+#define BACKLOG_ENTRIES 256U /* a power of two */
 
 /* Keys: C = its CPU, in a read section; A = C, read by anyone; T = turn, read by anyone */
 struct backlog_lane {
