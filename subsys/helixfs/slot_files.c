@@ -7,6 +7,7 @@
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
 #include <helix/demo.h>
+#include <kern/cpu.h>
 #include <kern/heap.h>
 #include <subsys/access/access.h>
 #include <subsys/helixfs/helixfs_private.h>
@@ -98,6 +99,27 @@ static hx_err show_versions(const struct pseudo_node *node, struct text *text)
                      : '-',
                  file.name, version, (unsigned long long)file.size,
                  file.is_of_initrd ? "initrd" : "loaded");
+    }
+    return HX_OK;
+}
+
+/* What a scheduler counts, by name, and how many threads wait for each CPU; of others, nothing. */
+static hx_err show_statistics(const struct pseudo_node *node, struct text *text)
+{
+    struct slot *slot = slot_of(node);
+    const char *name;
+    uint64_t value;
+
+    for (uint32_t i = 0; modules_statistic_at(slot, i, &name, &value); i++) {
+        text_add(text, "%s %llu\n", name, (unsigned long long)value);
+    }
+    if (slot->category->number != HX_CATEGORY_SCHEDULER) {
+        return HX_OK;
+    }
+    for (uint64_t cpus = cpu_online_mask(); cpus != 0; cpus &= cpus - 1) {
+        uint32_t cpu = (uint32_t)__builtin_ctzll(cpus);
+
+        text_add(text, "waiting_%u %llu\n", cpu, (unsigned long long)modules_waiting_at(slot, cpu));
     }
     return HX_OK;
 }
@@ -341,6 +363,7 @@ static const struct pseudo_entry slot_rows[] = {
     SLOT_FILE("deaths", 0444, show_deaths),
     SLOT_FILE("versions", 0444, show_versions),
     SLOT_FILE("history", 0444, show_history),
+    SLOT_FILE("statistics", 0444, show_statistics),
     SLOT_FILE("blockers", 0444, show_blockers),
     {.name = "options",
      .type = VNODE_FILE,

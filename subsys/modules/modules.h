@@ -57,6 +57,15 @@ HX_MUST_USE hx_err modules_swap(struct slot *slot, const char *name,
  */
 HX_MUST_USE hx_err modules_rollback(struct slot *slot);
 
+/*
+ * Statistic number index of a scheduler (enum hx_scheduler_statistic), and what it is called;
+ * false: the slot is no scheduler's, or there is none of that number.  Context: thread.
+ */
+bool modules_statistic_at(struct slot *slot, uint32_t index, const char **name, uint64_t *value);
+
+/* How many threads wait for a CPU, as its scheduler says.  Context: thread. */
+uint64_t modules_waiting_at(struct slot *slot, uint32_t cpu);
+
 /* Take out what is in the slot.  Context: thread, may block.  Errors: those of hot_reload_unload.
  */
 HX_MUST_USE hx_err modules_unload(struct slot *slot);

@@ -226,10 +226,48 @@ static void who_gives_up_waiting_lends_no_more(void)
     end(slot);
 }
 
+/* --- who yields ------------------------------------------------------------------------------- */
+
+#define YIELDS 40U
+
+static _Atomic uint32_t ticks_for_yields;
+
+static void yield_often(void *argument)
+{
+    uint32_t cpu = crew_cpu(0);
+    uint64_t before = thread_tick_count(cpu);
+
+    (void)argument;
+    for (unsigned i = 0; i < YIELDS; i++) {
+        thread_yield();
+    }
+    set(&ticks_for_yields, (uint32_t)(thread_tick_count(cpu) - before));
+    set(&scene.high_is_done, 1);
+    leave();
+}
+
+/* SPEC: R8  Waiting for the next tick to get it back, it would take a tick for each. */
+static void who_yields_to_a_lower_one_has_the_cpu_back_at_once(void)
+{
+    struct slot *slot = begin();
+    uint32_t best = UINT32_MAX;
+
+    start_hog();
+    for (unsigned i = 0; i < CREW_ATTEMPTS && best > YIELDS / 2; i++) {
+        set(&scene.high_is_done, 0);
+        (void)enter("yielder", HIGH, yield_often, NULL);
+        EXPECT(crew_sleep_until(&scene.high_is_done, 1));
+        best = get(&ticks_for_yields) < best ? get(&ticks_for_yields) : best;
+    }
+    EXPECT(best <= YIELDS / 2);
+    end(slot);
+}
+
 const struct selftest core_inheritance_tests[] = {
     {TEST(who_has_what_a_higher_thread_waits_for_runs_before_those_in_between), 0},
     {TEST(what_was_inherited_is_given_back_at_the_unlock), 0},
     {TEST(a_priority_is_lent_on_along_a_chain_of_waiters), 0},
     {TEST(who_gives_up_waiting_lends_no_more), 0},
+    {TEST(who_yields_to_a_lower_one_has_the_cpu_back_at_once), 0},
     {0},
 };
