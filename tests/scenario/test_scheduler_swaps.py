@@ -38,10 +38,11 @@ i=0
 while [ $i -lt $1 ]; do
     for next in 'sched_prio 1.1.0' 'sched_prio 1.0.0' 'sched_rr 1.0.0' 'sched_rr 1.1.0' 'sched_prio 1.0.0' 'sched_rr 1.1.0'; do
         helixctl module swap scheduler $next > /tmp/answer 2>&1 || echo failed: $next: $(cat /tmp/answer)
-        [ "$(cat /tmp/answer)" = "$next" ] || echo wrong: $next: $(cat /tmp/answer)
-        tail -n 1 /helix/slots/scheduler/history >> /tmp/pauses
+        read answer < /tmp/answer
+        [ "$answer" = "$next" ] || echo wrong: $next: $answer
         i=$((i + 1))
     done
+    grep -v settle /helix/slots/scheduler/history | tail -n 6 >> /tmp/pauses
 done
 """
 
@@ -60,8 +61,8 @@ def a_guest(boot, tmp_path):
 def start_load(shell):
     for name in LOADS:
         shell(f"load-{name} &")
-    shell(f"(storm {THREADS} /tmp/stop; echo storm $? > /tmp/said.storm) &")
-    shell("(storm 8 /tmp/stop; echo storm $? > /tmp/said.few) &")
+    shell(f"(storm {THREADS} /tmp/stop 300000; echo storm $? > /tmp/said.storm) &")
+    shell("(storm 8 /tmp/stop 0; echo storm $? > /tmp/said.few) &")
 
 
 def end_load(shell):

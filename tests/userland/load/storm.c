@@ -1,6 +1,6 @@
 /*
- * storm THREADS FILE: so many threads, in pairs that wake each other, all of which take one mutex, until
- * there is a file of that name. A wake-up that is lost makes it hang, a turn that is lost or doubled
+ * storm THREADS FILE US: so many threads, in pairs that wake each other, all of which take one mutex and
+ * rest for so many microseconds after each turn, until there is a file of that name. A wake-up that is lost makes it hang, a turn that is lost or doubled
  * makes it fail.
  */
 #include <pthread.h>
@@ -30,6 +30,7 @@ struct player {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t all_turns; /* under mutex */
 static atomic_bool shall_stop;
+static useconds_t rest;
 
 static void take_turn(struct player *player)
 {
@@ -38,6 +39,9 @@ static void take_turn(struct player *player)
     pthread_mutex_lock(&mutex);
     all_turns++;
     pthread_mutex_unlock(&mutex);
+    if (rest != 0) {
+        usleep(rest);
+    }
 }
 
 static void *play(void *argument)
@@ -95,14 +99,15 @@ static bool end(const struct player *players, const struct pair *pairs, unsigned
 
 int main(int argc, char **argv)
 {
-    unsigned count = argc == 3 ? (unsigned)strtoul(argv[1], NULL, 10) / 2 * 2 : 0;
+    unsigned count = argc == 4 ? (unsigned)strtoul(argv[1], NULL, 10) / 2 * 2 : 0;
     struct player *players = calloc(count, sizeof(*players));
     struct pair *pairs = calloc(count / 2, sizeof(*pairs));
 
     if (count == 0 || players == NULL || pairs == NULL) {
-        fprintf(stderr, "usage: storm THREADS FILE\n");
+        fprintf(stderr, "usage: storm THREADS FILE US\n");
         return 2;
     }
+    rest = (useconds_t)strtoul(argv[3], NULL, 10);
     if (!start(players, pairs, count)) {
         fprintf(stderr, "storm: no more threads\n");
         return 1;
