@@ -5,6 +5,7 @@
 #include <hal/interrupt.h>
 #include <kern/area.h>
 #include <kern/cpu.h>
+#include <kern/dispatch.h>
 #include <kern/heap.h>
 #include <kern/read_section.h>
 #include <kern/thread.h>
