@@ -2,7 +2,7 @@
 
 DEPS := busybox-static make python3 clang lld llvm gcc libc6-dev musl-tools qemu-system-x86 gdb \
     libcmocka-dev python3-pytest python3-pexpect python3-pyelftools graphviz spin \
-    clang-format clang-tidy cppcheck gcovr sqlite3 lua5.4 toybox python3-minimal
+    clang-format clang-tidy cppcheck gcovr sqlite3 lua5.4 toybox python3-minimal e2fsprogs
 
 .PHONY: deps
 deps: ## install missing Debian packages (with sudo unless root)

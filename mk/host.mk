@@ -28,6 +28,9 @@ HOST_VARIANTS := host host-gcc host-asan host-tsan host-coverage host-fuzz
 
 HOST_TESTS := $(sort $(wildcard tests/host/*/test_*.c))
 
+# The module ext2 as a part of its test, which plays the kernel for it; the C library has the functions of bytes.c.
+HOST_EXT2_SOURCES := $(filter-out modules/ext2/bytes.c,$(wildcard modules/ext2/*.c))
+
 # $(call host_objects,VARIANT,SOURCES)
 host_objects = $(patsubst %,build/$(1)/obj/%.o,$(2))
 
@@ -77,6 +80,12 @@ build/$(1)/tests/%: build/$(1)/obj/tests/host/%.c.o $(call host_archives,$(1))
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_link,$(1)) $(HOST_LIBS)
+
+build/$(1)/tests/ext2/%: build/$(1)/obj/tests/host/ext2/%.c.o $(call host_objects,$(1),$(HOST_EXT2_SOURCES)) \
+    $(call host_archives,$(1))
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_objects,$(1),$(HOST_EXT2_SOURCES)) $(call host_link,$(1)) $(HOST_LIBS)
 
 build/$(1)/helix-module-check: build/$(1)/obj/sdk/helix_module_check.c.o $(call host_archives,$(1))
 	$$(call say,LD,$$@)

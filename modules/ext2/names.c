@@ -68,6 +68,36 @@ static hx_err tell(uint64_t number, uint64_t loan)
     return hx_loan_write(loan, 0, &attributes, sizeof(attributes));
 }
 
+/* A directory is found in the one that it calls its parent, or the way up from it would not lead to
+ * the root. */
+static hx_err check_parent(uint64_t number, uint64_t parent)
+{
+    struct inode inode;
+    struct cursor cursor;
+    hx_err error = inode_read(number, &inode);
+
+    if (error != HX_OK || inode_type(&inode) != HX_FILE_DIRECTORY) {
+        return error;
+    }
+    error = directory_read(number, &inode);
+    if (error == HX_OK) {
+        error = directory_find(&inode, "..", 2, &cursor);
+    }
+    return error == HX_OK && cursor.entry->inode == parent ? HX_OK : HX_EIO;
+}
+
+static bool is_parent(const char *name, uint64_t length)
+{
+    return length == 2 && name[0] == '.' && name[1] == '.';
+}
+
+static hx_err tell_found(uint64_t directory, bool is_up, uint64_t number, uint64_t attributes)
+{
+    hx_err error = is_up ? HX_OK : check_parent(number, directory);
+
+    return error == HX_OK ? tell(number, attributes) : error;
+}
+
 hx_err ext2_lookup(uint64_t directory, uint64_t loan, uint64_t length, uint64_t attributes)
 {
     char name[HX_FILE_NAME_MAX];
@@ -85,7 +115,9 @@ hx_err ext2_lookup(uint64_t directory, uint64_t loan, uint64_t length, uint64_t 
         count_operation(COUNT_NAMES);
         error = directory_find(&inode, name, (uint32_t)length, &cursor);
     }
-    return error == HX_OK ? tell(cursor.entry->inode, attributes) : error;
+    return error == HX_OK
+               ? tell_found(directory, is_parent(name, length), cursor.entry->inode, attributes)
+               : error;
 }
 
 hx_err ext2_link(uint64_t directory, uint64_t loan, uint64_t length, uint64_t number)

@@ -50,7 +50,8 @@ static hx_err find_kind(struct vnode *vnode, uint64_t offset, bool wants_data, u
     if (offset >= size) {
         return HX_ENXIO;
     }
-    if (vnode->contents == NULL) {
+    /* Where the bytes lie is not known here: all are data. */
+    if (vnode->contents == NULL || vnode->ops->sectors != NULL) {
         *position = wants_data ? offset : size;
         return HX_OK;
     }

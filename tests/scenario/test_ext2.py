@@ -7,7 +7,12 @@ import subprocess
 import pytest
 from conftest import USER_SPACE
 from helix_shell import Shell
+from test_userland import Helix, expect_the_same, fill_extra, this_machine  # pylint: disable=unused-import
 
+# Of the programs of tests/userland those that are about files.
+SCRIPTS = ["archives", "editing", "errors", "fifos", "files", "find", "hashes", "links", "redirections", "unlinked"]
+PROGRAMS_OF_FILES = ["attributes", "copying", "errors_of_files", "locks", "memory", "old_listing", "ordinary_user",
+                     "record_locks", "watches"]
 GATES = ["open", "user"]
 
 
@@ -138,4 +143,156 @@ def test_counts_and_hints_go_from_version_to_version(boot, image):
     assert shell("dd if=/dev/zero of=/mnt/c bs=4096 count=50 2>/dev/null") == ""
     assert shell("umount /mnt") == ""
     assert "120 writes" in shell("dmesg | grep 'uses of names'")
+    check(image)
+
+
+class HelixOnDisk(Helix):
+    """The guest of test_userland.py, but its folders, and the programs in them, are on the disk."""
+
+    def __init__(self, boot, extra, folder):
+        super().__init__(lambda **options: self._begin(boot, **options), extra)
+        self._folder = folder
+        self._images = 0
+
+    def _begin(self, boot, **options):
+        self._images += 1
+        image = make_image(self._folder / f"{self._images}.img", megabytes=64)
+        shell = Shell(boot(disk=image, mem=512, **options))
+        assert shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt && cp -a /userland /mnt/ && "
+                     "mount -o bind /mnt/userland /userland") == ""
+        shell.guest.type("")
+        return shell.guest
+
+
+@pytest.fixture(scope="module", name="on_disk")
+def a_guest_whose_folders_are_on_the_disk(boot_once, tmp_path_factory):
+    extra = tmp_path_factory.mktemp("extra-ext2")
+    fill_extra(extra)
+    return HelixOnDisk(boot_once, extra, tmp_path_factory.mktemp("disk"))
+
+
+def apart_from_mounts(said):
+    """Without what differs as / is another file system here."""
+    lines = said[0].splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("rename to </>")), said[1]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_on_the_disk_do_as_on_linux(linux, on_disk, name):
+    expect_the_same(linux.script(name), on_disk.script(name))
+
+
+@pytest.mark.parametrize("name", PROGRAMS_OF_FILES)
+def test_programs_on_the_disk_do_as_on_linux(linux, on_disk, name):
+    expect_the_same(apart_from_mounts(linux.program(name)), apart_from_mounts(on_disk.program(name)))
+
+
+def test_a_full_disk_says_so_and_is_emptied_again(boot, tmp_path):
+    image = make_image(tmp_path / "disk.img", megabytes=4, options=["-b", "1024", "-N", "64"])
+    shell = booted(boot, image)
+    assert "No space left" in shell("dd if=/dev/zero of=/mnt/all bs=10000")
+    assert shell("df /mnt | tail -n 1 | awk '{print $4}'") == "0"
+    assert "No space left" in shell("mkdir /mnt/more")
+    size = int(shell("stat -c %s /mnt/all"))
+    assert shell("rm /mnt/all; dd if=/dev/zero of=/mnt/again bs=10000 2>/dev/null; stat -c %s /mnt/again") == str(size)
+    assert shell("rm /mnt/again; sync") == ""
+    check(image)
+    assert "No space left" in shell("for i in $(seq 100); do > /mnt/$i || break; done 2>&1")
+    assert shell("df -i /mnt | tail -n 1 | awk '{print $4}'") == "0"
+    shell("rm /mnt/[0-9]*; umount /mnt")
+    check(image)
+
+
+def test_many_names_and_deep_paths(boot, tmp_path):
+    image = make_image(tmp_path / "disk.img", options=["-b", "1024", "-N", "4096"])
+    shell = booted(boot, image)
+    shell("mkdir /mnt/many; cd /mnt/many; for i in $(seq 1000); do > a-file-with-a-number-$i; done; cd /")
+    assert shell("ls /mnt/many | wc -l") == "1000"
+    shell("cd /mnt/many; for i in $(seq 1 2 1000); do rm a-file-with-a-number-$i; done; cd /")
+    assert shell("ls /mnt/many | wc -l") == "500"
+    assert shell("cd /mnt; for i in $(seq 80); do mkdir deep; cd deep; done; pwd | wc -c; echo end > end; cd /") == "406"
+    assert shell("find /mnt -name end -exec cat {} ';'") == "end"
+    assert "File name too long" in shell("> /mnt/$(printf %0256d 1)")
+    shell("> /mnt/$(printf %0255d 1)")
+    shell("sync")
+    check(image)
+    assert shell("rm -r /mnt/many /mnt/deep; umount /mnt") == ""
+    check(image)
+
+
+@pytest.mark.parametrize("size", [1024, 4096])
+def test_holes_take_no_room(boot, tmp_path, size):
+    image = make_image(tmp_path / "disk.img", options=["-b", str(size)])
+    shell = booted(boot, image)
+    for seek in ("20k", "300k", "70M", "3G"):
+        shell(f"echo here | dd of=/mnt/holes bs=1 seek={seek} conv=notrunc 2>/dev/null")
+    assert shell("stat -c %s /mnt/holes") == str((3 << 30) + 5)
+    assert int(shell("du -k /mnt/holes").split()[0]) < 100
+    assert shell("tail -c 5 /mnt/holes; dd if=/mnt/holes bs=1 skip=70M count=5 2>/dev/null") == "here\nhere"
+    shell("sync")
+    check(image)
+    shell("truncate -s 300003 /mnt/holes; truncate -s 400000 /mnt/holes")
+    wanted = bytearray(400000)
+    wanted[20 << 10:(20 << 10) + 5] = b"here\n"
+    assert md5(wanted) in shell("md5sum /mnt/holes")
+    shell("umount /mnt")
+    check(image)
+    assert ask(image, "cat holes") == bytes(wanted)
+
+
+def test_what_cannot_be_mounted_is_refused(boot, tmp_path):
+    def refusal(image):
+        shell = Shell(boot(init=USER_SPACE, disk=image))
+        return shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt; mount -t ext2 /init /mnt"), shell("dmesg | grep ext2:")
+
+    empty = tmp_path / "empty.img"
+    empty.write_bytes(bytes(4 << 20))
+    said, logged = refusal(empty)
+    assert "Invalid argument" in said and "Block device required" in said and "there is no ext2" in logged
+    newer = tmp_path / "newer.img"
+    newer.write_bytes(bytes(8 << 20))
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", str(newer)], check=True)
+    said, logged = refusal(newer)
+    assert "Invalid argument" in said and "incompatible feature" in logged
+
+
+def test_a_feature_for_writers_makes_it_read_only(boot, tmp_path):
+    image = make_image(tmp_path / "disk.img", options=["-O", "dir_nlink"])
+    put(image, {"file": b"text\n"})
+    before = image.read_bytes()
+    shell = booted(boot, image)
+    assert shell("cat /mnt/file") == "text"
+    assert "Read-only file system" in shell("> /mnt/new")
+    assert "Read-only file system" in shell("rm /mnt/file")
+    assert "busy" in shell("mkdir /else; mount -t ext2 /dev/vda /else")
+    shell("umount /mnt")
+    assert image.read_bytes() == before
+
+
+def test_who_powers_off_without_unmounting_loses_nothing(boot, image):
+    guest = boot(init=USER_SPACE, disk=image)
+    shell = Shell(guest)
+    shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt; seq 10000 > /mnt/numbers")
+    guest.type("poweroff")
+    guest.end()
+    check(image)
+    assert ask(image, "cat numbers") == "".join(f"{i}\n" for i in range(1, 10001)).encode()
+
+
+def test_programs_run_from_it_and_what_runs_is_not_written(boot, image):
+    shell = booted(boot, image)
+    assert shell("cp /bin/busybox /mnt/box; /mnt/box echo it runs") == "it runs"
+    assert "Text file busy" in shell("/mnt/box sleep 1000 & sleep 1; echo more >> /mnt/box; kill $!")
+    assert "busy" in shell("cd /mnt; umount /mnt; cd /")
+    shell("wait; umount /mnt")
+    check(image)
+
+
+def test_callers_wait_while_there_is_no_module(boot, image):
+    shell = booted(boot, image)
+    assert shell("echo > /helix/slots/file_system/unload; cat /helix/slots/file_system/active") == "-"
+    shell("(echo waited > /mnt/file; echo done > /tmp/done) &")
+    assert "No such file" in shell("sleep 1; cat /tmp/done")
+    shell("echo ext2 > /helix/slots/file_system/swap; wait")
+    assert shell("cat /tmp/done /mnt/file; umount /mnt") == "done\nwaited"
     check(image)

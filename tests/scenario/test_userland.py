@@ -110,9 +110,8 @@ def this_machine(tmp_path_factory):
     return Linux(tmp_path_factory.mktemp("linux"))
 
 
-@pytest.fixture(scope="module", name="helix")
-def a_guest(boot_once, tmp_path_factory):
-    extra = tmp_path_factory.mktemp("extra")
+def fill_extra(extra):
+    """What a guest needs besides its image."""
     (extra / "bin").mkdir()
     for kind in KINDS:
         (extra / "userland" / kind).mkdir(parents=True)
@@ -124,6 +123,12 @@ def a_guest(boot_once, tmp_path_factory):
         for form in (name, f"{name}-pie"):
             (extra / f"userland/programs/{form}.program").write_bytes((PROGRAMS / form).read_bytes())
             (extra / f"userland/programs/{form}.program").chmod(0o755)
+
+
+@pytest.fixture(scope="module", name="helix")
+def a_guest(boot_once, tmp_path_factory):
+    extra = tmp_path_factory.mktemp("extra")
+    fill_extra(extra)
     return Helix(boot_once, extra)
 
 
