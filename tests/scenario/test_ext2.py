@@ -116,6 +116,7 @@ def written(number, length):
     return "".join(f"{i}\n" for i in range(number, number + length + 1)).encode()
 
 
+# SPEC: R6
 @pytest.mark.parametrize("gate", GATES)
 @pytest.mark.parametrize("smp", [1, 4])
 def test_swaps_lose_nothing_of_what_programs_write(boot, image, smp, gate):
@@ -133,6 +134,7 @@ def test_swaps_lose_nothing_of_what_programs_write(boot, image, smp, gate):
         assert ask(image, f"cat last.{i}") == written(20, 3000)
 
 
+# SPEC: R5
 def test_counts_and_hints_go_from_version_to_version(boot, image):
     shell = booted(boot, image)
     shell("printf 'trial_ms 0' > /helix/slots/file_system/options")
@@ -210,7 +212,7 @@ def test_many_names_and_deep_paths(boot, tmp_path):
     assert shell("ls /mnt/many | wc -l") == "1000"
     shell("cd /mnt/many; for i in $(seq 1 2 1000); do rm a-file-with-a-number-$i; done; cd /")
     assert shell("ls /mnt/many | wc -l") == "500"
-    assert shell("cd /mnt; for i in $(seq 80); do mkdir deep; cd deep; done; pwd | wc -c; echo end > end; cd /") == "406"
+    assert shell("cd /mnt; for i in $(seq 80); do mkdir deep; cd deep; done; pwd | wc -c; echo end > end; cd /") == "405"
     assert shell("find /mnt -name end -exec cat {} ';'") == "end"
     assert "File name too long" in shell("> /mnt/$(printf %0256d 1)")
     shell("> /mnt/$(printf %0255d 1)")
@@ -243,7 +245,7 @@ def test_holes_take_no_room(boot, tmp_path, size):
 def test_what_cannot_be_mounted_is_refused(boot, tmp_path):
     def refusal(image):
         shell = Shell(boot(init=USER_SPACE, disk=image))
-        return shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt; mount -t ext2 /init /mnt"), shell("dmesg | grep ext2:")
+        return shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt; mount -t ext2 /dev/null /mnt"), shell("dmesg | grep ext2:")
 
     empty = tmp_path / "empty.img"
     empty.write_bytes(bytes(4 << 20))
@@ -263,7 +265,7 @@ def test_a_feature_for_writers_makes_it_read_only(boot, tmp_path):
     shell = booted(boot, image)
     assert shell("cat /mnt/file") == "text"
     assert "Read-only file system" in shell("> /mnt/new")
-    assert "Read-only file system" in shell("rm /mnt/file")
+    assert "Read-only file system" in shell("rm -f /mnt/file")
     assert "busy" in shell("mkdir /else; mount -t ext2 /dev/vda /else")
     shell("umount /mnt")
     assert image.read_bytes() == before
@@ -281,13 +283,14 @@ def test_who_powers_off_without_unmounting_loses_nothing(boot, image):
 
 def test_programs_run_from_it_and_what_runs_is_not_written(boot, image):
     shell = booted(boot, image)
-    assert shell("cp /bin/busybox /mnt/box; /mnt/box echo it runs") == "it runs"
-    assert "Text file busy" in shell("/mnt/box sleep 1000 & sleep 1; echo more >> /mnt/box; kill $!")
+    assert shell("cp /bin/busybox /mnt/busybox; /mnt/busybox echo it runs") == "it runs"
+    assert "Text file busy" in shell("/mnt/busybox sleep 1000 & sleep 1; echo more >> /mnt/busybox; kill $!")
     assert "busy" in shell("cd /mnt; umount /mnt; cd /")
     shell("wait; umount /mnt")
     check(image)
 
 
+# SPEC: R6
 def test_callers_wait_while_there_is_no_module(boot, image):
     shell = booted(boot, image)
     assert shell("echo > /helix/slots/file_system/unload; cat /helix/slots/file_system/active") == "-"
