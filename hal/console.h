@@ -24,6 +24,15 @@ void hal_console_flush(void);
 int hal_console_read(void);
 
 /*
+ * The device's registers, for who drives it in place of hal_console_write: those of a 16550, if it
+ * is one. Context: any; callers serialise.
+ */
+#define HAL_CONSOLE_DATA 0U
+bool hal_console_has_registers(void);
+uint8_t hal_console_register(uint32_t index);
+void hal_console_set_register(uint32_t index, uint8_t value);
+
+/*
  * The interrupt line that the device raises on input, or -1; enabling makes it raise it.
  */
 int hal_console_line(void);

@@ -7,6 +7,7 @@
 #include <base/format.h>
 #include <base/string.h>
 #include <core/debug/console.h>
+#include <core/debug/console_outlet.h>
 #include <hal/clock.h>
 #include <hal/console.h>
 #include <hal/cpu.h>
@@ -138,6 +139,27 @@ static void prepare_line(uint64_t number, const struct log_entry *entry)
     atomic_store_explicit(&line->number, number, memory_order_release);
 }
 
+/* What was sent of a piece is done, also when a panic came in its middle. */
+static void collect_sent(size_t index)
+{
+    hal_interrupt_state state = hal_interrupts_save();
+
+    console.line.done[index] += console_outlet_collect(true);
+    hal_interrupts_restore(state);
+}
+
+/* Up to the end of the line, whose bytes on the wire are others. */
+static void offer_piece(size_t index, size_t piece)
+{
+    const char *text = console.line.text + console.line.done[index];
+    size_t size = 0;
+
+    while (size < piece && text[size] != '\n') {
+        size++;
+    }
+    console_outlet_offer(text, size, true);
+}
+
 /* Give a writer the rest of the line, in pieces; the piece and its count are one step to
  * interrupts. */
 static void feed_writer(size_t index)
@@ -145,11 +167,23 @@ static void feed_writer(size_t index)
     const struct console_writer *writer = console.writers[index];
     struct console_line *line = &console.line;
 
+    if (writer->has_outlet) {
+        collect_sent(index);
+    }
     while (line->done[index] < line->length) {
         size_t left = line->length - line->done[index];
         size_t piece = left < CONSOLE_CHUNK ? left : CONSOLE_CHUNK;
-        hal_interrupt_state state = hal_interrupts_save();
+        size_t done = line->done[index];
+        hal_interrupt_state state;
 
+        if (writer->has_outlet) {
+            offer_piece(index, piece);
+            collect_sent(index);
+            if (line->done[index] != done) {
+                continue;
+            }
+        }
+        state = hal_interrupts_save();
         if (line->done[index] == 0) {
             writer->set_level(line->level);
         }
@@ -395,14 +429,36 @@ hx_err console_unregister(const struct console_writer *writer)
 
 /* --- bytes of programs ------------------------------------------------------------------------ */
 
+/* As much of a chunk as the outlet sends; returns how much that is. */
+static size_t send_chunk(const char *bytes, size_t size)
+{
+    size_t done = 0;
+    size_t sent;
+
+    do {
+        console_outlet_offer(bytes + done, size - done, false);
+        sent = console_outlet_collect(false);
+        done += sent;
+    } while (done < size && sent > 0);
+    return done;
+}
+
+static void write_to(const struct console_writer *writer, const char *bytes, size_t size)
+{
+    size_t done = writer->has_outlet ? send_chunk(bytes, size) : 0;
+    hal_interrupt_state state = hal_interrupts_save();
+
+    if (done < size && !console_in_panic()) {
+        writer->write_bytes(bytes + done, size - done);
+    }
+    hal_interrupts_restore(state);
+}
+
 static void write_chunk(const char *bytes, size_t size)
 {
     for (size_t i = 0; i < CONSOLE_WRITER_MAX; i++) {
         if (console.writers[i] != NULL && console.writers[i]->write_bytes != NULL) {
-            hal_interrupt_state state = hal_interrupts_save();
-
-            console.writers[i]->write_bytes(bytes, size);
-            hal_interrupts_restore(state);
+            write_to(console.writers[i], bytes, size);
         }
     }
 }

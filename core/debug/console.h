@@ -33,6 +33,7 @@ struct console_writer {
     void (*write_bytes)(const char *bytes, size_t size);
     void (*flush)(void);
     void (*set_level)(enum log_level level); /* before each line: colour; may do nothing */
+    bool has_outlet;                         /* core/debug/console_outlet.h may send its bytes */
     bool works_in_panic;                     /* may be called with the machine half dead */
 };
 

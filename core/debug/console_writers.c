@@ -33,6 +33,7 @@ const struct console_writer console_serial = {
     .write_bytes = hal_console_write,
     .flush = hal_console_flush,
     .set_level = ignore_level,
+    .has_outlet = true,
     .works_in_panic = true,
 };
 

@@ -1,6 +1,8 @@
 /* Who has which device. */
 #include <core/debug/log.h>
 #include <core/device/device_private.h>
+#include <core/device/legacy_serial.h>
+#include <helix/device.h>
 
 /* Handles: the generation above, below it the device's number, and for queues theirs. */
 #define GENERATION_SHIFT 32
@@ -141,6 +143,9 @@ hx_err device_claim(const void *owner, uint16_t vendor, uint16_t kind, uint64_t 
     struct device *device;
     hx_err error = HX_ENOENT;
 
+    if (vendor == HX_VENDOR_LEGACY) {
+        return kind == HX_LEGACY_SERIAL ? legacy_serial_claim(owner, handle) : HX_ENOENT;
+    }
     mutex_lock(&mutex);
     device = owner != NULL ? choose_locked(owner, vendor, kind) : NULL;
     if (device != NULL) {
@@ -185,6 +190,9 @@ hx_err device_read(const void *owner, uint64_t handle, uint64_t place, uint64_t 
     struct device *device;
     hx_err error = HX_ESTALE;
 
+    if (legacy_serial_is(handle)) {
+        return legacy_serial_read(owner, place, width, value);
+    }
     mutex_lock(&mutex);
     device = find(owner, handle);
     if (device != NULL) {
@@ -200,6 +208,9 @@ hx_err device_write(const void *owner, uint64_t handle, uint64_t place, uint64_t
     struct device *device;
     hx_err error = HX_ESTALE;
 
+    if (legacy_serial_is(handle)) {
+        return legacy_serial_write(owner, place, width, value);
+    }
     mutex_lock(&mutex);
     device = find(owner, handle);
     if (device != NULL) {

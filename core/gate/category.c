@@ -5,6 +5,7 @@
 #include <helix/attributes.h>
 #include <helix/block.h>
 #include <helix/character_device.h>
+#include <helix/console.h>
 #include <helix/demo.h>
 #include <helix/entropy.h>
 #include <helix/file_system.h>
@@ -20,6 +21,7 @@ static const uint8_t block_properties[] = {HX_BLOCK_OPERATION_LIST(HX_OPERATION_
 static const uint8_t hook_properties[] = {HX_HOOK_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t file_system_properties[] = {
     HX_FILE_SYSTEM_OPERATION_LIST(HX_OPERATION_PROPERTY)};
+static const uint8_t console_properties[] = {HX_CONSOLE_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t entropy_properties[] = {HX_ENTROPY_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 
 static const struct category categories[] = {
@@ -30,6 +32,7 @@ static const struct category categories[] = {
     {HX_CATEGORY_HOOK, "hook", hook_properties, HX_ARRAY_SIZE(hook_properties)},
     {HX_CATEGORY_FILE_SYSTEM, "file_system", file_system_properties,
      HX_ARRAY_SIZE(file_system_properties)},
+    {HX_CATEGORY_CONSOLE, "console", console_properties, HX_ARRAY_SIZE(console_properties)},
     {HX_CATEGORY_ENTROPY, "entropy", entropy_properties, HX_ARRAY_SIZE(entropy_properties)},
 };
 

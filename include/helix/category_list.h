@@ -10,6 +10,7 @@
     X(HX_CATEGORY_CHARACTER, 3, "character", hx_character_device_operations)                       \
     X(HX_CATEGORY_BLOCK, 4, "block", hx_block_operations)                                          \
     X(HX_CATEGORY_FILE_SYSTEM, 5, "file_system", hx_file_system_operations)                        \
+    X(HX_CATEGORY_CONSOLE, 6, "console", hx_console_operations)                                    \
     X(HX_CATEGORY_ENTROPY, 7, "entropy", hx_entropy_operations)                                    \
     X(HX_CATEGORY_HOOK, 8, "hook", hx_hook_operations)
 

@@ -21,7 +21,20 @@ enum hx_device_window {
     HX_WINDOW_COMMON = 1, /* common configuration: features and status can be written */
     HX_WINDOW_INTERRUPT = 3,
     HX_WINDOW_DEVICE = 4, /* configuration of its kind */
+    HX_WINDOW_SERIAL = 5, /* the one of HX_LEGACY_SERIAL */
     HX_WINDOW_END,
+};
+
+/* The vendor of what is on no bus, and the kinds of that. */
+#define HX_VENDOR_LEGACY 0xffffU
+#define HX_LEGACY_SERIAL 0x0001U /* the console's 16550 */
+
+/* Its registers (TI PC16550D data sheet, table II), of a byte each. Bytes are sent as far as the
+ * kernel has given the driver some: more are HX_EAGAIN. */
+enum hx_serial_register {
+    HX_SERIAL_DATA = 0,     /* written */
+    HX_SERIAL_IDENTITY = 2, /* read: whether there are FIFOs */
+    HX_SERIAL_STATUS = 5,   /* read */
 };
 
 /* A register: a window and the bytes from its beginning. */

@@ -75,6 +75,24 @@ int hal_console_read(void)
     return -1;
 }
 
+/* There is a descriptor, and no device. */
+bool hal_console_has_registers(void)
+{
+    return false;
+}
+
+uint8_t hal_console_register(uint32_t index)
+{
+    (void)index;
+    return 0;
+}
+
+void hal_console_set_register(uint32_t index, uint8_t value)
+{
+    (void)index;
+    (void)value;
+}
+
 int hal_console_line(void)
 {
     return CONSOLE_LINE;

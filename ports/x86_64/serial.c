@@ -179,6 +179,21 @@ int hal_console_read(void)
     return in(&com1, UART_DATA);
 }
 
+bool hal_console_has_registers(void)
+{
+    return com1.is_present;
+}
+
+uint8_t hal_console_register(uint32_t index)
+{
+    return in(&com1, (uint16_t)index);
+}
+
+void hal_console_set_register(uint32_t index, uint8_t value)
+{
+    out(&com1, (uint16_t)index, value);
+}
+
 int hal_console_line(void)
 {
     return line_of(&com1);

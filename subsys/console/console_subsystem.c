@@ -5,6 +5,7 @@
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
 #include <hal/console.h>
+#include <subsys/console/console_driver.h>
 #include <subsys/console/console_input.h>
 #include <subsys/console/console_subsystem.h>
 
@@ -91,8 +92,10 @@ static hx_err init(const struct boot_configuration *config)
     error = start_input();
     if (error != HX_OK) {
         (void)!component_unregister(&console_component);
+        return error;
     }
-    return error;
+    console_driver_start();
+    return HX_OK;
 }
 
 static hx_err shutdown(void)

@@ -32,6 +32,7 @@ static const struct slot_row {
     {.name = "block", .category = HX_CATEGORY_BLOCK, .module = "virtio_blk"},
     {.name = "file_system", .category = HX_CATEGORY_FILE_SYSTEM, .module = "ext2"},
     {.name = "entropy", .category = HX_CATEGORY_ENTROPY, .module = "entropy"},
+    {.name = "console", .category = HX_CATEGORY_CONSOLE, .module = "serial"},
     {.name = "hook.security", .category = HX_CATEGORY_HOOK, .module = "security"},
     {.name = "hook.audit", .category = HX_CATEGORY_HOOK, .module = "audit"},
     {.name = "hook.metrics", .category = HX_CATEGORY_HOOK, .module = "metrics"},

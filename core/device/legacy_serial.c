@@ -1,0 +1,65 @@
+#include <core/debug/console_outlet.h>
+#include <core/device/legacy_serial.h>
+#include <hal/console.h>
+#include <helix/device.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#define HANDLE 0xffffff00U /* a number that no device on the bus has, of generation 0 */
+
+static _Atomic(const void *) owner_of_it;
+
+hx_err legacy_serial_claim(const void *owner, uint64_t *handle)
+{
+    const void *expected = NULL;
+
+    if (owner == NULL || !hal_console_has_registers()) {
+        return HX_ENOENT;
+    }
+    if (!atomic_compare_exchange_strong_explicit(&owner_of_it, &expected, owner,
+                                                 memory_order_relaxed, memory_order_relaxed) &&
+        expected != owner) {
+        return HX_ENOENT;
+    }
+    *handle = HANDLE;
+    return HX_OK;
+}
+
+bool legacy_serial_is(uint64_t handle)
+{
+    return handle == HANDLE;
+}
+
+static hx_err check(const void *owner, uint64_t place, uint64_t width)
+{
+    if (owner == NULL || atomic_load_explicit(&owner_of_it, memory_order_relaxed) != owner) {
+        return HX_ESTALE;
+    }
+    return width == 1 && place >> 32 == HX_WINDOW_SERIAL && (uint32_t)place <= HX_SERIAL_STATUS
+               ? HX_OK
+               : HX_ERANGE;
+}
+
+hx_err legacy_serial_read(const void *owner, uint64_t place, uint64_t width, uint64_t *value)
+{
+    uint32_t index = (uint32_t)place;
+    hx_err error = check(owner, place, width);
+
+    if (error == HX_OK && index != HX_SERIAL_STATUS && index != HX_SERIAL_IDENTITY) {
+        error = HX_EPERM;
+    }
+    if (error == HX_OK) {
+        *value = hal_console_register(index);
+    }
+    return error;
+}
+
+hx_err legacy_serial_write(const void *owner, uint64_t place, uint64_t width, uint64_t value)
+{
+    hx_err error = check(owner, place, width);
+
+    if (error == HX_OK && (uint32_t)place != HX_SERIAL_DATA) {
+        error = HX_EPERM;
+    }
+    return error == HX_OK && !console_outlet_send((uint8_t)value) ? HX_EAGAIN : error;
+}

@@ -1,0 +1,54 @@
+/*
+ * The operations of a driver of the console's serial device.
+ *
+ * Rules:
+ * - The kernel owns the text, the turn of who prints, and the count of bytes that reached the
+ * device: it sees each of them pass (helix/device.h, HX_LEGACY_SERIAL). What the driver has not
+ * sent the kernel sends itself, so a driver that goes in the middle loses and doubles nothing.
+ * - The device is claimed when it is first needed; an instance that has none takes no bytes.
+ * - write comes from one thread at a time, in turn from several; number at any time.
+ * - An answer other than how many bytes the operation sent ends the instance.
+ */
+#ifndef HELIX_CONSOLE_H
+#define HELIX_CONSOLE_H
+
+#include <helix/error.h>
+#include <helix/operation.h>
+#include <stdint.h>
+
+#define HX_CONSOLE_WRITE_MAX 16U /* bytes */
+
+/*
+ * write   send count bytes, those of the two words from their lowest byte on; how many were sent:
+ * fewer if the device does not get ready number  statistic index (enum hx_console_number); 0 where
+ * it is not kept
+ */
+#define HX_CONSOLE_OPERATION_LIST(X)                                                               \
+    X(CONSOLE_WRITE, write, uint64_t, (uint64_t word0, uint64_t word1, uint64_t count),            \
+      HX_OPERATION_READS)                                                                          \
+    X(CONSOLE_NUMBER, number, uint64_t, (uint64_t index), HX_OPERATION_READS)
+
+enum hx_console_operation { HX_CONSOLE_OPERATION_LIST(HX_OPERATION_ENUM) CONSOLE_OPERATION_COUNT };
+
+struct hx_console_operations {
+    HX_CONSOLE_OPERATION_LIST(HX_OPERATION_MEMBER)
+};
+
+enum hx_console_number {
+    HX_CONSOLE_BYTES,  /* sent */
+    HX_CONSOLE_WRITES, /* calls that sent something */
+    HX_CONSOLE_WAITS,  /* times that the device was not ready */
+    HX_CONSOLE_NUMBERS,
+};
+
+/* What modules/serial_liar is told by number(HX_CONSOLE_LIE | one of these), for the tests. */
+#define HX_CONSOLE_LIE 0x10000U
+
+enum hx_console_lie {
+    HX_CONSOLE_LIE_NONE,
+    HX_CONSOLE_LIE_MORE, /* says that it has sent a byte more than it has */
+    HX_CONSOLE_LIE_TRAP, /* dies after half of the bytes */
+    HX_CONSOLE_LIE_COUNT,
+};
+
+#endif

@@ -1,0 +1,60 @@
+/* The console's 16550 for the modules that drive it: its status and its data register. */
+#ifndef MODULES_SERIAL_DEVICE_H
+#define MODULES_SERIAL_DEVICE_H
+
+#include <helix/attributes.h>
+#include <helix/console.h>
+#include <helix/device.h>
+#include <helix/module.h>
+#include <stdbool.h>
+
+/* TI PC16550D data sheet, tables II and IV. */
+#define STATUS_EMPTY   0x20U /* all that was written has left for the wire: with FIFOs, all of it */
+#define IDENTITY_FIFOS 0xc0U /* both bits: FIFOs of 16 bytes that work */
+
+/* Looks at a device that is not ready; the kernel's own writer waits for longer. */
+#define READY_LOOKS 64U
+
+static uint64_t device; /* handle; 0: not claimed yet */
+
+/* The same device each time, for whichever instance of the slot asks. */
+static bool has_device(void)
+{
+    uint64_t handle;
+
+    if (HX_UNLIKELY(device == 0) &&
+        hx_device_claim(HX_VENDOR_LEGACY, HX_LEGACY_SERIAL, &handle) == HX_OK) {
+        device = handle;
+    }
+    return device != 0;
+}
+
+static bool has_bits(enum hx_serial_register index, uint64_t bits)
+{
+    uint64_t value = 0;
+
+    return hx_register_read(device, HX_REGISTER(HX_WINDOW_SERIAL, index), 1, &value) == HX_OK &&
+           (value & bits) == bits;
+}
+
+/* *waits says how often it was not. */
+static bool gets_ready(uint64_t *waits)
+{
+    for (unsigned i = 0; i < READY_LOOKS; i++) {
+        if (has_bits(HX_SERIAL_STATUS, STATUS_EMPTY)) {
+            return true;
+        }
+        ++*waits;
+    }
+    return false;
+}
+
+static bool send(uint64_t word0, uint64_t word1, uint64_t index)
+{
+    uint64_t word = index < 8 ? word0 : word1;
+
+    return hx_register_write(device, HX_REGISTER(HX_WINDOW_SERIAL, HX_SERIAL_DATA), 1,
+                             word >> (index % 8 * 8) & 0xff) == HX_OK;
+}
+
+#endif

@@ -1,0 +1,44 @@
+"""The serial console's driver as a module: what programs print arrives whole while it is exchanged, dies or is not there."""
+import re
+
+import pytest
+from conftest import USER_SPACE
+from helix_shell import Shell
+
+SLOT = "/helix/slots/console"
+LINES = 3000
+
+
+def wanted():
+    return [f"line {n} of what a program prints" for n in range(LINES)]
+
+
+def printed(text):
+    return re.findall(r"line \d+ of what a program prints", text)
+
+
+def print_lines(shell, meanwhile):
+    """A program prints all lines while something is done in the background; what arrived."""
+    return printed(shell(f"({meanwhile}) 2>/dev/null & i=0; while [ $i -lt {LINES} ]; do "
+                         "echo line $i of what a program prints; i=$((i+1)); done; wait"))
+
+
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_nothing_is_lost_or_doubled_over_a_hundred_swaps(boot, gate):
+    shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}"))
+    assert shell(f"cat {SLOT}/active {SLOT}/gate") == f"serial 1.1.0\n{gate}"
+    shell(f"echo 'trial_ms 0' > {SLOT}/options")
+    lines = print_lines(shell, "for i in $(seq 50); do for v in 1.0.0 1.1.0; do "
+                               f"echo serial $v > {SLOT}/swap || echo bad > /tmp/bad; done; done")
+    assert lines == wanted()
+    assert "No such" in shell("cat /tmp/bad")
+    assert "serial 1.1.0" in shell(f"tail -n 1 {SLOT}/history")
+
+
+def test_nothing_is_lost_or_doubled_while_it_comes_and_goes(boot):
+    shell = Shell(boot(init=USER_SPACE))
+    lines = print_lines(shell, f"for i in $(seq 20); do echo > {SLOT}/unload; usleep 20000; "
+                               f"echo serial > {SLOT}/swap; usleep 20000; done")
+    assert lines == wanted()
+    shell(f"echo > {SLOT}/unload")
+    assert shell(f"cat {SLOT}/active; echo core prints") == "-\ncore prints"
