@@ -1,7 +1,7 @@
 /*
- * storm THREADS FILE US: so many threads, in pairs that wake each other, all of which take one mutex and
- * rest for so many microseconds after each turn, until there is a file of that name. A wake-up that is lost makes it hang, a turn that is lost or doubled
- * makes it fail.
+ * storm THREADS FILE US: so many threads, in pairs that wake each other, all of which take one
+ * mutex and rest for so many microseconds after each turn, until there is a file of that name. A
+ * wake-up that is lost makes it hang, a turn that is lost or doubled makes it fail.
  */
 #include <pthread.h>
 #include <semaphore.h>
