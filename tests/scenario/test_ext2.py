@@ -122,7 +122,7 @@ def written(number, length):
 def test_swaps_lose_nothing_of_what_programs_write(boot, image, smp, gate):
     shell = booted(boot, image, smp=smp, append=f"gate.file_system={gate}")
     shell("printf 'trial_ms 0' > /helix/slots/file_system/options")
-    said = shell(WRITERS.format(rounds=20, length=3000) +
+    said = shell(WRITERS.format(rounds=10, length=3000) +
                  "for v in 1 2 3 4 5 6 7 8; do echo ext2_hints > /helix/slots/file_system/swap; "
                  "echo ext2 > /helix/slots/file_system/swap; done; wait")
     assert "WRONG" not in said and "error" not in said, said
@@ -131,7 +131,7 @@ def test_swaps_lose_nothing_of_what_programs_write(boot, image, smp, gate):
     assert shell("umount /mnt") == ""
     check(image)
     for i in range(1, 5):
-        assert ask(image, f"cat last.{i}") == written(20, 3000)
+        assert ask(image, f"cat last.{i}") == written(10, 3000)
 
 
 # SPEC: R5
