@@ -49,12 +49,15 @@ static bool gets_ready(uint64_t *waits)
     return false;
 }
 
+static uint8_t byte_at(uint64_t word0, uint64_t word1, uint64_t index)
+{
+    return (uint8_t)((index < 8 ? word0 : word1) >> (index % 8 * 8));
+}
+
 static bool send(uint64_t word0, uint64_t word1, uint64_t index)
 {
-    uint64_t word = index < 8 ? word0 : word1;
-
     return hx_register_write(device, HX_REGISTER(HX_WINDOW_SERIAL, HX_SERIAL_DATA), 1,
-                             word >> (index % 8 * 8) & 0xff) == HX_OK;
+                             byte_at(word0, word1, index)) == HX_OK;
 }
 
 #endif

@@ -6,7 +6,8 @@
  * - One context prints at a time: in turn the caller of the log (before console_start_thread and in
  *   a panic), and the console thread. Who cannot print at once leaves its line to the one who does.
  * - A writer's functions are called with interrupts off, for at most CONSOLE_CHUNK bytes at a time;
- *   they take no lock.
+ *   they take no lock. Bytes of a writer with an outlet (console_outlet.h) are offered to that
+ * first, where the printer may block; the turn to print is kept meanwhile, and is no lock.
  * - Programs' bytes (console_write_bytes) take turns with lines: neither cuts into the other.
  * - A line on the console: kprintln's text as it stands; others as "[  seconds.micros] level:
  * text", where info lines bear no level.

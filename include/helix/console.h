@@ -41,14 +41,8 @@ enum hx_console_number {
     HX_CONSOLE_NUMBERS,
 };
 
-/* What modules/serial_liar is told by number(HX_CONSOLE_LIE | one of these), for the tests. */
-#define HX_CONSOLE_LIE 0x10000U
-
-enum hx_console_lie {
-    HX_CONSOLE_LIE_NONE,
-    HX_CONSOLE_LIE_MORE, /* says that it has sent a byte more than it has */
-    HX_CONSOLE_LIE_TRAP, /* dies after half of the bytes */
-    HX_CONSOLE_LIE_COUNT,
-};
+/* What modules/serial_liar does with a piece that has one of these characters, for the tests. */
+#define HX_CONSOLE_LIE_MORE '@' /* says that it has sent a byte more than it has */
+#define HX_CONSOLE_LIE_TRAP '^' /* dies after half of the piece */
 
 #endif

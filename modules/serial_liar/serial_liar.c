@@ -1,34 +1,33 @@
-/* A driver of the console's serial device that lies when it is told to. */
+/* A driver of the console's serial device that lies or dies at what it is to print. */
 #include <../modules/serial_device.h>
-#include <stdatomic.h>
 
-static _Atomic uint64_t lie;
+static bool has(uint64_t word0, uint64_t word1, uint64_t count, char wanted)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (byte_at(word0, word1, i) == (uint8_t)wanted) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static uint64_t write(uint64_t word0, uint64_t word1, uint64_t count)
 {
-    uint64_t what = atomic_load_explicit(&lie, memory_order_relaxed);
-    uint64_t wanted = what == HX_CONSOLE_LIE_TRAP ? count / 2 : count;
+    bool dies = has(word0, word1, count, HX_CONSOLE_LIE_TRAP);
+    uint64_t wanted = dies ? count / 2 : count;
     uint64_t waits = 0;
     uint64_t sent = 0;
 
     while (has_device() && sent < wanted && gets_ready(&waits) && send(word0, word1, sent)) {
         sent++;
     }
-    if (what == HX_CONSOLE_LIE_TRAP) {
+    if (dies) {
         __builtin_trap();
     }
-    return what == HX_CONSOLE_LIE_MORE ? sent + 1 : sent;
+    return has(word0, word1, count, HX_CONSOLE_LIE_MORE) ? sent + 1 : sent;
 }
 
-static uint64_t number(uint64_t index)
-{
-    if ((index & HX_CONSOLE_LIE) != 0) {
-        atomic_store_explicit(&lie, index & ~(uint64_t)HX_CONSOLE_LIE, memory_order_relaxed);
-    }
-    return 0;
-}
-
-static const struct hx_console_operations operations = {.write = write, .number = number};
+static const struct hx_console_operations operations = {.write = write};
 
 const struct hx_module_descriptor hx_module = {
     .magic = HX_MODULE_MAGIC,

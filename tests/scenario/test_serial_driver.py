@@ -23,6 +23,7 @@ def print_lines(shell, meanwhile):
                          "echo line $i of what a program prints; i=$((i+1)); done; wait"))
 
 
+# SPEC: R6
 @pytest.mark.parametrize("gate", ["open", "user"])
 def test_nothing_is_lost_or_doubled_over_a_hundred_swaps(boot, gate):
     shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}"))
@@ -42,3 +43,30 @@ def test_nothing_is_lost_or_doubled_while_it_comes_and_goes(boot):
     assert lines == wanted()
     shell(f"echo > {SLOT}/unload")
     assert shell(f"cat {SLOT}/active; echo core prints") == "-\ncore prints"
+
+
+def without_warnings(text):
+    """The kernel's own lines about the death come in between."""
+    return re.sub(r"\[ *\d+\.\d+\] warn: [^\n]*(\n|$)", "", text)
+
+
+# SPEC: R6
+@pytest.mark.parametrize("gate", ["open", "user"])
+@pytest.mark.parametrize("lie", ["@", "^"])
+def test_who_lies_or_dies_in_the_middle_of_a_piece_loses_and_doubles_nothing(boot, gate, lie):
+    shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}"))
+    shell(f"echo > {SLOT}/unload; printf 'ab\\{ord(lie):o}cdefghij' > /tmp/text")
+    for size in range(1, 11):
+        text = f"ab{lie}cdefghij"[:size]
+        said = shell(f"echo serial_liar > {SLOT}/swap; head -c {size} /tmp/text; echo; "
+                     f"cat {SLOT}/active; echo 2>/dev/null > {SLOT}/unload")
+        assert without_warnings(said) == f"{text}\n" + ("-" if size > 2 else "serial_liar 1.0.0")
+
+
+def test_lines_of_the_log_come_whole_and_once_too(boot):
+    shell = Shell(boot(init=USER_SPACE))
+    shell("(for i in $(seq 20); do for v in 1.0.0 1.1.0; do "
+          f"echo serial $v > {SLOT}/swap; done; done; touch /tmp/done) & "
+          "for i in $(seq 40); do echo /bin/hello > /helix/slots/demo/load; done; "
+          "while [ ! -e /tmp/done ]; do usleep 10000; done")
+    assert len(re.findall(r"warn: slot demo: a module is not taken: [^\r\n]*\)\r", shell.guest.text)) == 40
