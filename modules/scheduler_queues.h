@@ -17,10 +17,12 @@
 #include <helix/spin.h>
 #include <stdbool.h>
 
-#define THREADS_MAX 8192U /* a power of two */
-#define SLICE_TICKS 4U    /* of 1 ms, at niceness 0 */
+#ifndef THREADS_MAX
+#define THREADS_MAX 8192U
+#endif
+#define SLICE_TICKS 4U /* of 1 ms, at niceness 0 */
 #define PAGE_SIZE   4096U
-#define NODE_PAGES  (THREADS_MAX * sizeof(struct node) / PAGE_SIZE)
+#define NODE_PAGES  ((THREADS_MAX * sizeof(struct node) + PAGE_SIZE - 1) / PAGE_SIZE)
 
 /* What every version of the state counts: the statistics before this one. */
 #define STATISTICS_1_0 ((uint32_t)HX_SCHEDULER_TURNS)
@@ -342,7 +344,7 @@ static inline uint64_t goal_of(const struct hx_runnable *thread)
 
 static inline bool is_too_high(uint64_t thread)
 {
-    return (thread & ((1U << HX_THREAD_INDEX_BITS) - 1) & ~(uint64_t)(THREADS_MAX - 1)) != 0;
+    return HX_THREAD_INDEX(thread) >= THREADS_MAX;
 }
 
 /* Link threads, from the first on, that have a goal in common, to the end of a ring; returns how
