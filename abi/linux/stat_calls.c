@@ -29,14 +29,17 @@ struct linux_stat {
 };
 _Static_assert(sizeof(struct linux_stat) == 144, "the kernel's ABI");
 
-static uint64_t blocks_of(const struct vnode *vnode)
+/* Of a file in memory. */
+static uint64_t blocks_in_memory(const struct vnode *vnode)
 {
-    if (HX_UNLIKELY(vnode->ops->sectors != NULL)) {
-        return vnode->ops->sectors(vnode);
-    }
     return vnode->contents != NULL
                ? memory_object_resident_pages(vnode->contents) * (HAL_PAGE_SIZE / 512)
                : 0;
+}
+
+static uint64_t blocks_of(const struct vnode *vnode)
+{
+    return vnode->ops->sectors != NULL ? vnode->ops->sectors(vnode) : blocks_in_memory(vnode);
 }
 
 static void refresh(const struct location *location)
@@ -55,7 +58,7 @@ static uint32_t mode_of(const struct vnode *vnode)
  * in a register for the others. */
 static HX_ALWAYS_INLINE void fill(struct linux_stat *stat, const struct vnode *vnode)
 {
-    stat->blocks = (int64_t)blocks_of(vnode);
+    stat->blocks = (int64_t)blocks_in_memory(vnode);
     stat->device = linux_device(vnode->file_system->device);
     stat->number = vnode->number;
     stat->links = atomic_load_explicit(&vnode->links, memory_order_relaxed);
@@ -72,12 +75,23 @@ static HX_ALWAYS_INLINE void fill(struct linux_stat *stat, const struct vnode *v
     memset(stat->unused, 0, sizeof(stat->unused));
 }
 
+/* Of one that has to be asked. */
+static HX_NOINLINE void ask_and_fill(struct linux_stat *stat, const struct location *location)
+{
+    refresh(location);
+    fill(stat, location->vnode);
+    stat->blocks = (int64_t)blocks_of(location->vnode);
+}
+
 static HX_NOINLINE int64_t tell(const struct location *location, uint64_t address)
 {
     struct linux_stat stat;
 
-    refresh(location);
-    fill(&stat, location->vnode);
+    if (HX_UNLIKELY(location->vnode->ops->refresh != NULL)) {
+        ask_and_fill(&stat, location);
+    } else {
+        fill(&stat, location->vnode);
+    }
     return linux_result(hal_user_copy_out(address, &stat, sizeof(stat)));
 }
 

@@ -119,7 +119,8 @@ struct vnode_ops {
     hx_err (*attributes_changed)(struct vnode *vnode);
     /* Bring attributes up to date before they are read (/proc). NULL: they are. */
     void (*refresh)(struct vnode *vnode);
-    /* How many sectors of 512 bytes it takes. NULL: its pages in memory. */
+    /* How many sectors of 512 bytes it takes; who has this has refresh, too. NULL: its pages in
+     * memory, which are all of its data. */
     uint64_t (*sectors)(const struct vnode *vnode);
     /* The last reference is gone. */
     void (*release)(struct vnode *vnode);

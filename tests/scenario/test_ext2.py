@@ -137,7 +137,6 @@ def test_swaps_lose_nothing_of_what_programs_write(boot, image, smp, gate):
 # SPEC: R5
 def test_counts_and_hints_go_from_version_to_version(boot, image):
     shell = booted(boot, image)
-    shell("printf 'trial_ms 0' > /helix/slots/file_system/options")
     assert shell("dd if=/dev/zero of=/mnt/a bs=4096 count=30 2>/dev/null") == ""
     assert shell("echo ext2_hints > /helix/slots/file_system/swap; cat /helix/slots/file_system/active") == "ext2_hints 1.1.0"
     assert shell("dd if=/dev/zero of=/mnt/b bs=4096 count=40 2>/dev/null") == ""
