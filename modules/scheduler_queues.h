@@ -7,7 +7,8 @@
  * - The module defines QUEUE_LEVELS (1 to 32) and the function level_of before it includes this.
  * - Within a level, first come, first served; a CPU takes the highest level that has a thread, and
  * from other CPUs' queues when its own are empty.
- * - A thread whose index is THREADS_MAX or above is not taken: the kernel queues it.
+ * - A thread whose index is THREADS_MAX or above is not taken: the kernel queues it. A module may
+ * have room for fewer: HAS_ROOM_FOR.
  */
 #ifndef MODULES_SCHEDULER_QUEUES_H
 #define MODULES_SCHEDULER_QUEUES_H
@@ -17,8 +18,9 @@
 #include <helix/spin.h>
 #include <stdbool.h>
 
-#ifndef THREADS_MAX
 #define THREADS_MAX 8192U
+#ifndef HAS_ROOM_FOR
+#define HAS_ROOM_FOR(index) ((index) < THREADS_MAX)
 #endif
 #define SLICE_TICKS 4U /* of 1 ms, at niceness 0 */
 #define PAGE_SIZE   4096U
@@ -155,7 +157,7 @@ static inline enum hx_scheduler_enqueued queues_put(uint64_t thread, uint64_t cp
     struct node *node = &nodes[index];
     enum hx_scheduler_enqueued answer = HX_SCHEDULER_QUEUED;
 
-    if (index >= THREADS_MAX) {
+    if (!HAS_ROOM_FOR(index)) {
         return HX_SCHEDULER_REFUSED;
     }
     hx_spin_lock(&queue->lock);
@@ -344,7 +346,7 @@ static inline uint64_t goal_of(const struct hx_runnable *thread)
 
 static inline bool is_too_high(uint64_t thread)
 {
-    return HX_THREAD_INDEX(thread) >= THREADS_MAX;
+    return !HAS_ROOM_FOR(HX_THREAD_INDEX(thread));
 }
 
 /* Link threads, from the first on, that have a goal in common, to the end of a ring; returns how

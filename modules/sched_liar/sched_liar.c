@@ -4,7 +4,6 @@
 #include <helix/scheduler_lies.h>
 
 #define QUEUE_LEVELS 1U
-#define THREADS_MAX  24U /* so few that some are always refused */
 
 static uint32_t level_of(uint64_t priority)
 {
