@@ -44,6 +44,8 @@ struct lane {
 };
 
 static _Atomic(struct lane *) lanes[HX_HOOK_CPU_MAX]; /* NULL: no call has ended there */
+static _Atomic uint32_t used_cpus;                    /* those that have one: a bit each */
+_Static_assert(HX_HOOK_CPU_MAX <= 32, "a CPU is a bit");
 
 static inline uint64_t get(const _Atomic uint64_t *value)
 {
@@ -61,8 +63,11 @@ static struct lane *make_lane(uint64_t cpu)
 {
     struct lane *lane = hx_pages_allocate(LANE_PAGES);
 
-    /* Release: pairs with lane_of. */
-    atomic_store_explicit(&lanes[cpu], lane, memory_order_release);
+    if (lane != NULL) {
+        /* Release: pairs with lane_of. */
+        atomic_store_explicit(&lanes[cpu], lane, memory_order_release);
+        atomic_fetch_or_explicit(&used_cpus, 1U << cpu, memory_order_release);
+    }
     return lane;
 }
 
@@ -161,20 +166,34 @@ static hx_err metrics_post(uint64_t cpu, uint64_t loan, uint64_t count, uint64_t
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* The cell of a number on a CPU, NULL: none. */
-static const struct cell *look_up(uint32_t cpu, uint64_t number)
+/* The CPUs of which something is known, as bits.  Acquire: pairs with make_lane. */
+static inline uint32_t cpus_in_use(void)
 {
-    const struct lane *lane = lane_of(cpu);
+    return atomic_load_explicit(&used_cpus, memory_order_acquire);
+}
 
-    return lane != NULL ? cell_of(lane, number) : NULL;
+/* The cell of a number on the first of these CPUs, NULL: none. */
+static inline const struct cell *look_up(uint32_t cpus, uint64_t number)
+{
+    return cell_of(lane_of((uint64_t)__builtin_ctz(cpus)), number);
+}
+
+static bool is_called(uint64_t number)
+{
+    bool is = false;
+
+    for (uint32_t left = cpus_in_use(); left != 0; left &= left - 1) {
+        is = is || look_up(left, number) != NULL;
+    }
+    return is;
 }
 
 static uint64_t sum_bucket(uint64_t number, uint32_t bucket)
 {
     uint64_t sum = 0;
 
-    for (uint32_t cpu = 0; cpu < HX_HOOK_CPU_MAX; cpu++) {
-        const struct cell *cell = look_up(cpu, number);
+    for (uint32_t left = cpus_in_use(); left != 0; left &= left - 1) {
+        const struct cell *cell = look_up(left, number);
 
         sum += cell != NULL ? get(&cell->buckets[bucket]) : 0;
     }
@@ -185,9 +204,10 @@ static uint64_t sum_bucket(uint64_t number, uint32_t bucket)
 static struct hx_hook_metrics sum_cells(uint64_t number)
 {
     struct hx_hook_metrics sum = {.least = UINT64_MAX};
+    uint32_t buckets = is_called(number) ? LATENCY_BUCKETS : 0;
 
-    for (uint32_t cpu = 0; cpu < HX_HOOK_CPU_MAX; cpu++) {
-        const struct cell *cell = look_up(cpu, number);
+    for (uint32_t left = cpus_in_use(); left != 0; left &= left - 1) {
+        const struct cell *cell = look_up(left, number);
 
         if (cell != NULL) {
             sum.errors += get(&cell->errors);
@@ -196,7 +216,7 @@ static struct hx_hook_metrics sum_cells(uint64_t number)
             sum.most = get(&cell->most) > sum.most ? get(&cell->most) : sum.most;
         }
     }
-    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+    for (uint32_t bucket = 0; bucket < buckets; bucket++) {
         sum.count += sum_bucket(number, bucket);
     }
     return sum;

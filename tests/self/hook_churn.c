@@ -12,6 +12,7 @@
 #include <subsys/hooks/hooks.h>
 #include <subsys/hooks/metrics.h>
 #include <subsys/hooks/policy.h>
+#include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
 #include <tests/self/selftest.h>
 
@@ -87,6 +88,19 @@ static void move_one(void)
     (void)!hooks_set_order(any_hook(), (int32_t)below(60) - 30);
 }
 
+/* Another version of a hook's module, or the same anew: with its state. A swap under way, a slot
+ * without a module or too little memory: then nothing changes. */
+static void swap_one(void)
+{
+    static const struct hx_module_version old = {.major = 1, .minor = 0};
+    static const char *const slot_names[] = {"hook.security", "hook.audit", "hook.metrics"};
+    struct slot *slot = slot_find(slot_names[below(HX_ARRAY_SIZE(slot_names))]);
+
+    if (slot != NULL && below(4) == 0) {
+        (void)!modules_swap(slot, slot->name + sizeof("hook.") - 1, below(2) != 0 ? &old : NULL);
+    }
+}
+
 /* What programs can live with. */
 static void change_policy(void)
 {
@@ -145,8 +159,8 @@ static void change_pairing(void)
     }
 }
 
-static void (*const changes[])(void) = {switch_one, switch_one,      move_one,      change_policy,
-                                        look,       change_listener, change_pairing};
+static void (*const changes[])(void) = {switch_one, switch_one, move_one,        change_policy,
+                                        swap_one,   look,       change_listener, change_pairing};
 
 static void run(void *argument)
 {
