@@ -13,9 +13,9 @@
 
 #define FOR_EVER_NS (100000 * HAL_NS_PER_MS)
 
-static const struct swap_options no_trial = {.drain_limit_ns = 500 * HAL_NS_PER_MS};
+static const struct swap_options no_trial = {.drain_limit_ns = CREW_PATIENCE_NS};
 const struct swap_options hook_load_long_trial = {
-    .drain_limit_ns = 500 * HAL_NS_PER_MS, .trial_calls = UINT32_MAX, .trial_ns = FOR_EVER_NS};
+    .drain_limit_ns = CREW_PATIENCE_NS, .trial_calls = UINT32_MAX, .trial_ns = FOR_EVER_NS};
 const struct hx_module_version hook_load_old_version = {.major = 1, .minor = 0};
 
 static struct crew crew;
