@@ -1,7 +1,5 @@
 #include <core/debug/console.h>
 #include <core/debug/console_outlet.h>
-#include <hal/console.h>
-#include <hal/cpu.h>
 #include <kern/thread.h>
 #include <stdatomic.h>
 
@@ -18,19 +16,15 @@ void console_set_driver(console_driver *driver)
     atomic_store_explicit(&outlet.driver, driver, memory_order_release);
 }
 
-/* The byte and its count are one step to interrupts, and so to a panic on this CPU. */
-bool console_outlet_send(uint8_t byte)
+bool console_outlet_pass(void)
 {
-    hal_interrupt_state state = hal_interrupts_save();
     uint32_t left = atomic_load_explicit(&outlet.left, memory_order_relaxed);
     bool may = left > 0 && !console_in_panic();
 
     if (may) {
-        hal_console_set_register(HAL_CONSOLE_DATA, byte);
         atomic_store_explicit(&outlet.left, left - 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&outlet.sent, 1, memory_order_relaxed);
     }
-    hal_interrupts_restore(state);
     return may;
 }
 

@@ -3,7 +3,7 @@
  *
  * Rules:
  * - One piece of text is offered at a time, by who has the turn to print. Each byte that is sent
- *   passes console_outlet_send, which counts it: what is known to have been sent is core's own
+ *   passes console_outlet_pass, which counts it: what is known to have been sent is core's own
  * count, whatever the driver says or however it ends.
  * - No more bytes are let through than were offered, and none once there is a panic.
  */
@@ -20,8 +20,11 @@ typedef void console_driver(const char *bytes, size_t size);
 /* From now on it is asked; NULL: nobody.  Context: boot or thread. */
 void console_set_driver(console_driver *driver);
 
-/* Let a byte of the piece through to the device; false: there is none left.  Context: thread. */
-bool console_outlet_send(uint8_t byte);
+/*
+ * Whether the next byte of the piece may go to the device, and is counted: who asks sends it then,
+ * in one step to interrupts, and so to a panic on this CPU.  Context: thread, interrupts off.
+ */
+bool console_outlet_pass(void);
 
 /* Bytes of the piece that were let through so far.  Context: any. */
 size_t console_outlet_sent(void);

@@ -1,6 +1,7 @@
 #include <core/debug/console_outlet.h>
 #include <core/device/legacy_serial.h>
 #include <hal/console.h>
+#include <hal/interrupt.h>
 #include <helix/device.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -54,6 +55,18 @@ hx_err legacy_serial_read(const void *owner, uint64_t place, uint64_t width, uin
     return error;
 }
 
+static bool send(uint8_t byte)
+{
+    hal_interrupt_state state = hal_interrupts_save();
+    bool may = console_outlet_pass();
+
+    if (may) {
+        hal_console_set_register(HAL_CONSOLE_DATA, byte);
+    }
+    hal_interrupts_restore(state);
+    return may;
+}
+
 hx_err legacy_serial_write(const void *owner, uint64_t place, uint64_t width, uint64_t value)
 {
     hx_err error = check(owner, place, width);
@@ -61,5 +74,5 @@ hx_err legacy_serial_write(const void *owner, uint64_t place, uint64_t width, ui
     if (error == HX_OK && (uint32_t)place != HX_SERIAL_DATA) {
         error = HX_EPERM;
     }
-    return error == HX_OK && !console_outlet_send((uint8_t)value) ? HX_EAGAIN : error;
+    return error == HX_OK && !send((uint8_t)value) ? HX_EAGAIN : error;
 }
