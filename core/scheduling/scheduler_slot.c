@@ -186,17 +186,6 @@ static HX_NOINLINE bool enqueue_refused(struct thread *thread, struct thread_pla
     return thread_place_take(place, handle) && fifo_enqueue(thread, cpu);
 }
 
-/* It named a thread that is not its own. */
-static HX_COLD void distrust(void)
-{
-    struct module_instance *instance = slot_instance(slot);
-
-    if (instance != NULL) {
-        instance_doom(instance, DEATH_LIE, 0, 0, 0);
-        slot_instance_died(instance);
-    }
-}
-
 /* As the module has no answer. Called by the dispatcher, which holds no lock. */
 static HX_NOINLINE struct thread *pick_alone(uint32_t cpu, hx_err error)
 {
@@ -216,9 +205,10 @@ static HX_NOINLINE struct thread *pick_alone(uint32_t cpu, hx_err error)
     return thread;
 }
 
+/* The module named a thread that is not its own. */
 static HX_COLD struct thread *pick_again(struct thread *thread, uint32_t cpu)
 {
-    distrust();
+    slot_distrust(slot);
     if (thread != NULL) {
         (void)fifo_enqueue(thread, waiting_place(thread));
     }
