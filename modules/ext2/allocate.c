@@ -254,7 +254,9 @@ static hx_err take_inode(uint32_t group, struct group_descriptor *descriptor, ui
     hx_err error = flip(descriptor->inode_bitmap, bit, true);
 
     descriptor->free_inodes--;
-    descriptor->directories += is_directory ? 1 : 0;
+    if (is_directory) {
+        descriptor->directories++;
+    }
     if (error == HX_OK) {
         error = group_write(group, descriptor);
     }
@@ -321,7 +323,9 @@ hx_err inode_free(uint32_t number, bool is_directory)
         error = flip(descriptor.inode_bitmap, (number - 1) % volume.inodes_per_group, false);
     }
     descriptor.free_inodes++;
-    descriptor.directories -= is_directory ? 1 : 0;
+    if (is_directory) {
+        descriptor.directories--;
+    }
     if (error == HX_OK) {
         error = group_write(group, &descriptor);
     }

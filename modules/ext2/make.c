@@ -181,7 +181,7 @@ static hx_err find_nameless(uint64_t number, struct inode *inode, bool *is_namel
 hx_err ext2_forget(uint64_t number, uint64_t now)
 {
     struct inode inode;
-    bool is_nameless;
+    bool is_nameless = false;
     hx_err error = volume_ready();
 
     if (error == HX_OK) {

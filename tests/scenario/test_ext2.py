@@ -1,6 +1,7 @@
 """ext2 on the disk: what programs of the guest write is what e2fsck and debugfs of the host find, whatever the block size,
 the gate and the number of CPUs, and while one version of the module takes over from the other."""
 import hashlib
+import os
 import random
 import subprocess
 
@@ -13,6 +14,8 @@ from test_userland import Helix, expect_the_same, fill_extra, this_machine  # py
 SCRIPTS = ["archives", "editing", "errors", "fifos", "files", "find", "hashes", "links", "redirections", "unlinked"]
 PROGRAMS_OF_FILES = ["attributes", "copying", "errors_of_files", "locks", "memory", "old_listing", "ordinary_user",
                      "record_locks", "watches"]
+# mke2fs, e2fsck and debugfs are where not everybody looks.
+TOOLS = {**os.environ, "PATH": os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"}
 GATES = ["open", "user"]
 # One thread of the host plays all CPUs in turn: with a thread for each on fewer host CPUs, whoever holds a lock that
 # others wait for is often not running.
@@ -26,20 +29,22 @@ def md5(data):
 def make_image(path, megabytes=32, options=()):
     with open(path, "wb") as file:
         file.truncate(megabytes << 20)
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext2", *options, str(path)], check=True)
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext2", *options, str(path)], check=True, env=TOOLS)
     return path
 
 
 def check(image):
     """The host finds nothing wrong with it, nor that it was not left in order."""
-    result = subprocess.run(["e2fsck", "-fn", str(image)], capture_output=True, text=True, check=False)
+    result = subprocess.run(["e2fsck", "-fn", str(image)], capture_output=True, text=True, check=False,
+                            env=TOOLS)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "not cleanly" not in result.stdout, result.stdout
 
 
 def ask(image, request):
     """What debugfs says of an image."""
-    return subprocess.run(["debugfs", "-R", request, str(image)], capture_output=True, check=True).stdout
+    return subprocess.run(["debugfs", "-R", request, str(image)], capture_output=True, check=True,
+                          env=TOOLS).stdout
 
 
 def put(image, files):
@@ -47,7 +52,8 @@ def put(image, files):
     for name, data in files.items():
         source = image.parent / "source"
         source.write_bytes(data)
-        subprocess.run(["debugfs", "-w", "-R", f"write {source} {name}", str(image)], check=True, capture_output=True)
+        subprocess.run(["debugfs", "-w", "-R", f"write {source} {name}", str(image)], check=True, capture_output=True,
+                       env=TOOLS)
 
 
 @pytest.fixture(name="image")
@@ -67,7 +73,7 @@ def test_what_the_host_wrote_is_read(boot, tmp_path, size, gate):
     image = make_image(tmp_path / "disk.img", options=["-b", str(size)])
     files = {"small": b"hello\n", "large": random.Random(2).randbytes(5 << 20), "empty": b""}
     put(image, files)
-    subprocess.run(["debugfs", "-w", "-f", "-", str(image)], check=True, capture_output=True,
+    subprocess.run(["debugfs", "-w", "-f", "-", str(image)], check=True, capture_output=True, env=TOOLS,
                    input=b"mkdir folder\nsymlink folder/link ../small\n")
     shell = booted(boot, image, append=f"gate.file_system={gate}")
     assert shell("ls /mnt").split() == ["empty", "folder", "large", "lost+found", "small"]
@@ -255,7 +261,7 @@ def test_what_cannot_be_mounted_is_refused(boot, tmp_path):
     assert "Invalid argument" in said and "Block device required" in said and "there is no ext2" in logged
     newer = tmp_path / "newer.img"
     newer.write_bytes(bytes(8 << 20))
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", str(newer)], check=True)
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", str(newer)], check=True, env=TOOLS)
     said, logged = refusal(newer)
     assert "Invalid argument" in said and "incompatible feature" in logged
 
