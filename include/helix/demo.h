@@ -51,5 +51,17 @@ struct hx_demo_operations {
 /* What modules/demo_fragile is told through add. */
 #define DEMO_FRAGILE_FUSE   0x66757365U
 #define DEMO_FRAGILE_HEALTH 0x6865616cU
+#define DEMO_FRAGILE_LIFE   0x6c696665U
+
+/* What it answers to the last: the digits of what it has been through, in order. */
+enum demo_life {
+    DEMO_LIFE_INIT = 1,
+    DEMO_LIFE_IMPORT_STATE = 2,
+    DEMO_LIFE_ACTIVATE = 3,
+    DEMO_LIFE_PREPARE_UNLOAD = 4,
+    DEMO_LIFE_CANCEL_UNLOAD = 5,
+    DEMO_LIFE_EXPORT_STATE = 6,
+    DEMO_LIFE_CAN_UNLOAD = 7,
+};
 
 #endif

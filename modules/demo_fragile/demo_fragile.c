@@ -13,13 +13,23 @@ static uint64_t peak;
 static uint64_t fuse; /* die in that call of count from now on; 0: in none */
 static hx_err health;
 
-/* Not a sum when a is DEMO_FRAGILE_FUSE or DEMO_FRAGILE_HEALTH: it is set then. */
+/* What of its life it has been through, a decimal digit each. */
+static uint64_t life;
+
+static void note(enum demo_life step)
+{
+    life = life * 10 + step;
+}
+
+/* Not a sum when a is one of DEMO_FRAGILE_…: it is set, or told, then. */
 static uint64_t add(uint64_t a, uint64_t b)
 {
     if (a == DEMO_FRAGILE_FUSE) {
         fuse = b;
     } else if (a == DEMO_FRAGILE_HEALTH) {
         health = (hx_err)b;
+    } else if (a == DEMO_FRAGILE_LIFE) {
+        return life;
     }
     return a + b;
 }
@@ -34,11 +44,43 @@ static uint64_t count(void)
     return counter;
 }
 
+/* Whoever may have effects now would be heard. */
+static hx_err init(void)
+{
+    note(DEMO_LIFE_INIT);
+    return hx_log("", 0) == HX_ESTATE ? HX_OK : HX_EPERM;
+}
+
+static hx_err activate(void)
+{
+    note(DEMO_LIFE_ACTIVATE);
+    return HX_OK;
+}
+
+static hx_err prepare_unload(void)
+{
+    note(DEMO_LIFE_PREPARE_UNLOAD);
+    return HX_OK;
+}
+
+static hx_err cancel_unload(void)
+{
+    note(DEMO_LIFE_CANCEL_UNLOAD);
+    return HX_OK;
+}
+
+static hx_err can_unload(void)
+{
+    note(DEMO_LIFE_CAN_UNLOAD);
+    return HX_OK;
+}
+
 static hx_err import_state(uint64_t minor)
 {
     uint64_t had_peak = 0;
     hx_err error = hx_state_get(STATE_COUNTER, 0, &counter, sizeof(counter));
 
+    note(DEMO_LIFE_IMPORT_STATE);
     if (error == HX_OK && minor >= 1 && hx_state_size(STATE_PEAK, 0) != UINT64_MAX) {
         error = hx_state_get(STATE_PEAK, 0, &had_peak, sizeof(had_peak));
     }
@@ -50,6 +92,7 @@ static hx_err export_state(uint64_t minor)
 {
     hx_err error = hx_state_put(STATE_COUNTER, &counter, sizeof(counter));
 
+    note(DEMO_LIFE_EXPORT_STATE);
     if (error == HX_OK && minor >= 1) {
         error = hx_state_put(STATE_PEAK | HX_STATE_OPTIONAL, &peak, sizeof(peak));
     }
@@ -64,8 +107,13 @@ static hx_err check_health(void)
 static const struct hx_demo_operations operations = {.add = add, .count = count};
 
 static const struct hx_module_lifecycle lifecycle = {
+    .init = init,
     .import_state = import_state,
+    .activate = activate,
+    .prepare_unload = prepare_unload,
+    .cancel_unload = cancel_unload,
     .export_state = export_state,
+    .can_unload = can_unload,
     .check_health = check_health,
 };
 

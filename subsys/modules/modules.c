@@ -90,6 +90,7 @@ static void remember(struct slot *slot, const char *what, const struct swap_repo
     struct modules_change change = {.time_ns = hal_clock_now(),
                                     .what = what,
                                     .state = report->state,
+                                    .failed_in = report->failed_in,
                                     .error = report->error,
                                     .is_migrated = report->is_migrated,
                                     .pause_ns = report->pause_ns};

@@ -97,6 +97,7 @@ struct modules_change {
     uint64_t time_ns; /* when it had ended, since the start */
     const char *what; /* "fill", "swap", "settle", "rollback", "unload" */
     enum swap_state state;
+    enum swap_state failed_in; /* with an error: where in it that happened */
     hx_err error;
     bool is_migrated;
     uint64_t pause_ns;

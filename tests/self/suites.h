@@ -13,6 +13,7 @@ extern const struct selftest core_end_tests[];
 extern const struct selftest core_events_tests[];
 extern const struct selftest core_gate_tests[];
 extern const struct selftest core_hot_reload_tests[];
+extern const struct selftest core_hot_reload_life_tests[];
 extern const struct selftest core_hot_reload_shortage_tests[];
 extern const struct selftest core_inheritance_tests[];
 extern const struct selftest core_scheduling_tests[];

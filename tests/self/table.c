@@ -34,6 +34,7 @@ const struct selftest *const selftest_suites[] = {
     core_gate_tests,
     core_loader_tests,
     core_hot_reload_tests,
+    core_hot_reload_life_tests,
     core_hot_reload_shortage_tests,
     core_inheritance_tests,
     core_scheduling_tests,
