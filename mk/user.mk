@@ -72,7 +72,7 @@ PIE_LINK  := -nostdlib -static-pie -Wl,-z,text $(MUSL_LIB)rcrt1.o $(MUSL_LIB)crt
 PIE_END   := $(MUSL_LIB)libc.a -lgcc $(MUSL_LIB)crtn.o
 
 .PHONY: userland
-userland: $(USERLAND_PROGRAMS) $(USERLAND_PROGRAMS:=-pie) build/userland/load/load build/userland/load/call_fuzzer \
+userland: $(USERLAND_PROGRAMS) $(USERLAND_PROGRAMS:=-pie) build/userland/load/load build/userland/load/storm build/userland/load/call_fuzzer \
     build/userland/native/native build/userland/core/crash build/userland/helix/helix_events
 
 # For a debugger to look at.
