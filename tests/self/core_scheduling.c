@@ -4,6 +4,7 @@
 #include <core/config/kernel_configuration.h>
 #include <core/gate/gate.h>
 #include <hal/clock.h>
+#include <hal/cpu.h>
 #include <helix/scheduler.h>
 #include <helix/scheduler_lies.h>
 #include <kern/cpu.h>
@@ -236,6 +237,7 @@ static bool spin_until_counted(struct slot *slot, uint64_t index)
     uint64_t end = hal_clock_now() + CREW_PATIENCE_NS;
 
     while (number(slot, index) == 0 && hal_clock_now() < end) {
+        hal_cpu_relax(); /* lets interrupts in */
     }
     return number(slot, index) != 0;
 }
