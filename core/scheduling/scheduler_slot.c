@@ -286,20 +286,13 @@ static void slot_requeue(struct thread *thread, uint32_t cpu)
     }
 }
 
-/* By CPU: whether core's own queue had the last pick of those that both could have had. */
-static bool had_cores_turn[HAL_CPU_MAX];
-
-/* Whether a pick goes to core's own queue, when all is not plain. Threads that the module refuses
- * are always there: the two take turns, so that neither's threads starve. */
+/* Whether a pick goes to core's own queue, when all is not plain. */
 static HX_NOINLINE bool is_cores_turn(uint32_t cpu)
 {
     follow_holder();
     look_whether_plain();
-    if (!atomic_load_explicit(&is_served, memory_order_relaxed)) {
-        return true;
-    }
-    had_cores_turn[cpu] = scheduler_fifo.length(cpu) != 0 && !had_cores_turn[cpu];
-    return had_cores_turn[cpu];
+    return scheduler_fifo.length(cpu) != 0 ||
+           !atomic_load_explicit(&is_served, memory_order_relaxed);
 }
 
 static struct thread *slot_pick(uint32_t cpu)

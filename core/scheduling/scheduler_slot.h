@@ -5,8 +5,8 @@
  * Rules:
  * - Which thread is the module's is decided by the table of threads (kern/thread_table.h), never by
  * what the module says.
- * - Threads in core's queues, which came while the gate was closed or were refused, and the
- * module's take turns.
+ * - Threads in core's queues go first: they are those that came while the gate was closed, or that
+ * the module refused.
  */
 #ifndef CORE_SCHEDULING_SCHEDULER_SLOT_H
 #define CORE_SCHEDULING_SCHEDULER_SLOT_H

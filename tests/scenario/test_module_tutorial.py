@@ -29,7 +29,7 @@ class Newcomer:
                 continue
             line = line.replace("--socket build/push", f"--socket {self.folder}/push")
             folder = ROOT if line == "make sdk" else self.folder
-            done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=PATIENCE,
+            done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=10 * PATIENCE,
                                   check=False, env={k: v for k, v in os.environ.items() if k != "MAKEFLAGS"})
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
