@@ -4,6 +4,7 @@
 #include <core/orchestrator/failpoint.h>
 #include <hal/clock.h>
 #include <helix/demo.h>
+#include <kern/thread.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
@@ -97,6 +98,7 @@ static void a_swap_goes_through_its_states_and_leads_back_from_each(void)
 static void what_was_not_migrated_is_not_said_to_be(void)
 {
     struct slot *slot = fresh_demo(&long_trial);
+    uint64_t number;
 
     if (slot == NULL) {
         return;
@@ -108,8 +110,12 @@ static void what_was_not_migrated_is_not_said_to_be(void)
     EXPECT(!last_change(slot).is_migrated);
     EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_OK);
     EXPECT(last_change(slot).is_migrated);
+    number = last_change(slot).number;
     (void)call(slot, DEMO_ADD, DEMO_FRAGILE_FUSE, 1);
     EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 1); /* it dies, and its state is not used */
+    for (unsigned i = 0; i < 5000 && last_change(slot).number == number; i++) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
     EXPECT_EQUAL(last_change(slot).state, SWAP_ROLLBACK);
     EXPECT(!last_change(slot).is_migrated);
     EXPECT_EQUAL(modules_swap(slot, "demo", NULL), HX_OK); /* which ends no trial: there is none */
