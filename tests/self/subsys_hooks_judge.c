@@ -57,7 +57,8 @@ static void who_is_refused_is_refused_over_swaps_behind_the_user_gate(void)
     check_security_under_load(HAL_GATE_USER);
 }
 
-/* Unknown to version 1.0, which leaves them as they are. SPEC: R5 */
+/* Unknown to version 1.0, which leaves them as they are. */
+/* SPEC: R5 */
 static void counts_of_refusals_outlive_a_version_that_does_not_know_them(void)
 {
     struct slot *slot = hook_load_begin("security", "hook.security", HAL_GATE_OPEN);
@@ -143,7 +144,8 @@ static void with_no_module_only_who_may_load_one_makes_calls_that_are_kept(void)
     capability_settle();
 }
 
-/* A policy that came in the trial is in force after it. SPEC: R9 */
+/* A policy that came in the trial is in force after it. */
+/* SPEC: R9 */
 static void a_policy_given_to_one_on_trial_outlives_its_death(void)
 {
     struct slot *slot = hook_load_begin("security", "hook.security", HAL_GATE_OPEN);

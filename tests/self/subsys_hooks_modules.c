@@ -258,7 +258,8 @@ static void check_what_is_left(struct slot *slot, uint32_t made, uint64_t left)
     EXPECT_EQUAL(reader.dropped, made - left);
 }
 
-/* On one CPU, so that all records are in one ring. SPEC: R5 */
+/* On one CPU, so that all records are in one ring. */
+/* SPEC: R5 */
 static void records_go_to_a_version_with_a_smaller_ring_and_back(void)
 {
     uint64_t affinity = thread_current()->affinity;
