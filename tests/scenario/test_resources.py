@@ -30,13 +30,13 @@ def test_a_limit_that_is_no_number_is_warned_about(boot):
 
 # SPEC: Q1 Q5
 def test_a_key_shows_every_owner_with_its_ledger(boot):
-    guest = boot(append="limit.modules=7").until_running()
+    guest = boot(append="limit.modules=17").until_running()
     guest.ask("u", r"owner 1\.0: kernel\s+\d+ frames, \d+ heap bytes in \d+ objects, \d+ threads, "
                    r"\d+ subscriptions, \d+ mailboxes\r")
     threads = guest.expect(r"threads: (\d+) threads by (\d+) handles, limits none and none, 0 refused"
                            r"\s+threads as measured by threads: (\d+) threads\r")
     assert threads[1] == threads[2] == threads[3]
-    guest.expect(r"modules: (\d+) instances by \1 handles, limits 7 and 7, 0 refused\r")
+    guest.expect(r"modules: (\d+) instances by \1 handles, limits 17 and 17, 0 refused\r")
     guest.expect(r"owner \d+\.\d+: demo\r")
     memory = guest.expect(r"memory: (\d+) bytes by 1 handles, limits 8388608 and 16777216, 0 refused"
                           r"\s+memory as measured by frames: (\d+) bytes\r")
