@@ -10,6 +10,7 @@
 #include <kern/thread.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
@@ -28,17 +29,7 @@ static bool is_soak(void)
 
 static struct slot *fresh_demo(enum hal_gate_backend backend, const struct swap_options *options)
 {
-    struct slot *slot = slot_find("demo");
-    hx_err error = slot == NULL ? HX_ENOENT : modules_unload(slot);
-
-    if (slot == NULL || (error != HX_OK && error != HX_ENOENT) ||
-        modules_swap(slot, "demo", NULL) != HX_OK ||
-        modules_reload(SUBJECT_KERNEL, slot, backend) != HX_OK) {
-        selftest_fail(__FILE__, __LINE__, "the demo module cannot be loaded");
-        return NULL;
-    }
-    modules_set_options(slot, options);
-    return slot;
+    return module_slot_begin("demo", "demo", NULL, backend, options);
 }
 
 static uint64_t call(struct slot *slot, uint32_t operation, uint64_t a0, uint64_t a1)

@@ -6,6 +6,7 @@
 #include <helix/demo.h>
 #include <kern/thread.h>
 #include <subsys/modules/modules.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
@@ -17,16 +18,7 @@ static const struct swap_options long_trial = {
 
 static struct slot *fresh_demo(const struct swap_options *options)
 {
-    struct slot *slot = slot_find("demo");
-    hx_err error = slot == NULL ? HX_ENOENT : modules_unload(slot);
-
-    if (slot == NULL || (error != HX_OK && error != HX_ENOENT) ||
-        modules_swap(slot, "demo", NULL) != HX_OK) {
-        selftest_fail(__FILE__, __LINE__, "the demo module cannot be loaded");
-        return NULL;
-    }
-    modules_set_options(slot, options);
-    return slot;
+    return module_slot_begin("demo", "demo", NULL, HAL_GATE_OPEN, options);
 }
 
 static struct modules_change last_change(struct slot *slot)

@@ -6,6 +6,7 @@
 #include <kern/frames.h>
 #include <kern/heap.h>
 #include <subsys/modules/modules.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
@@ -65,17 +66,13 @@ static void count_to(struct slot *slot, uint64_t wanted)
 
 static void prepare_empty(struct slot *slot, enum hal_gate_backend backend)
 {
-    hx_err error = modules_unload(slot);
-
     (void)backend;
-    EXPECT(error == HX_OK || error == HX_ENOENT);
+    module_slot_empty(slot);
 }
 
 static void prepare_demo(struct slot *slot, enum hal_gate_backend backend)
 {
-    prepare_empty(slot, backend);
-    EXPECT_EQUAL(modules_swap(slot, "demo", NULL), HX_OK);
-    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, backend), HX_OK);
+    (void)module_slot_begin("demo", "demo", NULL, backend, &no_trial);
     count_to(slot, 1);
 }
 
@@ -168,7 +165,6 @@ static void check_changes(enum hal_gate_backend backend)
         selftest_fail(__FILE__, __LINE__, "there is no demo slot");
         return;
     }
-    modules_set_options(slot, &no_trial);
     for (unsigned i = 0; i < HX_ARRAY_SIZE(changes); i++) {
         walk(slot, &changes[i], backend);
     }

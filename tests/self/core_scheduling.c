@@ -11,6 +11,7 @@
 #include <kern/thread.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
@@ -128,19 +129,6 @@ static bool is_soak(void)
     return command_line_has(kernel_command_line(), "soak");
 }
 
-static void empty_slot(struct slot *slot)
-{
-    hx_err error = modules_unload(slot);
-
-    EXPECT(error == HX_OK || error == HX_ENOENT);
-}
-
-static void put(struct slot *slot, const char *name)
-{
-    EXPECT_EQUAL(modules_swap(slot, name, NULL), HX_OK);
-    EXPECT(string_equal(modules_content_of(slot).name, name));
-}
-
 /* What swaps alternate between: another kind, another version, both. */
 static const struct candidate {
     const char *name;
@@ -157,31 +145,14 @@ static const struct candidate {
 
 static void put_candidate(struct slot *slot, const struct candidate *candidate)
 {
-    EXPECT_EQUAL(modules_swap(slot, candidate->name, &candidate->version), HX_OK);
-    EXPECT(string_equal(modules_content_of(slot).name, candidate->name));
+    module_slot_put(slot, candidate->name, &candidate->version);
     EXPECT(string_equal(modules_content_of(slot).version, candidate->version_text));
-}
-
-/* The module alone in the slot, behind that gate. */
-static struct slot *begin_with(const char *name, enum hal_gate_backend backend)
-{
-    struct slot *slot = slot_find("scheduler");
-
-    if (slot == NULL) {
-        selftest_fail(__FILE__, __LINE__, "there is no slot for a scheduler");
-        return NULL;
-    }
-    modules_set_options(slot, &no_trial);
-    empty_slot(slot);
-    put(slot, name);
-    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, backend), HX_OK);
-    return slot;
 }
 
 /* As it is after the start. */
 static void restore(struct slot *slot)
 {
-    put(slot, "sched_rr");
+    module_slot_put(slot, "sched_rr", NULL);
     EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN), HX_OK);
 }
 
@@ -197,7 +168,7 @@ static uint64_t number(struct slot *slot, uint64_t index)
 
 static void check_swaps(enum hal_gate_backend backend)
 {
-    struct slot *slot = begin_with("sched_rr", backend);
+    struct slot *slot = module_slot_begin("scheduler", "sched_rr", NULL, backend, &no_trial);
     /* Emulated CPUs that are more than the host's make each swap take a third of a second. */
     uint32_t wanted = is_soak() ? 10000 : cpu_online_count() > 2 ? 20 : 100;
     uint64_t picks = 0;
@@ -264,7 +235,8 @@ static void check_way(struct slot *slot, const struct candidate *way, size_t len
 /* SPEC: R5 R8 */
 static void the_statistics_of_a_scheduler_come_back_from_a_version_that_does_not_know_them_all(void)
 {
-    struct slot *slot = begin_with("sched_prio", HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("scheduler", "sched_prio", NULL, HAL_GATE_OPEN, &no_trial);
 
     if (slot == NULL) {
         return;
@@ -281,7 +253,8 @@ static void the_statistics_of_a_scheduler_come_back_from_a_version_that_does_not
 /* SPEC: R8 */
 static void a_scheduler_that_leaves_under_load_leaves_its_threads_to_core(void)
 {
-    struct slot *slot = begin_with("sched_prio", HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("scheduler", "sched_prio", NULL, HAL_GATE_OPEN, &no_trial);
 
     if (slot == NULL) {
         return;
@@ -289,9 +262,9 @@ static void a_scheduler_that_leaves_under_load_leaves_its_threads_to_core(void)
     start_load();
     for (unsigned i = 0; i < 10; i++) {
         check_progress();
-        empty_slot(slot);
+        module_slot_empty(slot);
         check_progress();
-        put(slot, i % 2 == 0 ? "sched_rr" : "sched_prio");
+        module_slot_put(slot, i % 2 == 0 ? "sched_rr" : "sched_prio", NULL);
     }
     check_progress();
     EXPECT(number(slot, HX_SCHEDULER_PICKS) > 0);
@@ -329,14 +302,14 @@ static void check_death(struct slot *slot, enum hal_gate_backend backend, enum h
 {
     uint64_t deaths = modules_content_of(slot).deaths;
 
-    put(slot, "sched_liar");
+    module_slot_put(slot, "sched_liar", NULL);
     EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, backend), HX_OK);
     check_progress();
     tell_to_lie(slot, lie, at);
     EXPECT(wait_for_death(slot, deaths));
     check_progress();
     EXPECT(!modules_content_of(slot).is_filled);
-    put(slot, "sched_rr");
+    module_slot_put(slot, "sched_rr", NULL);
     deaths = modules_content_of(slot).deaths; /* each CPU that was inside counted one */
     check_progress();
     EXPECT_EQUAL(modules_content_of(slot).deaths, deaths);
@@ -345,7 +318,7 @@ static void check_death(struct slot *slot, enum hal_gate_backend backend, enum h
 
 static void check_deaths(enum hal_gate_backend backend)
 {
-    struct slot *slot = begin_with("sched_rr", backend);
+    struct slot *slot = module_slot_begin("scheduler", "sched_rr", NULL, backend, &no_trial);
 
     if (slot == NULL) {
         return;

@@ -12,6 +12,7 @@
 #include <subsys/vfs/device.h>
 #include <subsys/vfs/file.h>
 #include <tests/self/crew.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
@@ -91,37 +92,11 @@ static void expect_all_is_well(void)
 
 /* --- the slot --------------------------------------------------------------------------------- */
 
-static void put(struct slot *slot, const char *name, const struct hx_module_version *version)
-{
-    EXPECT_EQUAL(modules_swap(slot, name, version), HX_OK);
-    EXPECT(string_equal(modules_content_of(slot).name, name));
-}
-
-static void empty(struct slot *slot)
-{
-    hx_err error = modules_unload(slot);
-
-    EXPECT(error == HX_OK || error == HX_ENOENT);
-}
-
-/* That module alone, with no state, behind that gate. */
-static struct slot *begin_with(const char *name, const struct hx_module_version *version,
-                               enum hal_gate_backend backend)
-{
-    struct slot *slot = slot_find("memory");
-
-    modules_set_options(slot, &no_trial);
-    empty(slot);
-    put(slot, name, version);
-    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, backend), HX_OK);
-    return slot;
-}
-
 /* As it is after the start. */
 static void restore(struct slot *slot)
 {
     modules_set_options(slot, &no_trial);
-    empty(slot);
+    module_slot_empty(slot);
     EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN), HX_OK);
 }
 
@@ -138,11 +113,12 @@ static uint64_t number(struct slot *slot, uint64_t minor, enum hx_character_numb
 /* SPEC: R6 */
 static void core_answers_while_the_slot_is_empty(void)
 {
-    struct slot *slot = begin_with("memory_devices", NULL, HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("memory", "memory_devices", NULL, HAL_GATE_OPEN, &no_trial);
 
     expect_all_is_well();
     EXPECT_EQUAL(number(slot, 0, HX_CHARACTER_CALLS), CALLS_EACH_ROUND);
-    empty(slot);
+    module_slot_empty(slot);
     expect_all_is_well();
     restore(slot);
 }
@@ -152,16 +128,17 @@ static void core_answers_while_the_slot_is_empty(void)
 /* SPEC: R5 */
 static void numbers_of_minors_outlive_a_version_that_knows_their_total_alone(void)
 {
-    struct slot *slot = begin_with("memory_devices", &version_1_1, HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("memory", "memory_devices", &version_1_1, HAL_GATE_OPEN, &no_trial);
 
     expect_all_is_well();
     EXPECT_EQUAL(number(slot, HX_MEMORY_FULL, HX_CHARACTER_WRITES), 1);
     EXPECT_EQUAL(number(slot, HX_MEMORY_ZERO, HX_CHARACTER_BYTES), 2 * SIZE);
-    put(slot, "memory_devices", &version_1_0);
+    module_slot_put(slot, "memory_devices", &version_1_0);
     EXPECT_EQUAL(number(slot, 0, HX_CHARACTER_CALLS), CALLS_EACH_ROUND);
     EXPECT_EQUAL(number(slot, HX_MEMORY_ZERO, HX_CHARACTER_CALLS), 0);
     expect_all_is_well();
-    put(slot, "memory_devices", &version_1_1);
+    module_slot_put(slot, "memory_devices", &version_1_1);
     EXPECT_EQUAL(number(slot, 0, HX_CHARACTER_CALLS), 2 * CALLS_EACH_ROUND);
     EXPECT_EQUAL(number(slot, HX_MEMORY_ZERO, HX_CHARACTER_BYTES), 2 * SIZE);
     EXPECT_EQUAL(number(slot, HX_MEMORY_NULL, HX_CHARACTER_READS), 1);
@@ -221,12 +198,13 @@ static uint32_t swaps_wanted(void)
 /* Callers are fewer than an instance's stacks: each call reaches a module, and is counted. */
 static void check_swaps(enum hal_gate_backend backend)
 {
-    struct slot *slot = begin_with("memory_devices", &version_1_1, backend);
+    struct slot *slot =
+        module_slot_begin("memory", "memory_devices", &version_1_1, backend, &no_trial);
     uint32_t wanted = swaps_wanted();
 
     start_users();
     for (uint32_t i = 0; i < wanted; i++) {
-        put(slot, "memory_devices", i % 2 == 0 ? &version_1_0 : &version_1_1);
+        module_slot_put(slot, "memory_devices", i % 2 == 0 ? &version_1_0 : &version_1_1);
         if (i % 16 == 0) {
             thread_sleep(HAL_NS_PER_MS);
         }
@@ -252,13 +230,14 @@ static void swaps_under_load_lose_and_double_no_call_behind_the_user_gate(void)
 /* SPEC: R6 */
 static void a_module_that_comes_and_goes_under_load_is_not_noticed(void)
 {
-    struct slot *slot = begin_with("memory_devices", NULL, HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("memory", "memory_devices", NULL, HAL_GATE_OPEN, &no_trial);
 
     start_users();
     for (uint32_t i = 0; i < swaps_wanted() / 4; i++) {
-        empty(slot);
+        module_slot_empty(slot);
         thread_sleep(HAL_NS_PER_MS / 4);
-        put(slot, "memory_devices", NULL);
+        module_slot_put(slot, "memory_devices", NULL);
     }
     join_users();
     restore(slot);
@@ -274,7 +253,7 @@ static void tell(struct slot *slot, enum hx_character_lie lie)
 /* In a read, or in a write. */
 static void check_lie(enum hal_gate_backend backend, enum hx_character_lie lie, bool is_read)
 {
-    struct slot *slot = begin_with("memory_liar", NULL, backend);
+    struct slot *slot = module_slot_begin("memory", "memory_liar", NULL, backend, &no_trial);
     uint64_t deaths = modules_content_of(slot).deaths;
     char bytes[SIZE] = {1};
     size_t done;
@@ -316,7 +295,7 @@ static void who_answers_what_cannot_be_dies_and_nobody_notices_behind_the_user_g
 /* What is odd is none the less served as it was said. */
 static void other_bytes_and_fewer_are_what_the_module_says(void)
 {
-    struct slot *slot = begin_with("memory_liar", NULL, HAL_GATE_OPEN);
+    struct slot *slot = module_slot_begin("memory", "memory_liar", NULL, HAL_GATE_OPEN, &no_trial);
     char bytes[SIZE] = {1};
     size_t done;
 
@@ -336,12 +315,13 @@ static void other_bytes_and_fewer_are_what_the_module_says(void)
 /* SPEC: R9 */
 static void who_lies_on_trial_is_replaced_by_the_one_before(void)
 {
-    struct slot *slot = begin_with("memory_devices", NULL, HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("memory", "memory_devices", NULL, HAL_GATE_OPEN, &no_trial);
     uint32_t is_back = 0;
 
     expect_all_is_well();
     modules_set_options(slot, &long_trial);
-    put(slot, "memory_liar", NULL);
+    module_slot_put(slot, "memory_liar", NULL);
     tell(slot, HX_CHARACTER_LIE_BOTH);
     expect_all_is_well();
     for (uint64_t i = 0; is_back == 0 && i < CREW_PATIENCE_NS / HAL_NS_PER_MS; i++) {

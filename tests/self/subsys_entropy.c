@@ -12,6 +12,7 @@
 #include <subsys/random/entropy_source.h>
 #include <subsys/random/random.h>
 #include <tests/self/crew.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
@@ -21,36 +22,10 @@ static const struct swap_options no_trial = {.drain_limit_ns = CREW_PATIENCE_NS}
 static const struct hx_module_version version_1_0 = {.major = 1, .minor = 0};
 static const struct hx_module_version version_1_1 = {.major = 1, .minor = 1};
 
-static void put(struct slot *slot, const char *name, const struct hx_module_version *version)
-{
-    EXPECT_EQUAL(modules_swap(slot, name, version), HX_OK);
-    EXPECT(string_equal(modules_content_of(slot).name, name));
-}
-
-static void empty(struct slot *slot)
-{
-    hx_err error = modules_unload(slot);
-
-    EXPECT(error == HX_OK || error == HX_ENOENT);
-}
-
-/* That module alone, with no state, behind that gate. */
-static struct slot *begin_with(const char *name, const struct hx_module_version *version,
-                               enum hal_gate_backend backend)
-{
-    struct slot *slot = slot_find("entropy");
-
-    modules_set_options(slot, &no_trial);
-    empty(slot);
-    put(slot, name, version);
-    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, backend), HX_OK);
-    return slot;
-}
-
 /* As it is after the start. */
 static void restore(struct slot *slot)
 {
-    empty(slot);
+    module_slot_empty(slot);
     EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, HAL_GATE_OPEN), HX_OK);
     random_rekey();
 }
@@ -107,7 +82,7 @@ static void expect_random_numbers(void)
 
 static void check_asked(enum hal_gate_backend backend)
 {
-    struct slot *slot = begin_with("entropy", NULL, backend);
+    struct slot *slot = module_slot_begin("entropy", "entropy", NULL, backend, &no_trial);
 
     EXPECT_EQUAL(number(slot, HX_ENTROPY_DRAWS), 0);
     expect_random_numbers();
@@ -133,9 +108,9 @@ static void the_source_is_asked_each_time_the_generator_is_keyed_behind_the_user
 /* SPEC: R6 */
 static void without_a_source_there_are_random_numbers_too(void)
 {
-    struct slot *slot = begin_with("entropy", NULL, HAL_GATE_OPEN);
+    struct slot *slot = module_slot_begin("entropy", "entropy", NULL, HAL_GATE_OPEN, &no_trial);
 
-    empty(slot);
+    module_slot_empty(slot);
     expect_random_numbers();
     restore(slot);
 }
@@ -143,13 +118,14 @@ static void without_a_source_there_are_random_numbers_too(void)
 /* SPEC: R5 */
 static void draws_are_counted_on_from_version_to_version(void)
 {
-    struct slot *slot = begin_with("entropy", &version_1_1, HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("entropy", "entropy", &version_1_1, HAL_GATE_OPEN, &no_trial);
 
     expect_random_numbers();
-    put(slot, "entropy", &version_1_0);
+    module_slot_put(slot, "entropy", &version_1_0);
     expect_random_numbers();
     EXPECT_EQUAL(number(slot, HX_ENTROPY_DRAWS), 4 * ENTROPY_SOURCE_WORDS);
-    put(slot, "entropy", &version_1_1);
+    module_slot_put(slot, "entropy", &version_1_1);
     expect_random_numbers();
     EXPECT_EQUAL(number(slot, HX_ENTROPY_DRAWS), 6 * ENTROPY_SOURCE_WORDS);
     restore(slot);
@@ -186,7 +162,7 @@ static bool is_random_healthy(void)
 
 static void check_death(enum hal_gate_backend backend, enum hx_entropy_lie lie)
 {
-    struct slot *slot = begin_with("entropy_liar", NULL, backend);
+    struct slot *slot = module_slot_begin("entropy", "entropy_liar", NULL, backend, &no_trial);
     uint64_t deaths = modules_content_of(slot).deaths;
 
     tell(slot, lie);
@@ -214,7 +190,8 @@ static void an_unprivileged_source_that_lies_or_traps_dies_too(void)
 /* It gives the same word for ever: that adds nothing, and takes nothing. */
 static void a_source_that_says_that_it_does_not_work_makes_the_component_ill(void)
 {
-    struct slot *slot = begin_with("entropy_liar", NULL, HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("entropy", "entropy_liar", NULL, HAL_GATE_OPEN, &no_trial);
 
     expect_random_numbers();
     EXPECT(is_random_healthy());
@@ -252,7 +229,8 @@ static void draw_on(void *argument)
 /* SPEC: R6 */
 static void sources_are_exchanged_while_numbers_are_drawn(void)
 {
-    struct slot *slot = begin_with("entropy", &version_1_1, HAL_GATE_OPEN);
+    struct slot *slot =
+        module_slot_begin("entropy", "entropy", &version_1_1, HAL_GATE_OPEN, &no_trial);
     uint32_t wanted = command_line_has(kernel_command_line(), "soak") ? 10000U : 100U;
 
     atomic_store_explicit(&shall_stop, false, memory_order_relaxed);
@@ -262,7 +240,7 @@ static void sources_are_exchanged_while_numbers_are_drawn(void)
         (void)crew_start(&crew, draw_on, NULL, 0);
     }
     for (uint32_t i = 0; i < wanted; i++) {
-        put(slot, "entropy", i % 2 == 0 ? &version_1_0 : &version_1_1);
+        module_slot_put(slot, "entropy", i % 2 == 0 ? &version_1_0 : &version_1_1);
     }
     atomic_store_explicit(&shall_stop, true, memory_order_relaxed);
     EXPECT(crew_join(&crew));
