@@ -298,9 +298,13 @@ static hx_err restore_state(struct change *change)
         error = begin_step(change, "import");
         error = error == HX_OK ? check(change, life_import(change->fresh, change->state), "import")
                                : error;
-        change->report->is_migrated = error == HX_OK;
     }
-    return error == HX_OK ? activate(change) : error;
+    if (error == HX_OK) {
+        error = activate(change);
+    }
+    /* Of one that does not serve after all, nothing has been migrated. */
+    change->report->is_migrated = error == HX_OK && change->state != NULL;
+    return error;
 }
 
 static hx_err exchange(struct change *change)

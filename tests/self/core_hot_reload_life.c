@@ -86,6 +86,14 @@ static void a_swap_goes_through_its_states_and_leads_back_from_each(void)
     (void)fresh_demo(&no_trial);
 }
 
+static void fail_to_swap(struct slot *slot, const char *step)
+{
+    EXPECT_EQUAL(failpoint_arm_named(step), HX_OK);
+    EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_EIO);
+    failpoint_arm(0);
+    EXPECT(!last_change(slot).is_migrated);
+}
+
 /* SPEC: R11 */
 static void what_was_not_migrated_is_not_said_to_be(void)
 {
@@ -96,10 +104,8 @@ static void what_was_not_migrated_is_not_said_to_be(void)
         return;
     }
     EXPECT(!last_change(slot).is_migrated); /* it began anew */
-    EXPECT_EQUAL(failpoint_arm_named("import:demo"), HX_OK);
-    EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_EIO);
-    failpoint_arm(0);
-    EXPECT(!last_change(slot).is_migrated);
+    fail_to_swap(slot, "import:demo");
+    fail_to_swap(slot, "activate:demo");
     EXPECT_EQUAL(modules_swap(slot, "demo_fragile", NULL), HX_OK);
     EXPECT(last_change(slot).is_migrated);
     number = last_change(slot).number;
