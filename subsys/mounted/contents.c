@@ -197,7 +197,7 @@ static hx_err read_file(struct file *file, struct transfer *transfer, uint64_t o
     if (transfer->left == 0 || offset >= size_of(vnode)) {
         return HX_OK;
     }
-    bounce = heap_allocate(bounce_size(transfer), OWNER_CORE);
+    bounce = heap_allocate_zeroed(bounce_size(transfer), OWNER_CORE); /* a module may read it */
     if (bounce == NULL) {
         return HX_ENOMEM;
     }

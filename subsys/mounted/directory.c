@@ -342,7 +342,7 @@ static hx_err emit_listing(const char *listing, uint64_t *position, directory_em
 static hx_err read_directory(struct vnode *directory, uint64_t position, directory_emit emit,
                              void *argument)
 {
-    char *listing = heap_allocate(LISTING_SIZE, OWNER_CORE);
+    char *listing = heap_allocate_zeroed(LISTING_SIZE, OWNER_CORE);
     uint64_t at = position > FIRST_POSITION ? position - FIRST_POSITION : 0;
     bool goes_on = true;
     hx_err error = listing != NULL ? HX_OK : HX_ENOMEM;
