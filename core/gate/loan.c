@@ -1,6 +1,7 @@
 #include <core/gate/loan.h>
 
 #include <base/assert.h>
+#include <base/memory.h>
 #include <hal/gate.h>
 #include <kern/thread.h>
 
@@ -18,6 +19,12 @@ uint64_t loan_open(struct loan *loan, void *bytes, size_t size)
 {
     *loan = (struct loan){.bytes = bytes, .size = size, .is_writable = true};
     return open_loan(loan);
+}
+
+uint64_t loan_open_to_fill(struct loan *loan, void *bytes, size_t size)
+{
+    memset(bytes, 0, size);
+    return loan_open(loan, bytes, size);
 }
 
 uint64_t loan_open_read_only(struct loan *loan, const void *bytes, size_t size)

@@ -28,6 +28,9 @@ struct loan {
 
 /* Lend bytes; answers the handle to pass on, never 0.  Context: thread. */
 uint64_t loan_open(struct loan *loan, void *bytes, size_t size);
+/* Bytes that the module is to fill: they become zeros first, so that it finds nothing of the
+ * kernel's there, and what it does not write is nothing either. */
+uint64_t loan_open_to_fill(struct loan *loan, void *bytes, size_t size);
 uint64_t loan_open_read_only(struct loan *loan, const void *bytes, size_t size);
 
 /*

@@ -564,9 +564,11 @@ static void open_table(const struct elf_module *module, struct elf_module_cursor
 
     cursor->section = relocated_section(module, &table);
     cursor->entry = 0;
-    cursor->count =
-        cursor->section != NULL ? (uint32_t)(table.size / sizeof(struct elf64_rela)) : 0;
-    cursor->entries = module->file + table.offset;
+    cursor->count = 0;
+    if (cursor->section != NULL) { /* of others, nobody has looked at the offset */
+        cursor->count = (uint32_t)(table.size / sizeof(struct elf64_rela));
+        cursor->entries = module->file + table.offset;
+    }
 }
 
 bool elf_module_next_relocation(const struct elf_module *module, struct elf_module_cursor *cursor,

@@ -87,7 +87,7 @@ static bool ask(struct slot *slot, uint32_t number, struct hx_hook_metrics *metr
 {
     struct hal_gate_result result;
     struct loan loan;
-    uint64_t handle = loan_open(&loan, metrics, sizeof(*metrics));
+    uint64_t handle = loan_open_to_fill(&loan, metrics, sizeof(*metrics));
 
     result = gate_call(slot, HOOK_READ, HX_HOOK_METRICS, number, handle, sizeof(*metrics));
     loan_close(&loan);

@@ -80,7 +80,7 @@ hx_err mounted_call_mount(struct mounted *mounted, struct hx_file_system_mounted
     struct outcome outcome;
     struct loan loan;
 
-    arguments[1] = loan_open(&loan, answer, sizeof(*answer));
+    arguments[1] = loan_open_to_fill(&loan, answer, sizeof(*answer));
     outcome = call_patiently(mounted, FILE_SYSTEM_MOUNT, arguments);
     loan_close(&loan);
     return outcome.is_answer ? outcome.error : HX_EIO;

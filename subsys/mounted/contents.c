@@ -23,7 +23,7 @@ static hx_err read_locked(struct mounted_node *node, uint64_t offset, void *to, 
 {
     struct loan loan;
     hx_err error = mounted_call(node->mounted, FILE_SYSTEM_READ, node->vnode.number, offset,
-                                loan_open(&loan, to, size), size);
+                                loan_open_to_fill(&loan, to, size), size);
 
     loan_close(&loan);
     return error;
@@ -197,7 +197,7 @@ static hx_err read_file(struct file *file, struct transfer *transfer, uint64_t o
     if (transfer->left == 0 || offset >= size_of(vnode)) {
         return HX_OK;
     }
-    bounce = heap_allocate_zeroed(bounce_size(transfer), OWNER_CORE); /* a module may read it */
+    bounce = heap_allocate(bounce_size(transfer), OWNER_CORE);
     if (bounce == NULL) {
         return HX_ENOMEM;
     }

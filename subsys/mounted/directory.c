@@ -18,7 +18,7 @@ static hx_err lookup_locked(struct vnode *directory, const char *name, size_t le
     struct loan name_loan;
     struct loan loan;
     uint64_t name_handle = loan_open_read_only(&name_loan, name, length);
-    uint64_t handle = loan_open(&loan, &attributes, sizeof(attributes));
+    uint64_t handle = loan_open_to_fill(&loan, &attributes, sizeof(attributes));
     hx_err error =
         mounted_call(mounted, FILE_SYSTEM_LOOKUP, directory->number, name_handle, length, handle);
 
@@ -81,7 +81,7 @@ static hx_err call_make(struct vnode *directory, const struct hx_file_making *ma
     uint64_t making_handle = loan_open_read_only(&making_loan, making, sizeof(*making));
     uint64_t texts_handle =
         loan_open_read_only(&texts_loan, texts, making->name_length + making->target_length);
-    uint64_t handle = loan_open(&loan, attributes, sizeof(*attributes));
+    uint64_t handle = loan_open_to_fill(&loan, attributes, sizeof(*attributes));
     hx_err error = mounted_call(mounted_of(directory), FILE_SYSTEM_MAKE, directory->number,
                                 making_handle, texts_handle, handle);
 
@@ -288,7 +288,7 @@ static hx_err call_list(struct vnode *directory, uint64_t position, char *listin
 
     mutex_lock(&mounted->mutex);
     error = mounted_call(mounted, FILE_SYSTEM_LIST, directory->number, position,
-                         loan_open(&loan, listing, LISTING_SIZE), LISTING_SIZE);
+                         loan_open_to_fill(&loan, listing, LISTING_SIZE), LISTING_SIZE);
     loan_close(&loan);
     mutex_unlock(&mounted->mutex);
     return error;
@@ -342,7 +342,7 @@ static hx_err emit_listing(const char *listing, uint64_t *position, directory_em
 static hx_err read_directory(struct vnode *directory, uint64_t position, directory_emit emit,
                              void *argument)
 {
-    char *listing = heap_allocate_zeroed(LISTING_SIZE, OWNER_CORE);
+    char *listing = heap_allocate(LISTING_SIZE, OWNER_CORE);
     uint64_t at = position > FIRST_POSITION ? position - FIRST_POSITION : 0;
     bool goes_on = true;
     hx_err error = listing != NULL ? HX_OK : HX_ENOMEM;
@@ -373,7 +373,7 @@ static hx_err read_link(struct vnode *vnode, char *target, size_t size, size_t *
     size = size < *length ? size : *length;
     mutex_lock(&mounted->mutex);
     error = mounted_call(mounted, FILE_SYSTEM_READ_LINK, vnode->number,
-                         loan_open(&loan, target, size), size, 0);
+                         loan_open_to_fill(&loan, target, size), size, 0);
     loan_close(&loan);
     mutex_unlock(&mounted->mutex);
     return error;

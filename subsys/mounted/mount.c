@@ -21,8 +21,8 @@ static void numbers(struct file_system *file_system, struct file_system_numbers 
     hx_err error;
 
     mutex_lock(&mounted->mutex);
-    error =
-        mounted_call(mounted, FILE_SYSTEM_NUMBERS, loan_open(&loan, &told, sizeof(told)), 0, 0, 0);
+    error = mounted_call(mounted, FILE_SYSTEM_NUMBERS,
+                         loan_open_to_fill(&loan, &told, sizeof(told)), 0, 0, 0);
     loan_close(&loan);
     mutex_unlock(&mounted->mutex);
     if (error == HX_OK) {

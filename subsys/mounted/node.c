@@ -141,7 +141,7 @@ static void ask_attributes_locked(struct mounted_node *node)
     struct vnode *vnode = &node->vnode;
     struct hx_file_attributes attributes;
     struct loan loan;
-    uint64_t handle = loan_open(&loan, &attributes, sizeof(attributes));
+    uint64_t handle = loan_open_to_fill(&loan, &attributes, sizeof(attributes));
     hx_err error = mounted_call(node->mounted, FILE_SYSTEM_ATTRIBUTES, vnode->number, handle, 0, 0);
 
     loan_close(&loan);

@@ -91,6 +91,9 @@ static void check_loans(enum hal_gate_backend backend)
     loan_close(&loan);
     EXPECT(memcmp(bytes, "9872345610", sizeof(bytes)) == 0);
     EXPECT_EQUAL(reverse(slot, handle, 0, 1), HX_EINVAL);
+    (void)loan_open_to_fill(&loan, bytes, sizeof(bytes) - 1);
+    loan_close(&loan);
+    EXPECT(bytes[0] == 0 && bytes[sizeof(bytes) - 2] == 0); /* nothing of before is lent */
     loan_open(&loan, bytes, 1);
     loan.place++; /* as a call of the module it calls would */
     EXPECT_EQUAL(reverse(slot, handle, 0, 1), HX_EINVAL);
