@@ -126,6 +126,8 @@ static void relocations_come_in_the_order_of_the_file(void **state)
     struct elf_module_cursor cursor = {0};
     struct elf_module_relocation relocation;
 
+    /* Of a section without bytes, the place in the file means nothing, and is nowhere. */
+    object->sample.sections[BSS].offset = UINT64_MAX;
     assert_int_equal(read_object(object), HX_OK);
     assert_true(elf_module_next_relocation(&object->module, &cursor, &relocation));
     assert_int_equal(relocation.offset, 28);
