@@ -35,9 +35,10 @@ static bool take_or_mark_locked(struct mutex *mutex)
 
     do {
         wanted = word != 0 ? word | MUTEX_HAS_WAITERS : (uintptr_t)thread_current();
-        /* Acquire pairs with the release in mutex_unlock. */
+        /* Acquire pairs with the release in mutex_unlock, and in mutex_take by who owns it;
+         * release with the next one that comes here. */
     } while (!atomic_compare_exchange_weak_explicit(&mutex->word, &word, wanted,
-                                                    memory_order_acquire, memory_order_relaxed));
+                                                    memory_order_acq_rel, memory_order_relaxed));
     return word == 0;
 }
 

@@ -53,14 +53,15 @@ bool mutex_is_mine(const struct mutex *mutex);
 HX_PRESERVE_REGISTERS void mutex_wait(struct mutex *mutex);
 HX_PRESERVE_REGISTERS void mutex_hand_over(struct mutex *mutex);
 
-/* Take it if nobody has it. Acquire pairs with the release in mutex_unlock_inline. */
+/* Take it if nobody has it. Acquire pairs with the release in mutex_unlock_inline; release with
+ * take_or_mark_locked: who waits looks at the owner's priority. */
 static HX_ALWAYS_INLINE bool mutex_take(struct mutex *mutex)
 {
     uintptr_t nobody = 0;
 
     return atomic_compare_exchange_strong_explicit(&mutex->word, &nobody,
                                                    (uintptr_t)hal_thread_current(),
-                                                   memory_order_acquire, memory_order_relaxed);
+                                                   memory_order_acq_rel, memory_order_relaxed);
 }
 
 static HX_ALWAYS_INLINE void mutex_lock_inline(struct mutex *mutex)

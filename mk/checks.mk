@@ -2,7 +2,9 @@
 
 FOLDERS_OF_C := include base hal kern core subsys abi profiles ports modules sdk user tests tools
 ALL_C        := $(sort $(shell find $(wildcard $(FOLDERS_OF_C)) -name '*.[ch]'))
-ALL_HEADERS  := $(filter-out tests/bench-host/peers/%,$(filter %.h,$(ALL_C)))
+# What a module completes by what it defines before is no header of its own.
+MODULE_PARTS := modules/scheduler_%.h
+ALL_HEADERS  := $(filter-out tests/bench-host/peers/% $(MODULE_PARTS),$(filter %.h,$(ALL_C)))
 
 # What is compiled for the machine alone; the rest is read with the host's flags, but for what needs
 # the packages of `make bench-host`.

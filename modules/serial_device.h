@@ -18,7 +18,7 @@
 static uint64_t device; /* handle; 0: not claimed yet */
 
 /* The same device each time, for whichever instance of the slot asks. */
-static bool has_device(void)
+static inline bool has_device(void)
 {
     uint64_t handle;
 
@@ -38,7 +38,7 @@ static bool has_bits(enum hx_serial_register index, uint64_t bits)
 }
 
 /* *waits says how often it was not. */
-static bool gets_ready(uint64_t *waits)
+static inline bool gets_ready(uint64_t *waits)
 {
     for (unsigned i = 0; i < READY_LOOKS; i++) {
         if (has_bits(HX_SERIAL_STATUS, STATUS_EMPTY)) {
@@ -54,7 +54,7 @@ static uint8_t byte_at(uint64_t word0, uint64_t word1, uint64_t index)
     return (uint8_t)((index < 8 ? word0 : word1) >> (index % 8 * 8));
 }
 
-static bool send(uint64_t word0, uint64_t word1, uint64_t index)
+static inline bool send(uint64_t word0, uint64_t word1, uint64_t index)
 {
     return hx_register_write(device, HX_REGISTER(HX_WINDOW_SERIAL, HX_SERIAL_DATA), 1,
                              byte_at(word0, word1, index)) == HX_OK;
