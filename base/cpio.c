@@ -9,6 +9,7 @@
  * Format"). */
 #define MAGIC       "070701"
 #define MAGIC_SIZE  6U
+#define MAGIC_MASK  0x0000ffffffffffffULL /* of a word that begins with it, lowest byte first */
 #define FIELD_SIZE  8U
 #define HEADER_SIZE (MAGIC_SIZE + FIELD_COUNT * FIELD_SIZE)
 #define ALIGNMENT   4U
@@ -29,12 +30,6 @@ enum field {
     FIELD_NAME_SIZE,
     FIELD_CHECK,
     FIELD_COUNT
-};
-
-/* A decoded record: an entry, or the trailer that ends an archive. */
-struct record {
-    struct cpio_entry entry;
-    size_t end; /* offset behind the data and its padding, never past the buffer */
 };
 
 /* The same byte eight times. */
@@ -65,14 +60,32 @@ static bool decode_field(const char *digits, uint32_t *value)
     return true;
 }
 
-/* The header has been seen to lie in the buffer. */
-static bool decode_header(const char *header, uint32_t fields[FIELD_COUNT])
+/* The magic and the two digits that follow it, as one word without these. */
+static bool has_magic(const char *header)
 {
-    if (memcmp(header, MAGIC, MAGIC_SIZE) != 0) {
-        return false;
-    }
+    static const char magic[sizeof(uint64_t)] = MAGIC;
+    uint64_t expected;
+    uint64_t found;
+
+    memcpy(&expected, magic, sizeof(expected));
+    memcpy(&found, header, sizeof(found));
+    return ((found ^ expected) & MAGIC_MASK) == 0;
+}
+
+static const char *field_at(const char *header, enum field field)
+{
+    return header + MAGIC_SIZE + field * FIELD_SIZE;
+}
+
+/* Fields that nobody asks for: of those the digits are not looked at. */
+#define UNUSED_FIELDS (1U << FIELD_DEV_MAJOR | 1U << FIELD_DEV_MINOR | 1U << FIELD_CHECK)
+
+/* The header has been seen to lie in the buffer. */
+static bool decode_fields(const char *header, uint32_t fields[FIELD_COUNT])
+{
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
-        if (!decode_field(header + MAGIC_SIZE + i * FIELD_SIZE, &fields[i])) {
+        if ((UNUSED_FIELDS & 1U << i) == 0 &&
+            !decode_field(field_at(header, (enum field)i), &fields[i])) {
             return false;
         }
     }
@@ -88,12 +101,6 @@ static size_t padded(size_t length, size_t room)
     size_t padding = -length % ALIGNMENT;
 
     return padding > room - length ? room : length + padding;
-}
-
-/* A name has its one NUL at its end, and at least one byte before that. */
-static bool name_is_sound(const char *name, size_t size)
-{
-    return size >= 2 && string_length_max(name, size) == size - 1;
 }
 
 static struct cpio_entry entry_of(const uint32_t fields[FIELD_COUNT], const char *name,
@@ -114,30 +121,53 @@ static struct cpio_entry entry_of(const uint32_t fields[FIELD_COUNT], const char
     };
 }
 
-/* Decode what begins at offset (within the buffer); every length is checked against what is left.
- */
-static bool decode_record(const struct cpio_archive *archive, size_t offset, struct record *record)
+/* Where the parts of a record are; offsets from its header. */
+struct span {
+    const char *header;
+    size_t name_size; /* with its NUL, which is there */
+    size_t data_start;
+    size_t data_size;
+    size_t end; /* offset in the archive behind the data and its padding, never past the buffer */
+};
+
+/* What begins at offset (within the buffer); every length is checked against what is left. */
+static bool find_span(const struct cpio_archive *archive, size_t offset, struct span *span)
 {
     const char *header = (const char *)archive->bytes + offset;
     size_t room = archive->size - offset;
-    uint32_t fields[FIELD_COUNT];
-    size_t name_end;
-    size_t data_start;
+    uint32_t name_size;
+    uint32_t data_size;
 
-    if (room < HEADER_SIZE || !decode_header(header, fields)) {
+    if (room < HEADER_SIZE || !has_magic(header) ||
+        !decode_field(field_at(header, FIELD_NAME_SIZE), &name_size) ||
+        !decode_field(field_at(header, FIELD_FILE_SIZE), &data_size)) {
         return false;
     }
-    if (fields[FIELD_NAME_SIZE] > room - HEADER_SIZE ||
-        !name_is_sound(header + HEADER_SIZE, fields[FIELD_NAME_SIZE])) {
+    if (name_size < 2 || name_size > room - HEADER_SIZE ||
+        header[HEADER_SIZE + name_size - 1] != '\0') {
         return false;
     }
-    name_end = HEADER_SIZE + fields[FIELD_NAME_SIZE];
-    data_start = padded(name_end, room);
-    if (fields[FIELD_FILE_SIZE] > room - data_start) {
+    span->header = header;
+    span->name_size = name_size;
+    span->data_start = padded(HEADER_SIZE + name_size, room);
+    span->data_size = data_size;
+    if (data_size > room - span->data_start) {
         return false;
     }
-    record->entry = entry_of(fields, header + HEADER_SIZE, header + data_start);
-    record->end = offset + padded(data_start + fields[FIELD_FILE_SIZE], room);
+    span->end = offset + padded(span->data_start + data_size, room);
+    return true;
+}
+
+/* The rest of a header, and that the name's NUL is its only one. */
+static bool decode_span(const struct span *span, struct cpio_entry *entry)
+{
+    const char *name = span->header + HEADER_SIZE;
+    uint32_t fields[FIELD_COUNT];
+
+    if (!decode_fields(span->header, fields) || string_length(name) != span->name_size - 1) {
+        return false;
+    }
+    *entry = entry_of(fields, name, span->header + span->data_start);
     return true;
 }
 
@@ -159,24 +189,41 @@ void cpio_open(struct cpio_reader *reader, struct cpio_archive archive)
     reader->needs_trailer = false;
 }
 
-hx_err cpio_next(struct cpio_reader *reader, struct cpio_entry *entry)
+/* The next record that is not the end of an archive. */
+static hx_err next_span(struct cpio_reader *reader, struct span *span)
 {
     while (reader->needs_trailer || reader->offset < reader->archive.size) {
-        struct record record;
-
-        if (!decode_record(&reader->archive, reader->offset, &record)) {
+        if (!find_span(&reader->archive, reader->offset, span)) {
             return HX_EFORMAT;
         }
-        if (!string_equal(record.entry.name, TRAILER)) {
-            reader->offset = record.end;
-            reader->needs_trailer = true;
-            *entry = record.entry;
+        if (span->name_size != sizeof(TRAILER) ||
+            !string_equal(span->header + HEADER_SIZE, TRAILER)) {
             return HX_OK;
         }
-        reader->offset = skip_zeros(&reader->archive, record.end);
+        reader->offset = skip_zeros(&reader->archive, span->end);
         reader->needs_trailer = false;
     }
     return HX_ENOENT;
+}
+
+static void pass(struct cpio_reader *reader, const struct span *span)
+{
+    reader->offset = span->end;
+    reader->needs_trailer = true;
+}
+
+hx_err cpio_next(struct cpio_reader *reader, struct cpio_entry *entry)
+{
+    struct span span;
+    hx_err error = next_span(reader, &span);
+
+    if (error == HX_OK && !decode_span(&span, entry)) {
+        error = HX_EFORMAT;
+    }
+    if (error == HX_OK) {
+        pass(reader, &span);
+    }
+    return error;
 }
 
 /* A path without the "/" and "./" in front of it. */
@@ -193,6 +240,21 @@ static const char *plain_path(const char *path)
     }
 }
 
+hx_err cpio_next_below(struct cpio_reader *reader, const char *prefix, struct cpio_entry *entry)
+{
+    struct span span;
+    hx_err error;
+
+    prefix = plain_path(prefix);
+    while ((error = next_span(reader, &span)) == HX_OK) {
+        if (string_has_prefix(plain_path(span.header + HEADER_SIZE), prefix)) {
+            return cpio_next(reader, entry);
+        }
+        pass(reader, &span);
+    }
+    return error;
+}
+
 hx_err cpio_find(struct cpio_archive archive, const char *path, struct cpio_entry *entry)
 {
     struct cpio_reader reader;
@@ -203,7 +265,7 @@ hx_err cpio_find(struct cpio_archive archive, const char *path, struct cpio_entr
 
     path = plain_path(path);
     cpio_open(&reader, archive);
-    for (error = cpio_next(&reader, &next); error == HX_OK; error = cpio_next(&reader, &next)) {
+    while ((error = cpio_next_below(&reader, path, &next)) == HX_OK) {
         if (string_equal(plain_path(next.name), path)) {
             found = next;
             is_found = true;

@@ -23,6 +23,23 @@ size_t string_length_max(const char *text, size_t max)
     return length;
 }
 
+bool string_ends_within(const char *bytes, size_t size)
+{
+    const uint64_t ones = 0x0101010101010101ULL;
+
+    /* A word has a zero byte if taking one from each borrows where bit 7 was not set before.
+     * Source: Mycroft, 1987, as told in Warren, "Hacker's Delight", 6-1. */
+    for (; size >= sizeof(uint64_t); bytes += sizeof(uint64_t), size -= sizeof(uint64_t)) {
+        uint64_t word;
+
+        memcpy(&word, bytes, sizeof(word));
+        if (((word - ones) & ~word & ones << 7) != 0) {
+            return true;
+        }
+    }
+    return string_length_max(bytes, size) < size;
+}
+
 bool string_equal(const char *a, const char *b)
 {
     while (*a == *b) {

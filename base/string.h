@@ -17,6 +17,9 @@ size_t string_length(const char *text);
 /* Bytes before the NUL, at most max; never reads past text[max - 1]. */
 size_t string_length_max(const char *text, size_t max);
 
+/* Whether one of size bytes, all of which can be read, is a NUL: whether a string ends there. */
+bool string_ends_within(const char *bytes, size_t size);
+
 bool string_equal(const char *a, const char *b);
 
 /* Whether text begins with prefix. */

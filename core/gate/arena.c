@@ -113,10 +113,10 @@ static hx_err map_page(struct arena *arena, size_t page, unsigned protection, co
     if (error != HX_OK) {
         return error;
     }
-    memset(hal_direct_map(physical), 0, HAL_PAGE_SIZE);
     if (size > 0) {
         memcpy(hal_direct_map(physical), contents, size);
     }
+    memset((char *)hal_direct_map(physical) + size, 0, HAL_PAGE_SIZE - size);
     error = map_at(arena, arena->base + (page << HAL_PAGE_SHIFT), physical, protection);
     if (error != HX_OK) {
         frames_free(physical, 0);

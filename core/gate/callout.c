@@ -85,15 +85,20 @@ CALLOUT_LIST(CALLOUT_FUNCTION)
 
 hx_err callout_find(const char *name, struct callout *callout)
 {
-    static const struct callout callouts[] = {
-#define CALLOUT_ROW(number, name, handler, effects) {#name, number, (uintptr_t)open_##name},
+    static const struct {
+        size_t length;
+        struct callout callout;
+    } callouts[] = {
+#define CALLOUT_ROW(number, name, handler, effects)                                                \
+    {sizeof(#name) - 1, {#name, number, (uintptr_t)open_##name}},
         CALLOUT_LIST(CALLOUT_ROW)
 #undef CALLOUT_ROW
     };
+    size_t length = string_length(name);
 
     for (size_t i = 0; i < HX_ARRAY_SIZE(callouts); i++) {
-        if (string_equal(callouts[i].name, name)) {
-            *callout = callouts[i];
+        if (callouts[i].length == length && string_equal(callouts[i].callout.name, name)) {
+            *callout = callouts[i].callout;
             return HX_OK;
         }
     }

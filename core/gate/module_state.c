@@ -187,7 +187,7 @@ static const char *check(const uint8_t *bytes, size_t size)
     if (header.checksum != checksum_of(bytes, header.size)) {
         return "the checksum is wrong";
     }
-    if (string_length_max(header.label.kind, HX_STATE_KIND_MAX) == HX_STATE_KIND_MAX) {
+    if (!string_ends_within(header.label.kind, HX_STATE_KIND_MAX)) {
         return "the kind's name does not end";
     }
     if (header.record_count > RECORD_MAX) {

@@ -241,12 +241,11 @@ static hx_err place_groups(const struct reading *reading)
     return HX_OK;
 }
 
-/* Whether the string at an offset of a section of strings is this one. */
+/* Whether the string at an offset of a section of strings is this one, of size bytes with its NUL.
+ */
 static bool is_string_at(const struct elf_module *module, const struct elf64_section *strings,
-                         uint64_t offset, const char *text)
+                         uint64_t offset, const char *text, size_t size)
 {
-    size_t size = string_length(text) + 1;
-
     return elf64_range_fits(offset, size, strings->size) &&
            memcmp(module->file + strings->offset + offset, text, size) == 0;
 }
@@ -254,6 +253,7 @@ static bool is_string_at(const struct elf_module *module, const struct elf64_sec
 hx_err elf_module_find_section(const struct elf_module *module, const char *name,
                                const uint8_t **bytes, size_t *size)
 {
+    size_t name_size = string_length(name) + 1;
     struct elf64_section names;
 
     if (module->section_names == 0 || module->section_names >= module->file_sections.count) {
@@ -267,7 +267,7 @@ hx_err elf_module_find_section(const struct elf_module *module, const char *name
         struct elf64_section section = file_section(module, i);
 
         if (section.type == ELF64_SECTION_NULL ||
-            !is_string_at(module, &names, section.name, name)) {
+            !is_string_at(module, &names, section.name, name, name_size)) {
             continue;
         }
         if (section.type == ELF64_SECTION_NOBITS || (section.flags & ELF64_FLAG_COMPRESSED) != 0) {
@@ -378,7 +378,7 @@ static bool is_name(const struct elf_module *module, uint32_t offset)
     }
     room = module->names_size - offset;
     room = room < ELF_MODULE_NAME_MAX + 1 ? room : ELF_MODULE_NAME_MAX + 1;
-    return string_length_max(module->names + offset, room) < room;
+    return string_ends_within(module->names + offset, room);
 }
 
 static hx_err check_symbol(const struct reading *reading, uint32_t index)
@@ -412,66 +412,62 @@ static hx_err read_symbols(const struct reading *reading)
     return error;
 }
 
-/* Symbol 0 is reserved and undefined; a relocation without a symbol names it and means zero. */
-static enum elf_symbol_kind symbol_kind(const struct elf_module *module, uint32_t index,
-                                        const struct elf64_symbol *symbol)
-{
-    if (index == 0 || symbol->section == ELF64_INDEX_ABSOLUTE) {
-        return ELF_SYMBOL_ABSOLUTE;
-    }
-    if (symbol->section == ELF64_INDEX_UNDEFINED) {
-        return ELF_SYMBOL_IMPORT;
-    }
-    return loaded_section(module, symbol->section) != NULL ? ELF_SYMBOL_DEFINED
-                                                           : ELF_SYMBOL_DROPPED;
-}
-
-/* As symbol_kind; a defined symbol's value is from the start of the image. */
-static void place_symbol(const struct elf_module *module, uint32_t index,
-                         struct elf_module_symbol *symbol)
+enum elf_symbol_kind elf_module_symbol_value(const struct elf_module *module, uint32_t index,
+                                             uint64_t *value)
 {
     const struct elf_module_section *section;
+    struct elf64_symbol symbol;
 
-    if (index == ELF64_INDEX_UNDEFINED || index == ELF64_INDEX_ABSOLUTE) {
-        symbol->kind = index == ELF64_INDEX_ABSOLUTE ? ELF_SYMBOL_ABSOLUTE : ELF_SYMBOL_IMPORT;
-        return;
+    HX_ASSERT(index == 0 || index < module->symbols.count, "the module has a symbol of this index");
+    *value = 0;
+    if (index == 0) {
+        return ELF_SYMBOL_ABSOLUTE;
     }
-    section = loaded_section(module, index);
-    symbol->kind = section != NULL ? ELF_SYMBOL_DEFINED : ELF_SYMBOL_DROPPED;
-    symbol->value += section != NULL ? section->offset : 0;
+    symbol = file_symbol(module, index);
+    *value = symbol.value;
+    if (symbol.section == ELF64_INDEX_ABSOLUTE || symbol.section == ELF64_INDEX_UNDEFINED) {
+        return symbol.section == ELF64_INDEX_ABSOLUTE ? ELF_SYMBOL_ABSOLUTE : ELF_SYMBOL_IMPORT;
+    }
+    section = loaded_section(module, symbol.section);
+    *value += section != NULL ? section->offset : 0;
+    return section != NULL ? ELF_SYMBOL_DEFINED : ELF_SYMBOL_DROPPED;
 }
 
 struct elf_module_symbol elf_module_symbol(const struct elf_module *module, uint32_t index)
 {
-    struct elf_module_symbol out = {.name = "", .kind = ELF_SYMBOL_ABSOLUTE, .is_local = true};
+    struct elf_module_symbol out = {.name = "", .is_local = true};
     struct elf64_symbol symbol;
 
-    HX_ASSERT(index == 0 || index < module->symbols.count, "the module has a symbol of this index");
-    if (index == 0) {
-        return out;
+    out.kind = elf_module_symbol_value(module, index, &out.value);
+    if (index != 0) {
+        symbol = file_symbol(module, index);
+        out.name = module->names + symbol.name;
+        out.is_local = symbol_binding(&symbol) == ELF64_BINDING_LOCAL;
+        out.is_weak = symbol_binding(&symbol) == ELF64_BINDING_WEAK;
+        out.is_function = symbol_type(&symbol) == ELF64_SYMBOL_FUNCTION;
+        out.size = symbol.size;
     }
-    symbol = file_symbol(module, index);
-    out = (struct elf_module_symbol){
-        .name = module->names + symbol.name,
-        .is_local = symbol_binding(&symbol) == ELF64_BINDING_LOCAL,
-        .is_weak = symbol_binding(&symbol) == ELF64_BINDING_WEAK,
-        .is_function = symbol_type(&symbol) == ELF64_SYMBOL_FUNCTION,
-        .value = symbol.value,
-        .size = symbol.size,
-    };
-    place_symbol(module, symbol.section, &out);
     return out;
+}
+
+/* Whether a symbol may be the one of that name: local ones are not found. */
+static bool is_called(const struct elf_module *module, uint32_t index, const char *name)
+{
+    struct elf64_symbol symbol = file_symbol(module, index);
+
+    return symbol_binding(&symbol) != ELF64_BINDING_LOCAL &&
+           string_equal(module->names + symbol.name, name);
 }
 
 hx_err elf_module_find(const struct elf_module *module, const char *name,
                        struct elf_module_symbol *symbol)
 {
     for (uint32_t i = 1; i < module->symbols.count; i++) {
-        struct elf_module_symbol found = elf_module_symbol(module, i);
-
-        if (found.kind == ELF_SYMBOL_DEFINED && !found.is_local && string_equal(found.name, name)) {
-            *symbol = found;
-            return HX_OK;
+        if (is_called(module, i, name)) {
+            *symbol = elf_module_symbol(module, i);
+            if (symbol->kind == ELF_SYMBOL_DEFINED) {
+                return HX_OK;
+            }
         }
     }
     return HX_ENOENT;
@@ -495,7 +491,7 @@ static hx_err check_relocation(const struct reading *reading,
 {
     const struct elf_module *module = reading->module;
     uint32_t index = (uint32_t)(rela->info >> 32);
-    struct elf64_symbol symbol;
+    uint64_t value;
 
     if (rela->offset >= section->size) {
         return refuse(reading, HX_EFORMAT, "a relocation is outside its section");
@@ -503,8 +499,7 @@ static hx_err check_relocation(const struct reading *reading,
     if (index >= module->symbols.count) {
         return refuse(reading, HX_EFORMAT, "a relocation names a symbol that does not exist");
     }
-    symbol = file_symbol(module, index);
-    if (symbol_kind(module, index, &symbol) == ELF_SYMBOL_DROPPED) {
+    if (elf_module_symbol_value(module, index, &value) == ELF_SYMBOL_DROPPED) {
         return refuse(reading, HX_EFORMAT, "a relocation refers to a section that is not loaded");
     }
     return HX_OK;

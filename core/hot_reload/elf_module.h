@@ -119,6 +119,10 @@ HX_MUST_USE hx_err elf_module_read(const void *file, size_t size, uint16_t machi
 /* Symbol index, below module->symbols.count. Number 0 is the nameless absolute zero. */
 struct elf_module_symbol elf_module_symbol(const struct elf_module *module, uint32_t index);
 
+/* Its kind and value alone, which is all that relocating takes. */
+enum elf_symbol_kind elf_module_symbol_value(const struct elf_module *module, uint32_t index,
+                                             uint64_t *value);
+
 /*
  * Find a symbol that the module defines and does not keep local, the first of that name.
  * Errors: HX_ENOENT.

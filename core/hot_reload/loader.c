@@ -338,15 +338,16 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
     return error;
 }
 
-hx_err loader_identify(const void *file, size_t size, struct hx_module_descriptor *descriptor,
-                       char why[LOADER_WHY_MAX])
+hx_err loader_identify(const void *file, size_t size, enum loader_depth depth,
+                       struct hx_module_descriptor *descriptor, char why[LOADER_WHY_MAX])
 {
     struct module_binary *binary = heap_allocate_zeroed(sizeof(*binary), OWNER_CORE);
     hx_err error = HX_ENOMEM;
 
     why[0] = '\0';
     if (binary != NULL) {
-        error = module_check(file, size, binary, why);
+        error = depth == LOADER_CHECKED ? module_check(file, size, binary, why)
+                                        : module_identify(file, size, binary, why);
         *descriptor = binary->descriptor;
     }
     heap_free(binary);

@@ -34,10 +34,14 @@ HX_MUST_USE hx_err loader_load(const void *file, size_t size, enum hal_gate_back
                                struct module_instance **instance, char why[LOADER_WHY_MAX]);
 
 /*
- * What a module file that can be loaded here says of itself: its descriptor, of which only what is
- * a number or a text is good. Context: thread.  Errors: those of module_check, HX_ENOMEM.
+ * What a module file says of itself: its descriptor, of which only what is a number or a text is
+ * good. LOADER_CHECKED: of a file that can be loaded here; LOADER_NAMED: whether it can is found
+ * out when it is loaded.
+ * Context: thread.  Errors: those of module_check, HX_ENOMEM.
  */
-HX_MUST_USE hx_err loader_identify(const void *file, size_t size,
+enum loader_depth { LOADER_NAMED, LOADER_CHECKED };
+
+HX_MUST_USE hx_err loader_identify(const void *file, size_t size, enum loader_depth depth,
                                    struct hx_module_descriptor *descriptor,
                                    char why[LOADER_WHY_MAX]);
 

@@ -32,11 +32,6 @@ hx_err module_complain(char why[MODULE_WHY_MAX], hx_err error, const char *what,
 
 /* --- the descriptor --------------------------------------------------------------------------- */
 
-static bool is_text_field(const char *field, size_t size)
-{
-    return string_length_max(field, size) < size;
-}
-
 /* Copy the descriptor out of the file. */
 static hx_err take_descriptor(struct module_binary *module, char *why)
 {
@@ -61,11 +56,11 @@ static hx_err take_descriptor(struct module_binary *module, char *why)
 
 static hx_err check_texts(const struct hx_module_descriptor *descriptor, char *why)
 {
-    if (descriptor->name[0] == '\0' || !is_text_field(descriptor->name, HX_MODULE_NAME_MAX)) {
+    if (descriptor->name[0] == '\0' || !string_ends_within(descriptor->name, HX_MODULE_NAME_MAX)) {
         return module_complain(why, HX_EFORMAT, "the descriptor's name is malformed",
                                DESCRIPTOR_SYMBOL);
     }
-    if (!is_text_field(descriptor->state_kind, HX_STATE_KIND_MAX)) {
+    if (!string_ends_within(descriptor->state_kind, HX_STATE_KIND_MAX)) {
         return module_complain(why, HX_EFORMAT, "the descriptor's kind of state is malformed",
                                DESCRIPTOR_SYMBOL);
     }
@@ -176,9 +171,11 @@ static hx_err check_imports(struct agreement *agreement)
     hx_err error = HX_OK;
 
     for (uint32_t i = 1; error == HX_OK && i < elf->symbols.count; i++) {
-        struct elf_module_symbol symbol = elf_module_symbol(elf, i);
+        uint64_t value;
 
-        if (symbol.kind == ELF_SYMBOL_IMPORT) {
+        if (elf_module_symbol_value(elf, i, &value) == ELF_SYMBOL_IMPORT) {
+            struct elf_module_symbol symbol = elf_module_symbol(elf, i);
+
             error = check_import(agreement, &symbol);
         }
     }
@@ -196,7 +193,7 @@ static hx_err check_category(const struct agreement *agreement)
 /* --- the whole -------------------------------------------------------------------------------- */
 
 /* What the descriptor means is known only once both sides have the same type for it. */
-static hx_err check_parts(struct module_binary *module, struct agreement *agreement, char *why)
+static hx_err read_descriptor(struct module_binary *module, struct agreement *agreement)
 {
     hx_err error = read_signatures(agreement);
 
@@ -204,25 +201,38 @@ static hx_err check_parts(struct module_binary *module, struct agreement *agreem
         error = check_signature(agreement, "descriptor");
     }
     if (error == HX_OK) {
-        error = take_descriptor(module, why);
+        error = take_descriptor(module, agreement->why);
     }
-    if (error == HX_OK) {
-        error = check_descriptor(module, why);
-    }
-    if (error == HX_OK) {
-        error = check_category(agreement);
-    }
-    return error == HX_OK ? check_imports(agreement) : error;
+    return error == HX_OK ? check_descriptor(module, agreement->why) : error;
+}
+
+static hx_err identify(const void *file, size_t size, struct module_binary *module,
+                       struct agreement *agreement)
+{
+    const char *sentence = "";
+    hx_err error = elf_module_read(file, size, hal_relocation_machine(), &module->elf, &sentence);
+
+    agreement->why[0] = '\0';
+    return error != HX_OK ? module_complain(agreement->why, error, sentence, "")
+                          : read_descriptor(module, agreement);
+}
+
+hx_err module_identify(const void *file, size_t size, struct module_binary *module,
+                       char why[MODULE_WHY_MAX])
+{
+    struct agreement agreement = {.module = module, .why = why};
+
+    return identify(file, size, module, &agreement);
 }
 
 hx_err module_check(const void *file, size_t size, struct module_binary *module,
                     char why[MODULE_WHY_MAX])
 {
     struct agreement agreement = {.module = module, .why = why};
-    const char *sentence = "";
-    hx_err error = elf_module_read(file, size, hal_relocation_machine(), &module->elf, &sentence);
+    hx_err error = identify(file, size, module, &agreement);
 
-    why[0] = '\0';
-    return error != HX_OK ? module_complain(why, error, sentence, "")
-                          : check_parts(module, &agreement, why);
+    if (error == HX_OK) {
+        error = check_category(&agreement);
+    }
+    return error == HX_OK ? check_imports(&agreement) : error;
 }

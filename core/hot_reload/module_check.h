@@ -40,6 +40,13 @@ struct module_binary {
 HX_MUST_USE hx_err module_check(const void *file, size_t size, struct module_binary *module,
                                 char why[MODULE_WHY_MAX]);
 
+/*
+ * As module_check, but not whether the kernel has what the file asks for: its form and descriptor
+ * alone, as much as it takes to name it in a list.
+ */
+HX_MUST_USE hx_err module_identify(const void *file, size_t size, struct module_binary *module,
+                                   char why[MODULE_WHY_MAX]);
+
 /* Set why to "WHAT: NAME", or WHAT alone when name is "", and give the error back.  Context: any.
  */
 hx_err module_complain(char why[MODULE_WHY_MAX], hx_err error, const char *what, const char *name);

@@ -2,8 +2,18 @@
 #include <core/hot_reload/module_image.h>
 #include <hal/relocate.h>
 
+/* What an import was found to be, kept at its symbol's index modulo the count: many relocations
+ * name the same few functions. */
+#define KNOWN_IMPORTS 32U
+
+struct known_import {
+    uint32_t symbol; /* 0: none */
+    uint64_t value;
+};
+
 struct building {
     const struct module_image *image;
+    struct known_import imports[KNOWN_IMPORTS];
     const struct elf_module *elf;
     struct module_tables *tables;
     char *why;
@@ -11,7 +21,7 @@ struct building {
 
 /* --- relocating ------------------------------------------------------------------------------- */
 
-static uint64_t import_value(const struct module_image *image, const char *name)
+static uint64_t find_import(const struct module_image *image, const char *name)
 {
     struct callout callout;
 
@@ -20,29 +30,41 @@ static uint64_t import_value(const struct module_image *image, const char *name)
                                                  : 0;
 }
 
-static uint64_t symbol_value(const struct module_image *image, uint32_t index)
+static uint64_t import_value(struct building *building, uint32_t index)
 {
-    struct elf_module_symbol symbol = elf_module_symbol(&image->file->elf, index);
+    struct known_import *known = &building->imports[index % KNOWN_IMPORTS];
 
-    switch (symbol.kind) {
+    if (known->symbol != index) {
+        known->symbol = index;
+        known->value = find_import(building->image, elf_module_symbol(building->elf, index).name);
+    }
+    return known->value;
+}
+
+static uint64_t symbol_value(struct building *building, uint32_t index)
+{
+    const struct module_image *image = building->image;
+    uint64_t value;
+
+    switch (elf_module_symbol_value(building->elf, index, &value)) {
     case ELF_SYMBOL_DEFINED:
-        return image->base + symbol.value;
+        return image->base + value;
     case ELF_SYMBOL_IMPORT:
-        return import_value(image, symbol.name);
+        return import_value(building, index);
     case ELF_SYMBOL_ABSOLUTE:
     case ELF_SYMBOL_DROPPED: /* no relocation refers to it */
         break;
     }
-    return symbol.value;
+    return value;
 }
 
-static hx_err relocate_one(const struct building *building,
+static hx_err relocate_one(struct building *building,
                            const struct elf_module_relocation *relocation)
 {
     const struct module_image *image = building->image;
     uint64_t offset = relocation->section->offset + relocation->offset;
     hx_err error = hal_relocate(relocation->type, image->bytes + offset, image->base + offset,
-                                symbol_value(image, relocation->symbol), relocation->addend,
+                                symbol_value(building, relocation->symbol), relocation->addend,
                                 relocation->section->size - relocation->offset);
 
     return error == HX_OK ? HX_OK
@@ -50,7 +72,7 @@ static hx_err relocate_one(const struct building *building,
                                             hal_relocation_name(relocation->type));
 }
 
-static hx_err copy_and_relocate(const struct building *building)
+static hx_err copy_and_relocate(struct building *building)
 {
     struct elf_module_cursor cursor = {0};
     struct elf_module_relocation relocation;
@@ -157,7 +179,7 @@ static hx_err read_descriptor(const struct building *building,
 hx_err module_image_build(const struct module_image *image, struct module_tables *tables,
                           char why[MODULE_WHY_MAX])
 {
-    const struct building building = {
+    struct building building = {
         .image = image, .elf = &image->file->elf, .tables = tables, .why = why};
     struct hx_module_descriptor descriptor;
     hx_err error = copy_and_relocate(&building);

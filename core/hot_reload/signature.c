@@ -3,6 +3,7 @@
 #include <base/string.h>
 #include <core/hot_reload/signature.h>
 #include <core/hot_reload/signature_difference.h>
+#include <stdatomic.h>
 
 #define HEADING         "helix signatures "
 #define VERSION         "1"
@@ -14,25 +15,66 @@ extern const char signature_kernel_text_end[];
 
 /* --- the text --------------------------------------------------------------------------------- */
 
+/* The index takes index_size bytes of the rest, and an empty line follows it. */
+static struct signatures divide(struct signature_part rest, size_t index_size)
+{
+    return (struct signatures){
+        .index = {rest.bytes, index_size},
+        .descriptions = {rest.bytes + index_size + 1, rest.size - index_size - 1},
+    };
+}
+
 /* The two parts are apart by an empty line; an index without one is the whole rest. */
 static hx_err split(struct signature_part rest, struct signatures *signatures)
 {
     size_t limit = rest.size < SIGNATURE_INDEX_MAX ? rest.size : SIGNATURE_INDEX_MAX;
-    size_t line = 0;
+    const char *end = rest.bytes + limit;
+    const char *line = rest.bytes;
 
-    for (size_t i = 0; i < limit; i++) {
-        if (rest.bytes[i] != '\n') {
+    for (const char *at = line; at != end; at++) {
+        if (*at != '\n') {
             continue;
         }
-        if (i == line) {
-            signatures->index = (struct signature_part){rest.bytes, line};
-            signatures->descriptions =
-                (struct signature_part){rest.bytes + i + 1, rest.size - i - 1};
+        if (at == line) {
+            *signatures = divide(rest, (size_t)(line - rest.bytes));
             return HX_OK;
         }
-        line = i + 1;
+        line = at + 1;
     }
     return limit == rest.size ? HX_EFORMAT : HX_ERANGE;
+}
+
+struct signatures signatures_of_kernel(void)
+{
+    /* Where the index ends, once somebody has looked; who is first does not matter. 0: not yet. */
+    static _Atomic size_t known_index_size;
+    const char *text = signature_kernel_text + sizeof(HEADING VERSION "\n") - 1;
+    struct signature_part rest = {text,
+                                  (size_t)((uintptr_t)signature_kernel_text_end - (uintptr_t)text)};
+    size_t index_size = atomic_load_explicit(&known_index_size, memory_order_relaxed);
+    struct signatures signatures;
+    hx_err error;
+
+    if (index_size == 0) {
+        error = split(rest, &signatures);
+        HX_ASSERT(error == HX_OK, "the kernel's own signatures are well formed");
+        atomic_store_explicit(&known_index_size, signatures.index.size, memory_order_relaxed);
+        return signatures;
+    }
+    return divide(rest, index_size);
+}
+
+/* A text made with this kernel's headers has its very index: where that ends is known already. */
+static hx_err read_parts(struct signature_part rest, struct signatures *signatures)
+{
+    struct signature_part known = signatures_of_kernel().index;
+
+    if (rest.size > known.size && memcmp(rest.bytes, known.bytes, known.size + 1) == 0) {
+        *signatures = divide(rest, known.size);
+        signatures->index = known; /* that comparing the two is one look */
+        return HX_OK;
+    }
+    return split(rest, signatures);
 }
 
 hx_err signatures_read(const char *bytes, size_t size, struct signatures *signatures)
@@ -49,23 +91,15 @@ hx_err signatures_read(const char *bytes, size_t size, struct signatures *signat
         return HX_EVERSION;
     }
     bytes += heading_size + version_size;
-    return split((struct signature_part){bytes, size - heading_size - version_size}, signatures);
-}
-
-struct signatures signatures_of_kernel(void)
-{
-    size_t size = (size_t)((uintptr_t)signature_kernel_text_end - (uintptr_t)signature_kernel_text);
-    struct signatures signatures;
-    hx_err error = signatures_read(signature_kernel_text, size, &signatures);
-
-    HX_ASSERT(error == HX_OK, "the kernel's own signatures are well formed");
-    return signatures;
+    return read_parts((struct signature_part){bytes, size - heading_size - version_size},
+                      signatures);
 }
 
 bool signatures_are_equal(const struct signatures *a, const struct signatures *b)
 {
     return a->index.size == b->index.size &&
-           memcmp(a->index.bytes, b->index.bytes, a->index.size) == 0;
+           (a->index.bytes == b->index.bytes ||
+            memcmp(a->index.bytes, b->index.bytes, a->index.size) == 0);
 }
 
 struct signature_part signatures_checksum(const struct signatures *signatures, const char *name)

@@ -56,7 +56,7 @@ void resource_owners_init(void)
     }
 }
 
-/* The record at an index above the kernel's, NULL: none was ever needed. */
+/* The record at an index above the kernel's, NULL: none was ever needed, nor any behind it. */
 static struct resource_owner *record_at(uint32_t index)
 {
     struct resource_owner *record =
@@ -124,13 +124,13 @@ hx_err resource_owner_open(const char *name, owner_tag *owner)
 
 void resource_apply_provider_locked(enum resource_class class, bool is_provided)
 {
-    resource_apply_provider_to_locked(&kernel.accounts[class], is_provided);
-    for (uint32_t index = owner_index(OWNER_CORE) + 1; index <= OWNER_INDEX_MAX; index++) {
-        struct resource_owner *record = record_at(index);
+    uint32_t index = owner_index(OWNER_CORE) + 1;
+    struct resource_owner *record;
 
-        if (record != NULL) {
-            resource_apply_provider_to_locked(&record->accounts[class], is_provided);
-        }
+    resource_apply_provider_to_locked(&kernel.accounts[class], is_provided);
+    while (index <= OWNER_INDEX_MAX && (record = record_at(index)) != NULL) {
+        resource_apply_provider_to_locked(&record->accounts[class], is_provided);
+        index++;
     }
 }
 

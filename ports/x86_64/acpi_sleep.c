@@ -143,15 +143,34 @@ static bool is_definition(const struct acpi_table *table, size_t offset)
     return table->bytes[offset - 1] == AML_NAME;
 }
 
+/*
+ * How far to go on when the last of four bytes is this one: to where it may belong to the name.
+ * Source: Horspool, "Practical Fast Searching in Strings" (1980).
+ */
+static size_t step_after(uint8_t last)
+{
+    switch (last) {
+    case 'S':
+        return 2;
+    case '5':
+        return 1;
+    case '_':
+        return 3;
+    default:
+        return 4;
+    }
+}
+
 void acpi_read_sleep(const struct acpi_table *table, struct acpi_summary *summary)
 {
     static const char name[4] = {'_', 'S', '5', '_'};
+    size_t end;
 
     /* The header of 36 bytes goes before, so there are always two bytes to look back at. */
-    for (size_t i = sizeof(struct acpi_header) + 1; i + sizeof(name) < table->length; i++) {
-        size_t end = i + sizeof(name);
-
-        if (memcmp(table->bytes + i, name, sizeof(name)) != 0 || !is_definition(table, i)) {
+    for (size_t i = sizeof(struct acpi_header) + 1; (end = i + sizeof(name)) < table->length;
+         i += step_after(table->bytes[end - 1])) {
+        if (table->bytes[end - 1] != name[3] || memcmp(table->bytes + i, name, sizeof(name)) != 0 ||
+            !is_definition(table, i)) {
             continue;
         }
         if (read_package((struct aml){table->bytes + end, table->length - end}, summary)) {

@@ -169,23 +169,22 @@ memset:
 memcmp:
     subq $8, %rdx
     jb .Lcompare_bytes
-.Lcompare_words:                /* rdx: bytes beyond the present word */
-    movq (%rdi), %rax
-    movq (%rsi), %rcx
-    cmpq %rcx, %rax
-    jne .Lwords_differ
-    testq %rdx, %rdx
-    jz .Lequal
-    addq $8, %rdi
-    addq $8, %rsi
-    subq $8, %rdx
-    jae .Lcompare_words
-    addq %rdx, %rdi             /* 1 to 7 are left: step back so that a word ends at the last */
+    addq %rdx, %rdi             /* the last words; rdx: where the present ones are from there */
     addq %rdx, %rsi
+    negq %rdx
+.Lcompare_words:
+    movq (%rdi,%rdx), %rax
+    cmpq (%rsi,%rdx), %rax
+    jne .Lwords_differ
+    addq $8, %rdx
+    jle .Lcompare_words
+    cmpq $8, %rdx               /* 8: the last was among them, else it is still to be looked at */
+    je .Lequal
     xorl %edx, %edx
     jmp .Lcompare_words
 
 .Lwords_differ:                 /* the first byte in memory decides: make it the highest */
+    movq (%rsi,%rdx), %rcx
     bswapq %rax
     bswapq %rcx
     cmpq %rcx, %rax

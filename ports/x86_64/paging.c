@@ -352,24 +352,29 @@ static bool kind_is_memory(enum memory_kind kind)
            kind == MEMORY_ACPI_NVS;
 }
 
-static bool memory_in(uint64_t base, uint64_t size)
+/* Mark the large pages that a region touches, of those that boot.S mapped. */
+static void mark_pages(const struct memory_region *region, uint8_t marks[])
 {
-    for (size_t i = 0; i < boot_config->memory_count; i++) {
-        const struct memory_region *region = &boot_config->memory_map[i];
+    uint64_t end = region->base + region->size;
 
-        if (kind_is_memory(region->kind) && base < region->base + region->size &&
-            region->base < base + size) {
-            return true;
-        }
+    end = end < BOOT_MAPPED ? end : BOOT_MAPPED;
+    for (uint64_t base = region->base & ~(LARGE_SIZE - 1); base < end; base += LARGE_SIZE) {
+        marks[base / LARGE_SIZE] = 1;
     }
-    return false;
 }
 
 static void narrow_direct_map(void)
 {
-    for (uint64_t base = LARGE_SIZE; base < BOOT_MAPPED; base += LARGE_SIZE) {
-        if (!memory_in(base, LARGE_SIZE)) {
-            boot_pd_direct[base / LARGE_SIZE] = 0;
+    uint8_t marks[BOOT_MAPPED / LARGE_SIZE] = {1}; /* the first stays as it is */
+
+    for (size_t i = 0; i < boot_config->memory_count; i++) {
+        if (kind_is_memory(boot_config->memory_map[i].kind)) {
+            mark_pages(&boot_config->memory_map[i], marks);
+        }
+    }
+    for (size_t page = 0; page < HX_ARRAY_SIZE(marks); page++) {
+        if (marks[page] == 0) {
+            boot_pd_direct[page] = 0;
         }
     }
 }

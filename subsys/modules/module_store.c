@@ -100,7 +100,9 @@ static hx_err add(const void *bytes, size_t size, bool is_of_initrd, struct modu
                   char *why)
 {
     struct hx_module_descriptor descriptor;
-    hx_err error = loader_identify(bytes, size, &descriptor, why);
+    /* Whether the initrd's can be loaded is found out when they are: most of them never are. */
+    hx_err error = loader_identify(bytes, size, is_of_initrd ? LOADER_NAMED : LOADER_CHECKED,
+                                   &descriptor, why);
 
     if (error != HX_OK) {
         return error;
@@ -245,7 +247,7 @@ static void find_all(struct cpio_reader *reader, struct found *found)
 {
     struct cpio_entry entry;
 
-    while (cpio_next(reader, &entry) == HX_OK) {
+    while (cpio_next_below(reader, FOLDER, &entry) == HX_OK) {
         if (is_module_path(entry.name)) {
             note_found(found, &entry);
         }

@@ -224,6 +224,36 @@ static void a_truncated_archive_is_refused_at_the_header_it_broke_in(void **stat
     }
 }
 
+static void a_walk_below_a_prefix_passes_what_is_elsewhere(void **state)
+{
+    struct builder builder = {.size = 0};
+    struct cpio_archive archive;
+    struct cpio_reader reader;
+    struct cpio_entry entry;
+    size_t passed;
+
+    (void)state;
+    add_file(&builder, "bin/sh", "x");
+    add_file(&builder, "./lib/one", "1");
+    passed = builder.size;
+    add_file(&builder, "lib64", "y");
+    add_file(&builder, "lib/two", "22");
+    add_trailer(&builder);
+    builder.bytes[passed + 6] = 'g'; /* no digit: of one that is passed it does not matter */
+    archive = exact_copy(&builder, builder.size);
+    cpio_open(&reader, archive);
+    assert_int_equal(cpio_next_below(&reader, "/lib/", &entry), HX_OK);
+    assert_string_equal(entry.name, "./lib/one");
+    assert_int_equal(cpio_next_below(&reader, "/lib/", &entry), HX_OK);
+    assert_string_equal(entry.name, "lib/two");
+    assert_int_equal(entry.size, 2);
+    assert_int_equal(cpio_next_below(&reader, "/lib/", &entry), HX_ENOENT);
+    cpio_open(&reader, archive);
+    assert_int_equal(cpio_next_below(&reader, "lib6", &entry), HX_EFORMAT);
+    assert_int_equal(reader.offset, passed);
+    free((void *)archive.bytes);
+}
+
 static hx_err read_one(const struct builder *builder, size_t *offset)
 {
     struct cpio_archive archive = exact_copy(builder, builder->size);
@@ -314,6 +344,11 @@ static void walk_safely(struct cpio_archive archive)
         last = reader.offset;
     }
     assert_true(reader.offset <= archive.size);
+    cpio_open(&reader, archive);
+    while (cpio_next_below(&reader, "s", &entry) == HX_OK) {
+        assert_true(entry.name >= first && entry.name + strlen(entry.name) < end);
+    }
+    assert_true(reader.offset <= archive.size);
 }
 
 static void no_corruption_leads_outside_the_buffer(void **state)
@@ -351,6 +386,7 @@ int main(void)
         cmocka_unit_test(archives_may_follow_each_other_with_zeros_between),
         cmocka_unit_test(a_later_entry_of_the_same_name_wins),
         cmocka_unit_test(a_truncated_archive_is_refused_at_the_header_it_broke_in),
+        cmocka_unit_test(a_walk_below_a_prefix_passes_what_is_elsewhere),
         cmocka_unit_test(lying_headers_are_refused),
         cmocka_unit_test(other_formats_are_refused),
         cmocka_unit_test(digits_are_hexadecimal_and_nothing_else),

@@ -24,6 +24,27 @@ static void lengths_stop_at_the_nul_or_the_limit(void **state)
     assert_int_equal(string_length_max(unterminated, 0), 0);
 }
 
+/* At each place of a NUL among bytes that look like one to a careless look at words. */
+static void a_string_ends_where_the_nul_is(void **state)
+{
+    static const char others[] = {'\x01', '\x7f', '\x80', '\x81', '\xff', 'a'};
+
+    (void)state;
+    for (size_t other = 0; other < sizeof(others); other++) {
+        for (size_t size = 0; size <= 24; size++) {
+            char bytes[24];
+
+            memset(bytes, others[other], sizeof(bytes));
+            assert_false(string_ends_within(bytes, size));
+            for (size_t nul = 0; nul < sizeof(bytes); nul++) {
+                bytes[nul] = '\0';
+                assert_int_equal(string_ends_within(bytes, size), nul < size);
+                bytes[nul] = others[other];
+            }
+        }
+    }
+}
+
 static void comparing_sees_every_byte(void **state)
 {
     (void)state;
@@ -230,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lengths_stop_at_the_nul_or_the_limit),
+        cmocka_unit_test(a_string_ends_where_the_nul_is),
         cmocka_unit_test(comparing_sees_every_byte),
         cmocka_unit_test(a_copy_is_always_terminated_and_says_when_it_was_cut),
         cmocka_unit_test(find_returns_the_first_or_null),
