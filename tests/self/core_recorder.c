@@ -264,10 +264,12 @@ static void an_nmi_is_recorded_and_may_record(void)
 #define NMI_STORM 200U
 
 static _Atomic uint32_t storm_is_over;
+static _Atomic uint32_t writers; /* that have begun */
 
 static void write_all_the_time(void *argument)
 {
     (void)argument;
+    atomic_fetch_add_explicit(&writers, 1, memory_order_release);
     for (uint32_t i = 0; atomic_load_explicit(&storm_is_over, memory_order_relaxed) == 0; i++) {
         recorder_write(RECORDER_CONTENTION, i, ~i, i);
         hal_cpu_relax();
@@ -309,8 +311,10 @@ static void nmis_among_writers_tear_nothing(void)
     begin("marks");
     atomic_store_explicit(&storm_is_over, 0, memory_order_relaxed);
     atomic_store_explicit(&nmis, 0, memory_order_relaxed);
+    atomic_store_explicit(&writers, 0, memory_order_relaxed);
     crew_open(&crew);
     EXPECT(crew_start(&crew, write_all_the_time, NULL, 1ULL << other) != NULL);
+    EXPECT(crew_sleep_until(&writers, 1));
     for (uint32_t i = 1; i <= NMI_STORM; i++) {
         EXPECT_EQUAL(hal_interrupt_send_nmi(other), HX_OK);
         if (!crew_spin_until(&nmis, i)) {
