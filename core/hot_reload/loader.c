@@ -20,7 +20,8 @@
 
 struct load {
     struct module_binary file;
-    struct area *scratch; /* the image, relocated, contiguous and writable */
+    char *scratch;              /* the image, relocated, contiguous and writable */
+    struct area *scratch_pages; /* where that is, if it is none of the heap's */
     struct module_instance *instance;
     bool has_arena;
     size_t thunk_pages; /* before the image, user backend only */
@@ -85,19 +86,48 @@ static uintptr_t import_address(const void *context, const struct callout *callo
                                                          : callout->function;
 }
 
+/*
+ * Memory of the heap where it has that much in one piece: giving it back asks nothing of the other
+ * CPUs, while an area's pages are to be forgotten by all of them first.
+ */
+static hx_err take_scratch(struct load *load)
+{
+    size_t size = load->file.elf.image_size;
+    hx_err error;
+
+    load->scratch = heap_allocate_zeroed(size, OWNER_CORE);
+    if (load->scratch != NULL) {
+        return HX_OK;
+    }
+    error = area_allocate(size >> HAL_PAGE_SHIFT, HAL_READ | HAL_WRITE, OWNER_CORE,
+                          &load->scratch_pages);
+    if (error == HX_OK) {
+        load->scratch = (char *)load->scratch_pages->base;
+    }
+    return error;
+}
+
+static void return_scratch(const struct load *load)
+{
+    if (load->scratch_pages != NULL) {
+        area_free(load->scratch_pages);
+    } else {
+        heap_free(load->scratch);
+    }
+}
+
 static hx_err build_image(struct load *load, struct module_tables *tables)
 {
     struct module_image image = {.file = &load->file,
                                  .base = load->image,
                                  .import_address = import_address,
                                  .context = load};
-    hx_err error = area_allocate(load->file.elf.image_size >> HAL_PAGE_SHIFT, HAL_READ | HAL_WRITE,
-                                 OWNER_CORE, &load->scratch);
+    hx_err error = take_scratch(load);
 
     if (error != HX_OK) {
         return complain(load, error, "no memory for the image", "");
     }
-    image.bytes = (char *)load->scratch->base;
+    image.bytes = load->scratch;
     return module_image_build(&image, tables, load->why);
 }
 
@@ -196,7 +226,7 @@ static hx_err map_group(struct load *load, enum elf_group group, unsigned protec
     size_t first = load->thunk_pages + (plan->offset >> HAL_PAGE_SHIFT);
 
     return arena_map(&load->instance->arena, first, group_pages(load, group), protection,
-                     (const char *)load->scratch->base + plan->offset, plan->size);
+                     load->scratch + plan->offset, plan->size);
 }
 
 /* One page: the trampoline, then a thunk for every function a module may import. */
@@ -267,7 +297,7 @@ static hx_err commit(struct load *load)
 
 static void load_release(struct load *load, bool keep_instance)
 {
-    area_free(load->scratch);
+    return_scratch(load);
     if (!keep_instance) {
         if (load->has_arena) {
             module_heap_fini(&load->instance->heap);
