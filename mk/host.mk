@@ -30,6 +30,8 @@ HOST_TESTS := $(sort $(wildcard tests/host/*/test_*.c))
 
 # The module ext2 as a part of its test, which plays the kernel for it; the C library has the functions of bytes.c.
 HOST_EXT2_SOURCES := $(filter-out modules/ext2/bytes.c,$(wildcard modules/ext2/*.c))
+# So is the disk's driver.
+HOST_VIRTIO_BLK_SOURCES := $(wildcard modules/virtio_blk/*.c)
 
 # $(call host_objects,VARIANT,SOURCES)
 host_objects = $(patsubst %,build/$(1)/obj/%.o,$(2))
@@ -87,6 +89,12 @@ build/$(1)/tests/ext2/%: build/$(1)/obj/tests/host/ext2/%.c.o $(call host_object
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_objects,$(1),$(HOST_EXT2_SOURCES)) $(call host_link,$(1)) $(HOST_LIBS)
 
+build/$(1)/tests/block/test_virtio_blk: build/$(1)/obj/tests/host/block/test_virtio_blk.c.o \
+    $(call host_objects,$(1),$(HOST_VIRTIO_BLK_SOURCES)) $(call host_archives,$(1))
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_objects,$(1),$(HOST_VIRTIO_BLK_SOURCES)) $(call host_link,$(1)) $(HOST_LIBS)
+
 build/$(1)/helix-module-check: build/$(1)/obj/sdk/helix_module_check.c.o $(call host_archives,$(1))
 	$$(call say,LD,$$@)
 	$$(Q)$($(1)_COMPILE) -o $$@ $$< $(call host_link,$(1)) -no-pie -pthread
@@ -94,7 +102,8 @@ build/$(1)/helix-module-check: build/$(1)/obj/sdk/helix_module_check.c.o $(call 
 build/$(1)/tests/hot_reload/test_module_check: $(OUT)/modules/demo.hxm
 
 -include $(patsubst %.o,%.d,$(call host_objects,$(1),sdk/helix_module_check.c $(HOST_LIBRARY_SOURCES) \
-    $(HOST_ABOVE_SOURCES) $(HOST_PROGRAM_SOURCES) $(HOST_TESTS)))
+    $(HOST_ABOVE_SOURCES) $(HOST_PROGRAM_SOURCES) $(HOST_TESTS) $(HOST_EXT2_SOURCES) \
+    $(HOST_VIRTIO_BLK_SOURCES)))
 endef
 
 $(foreach variant,$(HOST_VARIANTS),$(eval $(call host_rules,$(variant))))

@@ -32,6 +32,7 @@ $(MODULE_SIGNATURES): $(SDK)/helix_signatures.c $(OUT)/modules.flags
 	$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 # What a module has of another one's files, besides its own: ext2_hints is ext2 but for the search of free blocks.
+MODULE_SHARES_virtio_blk_1_0 := modules/virtio_blk/device.c
 MODULE_SHARES_ext2_hints := $(filter-out modules/ext2/ext2.c,$(wildcard modules/ext2/*.c))
 
 # $(call module_objects,NAME)

@@ -1,260 +1,168 @@
 /*
- * Driver of virtio block devices.
- * Source: Virtual I/O Device (VIRTIO) 1.1, 5.2, and 3.1.1 for starting a device.
- *
- * What is under way is in the kernel's queue, tokens and all: an instance that takes over from
- * another finds it there, and has no list of its own.
+ * Driver of virtio block devices, version 1.1: counts what passes. Version 1.0 carries the numbers
+ * along, as an optional record; what passes meanwhile is in none of them.
  */
+#include <../modules/virtio_blk/device.h>
 #include <helix/block.h>
 #include <helix/device.h>
 #include <helix/module.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
-#define VENDOR     0x1af4
-#define DEVICE     0x1042 /* 4.1.2: 0x1040 + the device's kind, 2 */
-#define QUEUE_SIZE 128
+#define STATE_NUMBERS STATE_OF_VERSIONS /* since minor version 1 */
 
-/* Common configuration (4.1.4.3). */
-#define DEVICE_SELECT HX_REGISTER(HX_WINDOW_COMMON, 0x00)
-#define DEVICE_WORD   HX_REGISTER(HX_WINDOW_COMMON, 0x04)
-#define DRIVER_SELECT HX_REGISTER(HX_WINDOW_COMMON, 0x08)
-#define DRIVER_WORD   HX_REGISTER(HX_WINDOW_COMMON, 0x0c)
-#define STATUS        HX_REGISTER(HX_WINDOW_COMMON, 0x14)
-#define CAPACITY      HX_REGISTER(HX_WINDOW_DEVICE, 0x00)
+/* Relaxed: statistics. */
+static _Atomic uint64_t numbers[HX_BLOCK_NUMBERS];
+static _Atomic uint64_t under_way; /* relaxed; of those that this version has begun */
 
-/* Device status (2.1). */
-#define STATUS_ACKNOWLEDGE 1U
-#define STATUS_DRIVER      2U
-#define STATUS_DRIVER_OK   4U
-#define STATUS_FEATURES_OK 8U
-
-/* Features (5.2.3, 6). */
-#define FEATURE_READ_ONLY (1U << 5)
-#define FEATURE_FLUSH     (1U << 9)
-#define FEATURE_VERSION_1 (1U << 0) /* of the upper word */
-
-/* A request (5.2.6). */
-#define TYPE_IN    0U
-#define TYPE_OUT   1U
-#define TYPE_FLUSH 4U
-#define ANSWER_OK  0U
-#define ANSWER_NO  2U /* unsupported */
-
-struct header {
-    uint32_t type;
-    uint32_t reserved;
-    uint64_t sector;
-};
-_Static_assert(sizeof(struct header) <= HX_QUEUE_HEAD_MAX, "5.2.6: the header of a request");
-
-/* What is kept from one instance to the next. */
-struct known {
-    uint64_t device; /* handle */
-    uint64_t queue;  /* handle */
-    uint64_t capacity;
-    uint64_t features; /* of the lower word, as accepted */
+struct record {
+    uint64_t numbers[HX_BLOCK_NUMBERS];
+    uint64_t under_way;
 };
 
-#define STATE_KNOWN 1
+/* --- counting --------------------------------------------------------------------------------- */
 
-static struct known known;
-static _Atomic bool is_started; /* release in start; pairs with the acquire of the operations */
-
-static bool may_go_on(void)
+static void add(enum hx_block_number index, uint64_t more)
 {
-    return atomic_load_explicit(&is_started, memory_order_acquire);
+    atomic_fetch_add_explicit(&numbers[index], more, memory_order_relaxed);
 }
 
-/* The queue has gone, or is of no use any more. */
-static hx_err stop(void)
+static void raise_most(uint64_t now)
 {
-    atomic_store_explicit(&is_started, false, memory_order_relaxed);
-    return HX_ESTATE;
-}
+    uint64_t most = atomic_load_explicit(&numbers[HX_BLOCK_MOST], memory_order_relaxed);
 
-/* --- starting --------------------------------------------------------------------------------- */
-
-static hx_err set_status(uint64_t status)
-{
-    return hx_register_write(known.device, STATUS, 1, status);
-}
-
-static hx_err read_word(uint64_t word, uint64_t *features)
-{
-    hx_err error = hx_register_write(known.device, DEVICE_SELECT, 4, word);
-
-    return error == HX_OK ? hx_register_read(known.device, DEVICE_WORD, 4, features) : error;
-}
-
-static hx_err write_word(uint64_t word, uint64_t features)
-{
-    hx_err error = hx_register_write(known.device, DRIVER_SELECT, 4, word);
-
-    return error == HX_OK ? hx_register_write(known.device, DRIVER_WORD, 4, features) : error;
-}
-
-/* 3.1.1, steps 1 to 3: from nothing to a device that knows its driver. */
-static hx_err wake_device(void)
-{
-    hx_err error = set_status(0);
-
-    if (error == HX_OK) {
-        error = set_status(STATUS_ACKNOWLEDGE);
+    while (most < now &&
+           !atomic_compare_exchange_weak_explicit(&numbers[HX_BLOCK_MOST], &most, now,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
     }
-    return error == HX_OK ? set_status(STATUS_ACKNOWLEDGE | STATUS_DRIVER) : error;
 }
 
-static hx_err choose_features(void)
+static void count_begin(void)
 {
-    uint64_t upper = 0;
-    hx_err error = read_word(0, &known.features);
-
-    if (error == HX_OK) {
-        error = read_word(1, &upper);
-    }
-    if (error == HX_OK && (upper & FEATURE_VERSION_1) == 0) {
-        return HX_ENODEV;
-    }
-    known.features &= FEATURE_READ_ONLY | FEATURE_FLUSH;
-    if (error == HX_OK) {
-        error = write_word(0, known.features);
-    }
-    return error == HX_OK ? write_word(1, FEATURE_VERSION_1) : error;
+    raise_most(atomic_fetch_add_explicit(&under_way, 1, memory_order_relaxed) + 1);
 }
 
-/* Steps 4 to 6. */
-static hx_err negotiate(void)
+/* One that another version has begun was not counted when it was. */
+static void count_end(void)
 {
-    uint64_t status = 0;
-    hx_err error = choose_features();
+    uint64_t now = atomic_load_explicit(&under_way, memory_order_relaxed);
 
-    if (error == HX_OK) {
-        error = set_status(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK);
+    while (now > 0 && !atomic_compare_exchange_weak_explicit(
+                          &under_way, &now, now - 1, memory_order_relaxed, memory_order_relaxed)) {
     }
-    if (error == HX_OK) {
-        error = hx_register_read(known.device, STATUS, 1, &status);
-    }
-    return error == HX_OK && (status & STATUS_FEATURES_OK) == 0 ? HX_ENODEV : error;
 }
 
+static void count_request(uint64_t kind, uint64_t sectors)
+{
+    static const uint8_t requests[] = {[HX_BLOCK_READ] = HX_BLOCK_READS,
+                                       [HX_BLOCK_WRITE] = HX_BLOCK_WRITES,
+                                       [HX_BLOCK_FLUSH] = HX_BLOCK_FLUSHES};
+
+    add(requests[kind], 1);
+    if (kind != HX_BLOCK_FLUSH) {
+        add(kind == HX_BLOCK_READ ? HX_BLOCK_BYTES_READ : HX_BLOCK_BYTES_WRITTEN,
+            sectors * HX_BLOCK_SECTOR);
+    }
+}
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+/* The kernel has taken all requests back. */
 static hx_err start(void)
 {
-    hx_err error = hx_device_claim(VENDOR, DEVICE, &known.device);
+    atomic_store_explicit(&under_way, 0, memory_order_relaxed);
+    return device_start();
+}
 
+static hx_err submit(uint64_t request, uint64_t kind, uint64_t sector, uint64_t sectors)
+{
+    hx_err error;
+
+    count_begin(); /* before the device has it: it may have done with it at once */
+    error = device_submit(request, kind, sector);
     if (error == HX_OK) {
-        error = wake_device();
-    }
-    if (error == HX_OK) {
-        error = negotiate();
-    }
-    if (error == HX_OK) {
-        error = hx_register_read(known.device, CAPACITY, 8, &known.capacity);
-    }
-    if (error == HX_OK) {
-        error = hx_queue_create(known.device, 0, QUEUE_SIZE, &known.queue);
-    }
-    if (error == HX_OK) {
-        error =
-            set_status(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
-    }
-    if (error == HX_OK) {
-        atomic_store_explicit(&is_started, true, memory_order_release);
+        count_request(kind, sectors);
+    } else {
+        count_end();
     }
     return error;
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
-
-static hx_err submit(uint64_t request, uint64_t kind, uint64_t sector)
-{
-    static const uint32_t types[] = {
-        [HX_BLOCK_READ] = TYPE_IN, [HX_BLOCK_WRITE] = TYPE_OUT, [HX_BLOCK_FLUSH] = TYPE_FLUSH};
-    struct hx_queue_request entry = {
-        .token = request, .buffer = request, .head_size = sizeof(struct header), .tail_size = 1};
-    struct header header = {.sector = sector};
-    hx_err error;
-
-    if (kind > HX_BLOCK_FLUSH) {
-        return HX_ENOSYS;
-    }
-    if (!may_go_on()) {
-        return HX_ESTATE;
-    }
-    header.type = types[kind];
-    __builtin_memcpy(entry.head, &header, sizeof(header));
-    error = hx_queue_add(known.queue, &entry);
-    if (error == HX_OK) {
-        error = hx_queue_kick(known.queue);
-    }
-    return error == HX_ESTALE || error == HX_EIO ? stop() : error;
-}
-
-static hx_err meaning(uint8_t answer)
-{
-    if (answer == ANSWER_OK) {
-        return HX_OK;
-    }
-    return answer == ANSWER_NO ? HX_ENOSYS : HX_EIO;
-}
-
 static hx_err interrupt(void)
 {
-    struct hx_queue_answer answer;
+    uint64_t request;
+    hx_err outcome;
     hx_err error;
 
-    if (!may_go_on()) {
-        return HX_ESTATE;
+    while ((error = device_take(&request, &outcome)) == HX_OK) {
+        add(HX_BLOCK_FAILED, outcome != HX_OK ? 1 : 0);
+        count_end();
+        (void)hx_buffer_complete(request, outcome);
     }
-    while ((error = hx_queue_take(known.queue, &answer)) == HX_OK) {
-        (void)hx_buffer_complete(answer.token, meaning(answer.tail[0]));
-    }
-    return error == HX_EAGAIN ? HX_OK : stop();
+    return error == HX_EAGAIN ? HX_OK : error;
 }
 
-static uint64_t capacity(void)
+static uint64_t number(uint64_t index)
 {
-    return may_go_on() ? known.capacity : 0;
-}
-
-static uint64_t flags(void)
-{
-    return ((known.features & FEATURE_READ_ONLY) != 0 ? HX_BLOCK_READ_ONLY : 0U) |
-           ((known.features & FEATURE_FLUSH) != 0 ? HX_BLOCK_CACHES : 0U);
+    return index < HX_BLOCK_NUMBERS ? atomic_load_explicit(&numbers[index], memory_order_relaxed)
+                                    : 0;
 }
 
 static const struct hx_block_operations operations = {
     .start = start,
     .submit = submit,
     .interrupt = interrupt,
-    .capacity = capacity,
-    .flags = flags,
+    .capacity = device_capacity,
+    .flags = device_flags,
+    .number = number,
 };
 
-/* --- lifecycle -------------------------------------------------------------------------------- */
+/* --- state ------------------------------------------------------------------------------------ */
 
-/* Without a started device there is nothing to hand over: the next one starts it. */
 static hx_err export_state(uint64_t minor)
 {
+    struct record now = {.under_way = atomic_load_explicit(&under_way, memory_order_relaxed)};
+    hx_err error = device_export();
+
     (void)minor;
-    return may_go_on() ? hx_state_put(STATE_KNOWN, &known, sizeof(known)) : HX_OK;
+    for (unsigned i = 0; i < HX_BLOCK_NUMBERS; i++) {
+        now.numbers[i] = number(i);
+    }
+    /* A rehearsal's export may come between a request's two countings. */
+    if (now.numbers[HX_BLOCK_MOST] < now.under_way) {
+        now.numbers[HX_BLOCK_MOST] = now.under_way;
+    }
+    return error == HX_OK ? hx_state_put(STATE_NUMBERS | HX_STATE_OPTIONAL, &now, sizeof(now))
+                          : error;
+}
+
+static hx_err read_record(struct record *old)
+{
+    hx_err error = HX_OK;
+
+    if (hx_state_size(STATE_NUMBERS, 0) != UINT64_MAX) {
+        error = hx_state_get(STATE_NUMBERS, 0, old, sizeof(*old));
+    }
+    /* Each one that is under way was begun, and counted as one of the most. */
+    return error == HX_OK && old->under_way > old->numbers[HX_BLOCK_MOST] ? HX_EINVAL : error;
 }
 
 static hx_err import_state(uint64_t minor)
 {
-    struct known old;
-    hx_err error;
+    struct record old = {{0}, 0};
+    hx_err error = read_record(&old);
 
-    (void)minor;
-    if (hx_state_size(STATE_KNOWN, 0) == UINT64_MAX) {
-        return HX_OK;
-    }
-    error = hx_state_get(STATE_KNOWN, 0, &old, sizeof(old));
     if (error == HX_OK) {
-        known = old;
-        atomic_store_explicit(&is_started, true, memory_order_release);
+        error = device_import();
     }
-    return error;
+    if (error != HX_OK) {
+        return error;
+    }
+    for (unsigned i = 0; i < HX_BLOCK_NUMBERS; i++) {
+        atomic_store_explicit(&numbers[i], old.numbers[i], memory_order_relaxed);
+    }
+    /* Through 1.0, what was under way then has been done, and what is now is not counted. */
+    atomic_store_explicit(&under_way, minor >= 1 ? old.under_way : 0, memory_order_relaxed);
+    return HX_OK;
 }
 
 static const struct hx_module_lifecycle lifecycle = {
@@ -267,7 +175,7 @@ const struct hx_module_descriptor hx_module = {
     .abi = HX_MODULE_ABI,
     .size = sizeof(struct hx_module_descriptor),
     .name = "virtio_blk",
-    .version = {.major = 1, .minor = 0, .patch = 0},
+    .version = {.major = 1, .minor = 1, .patch = 0},
     .category = HX_CATEGORY_BLOCK,
     .operations_size = sizeof(operations),
     .operations = &operations,

@@ -23,6 +23,7 @@ struct block_request {
     hx_err error;                   /* D  once it is done */
     enum hx_block_kind kind;        /* U */
     uint64_t sector;                /* U */
+    uint64_t sectors;               /* U */
     struct wait_queue done;
 };
 
@@ -75,7 +76,7 @@ void block_fail_pending(struct block_device *device, hx_err error);
 
 /* Call the driver: its answer, or why there is none. */
 HX_MUST_USE hx_err block_call(struct block_device *device, enum block_operation operation,
-                              uint64_t a0, uint64_t a1, uint64_t a2);
+                              uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
 
 /* An answer that says that the driver of that epoch is to be started anew.  Returns whether it is
  * one. */

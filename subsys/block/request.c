@@ -92,7 +92,8 @@ static bool give(struct block_request *request)
     device->given++;
     handle = dma_buffer_lend(&request->buffer);
     spinlock_release(&device->lock, state);
-    error = block_call(device, BLOCK_SUBMIT, handle, (uint64_t)request->kind, request->sector);
+    error = block_call(device, BLOCK_SUBMIT, handle, (uint64_t)request->kind, request->sector,
+                       request->sectors);
     if (error != HX_OK) {
         take_back(request, handle, epoch, error);
     }
@@ -225,13 +226,14 @@ static void count(struct block_device *device, enum hx_block_kind kind, uint64_t
 
 /* The arguments have been checked. */
 static hx_err run(struct block_device *device, enum hx_block_kind kind, uint64_t sector,
-                  const struct dma_segment *segments, uint32_t segment_count)
+                  uint64_t sectors, const struct dma_segment *segments, uint32_t segment_count)
 {
     struct block_request *request = get(device);
     hx_err error;
 
     request->kind = kind;
     request->sector = sector;
+    request->sectors = sectors;
     request->tries = 0;
     request->buffer.count = segment_count;
     request->buffer.device_writes = kind == HX_BLOCK_READ;
@@ -277,7 +279,7 @@ hx_err block_transfer(struct block_device *device, enum hx_block_kind kind, uint
         return error;
     }
     count(device, kind, sectors);
-    return run(device, kind, sector, segments, segment_count);
+    return run(device, kind, sector, sectors, segments, segment_count);
 }
 
 hx_err block_flush(struct block_device *device)
@@ -286,7 +288,7 @@ hx_err block_flush(struct block_device *device)
         return HX_OK;
     }
     count(device, HX_BLOCK_FLUSH, 0);
-    return run(device, HX_BLOCK_FLUSH, 0, NULL, 0);
+    return run(device, HX_BLOCK_FLUSH, 0, 0, NULL, 0);
 }
 
 /* --- set-up and looking ----------------------------------------------------------------------- */

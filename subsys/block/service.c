@@ -45,9 +45,9 @@ static uint32_t wait_for_events(struct block_device *device, uint64_t deadline_n
 /* --- the driver ------------------------------------------------------------------------------- */
 
 hx_err block_call(struct block_device *device, enum block_operation operation, uint64_t a0,
-                  uint64_t a1, uint64_t a2)
+                  uint64_t a1, uint64_t a2, uint64_t a3)
 {
-    struct hal_gate_result result = gate_call(device->slot, operation, a0, a1, a2, 0);
+    struct hal_gate_result result = gate_call(device->slot, operation, a0, a1, a2, a3);
 
     return result.error != HX_OK ? result.error : (hx_err)result.value;
 }
@@ -111,7 +111,7 @@ static hx_err start_driver(struct block_device *device)
 
     device_release(device->slot);
     block_take_back_all(device);
-    error = block_call(device, BLOCK_START, 0, 0, 0);
+    error = block_call(device, BLOCK_START, 0, 0, 0, 0);
     if (error == HX_OK) {
         note_start(device);
     } else {
@@ -124,7 +124,7 @@ static hx_err start_driver(struct block_device *device)
 
 static void bring_interrupt(struct block_device *device, uint32_t epoch)
 {
-    hx_err error = block_call(device, BLOCK_INTERRUPT, 0, 0, 0);
+    hx_err error = block_call(device, BLOCK_INTERRUPT, 0, 0, 0, 0);
 
     if (error == HX_EAGAIN) {
         thread_yield(); /* all ways in are taken, by callers that leave again */

@@ -103,7 +103,8 @@ static hx_err show_versions(const struct pseudo_node *node, struct text *text)
     return HX_OK;
 }
 
-/* What a scheduler counts, by name, and how many threads wait for each CPU; of others, nothing. */
+/* What a scheduler or a disk's driver counts, by name, and of a scheduler how many threads wait for
+ * each CPU; of others, nothing. */
 static hx_err show_statistics(const struct pseudo_node *node, struct text *text)
 {
     struct slot *slot = slot_of(node);

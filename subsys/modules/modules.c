@@ -12,7 +12,6 @@
 #include <core/ipc/event_bus.h>
 #include <core/scheduling/scheduler_slot.h>
 #include <hal/clock.h>
-#include <helix/scheduler.h>
 #include <kern/heap.h>
 #include <kern/mutex.h>
 #include <subsys/access/access.h>
@@ -414,29 +413,6 @@ void modules_blockers(struct slot *slot, char text[SWAP_BLOCKERS_MAX])
     mutex_lock(&record->mutex);
     (void)string_copy(text, SWAP_BLOCKERS_MAX, record->blockers);
     mutex_unlock(&record->mutex);
-}
-
-bool modules_statistic_at(struct slot *slot, uint32_t index, const char **name, uint64_t *value)
-{
-    static const char *const names[HX_SCHEDULER_STATISTICS] = {
-        [HX_SCHEDULER_PICKS] = "picks",
-        [HX_SCHEDULER_STEALS] = "steals",
-        [HX_SCHEDULER_PREEMPTIONS] = "preemptions",
-        [HX_SCHEDULER_TURNS] = "turns_ended",
-        [HX_SCHEDULER_LONGEST] = "longest_queue",
-    };
-
-    if (slot->category->number != HX_CATEGORY_SCHEDULER || index >= HX_SCHEDULER_STATISTICS) {
-        return false;
-    }
-    *name = names[index];
-    *value = gate_call(slot, SCHEDULER_NUMBER, index, 0, 0, 0).value;
-    return true;
-}
-
-uint64_t modules_waiting_at(struct slot *slot, uint32_t cpu)
-{
-    return gate_call(slot, SCHEDULER_LENGTH, cpu, 0, 0, 0).value;
 }
 
 void modules_report(void)

@@ -72,3 +72,31 @@ def test_nothing_is_lost_when_the_driver_dies(run_to_end, disk, gate, smp):
     assert result.returncode == 0
     assert result.stdout.count("\nok ") + result.stdout.count("\r\nok ") >= 3, result.stdout
     assert "not ok" not in result.stdout and "SKIP" not in result.stdout
+
+
+# SPEC: R5
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_what_the_driver_counts_goes_from_version_to_version(boot, disk, gate):
+    shell = Shell(boot(init=USER_SPACE, disk=disk, append=f"gate.block={gate}"))
+
+    def numbers():
+        return {name: int(value) for name, value in
+                (line.split() for line in shell("cat /helix/slots/block/statistics").splitlines())}
+
+    def swap(version):
+        shell(f"echo virtio_blk {version} > /helix/slots/block/swap")
+        assert shell("cat /helix/slots/block/active") == f"virtio_blk {version}"
+
+    assert list(numbers()) == ["reads", "writes", "flushes", "bytes_read", "bytes_written", "failed", "most_under_way"]
+    shell("dd if=/dev/vda of=/dev/null bs=64k count=3; dd if=/dev/zero of=/dev/vda bs=4k count=2 conv=notrunc,fsync")
+    first = numbers()
+    assert first["bytes_read"] == 3 * 65536 and first["bytes_written"] == 2 * 4096
+    assert first["flushes"] >= 1 and first["failed"] == 0 and first["most_under_way"] >= 1
+    swap("1.0.0")
+    assert not numbers()
+    shell("dd if=/dev/vda of=/dev/null bs=64k count=1")
+    swap("1.1.0")
+    assert numbers() == first
+    shell("dd if=/dev/vda of=/dev/null bs=64k count=1")
+    assert numbers()["reads"] == first["reads"] + 1
+    assert "state none" not in shell("grep ' swap ' /helix/slots/block/history")

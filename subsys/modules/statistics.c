@@ -1,0 +1,64 @@
+/* What modules count, by name. */
+#include <core/gate/gate.h>
+#include <helix/attributes.h>
+#include <helix/block.h>
+#include <helix/scheduler.h>
+#include <subsys/modules/modules.h>
+
+static const char *const scheduler_numbers[HX_SCHEDULER_STATISTICS] = {
+    [HX_SCHEDULER_PICKS] = "picks",
+    [HX_SCHEDULER_STEALS] = "steals",
+    [HX_SCHEDULER_PREEMPTIONS] = "preemptions",
+    [HX_SCHEDULER_TURNS] = "turns_ended",
+    [HX_SCHEDULER_LONGEST] = "longest_queue",
+};
+
+static const char *const block_numbers[HX_BLOCK_NUMBERS] = {
+    [HX_BLOCK_READS] = "reads",
+    [HX_BLOCK_WRITES] = "writes",
+    [HX_BLOCK_FLUSHES] = "flushes",
+    [HX_BLOCK_BYTES_READ] = "bytes_read",
+    [HX_BLOCK_BYTES_WRITTEN] = "bytes_written",
+    [HX_BLOCK_FAILED] = "failed",
+    [HX_BLOCK_MOST] = "most_under_way",
+};
+
+/* Categories whose modules have an operation that tells a number by its index. */
+static const struct counting_category {
+    uint32_t number;
+    uint32_t operation;
+    const char *const *names;
+    uint32_t count;
+} counting_categories[] = {
+    {HX_CATEGORY_SCHEDULER, SCHEDULER_NUMBER, scheduler_numbers, HX_SCHEDULER_STATISTICS},
+    {HX_CATEGORY_BLOCK, BLOCK_NUMBER, block_numbers, HX_BLOCK_NUMBERS},
+};
+
+static const struct counting_category *counting_category_of(const struct slot *slot)
+{
+    for (size_t i = 0; i < HX_ARRAY_SIZE(counting_categories); i++) {
+        if (counting_categories[i].number == (uint32_t)slot->category->number) {
+            return &counting_categories[i];
+        }
+    }
+    return NULL;
+}
+
+bool modules_statistic_at(struct slot *slot, uint32_t index, const char **name, uint64_t *value)
+{
+    const struct counting_category *category = counting_category_of(slot);
+    struct hal_gate_result result;
+
+    if (category == NULL || index >= category->count) {
+        return false;
+    }
+    result = gate_call(slot, category->operation, index, 0, 0, 0);
+    *name = category->names[index];
+    *value = result.value;
+    return result.error == HX_OK;
+}
+
+uint64_t modules_waiting_at(struct slot *slot, uint32_t cpu)
+{
+    return gate_call(slot, SCHEDULER_LENGTH, cpu, 0, 0, 0).value;
+}
