@@ -56,7 +56,7 @@ class Campaign:
         return now
 
     def processes(self):
-        return self._number("set -- /proc/[0-9]*; echo there are $#", r"\nthere are (\d+)")
+        return self._number("set -- /proc/[0-9]*; echo there are $#", r"\nthere are (\d+)\s")
 
     def subjects(self):
         match = self.guest.ask("a", r"(\d+) grants, (\d+) subjects")
@@ -70,12 +70,12 @@ class Campaign:
 
     def open_files(self):
         """Bytes of all open files, of whomever."""
-        return self._number("awk '$1 == \"files\" { print \"bytes\", $6 }' /helix/components", r"\nbytes (\d+)")
+        return self._number("awk '$1 == \"files\" { print \"bytes\", $6 }' /helix/components", r"\nbytes (\d+)\s")
 
     def lines(self):
         """Of what else is listed: subscribers, mailboxes, channels, mounts."""
         files = "/helix/subscribers /helix/mailboxes /helix/channels /proc/mounts"
-        return self._number(f"cat {files} | wc -l | sed 's/^/lines /'", r"\nlines (\d+)")
+        return self._number(f"cat {files} | wc -l | sed 's/^/lines /'", r"\nlines (\d+)\s")
 
     def left(self):
         """What is there."""
