@@ -164,7 +164,7 @@ static bool decode_span(const struct span *span, struct cpio_entry *entry)
     const char *name = span->header + HEADER_SIZE;
     uint32_t fields[FIELD_COUNT];
 
-    if (!decode_fields(span->header, fields) || string_length(name) != span->name_size - 1) {
+    if (!decode_fields(span->header, fields) || string_ends_within(name, span->name_size - 1)) {
         return false;
     }
     *entry = entry_of(fields, name, span->header + span->data_start);

@@ -371,13 +371,15 @@ hx_err loader_load(const void *file, size_t size, enum hal_gate_backend backend,
 hx_err loader_identify(const void *file, size_t size, enum loader_depth depth,
                        struct hx_module_descriptor *descriptor, char why[LOADER_WHY_MAX])
 {
-    struct module_binary *binary = heap_allocate_zeroed(sizeof(*binary), OWNER_CORE);
+    struct module_binary *binary = heap_allocate(sizeof(*binary), OWNER_CORE);
     hx_err error = HX_ENOMEM;
 
     why[0] = '\0';
     if (binary != NULL) {
         error = depth == LOADER_CHECKED ? module_check(file, size, binary, why)
                                         : module_identify(file, size, binary, why);
+    }
+    if (error == HX_OK) {
         *descriptor = binary->descriptor;
     }
     heap_free(binary);

@@ -36,7 +36,7 @@ HX_MUST_USE hx_err loader_load(const void *file, size_t size, enum hal_gate_back
 /*
  * What a module file says of itself: its descriptor, of which only what is a number or a text is
  * good. LOADER_CHECKED: of a file that can be loaded here; LOADER_NAMED: whether it can is found
- * out when it is loaded.
+ * out when it is loaded. On error *descriptor is unchanged.
  * Context: thread.  Errors: those of module_check, HX_ENOMEM.
  */
 enum loader_depth { LOADER_NAMED, LOADER_CHECKED };

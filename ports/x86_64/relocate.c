@@ -84,6 +84,16 @@ static hx_err compute(uint32_t type, uint64_t target, uint64_t place_address, st
     }
 }
 
+/* Of any alignment; little endian: the low bytes come first. Sizes are said for copies in line. */
+static void store(void *place, const struct relocated *result)
+{
+    if (result->size == sizeof(uint32_t)) {
+        memcpy(place, &result->value, sizeof(uint32_t));
+    } else {
+        memcpy(place, &result->value, result->size);
+    }
+}
+
 hx_err hal_relocate(uint32_t type, void *place, uint64_t place_address, uint64_t symbol_value,
                     int64_t addend, size_t room)
 {
@@ -99,7 +109,7 @@ hx_err hal_relocate(uint32_t type, void *place, uint64_t place_address, uint64_t
     if (!result.fits) {
         return HX_ERANGE;
     }
-    memcpy(place, &result.value, result.size); /* little endian: the low bytes come first */
+    store(place, &result);
     return HX_OK;
 }
 
