@@ -1,0 +1,145 @@
+"""The disk's driver and the file system on it exchanged, at the same time, under programs that check each byte."""
+import hashlib
+import os
+import random
+import re
+import time
+
+import pytest
+from conftest import PATIENCE, USER_SPACE
+from helix_shell import Shell
+from test_ext2 import ask, check, make_image
+
+IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
+# Of each slot, by gate and processors.
+SWAPS = {("open", 4): 100, ("user", 4): 40, ("open", 1): 40}
+if IS_SOAK:
+    SWAPS = dict.fromkeys(SWAPS, 10000)
+FILE_SYSTEM_MB = 16
+RAW = random.Random(3).randbytes(2 << 20)  # behind the file system, read past the cache
+# docs/hot-reload.md
+HALF_US = 30000
+DRAIN_LIMIT_US = 500000
+WRITERS = 4
+
+# Until /tmp/stop is there, writer $1 writes a file, compares what it reads, and adds a line to its log; every eighth round it
+# has all of it on the disk. What is not as it should be it says.
+WRITER = """#!/bin/sh
+n=0
+while [ ! -e /tmp/stop ]; do
+    n=$((n + 1))
+    seq $n $((n + 400)) > /mnt/$1.new || echo not written: $n
+    a=$(seq $n $((n + 400)) | md5sum)
+    b=$(md5sum < /mnt/$1.new)
+    [ "$a" = "$b" ] || echo not what was written: $n
+    mv /mnt/$1.new /mnt/$1.last || echo not renamed: $n
+    echo $n >> /mnt/$1.log || echo not added: $n
+    [ $((n % 8)) != 0 ] || sync
+done > /tmp/said.$1 2>&1
+echo $n > /tmp/rounds.$1
+"""
+READER = f"""#!/bin/sh
+while [ ! -e /tmp/stop ]; do
+    a=$(dd if=/dev/vda bs=32k skip={FILE_SYSTEM_MB * 32} 2>/tmp/error | md5sum) || cat /tmp/error
+    [ "$a" = '{hashlib.md5(RAW).hexdigest()}  -' ] || echo not what is there: $a
+done > /tmp/said.raw 2>&1
+"""
+# swapper SLOT TIMES MODULE MODULE: by turns, a line of history for each to /tmp/pauses.SLOT.
+SWAPPER = """#!/bin/sh
+slot=/helix/slots/$1
+i=0
+while [ $i -lt $2 ]; do
+    for next in "$3" "$4" "$3" "$4"; do
+        echo $next > $slot/swap || echo failed: $next
+        read active < $slot/active
+        [ "$active" = "$next" ] || echo wrong: $next: $active
+        i=$((i + 1))
+    done
+    grep ' swap ' $slot/history | tail -n 4 >> /tmp/pauses.$1
+done
+"""
+SLOTS = {"block": ("virtio_blk 1.0.0", "virtio_blk 1.1.0"), "file_system": ("ext2_hints 1.1.0", "ext2 1.0.0")}
+
+
+@pytest.fixture(name="loaded")
+def a_guest(boot, tmp_path):
+    """Call it to start a machine with the disk mounted and everybody at work; its shell and its disk."""
+    (tmp_path / "extra/bin").mkdir(parents=True)
+    for name, text in {"writer": WRITER, "reader": READER, "swapper": SWAPPER}.items():
+        (tmp_path / "extra/bin" / name).write_text(text, encoding="utf-8")
+        (tmp_path / "extra/bin" / name).chmod(0o755)
+    image = make_image(tmp_path / "disk.img", megabytes=FILE_SYSTEM_MB)
+    with open(image, "ab") as file:
+        file.write(RAW)
+
+    def start(gate, processors):
+        shell = Shell(boot(init=USER_SPACE, extra=tmp_path / "extra", disk=image, smp=processors,
+                           append=f"gate.block={gate} gate.file_system={gate}"))
+        assert shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt") == ""
+        for slot in SLOTS:
+            # What the host lets a processor wait for is not what a swap is called off for.
+            shell(f"printf 'drain_ms 30000' > /helix/slots/{slot}/options")
+        for i in range(WRITERS):
+            shell(f"writer {i} &")
+        shell("reader &")
+        return shell, image
+
+    return start
+
+
+def swap_both(shell, times):
+    """Everything that the two swappers say, who begin together."""
+    begin = " ".join(f"swapper {slot} {times} '{one}' '{other}' > /tmp/said.{slot} 2>&1 &"
+                     for slot, (one, other) in SLOTS.items())
+    shell.guest.type(f"({begin} wait); echo 'swap''ping is over'")
+    shell.guest.expect("swapping is over", times * PATIENCE / 20 + PATIENCE)
+    shell.guest.type("")
+    return shell("cat " + " ".join(f"/tmp/said.{slot}" for slot in SLOTS))
+
+
+def pauses_of(shell, slot):
+    """Microseconds, in ascending order; each of the swaps ended well, with the state kept."""
+    lines = shell(f"cat /tmp/pauses.{slot}").splitlines()
+    found = [re.fullmatch(r"\d+ [\d.]+ swap .*: Completed, pause (\d+) us, state kept", line) for line in lines]
+    assert None not in found, [line for line, match in zip(lines, found) if match is None][:5]
+    return sorted(int(match[1]) for match in found)
+
+
+def report(name, pauses):
+    quantiles = {f"p{share * 100:g}": pauses[min(len(pauses) - 1, int(len(pauses) * share))] for share in (.5, .99, .999)}
+    print(f"pause: {name}, {len(pauses)} swaps, us:", {"min": pauses[0], **quantiles, "max": pauses[-1]})
+    return quantiles["p50"]
+
+
+def written_in(round_):
+    return "".join(f"{number}\n" for number in range(round_, round_ + 401)).encode()
+
+
+def lines_to(last):
+    return "".join(f"{number}\n" for number in range(1, last + 1)).encode()
+
+
+# SPEC: R6
+@pytest.mark.parametrize("gate, processors", SWAPS)
+def test_two_slots_swap_at_once_and_no_byte_is_lost(loaded, gate, processors):
+    shell, image = loaded(gate, processors)
+    times = SWAPS[gate, processors]
+    begin = time.monotonic()
+    assert swap_both(shell, times) == ""
+    print(f"swap: {(time.monotonic() - begin) / times / len(SLOTS) * 1000:.0f} ms of the host each, the load beside it")
+    shell("touch /tmp/stop; wait")
+    assert shell("cat /tmp/said.[0-9] /tmp/said.raw") == ""
+    rounds = [int(shell(f"cat /tmp/rounds.{i}")) for i in range(WRITERS)]
+    print("rounds of the writers:", rounds)
+    assert shell("cat /helix/slots/block/deaths /helix/slots/file_system/deaths") == "0\n0"
+    for slot in SLOTS:
+        pauses = pauses_of(shell, slot)
+        assert len(pauses) >= times
+        half = report(f"{slot}, {processors} CPUs, {gate} gate", pauses)
+        assert half <= HALF_US
+        assert pauses[-1] <= DRAIN_LIMIT_US or processors > 1
+    assert shell("umount /mnt") == ""
+    check(image)
+    for i, last in enumerate(rounds):
+        assert ask(image, f"cat {i}.last") == written_in(last)
+        assert ask(image, f"cat {i}.log") == lines_to(last)
