@@ -36,7 +36,7 @@ def test_a_key_shows_every_owner_with_its_ledger(boot):
     threads = guest.expect(r"threads: (\d+) threads by (\d+) handles, limits none and none, 0 refused"
                            r"\s+threads as measured by threads: (\d+) threads\r")
     assert threads[1] == threads[2] == threads[3]
-    guest.expect(r"modules: (\d+) instances by \1 handles, limits 17 and 17, 0 refused\r")
+    guest.expect(r"modules: (\d+) instances by \1 handles, limits 16 and 17, 0 refused\r")
     guest.expect(r"owner \d+\.\d+: demo\r")
     memory = guest.expect(r"memory: (\d+) bytes by 1 handles, limits 8388608 and 16777216, 0 refused"
                           r"\s+memory as measured by frames: (\d+) bytes\r")
