@@ -6,34 +6,42 @@
 #include <helix/console.h>
 #include <helix/device.h>
 #include <helix/module.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /* TI PC16550D data sheet, tables II and IV. */
-#define STATUS_EMPTY   0x20U /* all that was written has left for the wire: with FIFOs, all of it */
-#define IDENTITY_FIFOS 0xc0U /* both bits: FIFOs of 16 bytes that work */
+#define STATUS_RECEIVED 0x01U /* there is a byte to be taken */
+#define STATUS_EMPTY    0x20U /* all that was written has left for the wire: with FIFOs, all of it */
+#define IDENTITY_FIFOS  0xc0U /* both bits: FIFOs of 16 bytes that work */
 
 /* Looks at a device that is not ready; the kernel's own writer waits for longer. */
 #define READY_LOOKS 64U
 
-static uint64_t device; /* handle; 0: not claimed yet */
+/* Handle; 0: not claimed yet. Relaxed: who writes and who takes both store the same. */
+static _Atomic uint64_t device_handle;
+
+static inline uint64_t device(void)
+{
+    return atomic_load_explicit(&device_handle, memory_order_relaxed);
+}
 
 /* The same device each time, for whichever instance of the slot asks. */
 static inline bool has_device(void)
 {
     uint64_t handle;
 
-    if (HX_UNLIKELY(device == 0) &&
+    if (HX_UNLIKELY(device() == 0) &&
         hx_device_claim(HX_VENDOR_LEGACY, HX_LEGACY_SERIAL, &handle) == HX_OK) {
-        device = handle;
+        atomic_store_explicit(&device_handle, handle, memory_order_relaxed);
     }
-    return device != 0;
+    return device() != 0;
 }
 
 static bool has_bits(enum hx_serial_register index, uint64_t bits)
 {
     uint64_t value = 0;
 
-    return hx_register_read(device, HX_REGISTER(HX_WINDOW_SERIAL, index), 1, &value) == HX_OK &&
+    return hx_register_read(device(), HX_REGISTER(HX_WINDOW_SERIAL, index), 1, &value) == HX_OK &&
            (value & bits) == bits;
 }
 
@@ -56,8 +64,19 @@ static uint8_t byte_at(uint64_t word0, uint64_t word1, uint64_t index)
 
 static inline bool send(uint64_t word0, uint64_t word1, uint64_t index)
 {
-    return hx_register_write(device, HX_REGISTER(HX_WINDOW_SERIAL, HX_SERIAL_DATA), 1,
+    return hx_register_write(device(), HX_REGISTER(HX_WINDOW_SERIAL, HX_SERIAL_DATA), 1,
                              byte_at(word0, word1, index)) == HX_OK;
+}
+
+/* False: there is none, or none that may be taken now. */
+static inline bool receive(uint8_t *byte)
+{
+    uint64_t value = 0;
+    hx_err error =
+        hx_register_read(device(), HX_REGISTER(HX_WINDOW_SERIAL, HX_SERIAL_DATA), 1, &value);
+
+    *byte = (uint8_t)value;
+    return error == HX_OK;
 }
 
 #endif

@@ -1,3 +1,4 @@
+#include <core/debug/console_inlet.h>
 #include <core/debug/console_outlet.h>
 #include <core/device/legacy_serial.h>
 #include <hal/console.h>
@@ -41,18 +42,35 @@ static hx_err check(const void *owner, uint64_t place, uint64_t width)
                : HX_ERANGE;
 }
 
+static hx_err take(uint64_t *value)
+{
+    uint8_t byte;
+
+    if (!console_inlet_take(&byte)) {
+        return HX_EAGAIN;
+    }
+    *value = byte;
+    return HX_OK;
+}
+
 hx_err legacy_serial_read(const void *owner, uint64_t place, uint64_t width, uint64_t *value)
 {
     uint32_t index = (uint32_t)place;
     hx_err error = check(owner, place, width);
 
-    if (error == HX_OK && index != HX_SERIAL_STATUS && index != HX_SERIAL_IDENTITY) {
-        error = HX_EPERM;
+    if (error != HX_OK) {
+        return error;
     }
-    if (error == HX_OK) {
+    switch (index) {
+    case HX_SERIAL_DATA:
+        return take(value);
+    case HX_SERIAL_IDENTITY:
+    case HX_SERIAL_STATUS:
         *value = hal_console_register(index);
+        return HX_OK;
+    default:
+        return HX_EPERM;
     }
-    return error;
 }
 
 static bool send(uint8_t byte)

@@ -29,10 +29,13 @@ enum hx_device_window {
 #define HX_VENDOR_LEGACY 0xffffU
 #define HX_LEGACY_SERIAL 0x0001U /* the console's 16550 */
 
-/* Its registers (TI PC16550D data sheet, table II), of a byte each. Bytes are sent as far as the
- * kernel has given the driver some: more are HX_EAGAIN. */
+/*
+ * Its registers (TI PC16550D data sheet, table II), of a byte each. Bytes are sent as far as the
+ * kernel has given the driver some, and taken as far as it has asked for some, the device has some
+ * and their reader has room: more are HX_EAGAIN.
+ */
 enum hx_serial_register {
-    HX_SERIAL_DATA = 0,     /* written */
+    HX_SERIAL_DATA = 0,     /* written: sent; read: taken, which the kernel sees */
     HX_SERIAL_IDENTITY = 2, /* read: whether there are FIFOs */
     HX_SERIAL_STATUS = 5,   /* read */
 };

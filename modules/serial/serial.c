@@ -1,12 +1,17 @@
 /*
  * Driver of the console's serial device, version 1.1: fills the FIFO once the device is ready, if
- * it has one. Version 1.0 keeps how many bytes it sent; the other numbers travel beside that.
+ * it has one, and empties that. Version 1.0 keeps how many bytes it sent; the other numbers travel
+ * beside that.
  */
 #include <../modules/serial_device.h>
 #include <stdatomic.h>
 
 #define STATE_BYTES   1U
 #define STATE_NUMBERS 2U /* since minor version 1 */
+#define STATE_TAKEN   3U /* also; one that has only ever sent has none */
+
+#define SENT_NUMBERS  HX_CONSOLE_TAKEN /* those before it */
+#define TAKEN_NUMBERS (HX_CONSOLE_NUMBERS - HX_CONSOLE_TAKEN)
 
 #define FIFO_SIZE 16U
 
@@ -50,15 +55,36 @@ static uint64_t write(uint64_t word0, uint64_t word1, uint64_t count)
     return sent;
 }
 
+/* Without a look at the status: the kernel says when there is nothing. */
+static uint64_t take(uint64_t count)
+{
+    uint64_t taken = 0;
+    uint8_t byte;
+
+    while (has_device() && taken < count && receive(&byte)) {
+        taken++;
+    }
+    add(HX_CONSOLE_TAKEN, taken);
+    add(HX_CONSOLE_TAKES, taken != 0 ? 1 : 0);
+    return taken;
+}
+
 static uint64_t number(uint64_t index)
 {
     return index < HX_CONSOLE_NUMBERS ? atomic_load_explicit(&numbers[index], memory_order_relaxed)
                                       : 0;
 }
 
-static const struct hx_console_operations operations = {.write = write, .number = number};
+static const struct hx_console_operations operations = {
+    .write = write, .number = number, .take = take};
 
 /* --- state ------------------------------------------------------------------------------------ */
+
+/* Numbers that who wrote the state need not have had. */
+static hx_err get_if_there(uint32_t tag, uint64_t *to, size_t size)
+{
+    return hx_state_size(tag, 0) != UINT64_MAX ? hx_state_get(tag, 0, to, size) : HX_OK;
+}
 
 static hx_err import_state(uint64_t minor)
 {
@@ -67,8 +93,11 @@ static hx_err import_state(uint64_t minor)
     hx_err error = hx_state_get(STATE_BYTES, 0, &bytes, sizeof(bytes));
 
     (void)minor; /* 1.0 carries the numbers along */
-    if (error == HX_OK && hx_state_size(STATE_NUMBERS, 0) != UINT64_MAX) {
-        error = hx_state_get(STATE_NUMBERS, 0, old, sizeof(old));
+    if (error == HX_OK) {
+        error = get_if_there(STATE_NUMBERS, old, SENT_NUMBERS * sizeof(old[0]));
+    }
+    if (error == HX_OK) {
+        error = get_if_there(STATE_TAKEN, &old[HX_CONSOLE_TAKEN], TAKEN_NUMBERS * sizeof(old[0]));
     }
     if (error != HX_OK) {
         return error;
@@ -90,7 +119,11 @@ static hx_err export_state(uint64_t minor)
         now[i] = number(i);
     }
     error = hx_state_put(STATE_BYTES, &now[HX_CONSOLE_BYTES], sizeof(now[0]));
-    return error == HX_OK ? hx_state_put(STATE_NUMBERS | HX_STATE_OPTIONAL, now, sizeof(now))
+    if (error == HX_OK) {
+        error = hx_state_put(STATE_NUMBERS | HX_STATE_OPTIONAL, now, SENT_NUMBERS * sizeof(now[0]));
+    }
+    return error == HX_OK ? hx_state_put(STATE_TAKEN | HX_STATE_OPTIONAL, &now[HX_CONSOLE_TAKEN],
+                                         TAKEN_NUMBERS * sizeof(now[0]))
                           : error;
 }
 

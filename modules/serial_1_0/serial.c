@@ -18,12 +18,25 @@ static uint64_t write(uint64_t word0, uint64_t word1, uint64_t count)
     return sent;
 }
 
+static uint64_t take(uint64_t count)
+{
+    uint64_t taken = 0;
+    uint8_t byte;
+
+    while (has_device() && taken < count && has_bits(HX_SERIAL_STATUS, STATUS_RECEIVED) &&
+           receive(&byte)) {
+        taken++;
+    }
+    return taken;
+}
+
 static uint64_t number(uint64_t index)
 {
     return index == HX_CONSOLE_BYTES ? atomic_load_explicit(&bytes, memory_order_relaxed) : 0;
 }
 
-static const struct hx_console_operations operations = {.write = write, .number = number};
+static const struct hx_console_operations operations = {
+    .write = write, .number = number, .take = take};
 
 static hx_err import_state(uint64_t minor)
 {

@@ -1,5 +1,7 @@
-/* A driver of the console's serial device that lies or dies at what it is to print. */
+/* A driver of the console's serial device that lies or dies at what it prints or takes. */
 #include <../modules/serial_device.h>
+
+#define SLEEP_NS 300000000U
 
 static bool has(uint64_t word0, uint64_t word1, uint64_t count, char wanted)
 {
@@ -27,7 +29,43 @@ static uint64_t write(uint64_t word0, uint64_t word1, uint64_t count)
     return has(word0, word1, count, HX_CONSOLE_LIE_MORE) ? sent + 1 : sent;
 }
 
-static const struct hx_console_operations operations = {.write = write};
+static bool takes_nothing;
+
+/* Every way of an input to go wrong, when it meets the byte for it. */
+static uint64_t go_wrong_after(uint8_t byte, uint64_t taken)
+{
+    switch (byte) {
+    case HX_CONSOLE_LIE_TAKE_TRAP:
+        __builtin_trap();
+    case HX_CONSOLE_LIE_TAKE_LOOP:
+        for (;;) {
+            __asm__ volatile("");
+        }
+    case HX_CONSOLE_LIE_TAKE_SLEEP:
+        (void)hx_sleep(SLEEP_NS);
+        return taken;
+    case HX_CONSOLE_LIE_TAKE_NOTHING:
+        takes_nothing = true;
+        return taken;
+    case HX_CONSOLE_LIE_TAKE_MORE:
+        return taken + 1;
+    default:
+        return taken;
+    }
+}
+
+static uint64_t take(uint64_t count)
+{
+    uint64_t answer = 0;
+    uint8_t byte;
+
+    while (!takes_nothing && has_device() && answer < count && receive(&byte)) {
+        answer = go_wrong_after(byte, answer + 1);
+    }
+    return answer;
+}
+
+static const struct hx_console_operations operations = {.write = write, .take = take};
 
 const struct hx_module_descriptor hx_module = {
     .magic = HX_MODULE_MAGIC,

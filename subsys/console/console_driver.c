@@ -27,13 +27,20 @@ static bool is_ready(const struct slot *slot)
            gate_can_nest(thread_current());
 }
 
-static void drive(const char *bytes, size_t size)
+struct slot *console_driver_slot(void)
 {
     struct slot *slot = slot_of_console();
+
+    return is_ready(slot) ? slot : NULL;
+}
+
+static void drive(const char *bytes, size_t size)
+{
+    struct slot *slot = console_driver_slot();
     uint64_t words[HX_CONSOLE_WRITE_MAX / sizeof(uint64_t)] = {0};
     struct hal_gate_result result;
 
-    if (!is_ready(slot)) {
+    if (slot == NULL) {
         return;
     }
     memcpy(words, bytes, size);

@@ -8,6 +8,7 @@
 #include <subsys/console/console_driver.h>
 #include <subsys/console/console_input.h>
 #include <subsys/console/console_subsystem.h>
+#include <subsys/console/console_taker.h>
 
 static uint8_t input_vector; /* immutable after init; 0: no interrupt */
 
@@ -16,7 +17,7 @@ static enum interrupt_action on_input(void *argument, struct hal_frame *frame)
     (void)argument;
     (void)frame;
     /* An edge whose byte the look for the one before it has taken already was not for nothing. */
-    (void)console_input_attend();
+    console_taker_request();
     return INTERRUPT_HANDLED;
 }
 
@@ -46,6 +47,7 @@ static hx_err start_input(void)
     uint8_t vector = interrupt_free_vector();
     hx_err error = console_input_init();
 
+    error = error == HX_OK ? console_taker_start() : error;
     if (error != HX_OK || line < 0 || vector == 0) {
         return error;
     }

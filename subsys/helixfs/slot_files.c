@@ -10,6 +10,8 @@
 #include <kern/cpu.h>
 #include <kern/heap.h>
 #include <subsys/access/access.h>
+#include <subsys/console/console_input.h>
+#include <subsys/console/console_taker.h>
 #include <subsys/helixfs/helixfs_private.h>
 #include <subsys/modules/modules.h>
 
@@ -103,8 +105,27 @@ static hx_err show_versions(const struct pseudo_node *node, struct text *text)
     return HX_OK;
 }
 
-/* What a scheduler or a disk's driver counts, by name, and of a scheduler how many threads wait for
- * each CPU; of others, nothing. */
+static void add_waiting(struct slot *slot, struct text *text)
+{
+    for (uint64_t cpus = cpu_online_mask(); cpus != 0; cpus &= cpus - 1) {
+        uint32_t cpu = (uint32_t)__builtin_ctzll(cpus);
+
+        text_add(text, "waiting_%u %llu\n", cpu, (unsigned long long)modules_waiting_at(slot, cpu));
+    }
+}
+
+/* What core knows of the console's input, whatever its driver says. */
+static void add_input(struct text *text)
+{
+    uint64_t by_driver = console_input_driver_count();
+
+    text_add(text, "input_by_driver %llu\n", (unsigned long long)by_driver);
+    text_add(text, "input_by_core %llu\n", (unsigned long long)(console_input_count() - by_driver));
+    text_add(text, "input_lapses %llu\n", (unsigned long long)console_taker_lapses());
+}
+
+/* What a scheduler, a disk's driver and the console's count, by name; of a scheduler how many
+ * threads wait for each CPU, of the console who took its input. */
 static hx_err show_statistics(const struct pseudo_node *node, struct text *text)
 {
     struct slot *slot = slot_of(node);
@@ -114,13 +135,10 @@ static hx_err show_statistics(const struct pseudo_node *node, struct text *text)
     for (uint32_t i = 0; modules_statistic_at(slot, i, &name, &value); i++) {
         text_add(text, "%s %llu\n", name, (unsigned long long)value);
     }
-    if (slot->category->number != HX_CATEGORY_SCHEDULER) {
-        return HX_OK;
-    }
-    for (uint64_t cpus = cpu_online_mask(); cpus != 0; cpus &= cpus - 1) {
-        uint32_t cpu = (uint32_t)__builtin_ctzll(cpus);
-
-        text_add(text, "waiting_%u %llu\n", cpu, (unsigned long long)modules_waiting_at(slot, cpu));
+    if (slot->category->number == HX_CATEGORY_SCHEDULER) {
+        add_waiting(slot, text);
+    } else if (slot->category->number == HX_CATEGORY_CONSOLE) {
+        add_input(text);
     }
     return HX_OK;
 }

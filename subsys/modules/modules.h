@@ -59,8 +59,8 @@ HX_MUST_USE hx_err modules_rollback(struct slot *slot);
 
 /*
  * Number index of those that what is in the slot counts (a scheduler enum hx_scheduler_statistic, a
- * driver of a disk enum hx_block_number), and what it is called; false: it counts no such thing, or
- * cannot be asked.  Context: thread.
+ * driver of a disk enum hx_block_number, the console's enum hx_console_number), and what it is
+ * called; false: it counts no such thing, or cannot be asked.  Context: thread.
  */
 bool modules_statistic_at(struct slot *slot, uint32_t index, const char **name, uint64_t *value);
 

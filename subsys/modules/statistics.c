@@ -2,6 +2,7 @@
 #include <core/gate/gate.h>
 #include <helix/attributes.h>
 #include <helix/block.h>
+#include <helix/console.h>
 #include <helix/scheduler.h>
 #include <subsys/modules/modules.h>
 
@@ -23,6 +24,12 @@ static const char *const block_numbers[HX_BLOCK_NUMBERS] = {
     [HX_BLOCK_MOST] = "most_under_way",
 };
 
+static const char *const console_numbers[HX_CONSOLE_NUMBERS] = {
+    [HX_CONSOLE_BYTES] = "bytes_sent", [HX_CONSOLE_WRITES] = "writes",
+    [HX_CONSOLE_WAITS] = "waits",      [HX_CONSOLE_TAKEN] = "bytes_taken",
+    [HX_CONSOLE_TAKES] = "takes",
+};
+
 /* Categories whose modules have an operation that tells a number by its index. */
 static const struct counting_category {
     uint32_t number;
@@ -32,6 +39,7 @@ static const struct counting_category {
 } counting_categories[] = {
     {HX_CATEGORY_SCHEDULER, SCHEDULER_NUMBER, scheduler_numbers, HX_SCHEDULER_STATISTICS},
     {HX_CATEGORY_BLOCK, BLOCK_NUMBER, block_numbers, HX_BLOCK_NUMBERS},
+    {HX_CATEGORY_CONSOLE, CONSOLE_NUMBER, console_numbers, HX_CONSOLE_NUMBERS},
 };
 
 static const struct counting_category *counting_category_of(const struct slot *slot)
