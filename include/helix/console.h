@@ -58,7 +58,7 @@ enum hx_console_number {
 #define HX_CONSOLE_LIE_TAKE_MORE    '+' /* says that it has taken a byte more than it has */
 #define HX_CONSOLE_LIE_TAKE_TRAP    '!' /* dies */
 #define HX_CONSOLE_LIE_TAKE_LOOP    '%' /* does not come back until it is ended */
-#define HX_CONSOLE_LIE_TAKE_SLEEP   '=' /* comes back after 300 ms */
+#define HX_CONSOLE_LIE_TAKE_SLEEP   '=' /* comes back after 3 s */
 #define HX_CONSOLE_LIE_TAKE_NOTHING '~' /* takes nothing any more */
 
 #endif

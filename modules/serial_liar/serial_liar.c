@@ -1,7 +1,10 @@
-/* A driver of the console's serial device that lies or dies at what it prints or takes. */
+/* A driver of the console's serial device that lies or dies at what it prints or takes. It takes
+ * over from the others, so that it can be on trial. */
 #include <../modules/serial_device.h>
 
-#define SLEEP_NS 300000000U
+#define STATE_BYTES 1U
+
+#define SLEEP_NS 3000000000U
 
 static bool has(uint64_t word0, uint64_t word1, uint64_t count, char wanted)
 {
@@ -67,6 +70,25 @@ static uint64_t take(uint64_t count)
 
 static const struct hx_console_operations operations = {.write = write, .take = take};
 
+static uint64_t bytes; /* how many the one before has sent */
+
+static hx_err import_state(uint64_t minor)
+{
+    (void)minor;
+    return hx_state_get(STATE_BYTES, 0, &bytes, sizeof(bytes));
+}
+
+static hx_err export_state(uint64_t minor)
+{
+    (void)minor;
+    return hx_state_put(STATE_BYTES, &bytes, sizeof(bytes));
+}
+
+static const struct hx_module_lifecycle lifecycle = {
+    .import_state = import_state,
+    .export_state = export_state,
+};
+
 const struct hx_module_descriptor hx_module = {
     .magic = HX_MODULE_MAGIC,
     .abi = HX_MODULE_ABI,
@@ -76,4 +98,6 @@ const struct hx_module_descriptor hx_module = {
     .category = HX_CATEGORY_CONSOLE,
     .operations_size = sizeof(operations),
     .operations = &operations,
+    .lifecycle = &lifecycle,
+    .state_kind = "serial",
 };
