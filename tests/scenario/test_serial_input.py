@@ -50,6 +50,22 @@ def test_the_module_takes_what_is_typed(boot):
     assert after["takes"] > before["takes"]
 
 
+# SPEC: R5
+def test_what_was_taken_is_counted_on_by_the_next_version_that_counts(boot):
+    shell = Shell(boot(init=USER_SPACE))
+    shell(f"echo 'trial_ms 0' > {SLOT}/options; true " + "x" * 500)
+    before = numbers(shell)
+    shell(f"echo serial 1.0.0 > {SLOT}/swap")
+    assert numbers(shell)["bytes_taken"] == 0
+    shell(f"echo serial 1.1.0 > {SLOT}/swap")
+    after = numbers(shell)
+    assert after["bytes_taken"] >= before["bytes_taken"] > 400
+    assert after["takes"] >= before["takes"] > 0
+    # And 1.0 that was never told any.
+    shell(f"echo > {SLOT}/unload; echo serial 1.0.0 > {SLOT}/swap; echo serial 1.1.0 > {SLOT}/swap")
+    assert numbers(shell)["bytes_taken"] < 400
+
+
 # SPEC: R6
 @MACHINES
 def test_nothing_typed_is_lost_or_doubled_over_a_hundred_swaps(boot, gate, smp):
@@ -97,6 +113,7 @@ def type_to_liars(shell, rounds, texts):
                      "stty echo; echo -'>' end")
     typed = []
     while shell.guest.expect(r"-> (go|end)\r").group(1) == "go":
+        assert len(typed) < rounds * ATTEMPTS
         typed.append(next(texts))
         shell.guest.type(typed[-1])
     shell.guest.expect(PROMPT)
@@ -152,7 +169,7 @@ def block_a_swap(shell):
     return pytest.fail("it never takes the byte")
 
 
-# SPEC: R10
+# SPEC: R6 R10
 @MACHINES
 def test_a_module_that_does_not_come_back_is_named_and_the_keys_work(boot, gate, smp):
     shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}", smp=smp))

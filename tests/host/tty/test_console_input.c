@@ -124,6 +124,109 @@ static void bytes_and_memory_are_counted(void **state)
     assert_gets(console_read_byte, "abc");
 }
 
+/* --- a driver --------------------------------------------------------------------------------- */
+
+/* Put bytes into the device, and say nothing. */
+static void arrive(const char *keys)
+{
+    size_t count = strlen(keys);
+
+    memcpy(device_bytes + device_end, keys, count);
+    device_end += count;
+}
+
+static void a_driver_takes_what_it_is_asked_for_and_no_more(void **state)
+{
+    uint64_t before = console_input_driver_count();
+    uint8_t byte = 0;
+
+    (void)state;
+    arrive("abc");
+    assert_false(console_input_take(&byte));
+    console_input_ask(2);
+    assert_true(console_input_take(&byte));
+    assert_int_equal(byte, 'a');
+    assert_true(console_input_take(&byte));
+    assert_false(console_input_take(&byte));
+    assert_int_equal(console_input_answer(), 2);
+    console_input_ask(2);
+    assert_int_equal(console_input_answer(), 0);
+    assert_false(console_input_take(&byte));
+    assert_int_equal(console_input_driver_count() - before, 2);
+    assert_gets(console_read_byte, "ab");
+    assert_true(console_input_attend());
+    assert_gets(console_read_byte, "c");
+}
+
+/* SPEC: R6
+ * A byte that a driver has read is its reader's, whether the driver answers or not. */
+static void what_a_driver_and_core_take_in_turn_arrives_in_order(void **state)
+{
+    uint8_t byte = 0;
+
+    (void)state;
+    arrive("abcdef");
+    console_input_ask(16);
+    assert_true(console_input_take(&byte));
+    assert_true(console_input_take(&byte));
+    assert_true(console_input_attend());
+    assert_false(console_input_take(&byte));
+    arrive("gh");
+    assert_true(console_input_take(&byte));
+    assert_int_equal(byte, 'g');
+    assert_gets(console_read_byte, "abcdefg");
+    assert_int_equal(console_input_answer(), 3);
+    assert_true(console_input_attend());
+    assert_gets(console_read_byte, "h");
+}
+
+static void a_driver_takes_nothing_that_there_is_no_room_for(void **state)
+{
+    uint8_t byte;
+    char read;
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        arrive("x");
+    }
+    console_input_ask(1000);
+    while (console_input_take(&byte)) {
+    }
+    assert_int_equal(device_first, console_input_answer());
+    assert_true(device_end - device_first > 700);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(console_read_byte(&read, 0), HX_OK);
+    }
+    assert_int_equal(console_read_byte(&read, 0), HX_ETIMEDOUT);
+}
+
+static unsigned requests;
+
+static void count_request(void)
+{
+    requests++;
+}
+
+static void a_reader_that_makes_room_tells_who_asked_for_it(void **state)
+{
+    char read;
+
+    (void)state;
+    for (unsigned i = 0; i < 300; i++) {
+        arrive("x");
+    }
+    assert_true(console_input_attend());
+    console_input_set_request(count_request);
+    assert_int_equal(console_read_byte(&read, 0), HX_OK);
+    assert_int_equal(requests, 1);
+    assert_true(console_input_attend());
+    console_input_set_request(NULL);
+    for (unsigned i = 1; i < 300; i++) {
+        assert_int_equal(console_read_byte(&read, 0), HX_OK);
+    }
+    assert_int_equal(requests, 1);
+}
+
 static void after_the_end_readers_get_what_is_left(void **state)
 {
     char byte;
@@ -134,6 +237,8 @@ static void after_the_end_readers_get_what_is_left(void **state)
     assert_int_equal(console_read_byte(&byte, 0), HX_OK);
     assert_int_equal(console_read_byte(&byte, 0), HX_ECLOSED);
     assert_int_equal(console_read_program_byte(&byte, 0), HX_ECLOSED);
+    arrive("y");
+    assert_false(console_input_attend());
 }
 
 int main(void)
@@ -145,6 +250,10 @@ int main(void)
         cmocka_unit_test_setup(the_escape_twice_is_one_for_those_who_listen, start),
         cmocka_unit_test_setup(what_finds_no_room_waits_in_the_device, start),
         cmocka_unit_test_setup(bytes_and_memory_are_counted, start),
+        cmocka_unit_test_setup(a_driver_takes_what_it_is_asked_for_and_no_more, start),
+        cmocka_unit_test_setup(what_a_driver_and_core_take_in_turn_arrives_in_order, start),
+        cmocka_unit_test_setup(a_driver_takes_nothing_that_there_is_no_room_for, start),
+        cmocka_unit_test_setup(a_reader_that_makes_room_tells_who_asked_for_it, start),
         cmocka_unit_test_setup(after_the_end_readers_get_what_is_left, start),
     };
 
