@@ -320,7 +320,7 @@ struct hal_gate_result kernel_gate_diverted(uint64_t a0, uint64_t a1, uint64_t a
 
 struct inside_search {
     const struct hal_gate_instance *gate;
-    void (*found)(struct thread *thread, void *argument);
+    bool (*found)(struct thread *thread, void *argument);
     void *argument;
 };
 
@@ -331,25 +331,25 @@ static bool look_inside(struct thread *thread, void *argument)
     for (unsigned i = 0; i < HX_ARRAY_SIZE(thread->gate_records); i++) {
         if (atomic_load_explicit(&thread->gate_records[i].instance, memory_order_acquire) ==
             search->gate) {
-            search->found(thread, search->argument);
-            return false;
+            return search->found(thread, search->argument);
         }
     }
     return true;
 }
 
 void slot_find_inside(const struct module_instance *instance,
-                      void (*found)(struct thread *thread, void *argument), void *argument)
+                      bool (*found)(struct thread *thread, void *argument), void *argument)
 {
     struct inside_search search = {&instance->gate, found, argument};
 
     thread_for_each_in_call(look_inside, &search);
 }
 
-static void note(struct thread *thread, void *argument)
+static bool note(struct thread *thread, void *argument)
 {
     (void)thread;
     *(bool *)argument = true;
+    return false; /* one is enough */
 }
 
 static bool has_threads_inside(const struct module_instance *instance)

@@ -159,11 +159,11 @@ void slot_tell_troubles(void);
 HX_MUST_USE hx_err slot_drain(const struct module_instance *instance, uint64_t deadline_ns);
 
 /*
- * A thread that is inside an instance, for reports: its record's state is a moment old.
- * found is called with the thread list locked.  Context: thread.
+ * Each thread that is inside an instance, until found returns false: what its records say is a
+ * moment old. found is called with the thread list locked.  Context: thread.
  */
 struct thread;
 void slot_find_inside(const struct module_instance *instance,
-                      void (*found)(struct thread *thread, void *argument), void *argument);
+                      bool (*found)(struct thread *thread, void *argument), void *argument);
 
 #endif

@@ -7,6 +7,7 @@
 #include <kern/thread.h>
 
 #define DEPTH_MAX     12U
+#define BUSY_MAX      8U
 #define SEEN_TICKS_NS (5 * HAL_NS_PER_MS)
 
 static void add_place(struct text *text, uintptr_t pc)
@@ -47,35 +48,37 @@ static bool is_busy(const struct thread *thread)
 struct report {
     struct module_instance *instance;
     struct text *text;
-    uint32_t busy; /* the last one found that is, by id; 0: none */
+    uint32_t busy[BUSY_MAX]; /* threads found that are, by id; of more the places are not told */
+    uint32_t busy_count;
 };
 
-static void add_thread(struct thread *thread, void *argument)
+static bool add_thread(struct thread *thread, void *argument)
 {
     struct report *report = argument;
 
     text_add(report->text, "thread %u (%s) is %s, CPU %u\n", thread->id, thread->name,
              thread_state_name(thread), atomic_load_explicit(&thread->cpu, memory_order_relaxed));
-    if (is_busy(thread)) {
-        report->busy = thread->id;
-    } else {
+    if (!is_busy(thread)) {
         add_stack(thread, report->text);
+    } else if (report->busy_count < BUSY_MAX) {
+        report->busy[report->busy_count++] = thread->id;
     }
+    return true;
 }
 
 /* Have the next tick that finds the thread in the instance's code say where it is. */
-static void add_busy(const struct report *report)
+static void add_busy(const struct report *report, uint32_t busy)
 {
     struct instance_probe *probe = &report->instance->probe;
 
     atomic_store_explicit(&probe->depth, 0, memory_order_relaxed);
-    atomic_store_explicit(&probe->thread, report->busy, memory_order_release);
+    atomic_store_explicit(&probe->thread, busy, memory_order_release);
     thread_sleep(SEEN_TICKS_NS);
     atomic_store_explicit(&probe->thread, 0, memory_order_relaxed);
     /* Acquire: pairs with the release in gate_handle_interrupt. */
     uint32_t depth = atomic_load_explicit(&probe->depth, memory_order_acquire);
 
-    text_add(report->text, "  thread %u, %s\n", report->busy,
+    text_add(report->text, "  thread %u, %s\n", busy,
              depth != 0 ? "as a tick found it:" : "which no tick finds in the module's code");
     for (uint32_t i = 0; i < depth; i++) {
         add_place(report->text, probe->places[i]);
@@ -87,7 +90,7 @@ void blocker_report(struct module_instance *instance, struct text *text)
     struct report report = {.instance = instance, .text = text};
 
     slot_find_inside(instance, add_thread, &report);
-    if (report.busy != 0) {
-        add_busy(&report);
+    for (uint32_t i = 0; i < report.busy_count; i++) {
+        add_busy(&report, report.busy[i]);
     }
 }

@@ -260,10 +260,21 @@ static bool contains(const char *text, const char *part)
     return string_matches(text, pattern);
 }
 
-/* Swap while somebody is inside for longer than callers may be kept waiting. */
-static void check_called_off(void (*entry)(void *), const char *place, const char *function)
+static char blockers[SWAP_BLOCKERS_MAX];
+
+static void expect_named(uint32_t thread)
 {
-    static char blockers[SWAP_BLOCKERS_MAX];
+    char name[32];
+
+    (void)format_text(name, sizeof(name), "thread %u (", thread);
+    EXPECT(contains(blockers, name));
+}
+
+/* Swap while so many are inside, at most two, for longer than callers may be kept waiting. */
+static void check_called_off(void (*entry)(void *), unsigned count, const char *place,
+                             const char *function)
+{
+    uint32_t threads[2];
     struct swap_options options = no_trial;
     struct slot *slot = fresh_demo(HAL_GATE_OPEN, &no_trial);
 
@@ -275,13 +286,18 @@ static void check_called_off(void (*entry)(void *), const char *place, const cha
     EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 1);
     atomic_store_explicit(&wrong, 0, memory_order_relaxed);
     crew_open(&crew);
-    (void)crew_start(&crew, entry, slot, 0);
+    for (unsigned i = 0; i < count; i++) {
+        threads[i] = crew_start(&crew, entry, slot, 0)->thread->id;
+    }
     thread_sleep(10 * HAL_NS_PER_MS);
     fail_to_swap(slot, "demo_fragile", HX_ETIMEDOUT);
     EXPECT_EQUAL(last_change(slot).state, SWAP_ROLLBACK);
     modules_blockers(slot, blockers);
     EXPECT(contains(blockers, place));
     EXPECT(contains(blockers, function)); /* the module's, by its name */
+    for (unsigned i = 0; i < count; i++) {
+        expect_named(threads[i]);
+    }
     EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 2);
     EXPECT(crew_join(&crew));
     EXPECT_EQUAL(atomic_load_explicit(&wrong, memory_order_relaxed), 0);
@@ -294,15 +310,21 @@ static void a_swap_that_a_waiting_thread_blocks_is_called_off_and_names_it(void)
     struct symbol symbol;
 
     /* The hosted port has no names of its functions. */
-    check_called_off(sleep_inside,
+    check_called_off(sleep_inside, 1,
                      symbol_lookup((uintptr_t)thread_sleep, &symbol) ? "thread_sleep" : "is parked",
                      "sleep_for+");
 }
 
 /* SPEC: R10 */
+static void a_swap_that_two_threads_block_names_both(void)
+{
+    check_called_off(sleep_inside, 2, "is parked", "sleep_for+");
+}
+
+/* SPEC: R10 */
 static void a_swap_that_a_looping_thread_blocks_is_called_off_and_names_it(void)
 {
-    check_called_off(loop_inside, "as a tick found it", "endless_loop+");
+    check_called_off(loop_inside, 1, "as a tick found it", "endless_loop+");
 }
 
 /* --- under load ------------------------------------------------------------------------------- */
@@ -387,6 +409,7 @@ const struct selftest core_hot_reload_tests[] = {
     {TEST(a_full_journal_ends_the_trial), 0},
     {TEST(a_swap_that_fails_at_any_step_leaves_the_old_one_serving), 0},
     {TEST(a_swap_that_a_waiting_thread_blocks_is_called_off_and_names_it), 0},
+    {TEST(a_swap_that_two_threads_block_names_both), 0},
     {TEST(a_swap_that_a_looping_thread_blocks_is_called_off_and_names_it), SELFTEST_METAL_ONLY},
     {TEST(swaps_under_load_lose_and_double_no_call_behind_the_open_gate), 0},
     {TEST(swaps_under_load_lose_and_double_no_call_behind_the_user_gate), SELFTEST_METAL_ONLY},
