@@ -5,7 +5,8 @@
  * - Each has a number, 1, 2, … in the order in which they were taken: places move, numbers do not.
  * - What is kept has been verified: module_state_read has accepted it. It is verified again before
  *   it is given out, so memory that somebody has scribbled over is not restored.
- * - A state equal to the newest one is not kept twice: a member at rest costs nothing.
+ * - A state equal to the newest one is not kept twice, that one counts as taken now: a member at
+ *   rest costs nothing.
  * - A poisoned one stays, listed, while there is room, and is never given out (H8); nor is a state
  *   kept again that equals one.
  * - One lock for each ring; memory is the kernel's, at most HEAL_CHECKPOINTS_MAX states.
