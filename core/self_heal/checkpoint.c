@@ -18,8 +18,7 @@ void checkpoint_ring_fini(struct checkpoint_ring *ring)
     memset(ring->places, 0, sizeof(ring->places));
 }
 
-/* --- looking at one -----------------------------------------------------------------------------
- */
+/* --- looking at one --------------------------------------------------------------------------- */
 
 static bool is_good(const struct checkpoint *place)
 {
@@ -54,8 +53,7 @@ static struct checkpoint *find_locked(struct checkpoint_ring *ring, uint64_t num
     return NULL;
 }
 
-/* --- keeping ------------------------------------------------------------------------------------
- */
+/* --- keeping ---------------------------------------------------------------------------------- */
 
 static void remove_locked(struct checkpoint_ring *ring, uint32_t place)
 {
@@ -164,8 +162,7 @@ hx_err checkpoint_keep(struct checkpoint_ring *ring, struct module_state *state,
     return error;
 }
 
-/* --- giving out ---------------------------------------------------------------------------------
- */
+/* --- giving out ------------------------------------------------------------------------------- */
 
 void checkpoint_good(struct checkpoint_ring *ring, uint64_t numbers[HEAL_CHECKPOINTS_MAX])
 {

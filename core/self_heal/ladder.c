@@ -24,8 +24,7 @@ enum heal_kind heal_rung_kind(enum heal_rung rung)
     return rows[rung].kind;
 }
 
-/* --- which rung ---------------------------------------------------------------------------------
- */
+/* --- which rung ------------------------------------------------------------------------------- */
 
 /* The newest checkpoint that is older than a poisoned one, 0: there is none. */
 static uint64_t newest_checkpoint(const struct ladder_means *means, uint64_t poisoned)
@@ -68,8 +67,7 @@ static bool may_take(const struct ladder *ladder, const struct heal_policy *poli
     return false;
 }
 
-/* --- when ---------------------------------------------------------------------------------------
- */
+/* --- when ------------------------------------------------------------------------------------- */
 
 /* Keep those of the window, and one more. */
 static void remember_death(struct ladder *ladder, const struct heal_policy *policy, uint64_t now_ns)
@@ -105,8 +103,7 @@ static uint64_t cooled_down_ns(const struct ladder *ladder, const struct heal_po
     return ladder->has_ended && cooled > now_ns ? cooled : now_ns;
 }
 
-/* --- deciding -----------------------------------------------------------------------------------
- */
+/* --- deciding --------------------------------------------------------------------------------- */
 
 /* Take the first rung, from one on downwards, that can be taken. */
 static struct ladder_decision take(struct ladder *ladder, const struct heal_policy *policy,
@@ -176,8 +173,7 @@ struct ladder_decision ladder_failed(struct ladder *ladder, const struct heal_po
     return decision;
 }
 
-/* --- being well ---------------------------------------------------------------------------------
- */
+/* --- being well ------------------------------------------------------------------------------- */
 
 void ladder_recovered(struct ladder *ladder, uint64_t now_ns)
 {

@@ -10,8 +10,7 @@
 
 static struct checkpoint_ring ring;
 
-/* --- states that are told apart by a number -----------------------------------------------------
- */
+/* --- states that are told apart by a number --------------------------------------------------- */
 
 static struct module_state *state_of(uint64_t content)
 {
@@ -75,8 +74,7 @@ static void expect_good(const uint64_t *expected)
 
 #define EXPECT_GOOD(...) expect_good((const uint64_t[]){__VA_ARGS__, 0})
 
-/* --- with a machine, and all memory given back afterwards ---------------------------------------
- */
+/* --- with a machine, and all memory given back afterwards ------------------------------------- */
 
 static void (*body)(void);
 
@@ -102,8 +100,7 @@ static void passes(void (*function)(void))
     assert_int_equal(child.status, 0);
 }
 
-/* --- what is kept -------------------------------------------------------------------------------
- */
+/* --- what is kept ----------------------------------------------------------------------------- */
 
 static void keep_six(void)
 {
@@ -175,8 +172,7 @@ static void as_many_are_kept_as_the_policy_says(void **unused)
     passes(keep_fewer);
 }
 
-/* --- what is bad --------------------------------------------------------------------------------
- */
+/* --- what is bad ------------------------------------------------------------------------------ */
 
 static void keep_nonsense(void)
 {
@@ -324,8 +320,7 @@ static void poisoned_ones_make_room_for_good_ones(void **unused)
     passes(fill_with_poison);
 }
 
-/* --- no memory ----------------------------------------------------------------------------------
- */
+/* --- no memory -------------------------------------------------------------------------------- */
 
 static void copy_without_memory(void)
 {
@@ -356,8 +351,7 @@ static void without_memory_a_copy_fails_and_the_checkpoint_stays_good(void **unu
     passes(copy_without_memory);
 }
 
-/* --- beside a model -----------------------------------------------------------------------------
- */
+/* --- beside a model --------------------------------------------------------------------------- */
 
 /* All that were ever kept, by number. */
 struct kept {

@@ -80,8 +80,7 @@ static void wait_ms(struct subject *subject, uint64_t ms)
     subject->now_ns += ms * MS;
 }
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 /* For each combination of means: where failure after failure leads, and death after death. */
 struct row {
@@ -224,8 +223,7 @@ static void a_recovery_has_the_policys_time_from_when_it_may_begin(void **unused
     assert_int_equal(subject.decision.deadline_ns, subject.now_ns + 5000 * MS);
 }
 
-/* --- cooldown -----------------------------------------------------------------------------------
- */
+/* --- cooldown --------------------------------------------------------------------------------- */
 
 static uint64_t delay_ms(const struct subject *subject)
 {
@@ -321,8 +319,7 @@ static void what_is_last_is_done_at_once(void **unused)
     assert_int_equal(delay_ms(&subject), 0);
 }
 
-/* --- being well ---------------------------------------------------------------------------------
- */
+/* --- being well ------------------------------------------------------------------------------- */
 
 /* SPEC: H3 */
 static void a_long_healthy_time_brings_the_top_back(void **unused)
@@ -390,8 +387,7 @@ static void a_quarantine_ends_by_hand_only(void **unused)
     assert_int_equal(delay_ms(&subject), 0);
 }
 
-/* --- poisoned states ----------------------------------------------------------------------------
- */
+/* --- poisoned states -------------------------------------------------------------------------- */
 
 static void expect_restore(const struct subject *subject, uint64_t checkpoint, uint64_t poisoned)
 {

@@ -22,8 +22,7 @@
 
 static const char letters[] = "-SCPBQX";
 
-/* --- the model ----------------------------------------------------------------------------------
- */
+/* --- the model -------------------------------------------------------------------------------- */
 
 struct model {
     uint64_t *deaths_ns; /* all */
@@ -211,8 +210,7 @@ static void model_well(struct model *model, const struct heal_policy *policy, ui
     }
 }
 
-/* --- random histories ---------------------------------------------------------------------------
- */
+/* --- random histories ------------------------------------------------------------------------- */
 
 struct pair {
     struct ladder ladder;
