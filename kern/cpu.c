@@ -1,4 +1,5 @@
 #include <base/assert.h>
+#include <hal/clock.h>
 #include <hal/interrupt.h>
 #include <hal/memory.h>
 #include <kern/cpu.h>
@@ -10,7 +11,8 @@
 _Atomic uint64_t cpu_online_bits;
 
 /*
- * What a CPU asks of others: one call at a time, since it asks with preemption off. The targets
+ * What a CPU asks of others: one call at a time, since it asks with preemption off, and waits for
+ * one that was given up before it asks again. The targets
  * learn of it through their `callers`. Keys: C = the calling CPU, before it sets a bit of callers;
  * A = atomic
  */
@@ -79,13 +81,18 @@ static void serve_with_interrupts_off(void)
     hal_interrupts_restore(state);
 }
 
-/* Wait for the targets, serving whoever calls this CPU meanwhile: it may be waiting for us. */
-static void await(const struct cpu_call_slot *slot)
+/* Wait for the targets, serving whoever calls this CPU meanwhile: it may be waiting for us. Returns
+ * whether all have returned. */
+static bool await(const struct cpu_call_slot *slot, uint64_t deadline_ns)
 {
     while (atomic_load_explicit(&slot->remaining, memory_order_acquire) != 0) {
+        if (deadline_ns != THREAD_NO_DEADLINE && hal_clock_now() >= deadline_ns) {
+            return false;
+        }
         serve_with_interrupts_off();
         hal_cpu_relax();
     }
+    return true;
 }
 
 static void call_here(void (*function)(void *argument), void *argument)
@@ -96,17 +103,19 @@ static void call_here(void (*function)(void *argument), void *argument)
     hal_interrupts_restore(state);
 }
 
-void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)
+/* Preemption is off. */
+static bool call(uint64_t mask, void (*function)(void *argument), void *argument,
+                 uint64_t deadline_ns)
 {
-    HX_ASSERT(!context_is_interrupt(), "other CPUs are called in thread context");
-    preempt_disable();
-
     uint32_t self = hal_cpu_id();
     uint64_t targets = mask & cpu_online_mask() & ~(1ULL << self);
     struct cpu_call_slot *slot = &slots[self];
 
     HX_ASSERT(targets == 0 || hal_interrupts_enabled(),
               "who waits for other CPUs lets them interrupt");
+    if (!await(slot, deadline_ns)) {
+        return false;
+    }
     slot->function = function;
     slot->argument = argument;
     atomic_store_explicit(&slot->remaining, (uint32_t)__builtin_popcountll(targets),
@@ -115,8 +124,24 @@ void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)
     if ((mask >> self & 1) != 0) {
         call_here(function, argument);
     }
-    await(slot);
+    return await(slot, deadline_ns);
+}
+
+bool cpu_call_until(uint64_t mask, void (*function)(void *argument), void *argument,
+                    uint64_t deadline_ns)
+{
+    bool have_returned;
+
+    HX_ASSERT(!context_is_interrupt(), "other CPUs are called in thread context");
+    preempt_disable();
+    have_returned = call(mask, function, argument, deadline_ns);
     preempt_enable();
+    return have_returned;
+}
+
+void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)
+{
+    (void)!cpu_call_until(mask, function, argument, THREAD_NO_DEADLINE);
 }
 
 /* --- translations ----------------------------------------------------------------------------- */

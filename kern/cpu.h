@@ -8,7 +8,9 @@
 #define KERN_CPU_H
 
 #include <hal/cpu.h>
+#include <helix/attributes.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +48,13 @@ void cpu_init(void);
  * Context: thread with interrupts on, or boot.  Blocks: spins.
  */
 void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument);
+
+/*
+ * The same, for no longer than until that absolute time: false if not all have returned by then.
+ * They will later: function and argument are good for ever.  Context: as cpu_call.
+ */
+HX_MUST_USE bool cpu_call_until(uint64_t mask, void (*function)(void *argument), void *argument,
+                                uint64_t deadline_ns);
 
 /* Flush a range of kernel (or space) translations on all online CPUs and wait.  Context: as
  * cpu_call; with interrupts off it is allowed only while one CPU is online. */

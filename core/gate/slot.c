@@ -366,6 +366,22 @@ static void pass_barrier(void *argument)
     (void)argument;
 }
 
+/*
+ * A CPU may take no message for long. If that is because it is inside, which shows by then, it is
+ * not waited for beyond the deadline; else there is nothing to be called off for.
+ */
+static bool have_passed_barrier(const struct module_instance *instance, uint64_t deadline_ns)
+{
+    if (cpu_call_until(cpu_online_mask(), pass_barrier, NULL, deadline_ns)) {
+        return true;
+    }
+    if (has_threads_inside(instance)) {
+        return false;
+    }
+    cpu_call(cpu_online_mask(), pass_barrier, NULL);
+    return true;
+}
+
 static hx_err wait_until_left(const struct module_instance *instance, struct waiter *waiter,
                               uint64_t deadline_ns)
 {
@@ -389,8 +405,9 @@ hx_err slot_drain(const struct module_instance *instance, uint64_t deadline_ns)
      * reads hal_gate_drains; both without a fence. Who waits pays for that: once every CPU has
      * passed this barrier, its earlier stores are visible here and its later reads see ours.
      */
-    cpu_call(cpu_online_mask(), pass_barrier, NULL);
-    if (has_threads_inside(instance)) {
+    if (!have_passed_barrier(instance, deadline_ns)) {
+        error = HX_ETIMEDOUT;
+    } else if (has_threads_inside(instance)) {
         /* Calls made with interrupts off have ended by now, and this waits for those in read
          * sections: who is still inside can wake this thread when it leaves. */
         read_synchronize();

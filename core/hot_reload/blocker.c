@@ -2,6 +2,7 @@
 #include <core/debug/symbols.h>
 #include <core/gate/slot.h>
 #include <core/hot_reload/blocker.h>
+#include <core/hot_reload/cpu_probe.h>
 #include <hal/clock.h>
 #include <hal/frame.h>
 #include <kern/thread.h>
@@ -48,7 +49,10 @@ static bool is_busy(const struct thread *thread)
 struct report {
     struct module_instance *instance;
     struct text *text;
-    uint32_t busy[BUSY_MAX]; /* threads found that are, by id; of more the places are not told */
+    struct {
+        uint32_t thread; /* its id */
+        uint32_t cpu;
+    } busy[BUSY_MAX]; /* threads found that are; of more the places are not told */
     uint32_t busy_count;
 };
 
@@ -56,32 +60,54 @@ static bool add_thread(struct thread *thread, void *argument)
 {
     struct report *report = argument;
 
-    text_add(report->text, "thread %u (%s) is %s, CPU %u\n", thread->id, thread->name,
-             thread_state_name(thread), atomic_load_explicit(&thread->cpu, memory_order_relaxed));
+    uint32_t cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
+    /* Its CPU's to write: what it was a moment ago. */
+    bool is_interrupted = __atomic_load_n(&thread->interrupt_depth, __ATOMIC_RELAXED) != 0;
+
+    text_add(report->text, "thread %u (%s) is %s%s, CPU %u\n", thread->id, thread->name,
+             thread_state_name(thread), is_interrupted ? " in an interrupt" : "", cpu);
     if (!is_busy(thread)) {
         add_stack(thread, report->text);
     } else if (report->busy_count < BUSY_MAX) {
-        report->busy[report->busy_count++] = thread->id;
+        report->busy[report->busy_count].thread = thread->id;
+        report->busy[report->busy_count++].cpu = cpu;
     }
     return true;
 }
 
 /* Have the next tick that finds the thread in the instance's code say where it is. */
-static void add_busy(const struct report *report, uint32_t busy)
+static uint32_t ask_ticks(struct instance_probe *probe, uint32_t thread,
+                          uintptr_t places[INSTANCE_PROBE_DEPTH])
 {
-    struct instance_probe *probe = &report->instance->probe;
+    uint32_t depth;
 
     atomic_store_explicit(&probe->depth, 0, memory_order_relaxed);
-    atomic_store_explicit(&probe->thread, busy, memory_order_release);
+    atomic_store_explicit(&probe->thread, thread, memory_order_release);
     thread_sleep(SEEN_TICKS_NS);
     atomic_store_explicit(&probe->thread, 0, memory_order_relaxed);
     /* Acquire: pairs with the release in gate_handle_interrupt. */
-    uint32_t depth = atomic_load_explicit(&probe->depth, memory_order_acquire);
-
-    text_add(report->text, "  thread %u, %s\n", busy,
-             depth != 0 ? "as a tick found it:" : "which no tick finds in the module's code");
+    depth = atomic_load_explicit(&probe->depth, memory_order_acquire);
     for (uint32_t i = 0; i < depth; i++) {
-        add_place(report->text, probe->places[i]);
+        places[i] = probe->places[i];
+    }
+    return depth;
+}
+
+/* One that no tick finds has interrupts off, or is in a callout. */
+static void add_busy(const struct report *report, uint32_t thread, uint32_t cpu)
+{
+    uintptr_t places[INSTANCE_PROBE_DEPTH];
+    const char *how = "as a tick found it:";
+    uint32_t depth = ask_ticks(&report->instance->probe, thread, places);
+
+    if (depth == 0) {
+        depth = cpu_probe(cpu, thread, places);
+        how = depth != 0 ? "where it is, with no tick in the module's code:"
+                         : "which no tick finds in the module's code";
+    }
+    text_add(report->text, "  thread %u, %s\n", thread, how);
+    for (uint32_t i = 0; i < depth; i++) {
+        add_place(report->text, places[i]);
     }
 }
 
@@ -91,6 +117,6 @@ void blocker_report(struct module_instance *instance, struct text *text)
 
     slot_find_inside(instance, add_thread, &report);
     for (uint32_t i = 0; i < report.busy_count; i++) {
-        add_busy(&report, report.busy[i]);
+        add_busy(&report, report.busy[i].thread, report.busy[i].cpu);
     }
 }

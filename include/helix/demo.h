@@ -20,6 +20,7 @@
  * log_from        a callout with a bad address
  * sleep           a callout that parks the thread
  * clock           the difference between two readings of the clock
+ * spin            does not return before so many ns have passed
  * reverse         put so many bytes at an offset of a loan into the opposite order, 64 at most
  */
 #define HX_DEMO_OPERATION_LIST(X)                                                                  \
@@ -40,7 +41,8 @@
     X(DEMO_CLOCK, clock, uint64_t, (void), HX_OPERATION_READS)                                     \
     X(DEMO_SLEEP, sleep, hx_err, (uint64_t ns), HX_OPERATION_READS)                                \
     X(DEMO_REVERSE, reverse, hx_err, (uint64_t loan, uint64_t offset, uint64_t size),              \
-      HX_OPERATION_READS)
+      HX_OPERATION_READS)                                                                          \
+    X(DEMO_SPIN, spin, uint64_t, (uint64_t ns), HX_OPERATION_READS)
 
 enum demo_operation { HX_DEMO_OPERATION_LIST(HX_OPERATION_ENUM) DEMO_OPERATION_COUNT };
 

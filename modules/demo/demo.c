@@ -107,6 +107,17 @@ static hx_err sleep_for(uint64_t ns)
     return error;
 }
 
+static uint64_t spin(uint64_t ns)
+{
+    uint64_t start = hx_clock_now();
+    uint64_t passed;
+
+    do {
+        passed = hx_clock_now() - start;
+    } while (passed < ns);
+    return passed;
+}
+
 static hx_err reverse(uint64_t loan, uint64_t offset, uint64_t size)
 {
     uint8_t bytes[64];
@@ -137,6 +148,7 @@ static const struct hx_demo_operations operations = {
     .clock = clock_difference,
     .sleep = sleep_for,
     .reverse = reverse,
+    .spin = spin,
 };
 
 static hx_err import_state(uint64_t minor)

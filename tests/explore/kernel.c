@@ -69,6 +69,14 @@ void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)
     function(argument);
 }
 
+bool cpu_call_until(uint64_t mask, void (*function)(void *argument), void *argument,
+                    uint64_t deadline_ns)
+{
+    (void)deadline_ns;
+    cpu_call(mask, function, argument);
+    return true;
+}
+
 void hal_interrupt_send(uint32_t cpu, uint8_t vector)
 {
     (void)vector;

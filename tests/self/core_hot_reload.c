@@ -1,13 +1,17 @@
 /* Swaps of a live module: state kept, calls neither lost nor doubled, every failure led back. */
 #include <base/format.h>
 #include <base/string.h>
+#include <base/text.h>
 #include <core/config/kernel_configuration.h>
 #include <core/debug/symbols.h>
 #include <core/gate/gate.h>
+#include <core/hot_reload/blocker.h>
 #include <core/orchestrator/failpoint.h>
 #include <hal/clock.h>
 #include <helix/demo.h>
+#include <kern/cpu.h>
 #include <kern/thread.h>
+#include <kern/timer.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
 #include <tests/self/module_slot.h>
@@ -270,6 +274,21 @@ static void expect_named(uint32_t thread)
     EXPECT(contains(blockers, name));
 }
 
+static bool stop_at_first(struct thread *thread, void *argument)
+{
+    (void)thread;
+    *(bool *)argument = true;
+    return false;
+}
+
+static bool has_somebody_inside(struct slot *slot)
+{
+    bool has = false;
+
+    slot_find_inside(slot_instance(slot), stop_at_first, &has);
+    return has;
+}
+
 /* Swap while so many are inside, at most two, for longer than callers may be kept waiting. */
 static void check_called_off(void (*entry)(void *), unsigned count, const char *place,
                              const char *function)
@@ -288,6 +307,9 @@ static void check_called_off(void (*entry)(void *), unsigned count, const char *
     crew_open(&crew);
     for (unsigned i = 0; i < count; i++) {
         threads[i] = crew_start(&crew, entry, slot, 0)->thread->id;
+    }
+    while (!has_somebody_inside(slot)) {
+        thread_sleep(HAL_NS_PER_MS);
     }
     thread_sleep(10 * HAL_NS_PER_MS);
     fail_to_swap(slot, "demo_fragile", HX_ETIMEDOUT);
@@ -325,6 +347,82 @@ static void a_swap_that_two_threads_block_names_both(void)
 static void a_swap_that_a_looping_thread_blocks_is_called_off_and_names_it(void)
 {
     check_called_off(loop_inside, 1, "as a tick found it", "endless_loop+");
+}
+
+#define SPIN_NS (400 * HAL_NS_PER_MS)
+
+static struct slot *interrupted_slot;
+static _Atomic uint32_t spun;
+
+static void spin_in_interrupt(struct timer *timer)
+{
+    (void)timer;
+    if (gate_call(interrupted_slot, DEMO_SPIN, SPIN_NS, 0, 0, 0).error != HX_OK) {
+        atomic_fetch_add_explicit(&wrong, 1, memory_order_relaxed);
+    }
+    atomic_store_explicit(&spun, 1, memory_order_release);
+}
+
+/* Have a timer's function enter on top of this thread. */
+static void be_interrupted(void *slot)
+{
+    static struct timer timer;
+
+    interrupted_slot = slot;
+    timer_init(&timer, spin_in_interrupt);
+    timer_start(&timer, hal_clock_now(), 0);
+    EXPECT(crew_spin_until(&spun, 1));
+}
+
+/* A drain, as a swap does it, while a call in an interrupt goes on. Returns whether it was called
+ * off; else the call was over before it. */
+static bool drain_behind_an_interrupt(struct slot *slot)
+{
+    struct module_instance *instance = slot_instance(slot);
+    struct text text = text_into(blockers, sizeof(blockers));
+    uint32_t thread;
+    hx_err error;
+
+    crew_open(&crew);
+    atomic_store_explicit(&spun, 0, memory_order_relaxed);
+    thread = crew_start(&crew, be_interrupted, slot, 1ULL << crew_cpu(1))->thread->id;
+    while (!has_somebody_inside(slot) && atomic_load_explicit(&spun, memory_order_acquire) == 0) {
+        hal_cpu_relax();
+    }
+    mutex_lock(&slot->change);
+    slot_close(slot);
+    error = slot_drain(instance, hal_clock_now() + 20 * HAL_NS_PER_MS);
+    if (error != HX_OK) {
+        EXPECT_EQUAL(error, HX_ETIMEDOUT);
+        blocker_report(instance, &text);
+    }
+    slot_open(slot, instance);
+    mutex_unlock(&slot->change);
+    EXPECT(crew_join(&crew));
+    if (error != HX_OK) {
+        expect_named(thread);
+    }
+    return error != HX_OK;
+}
+
+/* SPEC: R10 */
+static void a_drain_that_a_call_in_an_interrupt_blocks_is_called_off_and_names_it(void)
+{
+    struct slot *slot = fresh_demo(HAL_GATE_OPEN, &no_trial);
+    unsigned attempts = 1;
+
+    if (slot == NULL || cpu_online_count() < 2) {
+        return; /* who drains is elsewhere than the interrupt */
+    }
+    atomic_store_explicit(&wrong, 0, memory_order_relaxed);
+    EXPECT_EQUAL(thread_set_own_affinity(1ULL << crew_cpu(0)), HX_OK);
+    while (!drain_behind_an_interrupt(slot) && attempts < CREW_ATTEMPTS) {
+        attempts++;
+    }
+    EXPECT_EQUAL(thread_set_own_affinity(cpu_online_mask()), HX_OK);
+    EXPECT(contains(blockers, "in an interrupt") && contains(blockers, "spin+"));
+    EXPECT_EQUAL(atomic_load_explicit(&wrong, memory_order_relaxed), 0);
+    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 1);
 }
 
 /* --- under load ------------------------------------------------------------------------------- */
@@ -411,6 +509,8 @@ const struct selftest core_hot_reload_tests[] = {
     {TEST(a_swap_that_a_waiting_thread_blocks_is_called_off_and_names_it), 0},
     {TEST(a_swap_that_two_threads_block_names_both), 0},
     {TEST(a_swap_that_a_looping_thread_blocks_is_called_off_and_names_it), SELFTEST_METAL_ONLY},
+    {TEST(a_drain_that_a_call_in_an_interrupt_blocks_is_called_off_and_names_it),
+     SELFTEST_METAL_ONLY},
     {TEST(swaps_under_load_lose_and_double_no_call_behind_the_open_gate), 0},
     {TEST(swaps_under_load_lose_and_double_no_call_behind_the_user_gate), SELFTEST_METAL_ONLY},
     {0},
