@@ -6,10 +6,11 @@
 #include <hal/clock.h>
 #include <hal/frame.h>
 #include <kern/thread.h>
+#include <kern/timer.h>
 
-#define DEPTH_MAX     12U
-#define BUSY_MAX      8U
-#define SEEN_TICKS_NS (5 * HAL_NS_PER_MS)
+#define DEPTH_MAX  12U
+#define BUSY_MAX   8U
+#define TICK_STEPS 20U /* a tick comes in one; more where the host is busy */
 
 static void add_place(struct text *text, uintptr_t pc)
 {
@@ -79,14 +80,16 @@ static bool add_thread(struct thread *thread, void *argument)
 static uint32_t ask_ticks(struct instance_probe *probe, uint32_t thread,
                           uintptr_t places[INSTANCE_PROBE_DEPTH])
 {
-    uint32_t depth;
+    uint32_t depth = 0;
 
     atomic_store_explicit(&probe->depth, 0, memory_order_relaxed);
     atomic_store_explicit(&probe->thread, thread, memory_order_release);
-    thread_sleep(SEEN_TICKS_NS);
+    for (unsigned step = 0; depth == 0 && step < TICK_STEPS; step++) {
+        thread_sleep(TIMER_TICK_NS);
+        /* Acquire: pairs with the release in gate_handle_interrupt. */
+        depth = atomic_load_explicit(&probe->depth, memory_order_acquire);
+    }
     atomic_store_explicit(&probe->thread, 0, memory_order_relaxed);
-    /* Acquire: pairs with the release in gate_handle_interrupt. */
-    depth = atomic_load_explicit(&probe->depth, memory_order_acquire);
     for (uint32_t i = 0; i < depth; i++) {
         places[i] = probe->places[i];
     }
