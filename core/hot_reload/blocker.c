@@ -3,7 +3,6 @@
 #include <core/gate/slot.h>
 #include <core/hot_reload/blocker.h>
 #include <core/hot_reload/cpu_probe.h>
-#include <hal/clock.h>
 #include <hal/frame.h>
 #include <kern/thread.h>
 #include <kern/timer.h>
