@@ -27,8 +27,10 @@
  */
 enum heal_kind { HEAL_KIND_NONE, HEAL_KIND_RESTART, HEAL_KIND_FAILOVER, HEAL_KIND_LAST };
 
-/* X(enumerator, text, kind, next, what a member must have for it): in the order in which they are
- * tried; next is also where it leads to when the member does not have that. */
+/*
+ * X(enumerator, text, kind, next, what it needs): in the order in which they are tried; next is
+ * also where it leads to when there is not what it needs.
+ */
 #define HEAL_RUNG_LIST(X)                                                                          \
     X(HEAL_REST, "none", NONE, HEAL_RESTART_WITH_STATE, "no fault")                                \
     X(HEAL_RESTART_WITH_STATE, "restart with state", RESTART, HEAL_RESTART_CLEAN,                  \
@@ -36,7 +38,7 @@ enum heal_kind { HEAL_KIND_NONE, HEAL_KIND_RESTART, HEAL_KIND_FAILOVER, HEAL_KIN
     X(HEAL_RESTART_CLEAN, "restart clean", RESTART, HEAL_PREVIOUS_VERSION, "")                     \
     X(HEAL_PREVIOUS_VERSION, "previous version", FAILOVER, HEAL_BACKUP, "a version before it")     \
     X(HEAL_BACKUP, "backup", FAILOVER, HEAL_QUARANTINE, "a backup registered for its slot")        \
-    X(HEAL_QUARANTINE, "quarantine", LAST, HEAL_PANIC, "not to be essential")                      \
+    X(HEAL_QUARANTINE, "quarantine", LAST, HEAL_PANIC, "a member that is not essential")           \
     X(HEAL_PANIC, "panic", LAST, HEAL_PANIC, "")
 
 #define HEAL_RUNG_ENUM(name, text, kind, next, needs) name,

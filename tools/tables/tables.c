@@ -16,6 +16,9 @@
  *     tables sys         the files of /sys, as Markdown
  *     tables helix       the files of /helix, as Markdown
  *     tables privileges  what ordinary users may not do, as Markdown
+ *     tables heal        the options of self-healing, as Markdown
+ *     tables rungs       the ladder of self-healing, as Markdown
+ *     tables ladder      the same as a Graphviz graph
  * `make docs` writes them into docs/; a test compares.
  */
 #include <abi/linux/absent_list.h>
@@ -26,6 +29,8 @@
 #include <core/lifecycle/lifecycle.h>
 #include <core/orchestrator/subsystem_set.h>
 #include <core/resource/resource.h>
+#include <core/self_heal/heal_policy.h>
+#include <core/self_heal/ladder.h>
 #include <core/syscall/class_list.h>
 #include <helix/error.h>
 #include <kern/frames.h>
@@ -302,6 +307,78 @@ static void print_recorded(void)
     }
 }
 
+static void print_heal_options(void)
+{
+    printf("| option | default | least | most | unit | meaning |\n|---|---|---|---|---|---|\n");
+#define PRINT_ROW(member, option, unit, value, least, most, meaning)                               \
+    printf("| `%s` | %u | %u | %u | %s | %s |\n", option, value, least, most,                      \
+           (unit) == HEAL_COUNT ? "" : "ms", meaning);
+    HEAL_POLICY_LIST(PRINT_ROW)
+#undef PRINT_ROW
+}
+
+struct rung {
+    const char *needs;
+    enum heal_rung next;
+    enum heal_kind kind;
+};
+
+static const struct rung rungs[HEAL_RUNG_COUNT] = {
+#define RUNG(enumerator, text, rung_kind, rung_next, means)                                        \
+    [enumerator] = {.needs = means, .next = rung_next, .kind = HEAL_KIND_##rung_kind},
+    HEAL_RUNG_LIST(RUNG)
+#undef RUNG
+};
+
+static void print_rungs(void)
+{
+    printf("| rung | needs | when it fails | when the member dies on it |\n"
+           "|---|---|---|---|\n");
+    for (unsigned i = HEAL_REST + 1; i < HEAL_RUNG_COUNT; i++) {
+        const struct rung *rung = &rungs[i];
+        const char *next = rung->kind == HEAL_KIND_LAST ? "stays" : heal_rung_name(rung->next);
+
+        printf("| %s | %s | %s | %s%s |\n", heal_rung_name((enum heal_rung)i), rung->needs, next,
+               rung->kind == HEAL_KIND_RESTART ? "the same, while attempts are left; then " : "",
+               next);
+    }
+}
+
+static void print_edge(enum heal_rung from, enum heal_rung to, const char *label, const char *style)
+{
+    printf("    \"%s\" -> \"%s\" [label=\"%s\", style=%s, fontname=Helvetica, fontsize=10];\n",
+           heal_rung_name(from), heal_rung_name(to), label, style);
+}
+
+/* Solid: what leads down. Dashed: passed over, for want of what it needs. Dotted: back to the top.
+ */
+static void print_ladder(void)
+{
+    static const char *const labels[] = {[HEAL_KIND_NONE] = "death",
+                                         [HEAL_KIND_RESTART] = "failure; death, no attempt left",
+                                         [HEAL_KIND_FAILOVER] = "failure; death"};
+
+    printf("digraph ladder {\n");
+    for (unsigned i = 0; i < HEAL_RUNG_COUNT; i++) {
+        const struct rung *rung = &rungs[i];
+        enum heal_rung from = (enum heal_rung)i;
+
+        if (rung->kind != HEAL_KIND_LAST) {
+            print_edge(from, rung->next, labels[rung->kind], "solid");
+        }
+        if (rung->kind == HEAL_KIND_RESTART) {
+            print_edge(from, from, "death, attempts left", "solid");
+        }
+        if (from != HEAL_REST && rung->needs[0] != '\0') {
+            print_edge(from, rung->next, "not what it needs", "dashed");
+        }
+        if (rung->kind == HEAL_KIND_RESTART || rung->kind == HEAL_KIND_FAILOVER) {
+            print_edge(from, HEAL_REST, "well for long", "dotted");
+        }
+    }
+    printf("}\n");
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -325,6 +402,9 @@ int main(int argc, char **argv)
         {"recorded", print_recorded},
         {"helix", print_helix},
         {"privileges", print_privileges},
+        {"heal", print_heal_options},
+        {"rungs", print_rungs},
+        {"ladder", print_ladder},
     };
 
     for (size_t i = 0; argc == 2 && i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -334,6 +414,7 @@ int main(int argc, char **argv)
         }
     }
     fprintf(stderr, "usage: tables options|states|subsystems|order|errors|phases|rights|resources|"
-                    "classes|calls|callclasses|absent|proc|sys|recorded|helix|privileges\n");
+                    "classes|calls|callclasses|absent|proc|sys|recorded|helix|privileges|"
+                    "heal|rungs|ladder\n");
     return 2;
 }
