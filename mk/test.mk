@@ -3,7 +3,7 @@
 # Host tests with several threads: run under the thread sanitizer too.
 TSAN_TESTS := $(addprefix tests/host/,core/test_capability_load.c core/test_component.c core/test_console.c \
     core/test_interrupts.c core/test_lifecycle.c core/test_log_ring.c core/test_orchestrator.c core/test_panic.c core/test_recorder.c \
-    core/test_resource.c core/test_resource_load.c core/test_syscall.c ipc/test_channel.c ipc/test_channel_example.c ipc/test_event_ring.c ipc/test_oneshot.c kern/test_frames.c kern/test_heap.c kern/test_threads.c socket/test_socket_load.c vfs/test_event_set.c vfs/test_path.c vfs/test_pipe.c vm/test_space_threads.c)
+    core/test_resource.c core/test_resource_load.c core/test_syscall.c ipc/test_channel.c ipc/test_channel_example.c ipc/test_event_ring.c ipc/test_oneshot.c kern/test_frames.c kern/test_heap.c kern/test_threads.c self_heal/test_checkpoint.c socket/test_socket_load.c vfs/test_event_set.c vfs/test_path.c vfs/test_pipe.c vm/test_space_threads.c)
 export TSAN_TESTS PYTEST
 
 .PHONY: tsan-tests

@@ -2,6 +2,7 @@
 #include <tests/host/core/machine.h>
 
 #include <core/self_heal/checkpoint.h>
+#include <hal/clock.h>
 #include <tests/host/random.h>
 
 #define STEPS      20000U
@@ -491,6 +492,78 @@ static void the_ring_does_as_a_list_of_all_that_were_ever_kept(void **unused)
     passes(random_steps);
 }
 
+/* --- from many threads ------------------------------------------------------------------------ */
+
+#define CPUS    4U
+#define WORKERS 3U
+#define ROUNDS  1000U
+
+static _Atomic uint32_t workers_done;
+
+/* What is given out is whole, whatever others do meanwhile. */
+static void copy_newest(void)
+{
+    uint64_t numbers[HEAL_CHECKPOINTS_MAX];
+    struct module_state *state;
+    hx_err error;
+
+    checkpoint_good(&ring, numbers);
+    error = checkpoint_copy(&ring, numbers[0], &state);
+    CHECK(error == HX_OK || error == HX_ENOENT || error == HX_EPERM);
+    if (error == HX_OK) {
+        uint64_t content = content_of(state);
+
+        CHECK(content >> 32 < WORKERS && (content & UINT32_MAX) < ROUNDS);
+        module_state_destroy(state);
+    }
+}
+
+static void work(void *argument)
+{
+    uint64_t worker = (uintptr_t)argument;
+
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        CHECK(checkpoint_keep(&ring, state_of(worker << 32 | i), 4, i) == HX_OK);
+        copy_newest();
+        if (i % 16 == worker) {
+            checkpoint_quarantine(&ring, i * WORKERS);
+        }
+    }
+    /* Release pairs with the acquire in work_together. */
+    atomic_fetch_add_explicit(&workers_done, 1, memory_order_release);
+}
+
+static void work_together(void)
+{
+    checkpoint_ring_init(&ring);
+    for (uintptr_t i = 0; i < WORKERS; i++) {
+        const struct thread_options options = {
+            .name = "worker", .entry = work, .argument = (void *)i};
+        struct thread *thread;
+
+        CHECK(thread_create(&options, &thread) == HX_OK);
+        thread_start(thread);
+    }
+    while (atomic_load_explicit(&workers_done, memory_order_acquire) < WORKERS) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    CHECK(ring.taken == WORKERS * ROUNDS);
+    checkpoint_ring_fini(&ring);
+}
+
+static void run_together(void)
+{
+    machine_run(CPUS, work_together);
+}
+
+/* SPEC: H4 */
+static void what_many_threads_keep_and_take_is_whole(void **unused)
+{
+    (void)unused;
+    in_child(run_together);
+    assert_int_equal(child.status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,6 +577,7 @@ int main(void)
         cmocka_unit_test(a_state_that_equals_a_poisoned_one_is_not_kept_again),
         cmocka_unit_test(poisoned_ones_make_room_for_good_ones),
         cmocka_unit_test(without_memory_a_copy_fails_and_the_checkpoint_stays_good),
+        cmocka_unit_test(what_many_threads_keep_and_take_is_whole),
         cmocka_unit_test(the_ring_does_as_a_list_of_all_that_were_ever_kept),
     };
 

@@ -319,6 +319,18 @@ static void what_is_last_is_done_at_once(void **unused)
     assert_int_equal(delay_ms(&subject), 0);
 }
 
+/* SPEC: H2 H7 */
+static void with_the_defaults_a_crash_loop_ends_within_the_window(void **unused)
+{
+    struct subject subject = subject_with_all();
+    uint64_t began_ns = subject.now_ns;
+
+    (void)unused;
+    expect_trace(&subject, recover_and_die, "SSCPBQ");
+    assert_int_equal(subject.now_ns - began_ns, (2000 + 4000 + 8000 + 16000) * MS);
+    assert_true(subject.now_ns - began_ns <= subject.policy.window);
+}
+
 /* --- being well ------------------------------------------------------------------------------- */
 
 /* SPEC: H3 */
@@ -508,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_new_instance_that_dies_on_its_way_up_is_cooled_down_too),
         cmocka_unit_test(deaths_slide_out_of_the_window),
         cmocka_unit_test(what_is_last_is_done_at_once),
+        cmocka_unit_test(with_the_defaults_a_crash_loop_ends_within_the_window),
         cmocka_unit_test(a_long_healthy_time_brings_the_top_back),
         cmocka_unit_test(a_healthy_time_that_is_too_short_or_broken_brings_nothing_back),
         cmocka_unit_test(looks_during_a_recovery_and_the_time_before_it_do_not_count),
