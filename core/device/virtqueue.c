@@ -257,18 +257,34 @@ hx_err virtqueue_add(struct virtqueue *queue, const struct hx_queue_request *req
     return error;
 }
 
+/* Where the device wants to be told, NULL: it does not. */
+static volatile uint16_t *wanted_notification_locked(const struct virtqueue *queue)
+{
+    /* Sequentially consistent: either the device sees the index, or we see that it waits. */
+    return (atomic_load_explicit(&ring_of(queue)->used.flags, memory_order_seq_cst) &
+            USED_NO_NOTIFY) == 0
+               ? queue->notification
+               : NULL;
+}
+
+/*
+ * The register is written without the lock: that can take as long as the device likes, and all who
+ * use the queue would spin meanwhile. It stays mapped when the queue stops, and a device that was
+ * reset looks at its new ring once more than it need.
+ */
 hx_err virtqueue_kick(struct virtqueue *queue)
 {
+    volatile uint16_t *notification = NULL;
     hal_interrupt_state state = spinlock_acquire(&queue->lock);
     hx_err error = queue->state == VIRTQUEUE_STOPPED ? HX_ESTALE : HX_OK;
 
-    /* Sequentially consistent: either the device sees the index, or we see that it waits. */
-    if (error == HX_OK && queue->notification != NULL &&
-        (atomic_load_explicit(&ring_of(queue)->used.flags, memory_order_seq_cst) &
-         USED_NO_NOTIFY) == 0) {
-        *queue->notification = queue->number;
+    if (error == HX_OK) {
+        notification = wanted_notification_locked(queue);
     }
     spinlock_release(&queue->lock, state);
+    if (notification != NULL) {
+        *notification = queue->number;
+    }
     return error;
 }
 
