@@ -16,7 +16,7 @@ INITRD_SETTINGS := $(wildcard user/etc/* user/etc/helix/* user/etc/init.d/*)
 INITRD_FILES := \
     $(BUSYBOX)>bin/busybox>0755 \
     user/receive.sh>bin/receive>0755 \
-    $(foreach module,$(MODULES),$(module)>lib/modules/$(notdir $(module))>0644) \
+    $(foreach module,$(filter-out $(MODULES_LOADED_LATER),$(MODULES)),$(module)>lib/modules/$(notdir $(module))>0644) \
     $(foreach program,$(USER_PROGRAMS),$(program)>bin/$(notdir $(program))>0755) \
     $(foreach file,$(filter-out %/helix %/init.d,$(INITRD_SETTINGS)),$(file)>$(file:user/%=%)>$(if $(findstring /init.d/,$(file)),0755,0644))
 

@@ -12,6 +12,8 @@ MODULE_LINK   := $(HELIX_MODULE_LINK)
 
 MODULE_NAMES := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard modules/*/*.c)))))
 MODULES      := $(MODULE_NAMES:%=$(OUT)/modules/%.hxm)
+# Those that tests load from a file; the others are in the initrd.
+MODULES_LOADED_LATER := $(patsubst %,$(OUT)/modules/%.hxm,virtio_blk_fragile ext2_fragile)
 
 .PHONY: modules
 modules: $(MODULES) ## build the loadable modules
@@ -32,8 +34,10 @@ $(MODULE_SIGNATURES): $(SDK)/helix_signatures.c $(OUT)/modules.flags
 	$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 # What a module has of another one's files, besides its own: ext2_hints is ext2 but for the search of free blocks.
-MODULE_SHARES_virtio_blk_1_0 := modules/virtio_blk/device.c
-MODULE_SHARES_ext2_hints := $(filter-out modules/ext2/ext2.c,$(wildcard modules/ext2/*.c))
+MODULE_SHARES_virtio_blk_1_0     := modules/virtio_blk/device.c
+MODULE_SHARES_virtio_blk_fragile := modules/virtio_blk/device.c
+MODULE_SHARES_ext2_hints         := $(filter-out modules/ext2/ext2.c,$(wildcard modules/ext2/*.c))
+MODULE_SHARES_ext2_fragile       := $(MODULE_SHARES_ext2_hints)
 
 # $(call module_objects,NAME)
 module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c) $(MODULE_SHARES_$(1)))) \

@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from conftest import PATIENCE, USER_SPACE
+from conftest import PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
 from test_ext2 import ask, check, make_image
 
@@ -15,6 +15,7 @@ IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 SWAPS = {("open", 4): 100, ("user", 4): 40, ("open", 1): 40}
 if IS_SOAK:
     SWAPS = dict.fromkeys(SWAPS, 10000)
+DEATHS = 1000 if IS_SOAK else 20
 FILE_SYSTEM_MB = 16
 RAW = random.Random(3).randbytes(2 << 20)  # behind the file system, read past the cache
 # docs/hot-reload.md
@@ -58,6 +59,22 @@ while [ $i -lt $2 ]; do
     grep ' swap ' $slot/history | tail -n 4 >> /tmp/pauses.$1
 done
 """
+# breaker SLOT TIMES MODULE: it dies on trial each time, and what was there before is back.
+BREAKER = """#!/bin/sh
+slot=/helix/slots/$1
+read before < $slot/active
+i=0
+while [ $i -lt $2 ]; do
+    echo $3 > $slot/swap || echo failed: $3
+    active=
+    while [ "$active" != "$before" ]; do
+        usleep 20000
+        read active < $slot/active
+    done
+    i=$((i + 1))
+done
+"""
+FRAGILE = {"block": "virtio_blk_fragile", "file_system": "ext2_fragile"}
 SLOTS = {"block": ("virtio_blk 1.0.0", "virtio_blk 1.1.0"), "file_system": ("ext2_hints 1.1.0", "ext2 1.0.0")}
 
 
@@ -65,7 +82,9 @@ SLOTS = {"block": ("virtio_blk 1.0.0", "virtio_blk 1.1.0"), "file_system": ("ext
 def a_guest(boot, tmp_path):
     """Call it to start a machine with the disk mounted and everybody at work; its shell and its disk."""
     (tmp_path / "extra/bin").mkdir(parents=True)
-    for name, text in {"writer": WRITER, "reader": READER, "swapper": SWAPPER}.items():
+    for module in FRAGILE.values():
+        (tmp_path / f"extra/{module}.hxm").write_bytes((ROOT / f"build/x86_64/modules/{module}.hxm").read_bytes())
+    for name, text in {"writer": WRITER, "reader": READER, "swapper": SWAPPER, "breaker": BREAKER}.items():
         (tmp_path / "extra/bin" / name).write_text(text, encoding="utf-8")
         (tmp_path / "extra/bin" / name).chmod(0o755)
     image = make_image(tmp_path / "disk.img", megabytes=FILE_SYSTEM_MB)
@@ -87,12 +106,11 @@ def a_guest(boot, tmp_path):
     return start
 
 
-def swap_both(shell, times):
-    """Everything that the two swappers say, who begin together."""
-    begin = " ".join(f"swapper {slot} {times} '{one}' '{other}' > /tmp/said.{slot} 2>&1 &"
-                     for slot, (one, other) in SLOTS.items())
-    shell.guest.type(f"({begin} wait); echo 'swap''ping is over'")
-    shell.guest.expect("swapping is over", times * PATIENCE / 20 + PATIENCE)
+def in_both_slots(shell, times, command):
+    """Run a command of each slot at once; everything that the two say."""
+    begin = " ".join(f"{command(slot)} > /tmp/said.{slot} 2>&1 &" for slot in SLOTS)
+    shell.guest.type(f"({begin} wait); echo 'both ''are over'")
+    shell.guest.expect("both are over", times * PATIENCE / 20 + PATIENCE)
     shell.guest.type("")
     return shell("cat " + " ".join(f"/tmp/said.{slot}" for slot in SLOTS))
 
@@ -119,27 +137,55 @@ def lines_to(last):
     return "".join(f"{number}\n" for number in range(1, last + 1)).encode()
 
 
+def end_load(shell):
+    """Nobody had anything to say; how many rounds each writer has done."""
+    shell("touch /tmp/stop; wait")
+    assert shell("cat /tmp/said.[0-9] /tmp/said.raw") == ""
+    return [int(shell(f"cat /tmp/rounds.{i}")) for i in range(WRITERS)]
+
+
+def deaths_of(shell):
+    return [int(shell(f"cat /helix/slots/{slot}/deaths")) for slot in SLOTS]
+
+
+def expect_all_on_disk(shell, image, rounds):
+    """No byte is lost, none doubled, and the host finds all in order."""
+    print("rounds of the writers:", rounds)
+    assert shell("umount /mnt") == ""
+    check(image)
+    for i, last in enumerate(rounds):
+        assert ask(image, f"cat {i}.last") == written_in(last)
+        assert ask(image, f"cat {i}.log") == lines_to(last)
+
+
 # SPEC: R6
 @pytest.mark.parametrize("gate, processors", SWAPS)
 def test_two_slots_swap_at_once_and_no_byte_is_lost(loaded, gate, processors):
     shell, image = loaded(gate, processors)
     times = SWAPS[gate, processors]
     begin = time.monotonic()
-    assert swap_both(shell, times) == ""
+    assert in_both_slots(shell, times, lambda slot: "swapper {} {} '{}' '{}'".format(slot, times, *SLOTS[slot])) == ""
     print(f"swap: {(time.monotonic() - begin) / times / len(SLOTS) * 1000:.0f} ms of the host each, the load beside it")
-    shell("touch /tmp/stop; wait")
-    assert shell("cat /tmp/said.[0-9] /tmp/said.raw") == ""
-    rounds = [int(shell(f"cat /tmp/rounds.{i}")) for i in range(WRITERS)]
-    print("rounds of the writers:", rounds)
-    assert shell("cat /helix/slots/block/deaths /helix/slots/file_system/deaths") == "0\n0"
+    rounds = end_load(shell)
+    assert deaths_of(shell) == [0, 0]
     for slot in SLOTS:
         pauses = pauses_of(shell, slot)
         assert len(pauses) >= times
         half = report(f"{slot}, {processors} CPUs, {gate} gate", pauses)
         assert half <= HALF_US
         assert pauses[-1] <= DRAIN_LIMIT_US or processors > 1
-    assert shell("umount /mnt") == ""
-    check(image)
-    for i, last in enumerate(rounds):
-        assert ask(image, f"cat {i}.last") == written_in(last)
-        assert ask(image, f"cat {i}.log") == lines_to(last)
+    expect_all_on_disk(shell, image, rounds)
+
+
+# SPEC: R9
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_versions_that_die_on_trial_are_taken_back_and_no_byte_is_lost(loaded, gate):
+    shell, image = loaded(gate, 4)
+    for slot, module in FRAGILE.items():
+        assert shell(f"echo /{module}.hxm > /helix/slots/{slot}/load") == ""
+    assert in_both_slots(shell, DEATHS, lambda slot: f"breaker {slot} {DEATHS} {FRAGILE[slot]}") == ""
+    rounds = end_load(shell)
+    assert min(deaths_of(shell)) >= DEATHS
+    assert "RollbackFailed" not in shell("cat /helix/slots/*/history")
+    assert shell("cat /helix/slots/block/active /helix/slots/file_system/active") == "virtio_blk 1.1.0\next2 1.0.0"
+    expect_all_on_disk(shell, image, rounds)
