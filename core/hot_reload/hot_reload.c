@@ -3,6 +3,7 @@
  * is one function.
  */
 #include <base/format.h>
+#include <base/memory.h>
 #include <base/string.h>
 #include <base/text.h>
 #include <core/debug/log.h>
@@ -466,7 +467,7 @@ static hx_err fill(struct change *change)
         slot_set_status(change->slot, SLOT_EMPTY);
         return error;
     }
-    error = activate(change);
+    error = change->state != NULL ? restore_state(change) : activate(change);
     if (error == HX_OK) {
         change->record->resident = change->fresh;
         error = check(change, slot_fill(change->slot, change->fresh), "fill");
@@ -481,10 +482,10 @@ static hx_err fill(struct change *change)
     return HX_OK;
 }
 
-hx_err hot_reload_fill(struct slot *slot, const struct hot_reload_image *image,
-                       struct swap_report *report)
+hx_err hot_reload_revive(struct slot *slot, const struct hot_reload_image *image,
+                         struct module_state *state, struct swap_report *report)
 {
-    struct change change = {.slot = slot, .report = report, .image = image};
+    struct change change = {.slot = slot, .report = report, .image = image, .state = state};
     hx_err error;
 
     mutex_lock(&slot->change);
@@ -498,8 +499,15 @@ hx_err hot_reload_fill(struct slot *slot, const struct hot_reload_image *image,
     if (error == HX_OK) {
         error = fill(&change);
     }
+    change.state = NULL; /* the caller's */
     finish(&change);
     return error;
+}
+
+hx_err hot_reload_fill(struct slot *slot, const struct hot_reload_image *image,
+                       struct swap_report *report)
+{
+    return hot_reload_revive(slot, image, NULL, report);
 }
 
 hx_err hot_reload_bury(struct slot *slot, uint64_t drain_limit_ns)
@@ -697,5 +705,77 @@ hx_err hot_reload_settle(struct slot *slot, enum hot_reload_verdict verdict,
         error = settle(&change, verdict);
     }
     finish(&change);
+    return error;
+}
+
+/* --- how it is -------------------------------------------------------------------------------- */
+
+/* Lock, and find who serves and is not on trial; NULL, and not locked: *error says why. */
+static struct module_instance *lock_serving(struct slot *slot, hx_err *error)
+{
+    struct module_instance *instance;
+
+    mutex_lock(&slot->change);
+    instance = slot_instance(slot);
+    *error = record_of(slot)->previous != NULL ? HX_EBUSY : HX_ENOENT;
+    if (instance == NULL || *error == HX_EBUSY) {
+        mutex_unlock(&slot->change);
+        return NULL;
+    }
+    return instance;
+}
+
+static void describe_death(const struct module_instance *dead, struct hot_reload_death *death)
+{
+    *death = (struct hot_reload_death){.version = dead->version,
+                                       .backend = dead->gate.backend,
+                                       .cause = dead->death_cause,
+                                       .exception = dead->death_exception};
+    memcpy(death->name, dead->name, sizeof(death->name));
+    if (dead->death_pc - dead->text.base < dead->text.size) {
+        death->offset = dead->death_pc - dead->text.base;
+    }
+}
+
+hx_err hot_reload_find_death(struct slot *slot, struct hot_reload_death *death)
+{
+    struct reload_record *record = record_of(slot);
+    hx_err error = HX_ENOENT;
+
+    mutex_lock(&slot->change);
+    if (record->previous != NULL) {
+        error = HX_EBUSY;
+    } else if (record->resident != NULL && slot_instance(slot) != record->resident) {
+        describe_death(record->resident, death);
+        error = HX_OK;
+    }
+    mutex_unlock(&slot->change);
+    return error;
+}
+
+hx_err hot_reload_export(struct slot *slot, struct module_state **state)
+{
+    hx_err error;
+    struct module_instance *instance = lock_serving(slot, &error);
+
+    if (instance == NULL) {
+        return error;
+    }
+    error = life_has_state(instance) ? life_export(instance, instance->version.minor, state)
+                                     : HX_ENOENT;
+    mutex_unlock(&slot->change);
+    return error;
+}
+
+hx_err hot_reload_check_health(struct slot *slot)
+{
+    hx_err error;
+    struct module_instance *instance = lock_serving(slot, &error);
+
+    if (instance == NULL) {
+        return error;
+    }
+    error = life_call(instance, LIFECYCLE_CHECK_HEALTH, 0);
+    mutex_unlock(&slot->change);
     return error;
 }

@@ -14,6 +14,7 @@
 #ifndef CORE_HOT_RELOAD_HOT_RELOAD_H
 #define CORE_HOT_RELOAD_HOT_RELOAD_H
 
+#include <core/gate/module_state.h>
 #include <core/gate/slot.h>
 #include <helix/error.h>
 #include <stdbool.h>
@@ -78,6 +79,48 @@ struct swap_report {
  */
 HX_MUST_USE hx_err hot_reload_fill(struct slot *slot, const struct hot_reload_image *image,
                                    struct swap_report *report);
+
+/*
+ * Fill an empty slot with one that goes on from a state before it serves: whoever was there has
+ * died. *report says whether the state was taken over; it stays the caller's.
+ * Context: thread, may block.
+ * Errors: those of hot_reload_fill and life_import, HX_ETIMEDOUT threads are still inside the dead
+ * one; nothing has changed.
+ */
+HX_MUST_USE hx_err hot_reload_revive(struct slot *slot, const struct hot_reload_image *image,
+                                     struct module_state *state, struct swap_report *report);
+
+/* Who died in a slot, and of what. */
+struct hot_reload_death {
+    char name[HX_MODULE_NAME_MAX];
+    struct hx_module_version version;
+    enum hal_gate_backend backend;
+    enum death_cause cause;
+    uint32_t exception; /* enum hal_exception, of DEATH_EXCEPTION */
+    uintptr_t offset;   /* from the module's first instruction to the one it died at; 0: none */
+};
+
+/*
+ * The instance that died in the slot and has not been buried.
+ * Context: thread, may block.  Errors: HX_ENOENT none did; HX_EBUSY it was on trial, which
+ * hot_reload_settle ends.
+ */
+HX_MUST_USE hx_err hot_reload_find_death(struct slot *slot, struct hot_reload_death *death);
+
+/*
+ * The state of what is in the slot, as its version writes it, while it serves; the caller's.
+ * Context: thread, may block.  Errors: HX_ENOENT the slot is empty, or it has no state; HX_EBUSY it
+ * is on trial; those of life_export.
+ */
+HX_MUST_USE hx_err hot_reload_export(struct slot *slot, struct module_state **state);
+
+/*
+ * Ask what is in the slot how it is.
+ * Context: thread, may block.
+ * Errors: HX_ENOENT the slot is empty, HX_EBUSY it is on trial, HX_EDIED, HX_EAGAIN it serves, but
+ * not as well as it should, what else it answers.
+ */
+HX_MUST_USE hx_err hot_reload_check_health(struct slot *slot);
 
 /*
  * Exchange what is in a slot for another module or version, with its state. *report is filled in.
