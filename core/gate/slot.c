@@ -255,14 +255,19 @@ void slot_instance_died(struct module_instance *instance)
     slot_note_trouble();
 }
 
-HX_COLD void slot_distrust(struct slot *slot)
+HX_COLD void slot_end(struct slot *slot, enum death_cause cause)
 {
     struct module_instance *instance = slot_instance(slot);
 
     if (instance != NULL) {
-        instance_doom(instance, DEATH_LIE, 0, 0, 0);
+        instance_doom(instance, cause, 0, 0, 0);
         slot_instance_died(instance);
     }
+}
+
+HX_COLD void slot_distrust(struct slot *slot)
+{
+    slot_end(slot, DEATH_LIE);
 }
 
 /* --- calls that do not go straight --------------------------------------------------------------

@@ -141,7 +141,10 @@ void slot_instance_died(struct module_instance *instance);
  */
 void slot_distrust(struct slot *slot);
 
-/* Wake-ups come here when an instance has died or a trial is to be ended; subsys/modules waits. */
+/* What is in the slot dies, of that cause; as slot_distrust otherwise. */
+void slot_end(struct slot *slot, enum death_cause cause);
+
+/* Wake-ups come here when an instance has died or a trial is to be ended; core/self_heal waits. */
 extern struct wait_queue slot_troubles;
 
 /* There is something to look after. Who cannot wake anybody now, as it may hold any lock, leaves it

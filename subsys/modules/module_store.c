@@ -170,6 +170,30 @@ hx_err module_store_get(const char *name, const struct hx_module_version *versio
     return entry != NULL ? HX_OK : HX_ENOENT;
 }
 
+hx_err module_store_get_older(const char *name, const struct hx_module_version *version,
+                              struct module_file *file)
+{
+    struct store_entry *found = NULL;
+
+    mutex_lock(&store.mutex);
+    for (size_t i = 0; i < MODULE_STORE_MAX; i++) {
+        struct store_entry *entry = &store.entries[i];
+
+        if (entry->file.bytes != NULL && string_equal(entry->file.name, name) &&
+            module_version_compare(&entry->file.version, version) < 0 &&
+            (found == NULL ||
+             module_version_compare(&entry->file.version, &found->file.version) > 0)) {
+            found = entry;
+        }
+    }
+    if (found != NULL) {
+        found->pins++;
+        *file = found->file;
+    }
+    mutex_unlock(&store.mutex);
+    return found != NULL ? HX_OK : HX_ENOENT;
+}
+
 void module_store_put(const struct module_file *file)
 {
     mutex_lock(&store.mutex);

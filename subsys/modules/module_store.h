@@ -54,6 +54,11 @@ HX_MUST_USE hx_err module_store_drop(const char *name, const struct hx_module_ve
 HX_MUST_USE hx_err module_store_get(const char *name, const struct hx_module_version *version,
                                     struct module_file *file);
 
+/* Find the youngest version of a name that is older than one, and pin it.
+ * Context: thread.  Errors: HX_ENOENT. */
+HX_MUST_USE hx_err module_store_get_older(const char *name, const struct hx_module_version *version,
+                                          struct module_file *file);
+
 /* Unpin what was got. */
 void module_store_put(const struct module_file *file);
 

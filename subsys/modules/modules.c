@@ -11,11 +11,11 @@
 #include <core/interrupts/exceptions.h>
 #include <core/ipc/event_bus.h>
 #include <core/scheduling/scheduler_slot.h>
+#include <core/self_heal/healer.h>
 #include <hal/clock.h>
 #include <kern/heap.h>
 #include <kern/mutex.h>
 #include <subsys/access/access.h>
-#include <subsys/modules/keeper.h>
 #include <subsys/modules/modules.h>
 
 /* The slots of this image, in the order in which they are filled, and with what, unless
@@ -24,9 +24,13 @@ static const struct slot_row {
     const char *name;
     enum hx_category category;
     const char *module;
+    const char *backup; /* stands in for it when it cannot be healed; NULL: nothing does */
 } slot_rows[] = {
     {.name = "demo", .category = HX_CATEGORY_DEMO, .module = "demo"},
-    {.name = "scheduler", .category = HX_CATEGORY_SCHEDULER, .module = "sched_rr"},
+    {.name = "scheduler",
+     .category = HX_CATEGORY_SCHEDULER,
+     .module = "sched_rr",
+     .backup = "sched_prio"},
     {.name = "memory", .category = HX_CATEGORY_CHARACTER, .module = "memory_devices"},
     {.name = "block", .category = HX_CATEGORY_BLOCK, .module = "virtio_blk"},
     {.name = "file_system", .category = HX_CATEGORY_FILE_SYSTEM, .module = "ext2"},
@@ -117,7 +121,7 @@ static void log_change(const struct slot *slot, const char *what, const struct s
     }
 }
 
-void modules_note(struct slot *slot, const char *what, const struct swap_report *report)
+static void note(struct slot *slot, const char *what, const struct swap_report *report)
 {
     atomic_fetch_add_explicit(&loads, report->error == HX_OK ? 1 : 0, memory_order_relaxed);
     if (report->error != HX_OK) {
@@ -172,7 +176,7 @@ static hx_err fill_from(struct slot *slot, const struct module_file *file,
     const struct hot_reload_image image = {file->bytes, file->size, backend};
     hx_err error = hot_reload_fill(slot, &image, report);
 
-    modules_note(slot, "fill", report);
+    note(slot, "fill", report);
     return error;
 }
 
@@ -183,8 +187,8 @@ static hx_err swap_to(struct slot *slot, const struct module_file *file,
     const struct hot_reload_image image = {file->bytes, file->size, backend};
     hx_err error = hot_reload_swap(slot, &image, &options, report);
 
-    modules_note(slot, "swap", report);
-    keeper_wake(); /* there may be a trial to end */
+    note(slot, "swap", report);
+    healer_wake(); /* there may be a trial to end */
     return error;
 }
 
@@ -192,7 +196,7 @@ static hx_err swap_to(struct slot *slot, const struct module_file *file,
 static void end_trial(struct slot *slot, struct swap_report *report)
 {
     if (hot_reload_settle(slot, HOT_RELOAD_JUDGE, report) != HX_ENOENT) {
-        modules_note(slot, "settle", report);
+        note(slot, "settle", report);
     }
 }
 
@@ -244,7 +248,7 @@ hx_err modules_unload(struct slot *slot)
     }
     error = hot_reload_unload(slot, modules_options(slot).drain_limit_ns, report);
     if (error != HX_ENOENT) {
-        modules_note(slot, "unload", report);
+        note(slot, "unload", report);
     }
     heap_free(report);
     return error;
@@ -261,7 +265,7 @@ static hx_err reject_trial(struct slot *slot)
     }
     error = hot_reload_settle(slot, HOT_RELOAD_REJECT, report);
     if (error != HX_ENOENT) {
-        modules_note(slot, "rollback", report);
+        note(slot, "rollback", report);
     }
     heap_free(report);
     return error;
@@ -327,7 +331,7 @@ static hx_err begin_anew(struct slot *slot, enum hal_gate_backend backend,
     }
     error = hot_reload_unload(slot, SWAP_DRAIN_LIMIT_NS_DEFAULT, report);
     if (error != HX_ENOENT) {
-        modules_note(slot, "unload", report);
+        note(slot, "unload", report);
     }
     if (error == HX_OK || error == HX_ENOENT) {
         error = fill_from(slot, &file, backend, report);
@@ -352,6 +356,60 @@ hx_err modules_reload(subject_id subject, struct slot *slot, enum hal_gate_backe
     heap_free(report);
     return error;
 }
+
+/* --- what the healer puts into a slot ----------------------------------------------------------
+ */
+
+/* Without one, there is nothing of that name to stand in. */
+static const char *name_of_backup(const struct slot *slot)
+{
+    char key[SLOT_NAME_MAX + sizeof("backup.")];
+    const char *backup = slot_rows[slot_index(slot)].backup;
+
+    (void)format_text(key, sizeof(key), "backup.%s", slot->name);
+    return command_line_text(kernel_command_line(), key, backup != NULL ? backup : "");
+}
+
+static hx_err find_wanted(struct slot *slot, const struct hot_reload_death *death,
+                          enum heal_wanted wanted, struct module_file *file)
+{
+    const char *backup = name_of_backup(slot);
+
+    switch (wanted) {
+    case HEAL_WANT_SAME:
+        return module_store_get(death->name, &death->version, file);
+    case HEAL_WANT_PREVIOUS:
+        return module_store_get_older(death->name, &death->version, file);
+    case HEAL_WANT_BACKUP:
+        /* One that has died as its own backup is none. */
+        return string_equal(death->name, backup) ? HX_ENOENT : module_store_get(backup, NULL, file);
+    }
+    return HX_ENOENT;
+}
+
+static hx_err open_product(struct slot *slot, const struct hot_reload_death *death,
+                           enum heal_wanted wanted, struct heal_product *product)
+{
+    struct module_file *file = heap_allocate(sizeof(*file), OWNER_CORE);
+    hx_err error = file != NULL ? find_wanted(slot, death, wanted, file) : HX_ENOMEM;
+
+    if (error != HX_OK) {
+        heap_free(file);
+        return error;
+    }
+    *product =
+        (struct heal_product){.image = {file->bytes, file->size, death->backend}, .held = file};
+    return HX_OK;
+}
+
+static void close_product(struct heal_product *product)
+{
+    module_store_put(product->held);
+    heap_free(product->held);
+}
+
+static const struct heal_factory factory = {
+    .open = open_product, .close = close_product, .note = note};
 
 /* --- options and what there is ---------------------------------------------------------------- */
 
@@ -523,6 +581,10 @@ static hx_err make_slot(const struct slot_row *row)
                                             .trial_calls = SWAP_TRIAL_CALLS_DEFAULT,
                                             .trial_ns = SWAP_TRIAL_NS_DEFAULT};
     records[slot_index(slot)] = record;
+    error = healer_register(slot, &factory, false);
+    if (error != HX_OK) {
+        return error;
+    }
     if (row->category == HX_CATEGORY_SCHEDULER) {
         scheduler_slot_install(slot);
     }
@@ -547,7 +609,7 @@ static hx_err init(const struct boot_configuration *config)
         error = make_slot(&slot_rows[i]);
     }
     if (error == HX_OK) {
-        error = keeper_start();
+        error = healer_start();
     }
     return error == HX_OK ? component_register(&modules_component) : error;
 }
@@ -557,7 +619,7 @@ static hx_err shutdown(void)
     struct slot *slot;
     hx_err error = HX_OK;
 
-    keeper_stop();
+    healer_stop();
     for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
         hx_err one = modules_unload(slot);
 

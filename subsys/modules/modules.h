@@ -6,7 +6,8 @@
  * module.SLOT=NAME on the command line names; with none, if there is none of that name.
  * - Changes are asked for by who has PERMISSION_CONTROL on the slot; the callers see to that, but
  * for modules_reload.
- * - A keeper thread ends trials and buries what has died.
+ * - Every slot is a member of the healer (core/self_heal/healer.h), which is started and stopped
+ *   here, and takes the files that it needs from the store.
  */
 #ifndef SUBSYS_MODULES_MODULES_H
 #define SUBSYS_MODULES_MODULES_H
