@@ -18,6 +18,13 @@ void checkpoint_ring_fini(struct checkpoint_ring *ring)
     memset(ring->places, 0, sizeof(ring->places));
 }
 
+void checkpoint_drop(struct checkpoint_ring *ring)
+{
+    mutex_lock(&ring->mutex);
+    checkpoint_ring_fini(ring);
+    mutex_unlock(&ring->mutex);
+}
+
 /* --- looking at one --------------------------------------------------------------------------- */
 
 static bool is_good(const struct checkpoint *place)

@@ -41,6 +41,9 @@ void checkpoint_ring_init(struct checkpoint_ring *ring);
 /* Nobody uses it any more.  Context: thread. */
 void checkpoint_ring_fini(struct checkpoint_ring *ring);
 
+/* Keep none of them any longer.  Context: thread. */
+void checkpoint_drop(struct checkpoint_ring *ring);
+
 /*
  * Keep a sealed state, whose owner the ring becomes in any case. More than keep good ones (0: none
  * is kept, at most HEAL_CHECKPOINTS_MAX): the oldest of them goes. No place left: the oldest

@@ -353,6 +353,18 @@ static void take_checkpoint(struct heal_member *member)
     }
 }
 
+void member_drop_checkpoints(struct slot *slot)
+{
+    struct heal_member *member = member_of(slot);
+
+    if (member != NULL) {
+        mutex_lock(&member->turn);
+        checkpoint_drop(&member->checkpoints);
+        member->next_checkpoint_ns = 0;
+        mutex_unlock(&member->turn);
+    }
+}
+
 /* --- one turn --------------------------------------------------------------------------------- */
 
 /* A member that serves, as far as is known. */
@@ -393,9 +405,21 @@ static bool has_died(struct heal_member *member)
            hot_reload_find_death(member->slot, &member->death) == HX_OK;
 }
 
+/* Nobody is put into the place of who died here. */
+static hx_err bury_only(struct slot *slot, uint64_t *again_ns)
+{
+    *again_ns = hot_reload_bury(slot, BURY_LIMIT_NS) == HX_ETIMEDOUT
+                    ? hal_clock_now() + LOOK_AGAIN_NS
+                    : THREAD_NO_DEADLINE;
+    return HX_OK;
+}
+
 static hx_err tend_in_turn(struct heal_member *member, uint64_t *again_ns)
 {
     *again_ns = hal_clock_now();
+    if (!healer_is_on()) {
+        return bury_only(member->slot, again_ns);
+    }
     if (has_died(member)) {
         decide_on_death(member);
     }
@@ -463,18 +487,12 @@ static bool settle_trial(struct slot *slot, uint64_t *until_ns)
 hx_err member_tend(struct slot *slot, uint64_t *again_ns)
 {
     struct heal_member *member = member_of(slot);
-    hx_err error = HX_OK;
+    hx_err error;
 
-    *again_ns = THREAD_NO_DEADLINE;
     if (settle_trial(slot, again_ns)) {
         return HX_OK;
     }
-    *again_ns = THREAD_NO_DEADLINE;
-    if (member != NULL && healer_is_on()) {
-        error = tend_member(member, again_ns);
-    } else if (hot_reload_bury(slot, BURY_LIMIT_NS) == HX_ETIMEDOUT) {
-        *again_ns = hal_clock_now() + LOOK_AGAIN_NS;
-    }
+    error = member != NULL ? tend_member(member, again_ns) : bury_only(slot, again_ns);
     if (slot->category->number == HX_CATEGORY_SCHEDULER) {
         scheduler_slot_rescue();
     }

@@ -57,6 +57,9 @@ extern struct healer_numbers healer_numbers;
 /* The member of a slot, NULL: it is none.  Context: any. */
 struct heal_member *member_of(const struct slot *slot);
 
+/* Its states are kept no longer, if it is a member.  Context: thread, may block. */
+void member_drop_checkpoints(struct slot *slot);
+
 /*
  * Look after a slot: end its trial, bury its dead, and, if it is a member and healing is on,
  * recover it, look at its health, take a checkpoint, as far as each is due. *again_ns is when to

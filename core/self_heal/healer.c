@@ -29,7 +29,7 @@ static struct watcher guardian = {.name = "healer's guardian", .turn = guard};
 /* Keys: P = policy_lock */
 static struct mutex policy_lock;
 static struct heal_policy policy; /* P */
-static bool is_on;                /* set before the threads begin */
+static _Atomic bool is_on;
 
 /* --- the policy ------------------------------------------------------------------------------- */
 
@@ -56,7 +56,18 @@ hx_err healer_set_policy(const char *option, uint64_t value)
 
 bool healer_is_on(void)
 {
-    return is_on;
+    return atomic_load_explicit(&is_on, memory_order_relaxed);
+}
+
+void healer_set_on(bool on)
+{
+    struct slot *slot;
+
+    atomic_store_explicit(&is_on, on, memory_order_relaxed);
+    for (size_t i = 0; !on && (slot = slot_at(i)) != NULL; i++) {
+        member_drop_checkpoints(slot);
+    }
+    healer_wake();
 }
 
 /* heal.OPTION=, and heal=off. */
@@ -71,7 +82,8 @@ static void read_policy(void)
 
     mutex_init(&policy_lock, "healer's policy");
     policy = heal_policy_default();
-    is_on = !string_equal(command_line_text(line, "heal", "on"), "off");
+    atomic_store_explicit(&is_on, !string_equal(command_line_text(line, "heal", "on"), "off"),
+                          memory_order_relaxed);
     for (size_t i = 0; i < HX_ARRAY_SIZE(options); i++) {
         char key[32];
         uint64_t value;

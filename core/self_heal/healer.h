@@ -124,14 +124,17 @@ struct heal_policy healer_policy(void);
 /* As heal_policy_set.  Context: thread. */
 HX_MUST_USE hx_err healer_set_policy(const char *option, uint64_t value);
 
-/* Whether members are recovered; heal=off on the command line.  Context: any. */
+/* Whether members are recovered; heal=off on the command line: they are not.  Context: any. */
 bool healer_is_on(void);
+
+/* Off: who dies stays dead, also when it is on again, nobody is looked at, and all checkpoints are
+ * dropped.  Context: thread, may block. */
+void healer_set_on(bool on);
 
 /* --- the threads ------------------------------------------------------------------------------ */
 
 /*
- * Begin, with the policy of heal.OPTION= on the command line. settle_note is told of trials that
- * end in slots without a factory.
+ * Begin, with the policy of heal.OPTION= on the command line.
  * Context: boot or thread.  Errors: those of thread_create.
  */
 HX_MUST_USE hx_err healer_start(void);
