@@ -17,13 +17,20 @@
  */
 void failpoint_arm(uint64_t n);
 
-/* Make the next step of that name fail, once, and none by number. Counting starts again.
- * Context: boot or thread.  Errors: HX_EINVAL not OPERATION:SUBJECT, or too long for one. */
-HX_MUST_USE hx_err failpoint_arm_named(const char *name);
+#define FAILPOINT_NAMES_MAX 4U
+
+/* Make the next step of a name fail, of several with commas between them each once, and none by
+ * number. Counting starts again.  Context: boot or thread.
+ * Errors: HX_EINVAL not OPERATION:SUBJECT, too long for one, or more than FAILPOINT_NAMES_MAX. */
+HX_MUST_USE hx_err failpoint_arm_named(const char *names);
 
 /* Take a step: HX_EIO when its turn has come, which is logged with these words.  Context: thread.
  */
 HX_MUST_USE hx_err failpoint_step(const char *operation, const char *subject);
+
+/* The same for what goes on by itself, by time: its steps have no numbers, only a name makes one
+ * fail.  Context: thread. */
+HX_MUST_USE hx_err failpoint_step_by_name(const char *operation, const char *subject);
 
 /* Steps taken since the last arming.  Context: any. */
 uint64_t failpoint_steps(void);

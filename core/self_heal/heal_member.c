@@ -365,6 +365,21 @@ void member_drop_checkpoints(struct slot *slot)
     }
 }
 
+void healer_forget(struct slot *slot, bool keeps_state)
+{
+    struct heal_member *member = member_of(slot);
+
+    if (member == NULL) {
+        return;
+    }
+    if (!keeps_state) {
+        member_drop_checkpoints(slot);
+    }
+    mutex_lock(&member->turn);
+    be_up(member, false);
+    mutex_unlock(&member->turn);
+}
+
 /* --- one turn --------------------------------------------------------------------------------- */
 
 /* A member that serves, as far as is known. */
@@ -432,7 +447,7 @@ static hx_err tend_in_turn(struct heal_member *member, uint64_t *again_ns)
         *again_ns = tend_up(member);
         return HX_OK;
     case MEMBER_DOWN:
-        if (failpoint_step("heal", member->slot->name) != HX_OK) {
+        if (failpoint_step_by_name("heal", member->slot->name) != HX_OK) {
             return HX_EIO;
         }
         *again_ns = tend_down(member);

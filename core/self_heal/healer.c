@@ -176,7 +176,7 @@ static hx_err heal(uint64_t *again_ns)
 static hx_err guard(uint64_t *again_ns)
 {
     (void)again_ns;
-    return replace_if_dead(&healer) ? failpoint_step("guard", "healer") : HX_OK;
+    return replace_if_dead(&healer) ? failpoint_step_by_name("guard", "healer") : HX_OK;
 }
 
 /* --- beginning and ending --------------------------------------------------------------------- */

@@ -55,6 +55,12 @@ struct heal_factory {
 HX_MUST_USE hx_err healer_register(struct slot *slot, const struct heal_factory *factory,
                                    bool is_essential);
 
+/*
+ * Somebody has put something into the slot by hand: what was tried there is forgotten, and, unless
+ * it goes on with the state there was, so are the checkpoints.  Context: thread, may block.
+ */
+void healer_forget(struct slot *slot, bool keeps_state);
+
 /* X(enumerator, text): SPEC H1 */
 #define HEAL_HEALTH_LIST(X)                                                                        \
     X(HEAL_UNKNOWN, "Unknown") /* no member, or nothing is in the slot by intent */                \

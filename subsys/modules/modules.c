@@ -177,6 +177,9 @@ static hx_err fill_from(struct slot *slot, const struct module_file *file,
     hx_err error = hot_reload_fill(slot, &image, report);
 
     note(slot, "fill", report);
+    if (error == HX_OK) {
+        healer_forget(slot, false);
+    }
     return error;
 }
 
@@ -188,6 +191,9 @@ static hx_err swap_to(struct slot *slot, const struct module_file *file,
     hx_err error = hot_reload_swap(slot, &image, &options, report);
 
     note(slot, "swap", report);
+    if (error == HX_OK) {
+        healer_forget(slot, true);
+    }
     healer_wake(); /* there may be a trial to end */
     return error;
 }

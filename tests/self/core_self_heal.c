@@ -1,0 +1,333 @@
+/* Healing in the running kernel: who dies is replaced, with what there was of its state. */
+#include <base/memory.h>
+#include <base/string.h>
+#include <core/gate/gate.h>
+#include <core/orchestrator/failpoint.h>
+#include <core/self_heal/heal_event.h>
+#include <core/self_heal/healer.h>
+#include <hal/clock.h>
+#include <helix/demo.h>
+#include <kern/thread.h>
+#include <subsys/modules/modules.h>
+#include <tests/self/crew.h>
+#include <tests/self/module_slot.h>
+#include <tests/self/selftest.h>
+#include <tests/self/suites.h>
+
+#define TEST(function)                                                                             \
+    {                                                                                              \
+        .name = "core_self_heal." #function, .run = function                                       \
+    }
+
+static const struct swap_options no_trial = {.drain_limit_ns = 200 * HAL_NS_PER_MS};
+
+/* --- beginning and ending --------------------------------------------------------------------- */
+
+static void set(const char *option, uint64_t value)
+{
+    EXPECT_EQUAL(healer_set_policy(option, value), HX_OK);
+}
+
+static void set_defaults(void)
+{
+#define SET_DEFAULT(member, option, unit, value, least, most, meaning) set(option, value);
+    HEAL_POLICY_LIST(SET_DEFAULT)
+#undef SET_DEFAULT
+}
+
+/* Quick looks and no waiting, unless a test says otherwise. */
+static struct slot *begin(const char *module, enum hal_gate_backend backend)
+{
+    struct slot *slot = module_slot_begin("demo", module, NULL, backend, &no_trial);
+
+    set("check", 5);
+    set("interval", 5);
+    set("cooldown", 0);
+    healer_set_on(true);
+    return slot;
+}
+
+static void end(void)
+{
+    healer_set_on(false);
+    set_defaults();
+    (void)module_slot_begin("demo", "demo", NULL, HAL_GATE_OPEN, &no_trial);
+}
+
+static struct heal_member_info info_of(struct slot *slot)
+{
+    struct heal_member_info info = {.health = HEAL_UNKNOWN};
+
+    EXPECT_EQUAL(healer_member_info(slot, &info), HX_OK);
+    return info;
+}
+
+/* --- waiting for what is bound to happen ------------------------------------------------------ */
+
+static bool wait_for(bool (*has_come)(struct slot *slot, uint64_t number), struct slot *slot,
+                     uint64_t number)
+{
+    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
+
+    while (!has_come(slot, number)) {
+        if (hal_clock_now() > deadline) {
+            return false;
+        }
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    return true;
+}
+
+/* A checkpoint has been taken since there were so many looks at the state. */
+static bool is_kept(struct slot *slot, uint64_t looks)
+{
+    struct heal_member_info info = info_of(slot);
+
+    return info.checkpoints_taken > 0 &&
+           info.checkpoints_taken + info.checkpoints_unchanged > looks;
+}
+
+static bool has_recovered(struct slot *slot, uint64_t recoveries)
+{
+    return info_of(slot).recoveries >= recoveries && slot_instance(slot) != NULL;
+}
+
+static bool has_health(struct slot *slot, uint64_t health)
+{
+    return healer_check_health(slot) == (enum heal_health)health;
+}
+
+static void wait_for_checkpoint(struct slot *slot)
+{
+    struct heal_member_info info = info_of(slot);
+
+    /* Two: one may be on its way with what there was before. */
+    EXPECT(wait_for(is_kept, slot, info.checkpoints_taken + info.checkpoints_unchanged + 1));
+}
+
+static uint64_t count(struct slot *slot)
+{
+    struct hal_gate_result result = gate_call(slot, DEMO_COUNT, 0, 0, 0, 0);
+
+    EXPECT_EQUAL(result.error, HX_OK);
+    return result.value;
+}
+
+static void kill(struct slot *slot)
+{
+    EXPECT_EQUAL(gate_call(slot, DEMO_ILLEGAL, 0, 0, 0, 0).error, HX_EDIED);
+}
+
+/* The fuse of demo_fragile burns down in the next call. */
+static void kill_fragile(struct slot *slot)
+{
+    EXPECT_EQUAL(gate_call(slot, DEMO_ADD, DEMO_FRAGILE_FUSE, 1, 0, 0).error, HX_OK);
+    EXPECT_EQUAL(gate_call(slot, DEMO_COUNT, 0, 0, 0, 0).error, HX_EDIED);
+}
+
+/* --- one death -------------------------------------------------------------------------------- */
+
+static void check_one_death(enum hal_gate_backend backend)
+{
+    struct slot *slot = begin("demo", backend);
+    uint64_t recoveries = info_of(slot).recoveries;
+
+    for (uint64_t i = 1; i <= 5; i++) {
+        EXPECT_EQUAL(count(slot), i);
+    }
+    wait_for_checkpoint(slot);
+    kill(slot);
+    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
+    EXPECT_EQUAL(info_of(slot).decision.rung, HEAL_RESTART_WITH_STATE);
+    EXPECT_EQUAL(count(slot), 6);
+    EXPECT_EQUAL(slot_instance(slot)->gate.backend, backend);
+    end();
+}
+
+/* SPEC: H4 H5 */
+static void who_dies_behind_the_open_gate_goes_on_from_its_last_state(void)
+{
+    check_one_death(HAL_GATE_OPEN);
+}
+
+/* SPEC: H4 H5 */
+static void who_dies_behind_the_user_gate_goes_on_from_its_last_state(void)
+{
+    check_one_death(HAL_GATE_USER);
+}
+
+/* SPEC: H4 */
+static void without_a_state_it_begins_anew(void)
+{
+    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    uint64_t recoveries = info_of(slot).recoveries;
+
+    set("interval", 0);
+    healer_set_on(false); /* what was kept goes */
+    healer_set_on(true);
+    EXPECT_EQUAL(count(slot), 1);
+    kill(slot);
+    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
+    EXPECT_EQUAL(info_of(slot).decision.rung, HEAL_RESTART_CLEAN);
+    EXPECT_EQUAL(count(slot), 1);
+    end();
+}
+
+/* --- the ladder ------------------------------------------------------------------------------- */
+
+/* SPEC: H1 H4 H7 H8 */
+static void a_crash_loop_goes_down_the_ladder_to_quarantine(void)
+{
+    struct slot *slot = begin("demo_fragile", HAL_GATE_OPEN);
+    uint64_t quarantines = healer_stats().quarantines;
+    uint64_t recoveries = info_of(slot).recoveries;
+    enum heal_rung last = HEAL_REST;
+    uint32_t restarts = 0;
+
+    (void)count(slot);
+    wait_for_checkpoint(slot);
+    while (healer_stats().quarantines == quarantines && restarts < 10) {
+        kill_fragile(slot);
+        restarts++;
+        if (!wait_for(has_recovered, slot, recoveries + restarts) ||
+            info_of(slot).decision.rung == HEAL_QUARANTINE) {
+            break;
+        }
+        EXPECT(info_of(slot).decision.rung >= last);
+        last = info_of(slot).decision.rung;
+        if (restarts == 3) {
+            EXPECT_EQUAL(last, HEAL_RESTART_CLEAN);
+            kill_fragile(slot);
+            break;
+        }
+    }
+    EXPECT_EQUAL(restarts, 3);
+    EXPECT(wait_for(has_health, slot, HEAL_FAILED));
+    EXPECT_EQUAL(atomic_load_explicit(&slot->status, memory_order_relaxed), SLOT_FAILED);
+    EXPECT_EQUAL(healer_stats().quarantines, quarantines + 1);
+    EXPECT_EQUAL(gate_call(slot, DEMO_COUNT, 0, 0, 0, 0).error, HX_ENOENT);
+    /* Somebody fills it by hand: all is forgotten. */
+    module_slot_put(slot, "demo", NULL);
+    EXPECT(wait_for(has_health, slot, HEAL_HEALTHY));
+    EXPECT_EQUAL(info_of(slot).ladder.attempts, 0);
+    end();
+}
+
+/* SPEC: H1 H3 */
+static void a_recovery_inside_the_cooldown_waits_unless_it_is_triggered(void)
+{
+    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    uint64_t recoveries = info_of(slot).recoveries;
+
+    set("cooldown", 3600000);
+    set("cooldown_most", 3600000);
+    EXPECT_EQUAL(healer_trigger_recovery(slot), HEAL_ACTION_NONE);
+    kill(slot);
+    EXPECT(wait_for(has_recovered, slot, recoveries + 1)); /* the first one waits for nothing */
+    kill(slot);
+    EXPECT(wait_for(has_health, slot, HEAL_CRASHED));
+    thread_sleep(50 * HAL_NS_PER_MS);
+    EXPECT_EQUAL(info_of(slot).recoveries, recoveries + 1);
+    EXPECT_EQUAL(gate_call(slot, DEMO_COUNT, 0, 0, 0, 0).error, HX_ENOENT); /* at once (H7) */
+    EXPECT_EQUAL(healer_trigger_recovery(slot), HEAL_ACTION_RESTART);
+    EXPECT_EQUAL(info_of(slot).recoveries, recoveries + 2);
+    EXPECT(has_health(slot, HEAL_HEALTHY));
+    end();
+}
+
+/* SPEC: H1 H3 */
+static void one_that_says_it_is_not_well_is_replaced(void)
+{
+    struct slot *slot = begin("demo_fragile", HAL_GATE_OPEN);
+    uint64_t recoveries = info_of(slot).recoveries;
+
+    EXPECT_EQUAL(gate_call(slot, DEMO_ADD, DEMO_FRAGILE_HEALTH, (uint64_t)HX_EAGAIN, 0, 0).error,
+                 HX_OK);
+    EXPECT(wait_for(has_health, slot, HEAL_DEGRADED));
+    thread_sleep(50 * HAL_NS_PER_MS);
+    EXPECT_EQUAL(info_of(slot).recoveries, recoveries);
+    EXPECT_EQUAL(gate_call(slot, DEMO_ADD, DEMO_FRAGILE_HEALTH, (uint64_t)HX_EIO, 0, 0).error,
+                 HX_OK);
+    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
+    EXPECT(wait_for(has_health, slot, HEAL_HEALTHY));
+    end();
+}
+
+/* --- who heals the healer --------------------------------------------------------------------- */
+
+/* SPEC: H9 */
+static void the_healer_and_its_guardian_are_made_again_when_they_end(void)
+{
+    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    struct healer_stats before = healer_stats();
+    uint64_t recoveries = info_of(slot).recoveries;
+
+    EXPECT_EQUAL(failpoint_arm_named("heal:demo,guard:healer"), HX_OK);
+    kill(slot);
+    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
+    EXPECT_EQUAL(healer_stats().healers, before.healers + 1);
+    /* The guardian ended when it had made another healer, which has made another guardian. */
+    for (unsigned i = 0; i < 1000 && healer_stats().guardians == before.guardians; i++) {
+        thread_sleep(10 * HAL_NS_PER_MS);
+    }
+    EXPECT_EQUAL(healer_stats().guardians, before.guardians + 1);
+    failpoint_arm(0);
+    kill(slot);
+    EXPECT(wait_for(has_recovered, slot, recoveries + 2));
+    end();
+}
+
+/* --- what is told ----------------------------------------------------------------------------- */
+
+static _Atomic uint32_t died_events;
+static _Atomic uint32_t recovered_events;
+static struct heal_event last_event; /* before the release of the counters */
+
+static enum event_answer hear(void *argument, const struct kernel_event *event)
+{
+    (void)argument;
+    if (event->custom.id == HEAL_EVENT_DIED) {
+        atomic_fetch_add_explicit(&died_events, 1, memory_order_release);
+    } else if (event->custom.id == HEAL_EVENT_RECOVERED) {
+        memcpy(&last_event, event->custom.data, sizeof(last_event));
+        atomic_fetch_add_explicit(&recovered_events, 1, memory_order_release);
+    }
+    return EVENT_CONTINUE;
+}
+
+/* SPEC: H6 */
+static void a_recovery_is_an_event_with_cause_action_duration_and_attempt(void)
+{
+    const struct event_subscriber subscriber = {.topics =
+                                                    EVENT_TOPIC_SET(EVENT_TOPIC_SUBSYSTEM_HEALTH),
+                                                .callback = hear,
+                                                .contexts = EVENT_IN_THREAD};
+    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    event_subscription id = 0;
+
+    atomic_store_explicit(&died_events, 0, memory_order_relaxed);
+    atomic_store_explicit(&recovered_events, 0, memory_order_relaxed);
+    EXPECT_EQUAL(event_subscribe(&subscriber, &id), HX_OK);
+    kill(slot);
+    EXPECT(crew_sleep_until(&recovered_events, 1));
+    EXPECT_EQUAL(atomic_load_explicit(&died_events, memory_order_relaxed), 1);
+    EXPECT(string_equal(last_event.name, "demo"));
+    EXPECT_EQUAL(last_event.cause, DEATH_EXCEPTION);
+    EXPECT(last_event.action == HEAL_RESTART_WITH_STATE || last_event.action == HEAL_RESTART_CLEAN);
+    EXPECT_EQUAL(last_event.attempt, 1);
+    EXPECT(last_event.duration_us > 0);
+    EXPECT_EQUAL(event_unsubscribe(id), HX_OK);
+    end();
+}
+
+const struct selftest core_self_heal_tests[] = {
+    TEST(who_dies_behind_the_open_gate_goes_on_from_its_last_state),
+    TEST(who_dies_behind_the_user_gate_goes_on_from_its_last_state),
+    TEST(without_a_state_it_begins_anew),
+    TEST(a_crash_loop_goes_down_the_ladder_to_quarantine),
+    TEST(a_recovery_inside_the_cooldown_waits_unless_it_is_triggered),
+    TEST(one_that_says_it_is_not_well_is_replaced),
+    TEST(the_healer_and_its_guardian_are_made_again_when_they_end),
+    TEST(a_recovery_is_an_event_with_cause_action_duration_and_attempt),
+    {.name = NULL},
+};
