@@ -153,18 +153,20 @@ static bool is_everyones(const struct hx_hook_policy *policy)
     return true;
 }
 
-/* A number that nobody has may come to be one of any class, and is judged when it is called. */
-static bool is_open(const struct hx_hook_policy *policy, uint32_t number)
+/* A number that nobody has may come to be one of any class, and is judged when it is called, unless
+ * all classes are everyone's. */
+static bool is_open(const struct hx_hook_policy *policy, uint32_t number, bool are_all_open)
 {
     return policy_rule_of(policy, number).who == HX_HOOK_EVERYONE &&
-           (policy->calls[number].is_given || syscall_lookup(number) != NULL ||
-            is_everyones(policy));
+           (are_all_open || policy->calls[number].is_given || syscall_lookup(number) != NULL);
 }
 
 static void find_open(struct rules *rules)
 {
+    bool are_all_open = is_everyones(&rules->policy);
+
     for (uint32_t number = 0; number < SYSCALL_MAX; number++) {
-        if (is_open(&rules->policy, number)) {
+        if (is_open(&rules->policy, number, are_all_open)) {
             rules->open[number / 64] |= 1ULL << number % 64;
         }
     }
