@@ -231,6 +231,14 @@ void checkpoint_quarantine(struct checkpoint_ring *ring, uint64_t number)
     mutex_unlock(&ring->mutex);
 }
 
+void checkpoint_counts(struct checkpoint_ring *ring, uint64_t *taken, uint64_t *unchanged)
+{
+    mutex_lock(&ring->mutex);
+    *taken = ring->taken;
+    *unchanged = ring->unchanged;
+    mutex_unlock(&ring->mutex);
+}
+
 bool checkpoint_info(struct checkpoint_ring *ring, uint32_t place, struct checkpoint_info *info)
 {
     bool is_there = false;

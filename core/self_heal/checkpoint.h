@@ -69,6 +69,9 @@ HX_MUST_USE hx_err checkpoint_copy(struct checkpoint_ring *ring, uint64_t number
  * Context: thread. */
 void checkpoint_quarantine(struct checkpoint_ring *ring, uint64_t number);
 
+/* How many were ever taken, and how often nothing had changed.  Context: thread. */
+void checkpoint_counts(struct checkpoint_ring *ring, uint64_t *taken, uint64_t *unchanged);
+
 /* What is to be listed of the one at a place; place 0 is the newest.
  * Returns false past the last one.  Context: thread. */
 struct checkpoint_info {

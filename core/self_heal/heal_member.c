@@ -529,9 +529,10 @@ const char *heal_health_name(enum heal_health health)
 
 static enum heal_health health_now(struct heal_member *member)
 {
-    enum heal_health health = member->seen;
+    enum heal_health health;
 
     mutex_lock(&member->lock);
+    health = member->seen;
     if (member->phase == MEMBER_DOWN) {
         health = member->is_acting ? HEAL_RECOVERING : HEAL_CRASHED;
     } else if (member->phase == MEMBER_GIVEN_UP) {
@@ -610,9 +611,8 @@ hx_err healer_member_info(struct slot *slot, struct heal_member_info *info)
     info->recovered_after_ns = member->recovered_after_ns;
     info->deaths = member->deaths;
     info->recoveries = member->recoveries;
-    info->checkpoints_taken = member->checkpoints.taken;
-    info->checkpoints_unchanged = member->checkpoints.unchanged;
     mutex_unlock(&member->lock);
+    checkpoint_counts(&member->checkpoints, &info->checkpoints_taken, &info->checkpoints_unchanged);
     return HX_OK;
 }
 

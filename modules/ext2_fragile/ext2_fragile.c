@@ -1,13 +1,15 @@
 /*
  * ext2 that dies in the middle of a call, once it has taken or given back a few blocks: for the
- * tests of trials. After how many depends on the first one's number.
+ * tests of trials and of healing. After how many depends on the first one's number, and on the
+ * time: who makes the call again is not to die at the same place for ever.
  */
 #include <../modules/ext2/hint.h>
 #include <../modules/ext2/operations.h>
 #include <../modules/ext2/state.h>
 #include <helix/module.h>
 
-#define FUSE_MAX 8U
+#define FUSE_MAX    8U
+#define CLOCK_SHIFT 10 /* about a microsecond */
 
 static uint32_t fuse; /* the kernel makes one call at a time */
 
@@ -20,7 +22,7 @@ uint32_t hint_first_free(uint32_t group)
 static void pass(uint32_t bit)
 {
     if (fuse == 0) {
-        fuse = 1 + bit % FUSE_MAX;
+        fuse = 1 + (uint32_t)((bit + (hx_clock_now() >> CLOCK_SHIFT)) % FUSE_MAX);
     } else if (--fuse == 0) {
         __builtin_trap();
     }

@@ -78,6 +78,9 @@ FRAGILE = {"block": "virtio_blk_fragile", "file_system": "ext2_fragile"}
 SLOTS = {"block": ("virtio_blk 1.0.0", "virtio_blk 1.1.0"), "file_system": ("ext2_hints 1.1.0", "ext2 1.0.0")}
 
 
+WHOLE = {"block": "virtio_blk 1.1.0", "file_system": "ext2 1.0.0"}
+
+
 @pytest.fixture(name="loaded")
 def a_guest(boot, tmp_path):
     """Call it to start a machine with the disk mounted and everybody at work; its shell and its disk."""
@@ -91,9 +94,9 @@ def a_guest(boot, tmp_path):
     with open(image, "ab") as file:
         file.write(RAW)
 
-    def start(gate, processors):
+    def start(gate, processors, more=""):
         shell = Shell(boot(init=USER_SPACE, extra=tmp_path / "extra", disk=image, smp=processors,
-                           append=f"gate.block={gate} gate.file_system={gate}"))
+                           append=f"gate.block={gate} gate.file_system={gate} {more}"))
         assert shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt") == ""
         for slot in SLOTS:
             # What the host lets a processor wait for is not what a swap is called off for.
@@ -189,4 +192,22 @@ def test_versions_that_die_on_trial_are_taken_back_and_no_byte_is_lost(loaded, g
     assert min(deaths_of(shell)) >= DEATHS
     assert "RollbackFailed" not in shell("cat /helix/slots/*/history")
     assert shell("cat /helix/slots/block/active /helix/slots/file_system/active") == "virtio_blk 1.1.0\next2 1.0.0"
+    expect_all_on_disk(shell, image, rounds)
+
+
+# SPEC: H4 H5
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_versions_that_die_for_good_are_replaced_and_no_byte_is_lost(loaded, gate):
+    shell, image = loaded(gate, 2, "heal.attempts=100 heal.cooldown=0 loglevel=error")
+    for slot, module in FRAGILE.items():
+        shell(f"printf 'trial_ms 0' > /helix/slots/{slot}/options")
+        assert shell(f"echo /{module}.hxm > /helix/slots/{slot}/load") == ""
+        assert shell(f"echo {module} > /helix/slots/{slot}/swap") == ""
+    shell(f"until [ $(cat /helix/slots/block/deaths) -ge {DEATHS} ] && "
+          f"[ $(cat /helix/slots/file_system/deaths) -ge {DEATHS} ]; do usleep 100000; done")
+    for slot in SLOTS:
+        shell(f"until [ \"$(cat /helix/slots/{slot}/active)\" = '{WHOLE[slot]}' ]; do "
+              f"echo {WHOLE[slot]} > /helix/slots/{slot}/swap; usleep 100000; done 2>/dev/null")
+    rounds = end_load(shell)
+    assert "quarantine" not in shell.guest.text
     expect_all_on_disk(shell, image, rounds)
