@@ -3,9 +3,12 @@
 #include <base/memory.h>
 #include <base/string.h>
 #include <base/text.h>
+#include <core/gate/instance.h>
 #include <core/lifecycle/lifecycle.h>
 #include <core/resource/owner.h>
 #include <core/resource/resource.h>
+#include <core/self_heal/heal_event.h>
+#include <core/self_heal/ladder.h>
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
 #include <subsys/health/health.h>
@@ -62,6 +65,43 @@ static void add_health(struct text *text, const struct kernel_event *event)
              hx_error_name(health.cause));
 }
 
+/* NULL: no such event is the healer's. */
+static const char *heal_event_name(uint32_t id)
+{
+    switch (id) {
+    case HEAL_EVENT_DIED:
+        return "died";
+    case HEAL_EVENT_RECOVERED:
+        return "recovered";
+    case HEAL_EVENT_FAILED:
+        return "failed";
+    case HEAL_EVENT_GIVEN_UP:
+        return "given_up";
+    default:
+        return NULL;
+    }
+}
+
+static void add_healing(struct text *text, const struct kernel_event *event)
+{
+    struct heal_event healing;
+
+    memcpy(&healing, event->custom.data, sizeof(healing));
+    text_add(text, "%s name=%.20s cause=\"%s\" action=\"%s\" attempt=%u us=%u",
+             heal_event_name(event->custom.id), healing.name,
+             death_cause_name((enum death_cause)healing.cause),
+             heal_rung_name((enum heal_rung)healing.action), (unsigned)healing.attempt,
+             (unsigned)healing.duration_us);
+}
+
+/* A component's health and the healer's work are told on one topic, and apart by their ids. */
+static bool is_healing(const struct kernel_event *event)
+{
+    return event->topic == EVENT_TOPIC_SUBSYSTEM_HEALTH &&
+           heal_event_name(event->custom.id) != NULL &&
+           event->custom.length == sizeof(struct heal_event);
+}
+
 static void add_call(struct text *text, const struct kernel_event *event)
 {
     const struct syscall_entry *entry;
@@ -79,6 +119,8 @@ static void add_custom(struct text *text, const struct kernel_event *event, cons
     if (event->topic == EVENT_TOPIC_PROCESS &&
         event->custom.length == sizeof(struct process_event)) {
         add_process(text, event);
+    } else if (is_healing(event)) {
+        add_healing(text, event);
     } else if (event->topic == EVENT_TOPIC_SUBSYSTEM_HEALTH &&
                event->custom.length == sizeof(struct health_event)) {
         add_health(text, event);

@@ -43,6 +43,9 @@
     X(HELIXFS_MESSAGES, 29, "messages", "", "messages of the kernel as they come, one on a line")  \
     X(HELIXFS_CHANNELS, 30, "channels", "", "channels: whose, what waits in them, who waits")      \
     X(HELIXFS_DEVICES, 31, "devices", "", "devices at the bus, and whose they are")                \
-    X(HELIXFS_COUNTER, 32, "counter", "", "a number, one more at each read: the demo slot's")
+    X(HELIXFS_COUNTER, 32, "counter", "", "a number, one more at each read: the demo slot's")      \
+    X(HELIXFS_HEAL, 33, "heal", "", "how each slot's module is, and what was done when it died")   \
+    X(HELIXFS_HEAL_OPTIONS, 34, "heal_options", "", "what self-healing goes by; on, off")          \
+    X(HELIXFS_CHECKPOINTS, 35, "checkpoints", "", "states of modules that are kept, newest first")
 
 #endif

@@ -150,7 +150,10 @@ bool helixfs_is_word(const struct helixfs_word *word, const char *text)
     X(hooks, HELIXFS_HOOKS, helixfs_hooks, helixfs_change_hooks, 0666)                             \
     X(syscalls, HELIXFS_SYSCALLS, helixfs_calls, helixfs_change_calls, 0666)                       \
     X(trace, HELIXFS_TRACE, helixfs_trace, helixfs_change_trace, 0666)                             \
-    X(trace_kinds, HELIXFS_TRACE_KINDS, helixfs_trace_kinds, NULL, 0444)
+    X(trace_kinds, HELIXFS_TRACE_KINDS, helixfs_trace_kinds, NULL, 0444)                           \
+    X(heal, HELIXFS_HEAL, helixfs_heal, NULL, 0444)                                                \
+    X(heal_options, HELIXFS_HEAL_OPTIONS, helixfs_heal_options, helixfs_change_heal_options, 0666) \
+    X(checkpoints, HELIXFS_CHECKPOINTS, helixfs_checkpoints, NULL, 0444)
 
 #define TABLE_NODES(text_name, number, rows, command, file_mode)                                   \
     static const struct helixfs_node text_name##_text = {.file = (number), .table = &(rows)};      \

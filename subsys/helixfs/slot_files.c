@@ -4,6 +4,7 @@
 #include <base/string.h>
 #include <core/gate/gate.h>
 #include <core/gate/slot.h>
+#include <core/self_heal/healer.h>
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
 #include <helix/demo.h>
@@ -344,6 +345,22 @@ static hx_err rollback(const struct pseudo_node *node, const char *text, size_t 
     return error == HX_OK ? modules_rollback(slot) : error;
 }
 
+/* Do now what is to be done about who died here, without waiting for the cooldown. */
+static hx_err recover(const struct pseudo_node *node, const char *text, size_t length)
+{
+    struct slot *slot = slot_of(node);
+    enum heal_health health;
+    hx_err error = require_control(slot);
+
+    (void)text, (void)length;
+    if (error != HX_OK) {
+        return error;
+    }
+    (void)healer_trigger_recovery(slot);
+    health = healer_check_health(slot);
+    return health == HEAL_CRASHED || health == HEAL_FAILED ? HX_EIO : HX_OK;
+}
+
 /* What a program can use of the demo slot: whoever counts there, no number is lost or comes twice.
  */
 hx_err helixfs_show_counter(const struct pseudo_node *node, struct text *text)
@@ -395,6 +412,7 @@ static const struct pseudo_entry slot_rows[] = {
     SLOT_ACTION("rollback", rollback),
     SLOT_ACTION("unload", unload),
     SLOT_ACTION("reload", reload),
+    SLOT_ACTION("recover", recover),
     {.name = NULL},
 };
 

@@ -7,6 +7,9 @@
 #undef POLL_OUT
 
 #include <base/text.h>
+#include <core/gate/instance.h>
+#include <core/self_heal/heal_event.h>
+#include <core/self_heal/ladder.h>
 #include <subsys/health/health.h>
 #include <subsys/helixfs/event_line.h>
 #include <subsys/helixfs/helixfs_private.h>
@@ -197,6 +200,41 @@ static void topics_body(void)
     expect_line(&event, 0, "12.003004 subsystem.health id=1 data=ab01\n");
 }
 
+/* As long as a component's event on the same topic, so its id alone tells it apart. */
+static void healing_body(void)
+{
+    struct heal_event healing = {.duration_us = 1234,
+                                 .attempt = 2,
+                                 .cause = DEATH_LIE,
+                                 .action = HEAL_RESTART_CLEAN,
+                                 .name = "memory"};
+    struct kernel_event event = {
+        .kind = EVENT_CUSTOM,
+        .topic = EVENT_TOPIC_SUBSYSTEM_HEALTH,
+        .custom = {.id = HEAL_EVENT_DIED, .length = sizeof(healing)},
+    };
+
+    memcpy(event.custom.data, &healing, sizeof(healing));
+    expect_line(&event, 0,
+                "12.003004 subsystem.health died name=memory cause=\"answered what cannot be\" "
+                "action=\"restart clean\" attempt=2 us=1234\n");
+    event.custom.id = HEAL_EVENT_RECOVERED;
+    expect_line(
+        &event, 0,
+        "12.003004 subsystem.health recovered name=memory cause=\"answered what cannot be\" "
+        "action=\"restart clean\" attempt=2 us=1234\n");
+    healing = (struct heal_event){.cause = DEATH_DEADLINE, .action = HEAL_BACKUP, .name = "demo"};
+    memcpy(event.custom.data, &healing, sizeof(healing));
+    event.custom.id = HEAL_EVENT_FAILED;
+    expect_line(&event, 0,
+                "12.003004 subsystem.health failed name=demo cause=\"missed its deadline\" "
+                "action=\"backup\" attempt=0 us=0\n");
+    event.custom.id = HEAL_EVENT_GIVEN_UP;
+    expect_line(&event, 0,
+                "12.003004 subsystem.health given_up name=demo cause=\"missed its deadline\" "
+                "action=\"backup\" attempt=0 us=0\n");
+}
+
 static void (*body)(void);
 
 static void run_body(void)
@@ -222,6 +260,12 @@ static void events_of_known_topics_are_read_out(void **state)
     passes(topics_body);
 }
 
+static void deaths_and_recoveries_are_read_out(void **state)
+{
+    (void)state;
+    passes(healing_body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_word_is_compared_whole),
         cmocka_unit_test(an_event_is_a_line_and_says_before_it_what_was_dropped),
         cmocka_unit_test(events_of_known_topics_are_read_out),
+        cmocka_unit_test(deaths_and_recoveries_are_read_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
