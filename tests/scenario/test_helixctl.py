@@ -140,6 +140,10 @@ def test_without_a_command_it_says_how_the_machine_is(shell):
     ("helixctl run --nothing true", "the command comes behind --"),
     ("helixctl hooks of metrics", "a hook cannot 'of'"),
     ("helixctl hooks order metrics", "'order' wants a hook's name and a number"),
+    ("helixctl heal demo retire", "a slot cannot 'retire'"),
+    ("helixctl heal ../json recover", "'../json' is no name"),
+    ("helixctl heal options limit", "an option wants a value"),
+    ("helixctl --json heal demo", "a slot's name and --json do not go together"),
     ("helixctl syscalls clear", "counts cannot 'clear'"),
     ("helixctl trace start", "the recorder cannot 'start'"),
     ("helixctl policy load", "a policy can be loaded from a file, no more"),
@@ -153,6 +157,8 @@ def test_what_it_does_not_understand_it_says_with_status_2(shell, line, sentence
 
 @pytest.mark.parametrize("line, sentence", [
     ("helixctl slots nothing", "there is no slot nothing: helixctl slots lists them"),
+    ("helixctl heal nothing", "there is no slot nothing: helixctl heal lists them"),
+    ("helixctl heal options attempts 101", "nothing was changed; helixctl heal options says what can be"),
     ("helixctl caps grant user:1000 control:nothing read", "No such file or directory: nothing was "
      "granted"),
     ("helixctl caps grant user:1000 control:events fly", "Invalid argument: nothing was granted"),
@@ -189,7 +195,7 @@ def test_a_table_has_the_cells_of_its_file(shell, command, file):
 @pytest.mark.parametrize("command, file", [
     ("components", "components"), ("resources", "resources"), ("topics", "topics"),
     ("subscribers", "subscribers"), ("mailboxes", "mailboxes"), ("threads", "threads"),
-    ("interrupts", "interrupts")])
+    ("interrupts", "interrupts"), ("heal", "heal"), ("heal options", "heal_options")])
 def test_a_table_that_changes_has_the_columns_of_its_file(shell, command, file):
     ours, files = rows(shell.plain(f"helixctl {command}")), rows(shell(f"cat /helix/{file}"))
     assert ours[0] == files[0] and len(ours) > 1
@@ -206,7 +212,7 @@ def test_a_record_has_a_line_for_each_value(shell):
 
 @pytest.mark.parametrize("command", ["state", "subsystems", "components", "slots", "caps",
                                      "caps self", "privileges", "resources", "topics", "threads",
-                                     "refused"])
+                                     "refused", "heal", "heal options"])
 def test_json_is_what_programs_can_read(shell, command):
     assert json.loads(shell(f"helixctl --json {command}"))
 

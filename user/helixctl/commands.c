@@ -47,6 +47,15 @@ const struct command commands[] = {
          "blockers SLOT                 who kept the last swap that was called off waiting\n",
      .example = "module swap scheduler sched_rr",
      .run = run_module},
+    {.name = "heal",
+     .arguments = "[SLOT [recover] | options [NAME VALUE]]",
+     .meaning = "how each slot's module is, and what was done when it died",
+     .details = "SLOT     its row, and the states that are kept of it\n"
+                "recover  do now what is to be done about who died there, and do not wait\n"
+                "options  what self-healing goes by; NAME VALUE sets one, heal off ends it all\n",
+     .example = "heal options cooldown 500",
+     .file = "heal",
+     .run = run_heal},
     {.name = "caps",
      .arguments = "[RESOURCE | self | grant SUBJECT RESOURCE RIGHTS | revoke SUBJECT RESOURCE]",
      .meaning = "who holds which capability through whom; give and take them",

@@ -72,6 +72,7 @@ int run_subsystems(struct request *request);
 int run_resources(struct request *request);
 int run_slots(struct request *request);
 int run_module(struct request *request);
+int run_heal(struct request *request);
 int run_caps(struct request *request);
 int run_events(struct request *request);
 int run_log(struct request *request);

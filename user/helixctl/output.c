@@ -40,8 +40,10 @@ enum style style_of_word(const char *word)
         const char *word;
         enum style style;
     } known[] = {
-        {"healthy", STYLE_GOOD}, {"Running", STYLE_GOOD}, {"sick", STYLE_BAD}, {"down", STYLE_BAD},
-        {"Panic", STYLE_BAD},    {"dead", STYLE_BAD},     {"-", STYLE_FAINT},
+        {"healthy", STYLE_GOOD}, {"Running", STYLE_GOOD},     {"sick", STYLE_BAD},
+        {"down", STYLE_BAD},     {"Panic", STYLE_BAD},        {"dead", STYLE_BAD},
+        {"-", STYLE_FAINT},      {"Healthy", STYLE_GOOD},     {"Crashed", STYLE_BAD},
+        {"Failed", STYLE_BAD},   {"Unresponsive", STYLE_BAD},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

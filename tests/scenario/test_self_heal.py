@@ -1,0 +1,132 @@
+"""Self-healing as somebody at the shell has it: a module dies, another takes its place, and what was done can be read."""
+import hashlib
+import re
+
+import pytest
+from conftest import USER_SPACE
+from helix_shell import Shell
+
+SLOT = "/helix/slots/console"
+# serial_liar dies when it prints one (include/helix/console.h).
+DEATH = r"printf '\136\n'"
+BLOCKS = 3000
+BLOCK = 7001
+ZEROS = hashlib.md5(bytes(BLOCKS * BLOCK)).hexdigest()
+FILL = f"echo 'trial_ms 0' > {SLOT}/options; echo serial_liar > {SLOT}/swap"
+
+
+class Patient(Shell):
+    """A shell, and what the healer knows of the console's slot."""
+
+    def heal(self, slot="console"):
+        return next(row for row in self.table("heal") if row["slot"] == slot)
+
+    def until(self, condition):
+        self(f"until {condition}; do usleep 10000; done")
+
+    def health(self):
+        return self.heal()["health"]
+
+    def option(self, name):
+        return next(row["value"] for row in self.table("heal_options") if row["option"] == name)
+
+    def hear_events(self):
+        """What is told of health goes to /tmp/events from now on."""
+        self("(exec 3<> /helix/events; echo subsystem.health >&3; touch /tmp/heard; exec cat <&3 > /tmp/events) &")
+        self.until("[ -e /tmp/heard ]")
+
+    def events(self):
+        return re.findall(r'^\d+\.\d+ subsystem\.health (\w+) name=console cause="([^"]+)" action="([^"]+)" '
+                          r"attempt=(\d+) us=\d+$", self("cat /tmp/events"), re.MULTILINE)
+
+
+@pytest.fixture(name="shell")
+def a_patient(boot):
+    return Patient(boot(init=USER_SPACE))
+
+
+# SPEC: H1
+def test_every_slot_is_healthy_and_has_checkpoints_of_its_state(shell):
+    rows = shell.table("heal")
+    assert [row["slot"] for row in rows] == shell.column("modules", "slot")
+    assert [row["module"] for row in rows] == shell.column("modules", "module")
+    assert {(row["health"], row["deaths"], row["action"]) for row in rows} == {("Healthy", "0", "none")}
+    shell.until("grep -q console /helix/checkpoints")
+    row = next(row for row in shell.table("checkpoints") if row["slot"] == "console")
+    assert int(row["bytes"]) > 0 and row["poisoned"] == "no"
+    assert int(shell.heal()["taken"]) >= int(row["number"])
+
+
+# SPEC: H1 H6
+def test_who_dies_is_recovered_while_programs_go_on(shell):
+    shell.hear_events()
+    shell(FILL)
+    shell.until("grep -q console /helix/checkpoints")
+    shell(f"(dd if=/dev/zero bs={BLOCK} count={BLOCKS} 2>/dev/null | md5sum > /tmp/sum; touch /tmp/done) &")
+    shell(DEATH)
+    shell.until("grep -q recovered /tmp/events")
+    row = shell.heal()
+    assert (row["module"], row["health"], row["deaths"], row["recoveries"]) == ("serial_liar", "Healthy", "1", "1")
+    assert row["action"] == "restart with state" and int(row["recovery_us"]) > 0 and row["attempts"] == "1"
+    cause = ("exception", "restart with state", "1")
+    assert shell.events() == [("died", *cause), ("recovered", *cause)]
+    assert "restart with state" in shell("helixctl heal console")
+    assert " recover " in shell(f"tail -n 1 {SLOT}/history")
+    shell.until("[ -e /tmp/done ]")
+    assert shell("cat /tmp/sum") == f"{ZEROS}  -"
+
+
+# SPEC: H1 H2 H6
+def test_a_recovery_waits_for_its_cooldown_or_for_nobody_and_has_an_end(shell):
+    shell.hear_events()
+    shell(f"{FILL}; helixctl heal options cooldown 3600000; helixctl heal options cooldown_most 3600000")
+    shell(DEATH)
+    shell.until("grep -q recovered /tmp/events")
+    shell(DEATH)
+    shell.until("[ $(grep -c died /tmp/events) = 2 ]")
+    assert shell.health() == "Crashed" and shell(f"cat {SLOT}/active") == "-"
+    assert shell.as_guest(f"echo > {SLOT}/recover; helixctl heal console").count("denied") + 1 >= 1
+    assert shell.health() == "Crashed"
+    shell("helixctl heal console recover")
+    assert shell.health() == "Healthy" and shell.heal()["recoveries"] == "2"
+    shell("helixctl heal options attempts 0")
+    shell(DEATH)
+    shell.until("grep -q given_up /tmp/events")
+    assert shell.health() == "Failed" and shell(f"cat {SLOT}/active; cat {SLOT}/status") == "-\nFailed"
+    assert "Input/output error" in shell(f"echo > {SLOT}/recover")
+    assert shell.events()[-1][:3] == ("given_up", "exception", "quarantine")
+    shell(f"echo serial > {SLOT}/swap")
+    assert (shell.health(), shell.heal()["attempts"]) == ("Healthy", "0")
+
+
+# SPEC: H2
+def test_options_are_those_of_the_command_line_and_are_set_or_refused(boot):
+    shell = Patient(boot(init=USER_SPACE, append="heal.limit=7000 heal.attempts=101"))
+    assert (shell.option("limit"), shell.option("attempts"), shell.option("heal")) == ("7000", "3", "on")
+    assert (shell.option("check"), shell.option("cooldown")) == ("1000", "2000")
+    assert shell("echo limit 1234 > /helix/heal_options") == "" and shell.option("limit") == "1234"
+    for command, error, sentence in (
+            ("limt 5", "Invalid argument", "there are: heal, attempts, check, limit, "),
+            ("limit many", "Invalid argument", "limit is a number from 1 to 3600000"),
+            ("limit 0", "Numerical result out of range", "limit is a number from 1 to 3600000"),
+            ("checkpoints 9", "Numerical result out of range", "checkpoints is a number from 0 to 8"),
+            ("heal maybe", "Invalid argument", "it is on or off"),
+            ("limit", "Invalid argument", "")):
+        assert error in shell(f"echo {command} > /helix/heal_options"), command
+        assert sentence in shell("tail -n 1 /helix/log"), command
+    assert (shell.option("limit"), shell.option("checkpoints")) == ("1234", "4")
+    assert "denied" in shell.as_guest("echo limit 9 > /helix/heal_options")
+    assert shell.option("limit") == "1234"
+
+
+# SPEC: H1 H2
+def test_without_healing_the_slot_stays_empty(boot):
+    shell = Patient(boot(init=USER_SPACE, append="heal=off"))
+    assert shell.option("heal") == "off"
+    shell(FILL)
+    shell(DEATH)
+    shell.until(f"[ $(cat {SLOT}/deaths) = 1 ]")
+    shell("helixctl heal options heal on")
+    shell.until("grep -q entropy /helix/checkpoints") # it has looked after all of them
+    assert shell(f"cat {SLOT}/active") == "-"
+    assert (shell.health(), shell.heal()["deaths"]) == ("Unknown", "0")
