@@ -22,6 +22,11 @@
     X("smp", "N", "all", "start at most N processors")                                             \
     X("gate.*", "open|user", "open", "gate.SLOT: how the slot's module is called")                 \
     X("module.*", "NAME", "(the slot's own)", "module.SLOT: what the slot is filled with at boot") \
+    X("heal", "on|off", "on", "whether a slot's module that died is recovered")                    \
+    X("heal.*", "N", "(the option's own)",                                                         \
+      "heal.OPTION: what self-healing goes by, ms or a count")                                     \
+    X("backup.*", "NAME", "none",                                                                  \
+      "backup.SLOT: the module that stands in when nothing else helps")                            \
     X("limit.modules", "N", "none", "at most N module instances in the kernel")                    \
     X("limit.threads", "N", "none", "at most N threads of the kernel's own")                       \
     X("limit.module-memory", "BYTES", "16M", "most memory of one module instance; K, M, G")        \

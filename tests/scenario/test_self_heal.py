@@ -60,7 +60,8 @@ def test_every_slot_is_healthy_and_has_checkpoints_of_its_state(shell):
 # SPEC: H1 H6
 def test_who_dies_is_recovered_while_programs_go_on(shell):
     shell.hear_events()
-    shell(FILL)
+    # What is kept is then of serial_liar, which does not read what the version before it wrote.
+    shell(f"helixctl heal options heal off; {FILL}; helixctl heal options heal on")
     shell.until("grep -q console /helix/checkpoints")
     shell(f"(dd if=/dev/zero bs={BLOCK} count={BLOCKS} 2>/dev/null | md5sum > /tmp/sum; touch /tmp/done) &")
     shell(DEATH)
@@ -85,8 +86,7 @@ def test_a_recovery_waits_for_its_cooldown_or_for_nobody_and_has_an_end(shell):
     shell(DEATH)
     shell.until("[ $(grep -c died /tmp/events) = 2 ]")
     assert shell.health() == "Crashed" and shell(f"cat {SLOT}/active") == "-"
-    assert shell.as_guest(f"echo > {SLOT}/recover; helixctl heal console").count("denied") + 1 >= 1
-    assert shell.health() == "Crashed"
+    assert "denied" in shell.as_guest(f"echo > {SLOT}/recover") and shell.health() == "Crashed"
     shell("helixctl heal console recover")
     assert shell.health() == "Healthy" and shell.heal()["recoveries"] == "2"
     shell("helixctl heal options attempts 0")
