@@ -547,8 +547,7 @@ gate_not_open:
     movq (%r11, %r9, 8), %rax
     testq %rax, %rax
     jz gate_refuse_operation
-1:  movq INSTANCE_FREE_STACKS(%r11), %rbx
-    bsfq %rbx, %rbx
+1:  bsfq INSTANCE_FREE_STACKS(%r11), %rbx
     jz gate_refuse_stack
     lock btrq %rbx, INSTANCE_FREE_STACKS(%r11)
     jnc 1b
