@@ -260,6 +260,7 @@ static void events_of_known_topics_are_read_out(void **state)
     passes(topics_body);
 }
 
+/* SPEC: H6 */
 static void deaths_and_recoveries_are_read_out(void **state)
 {
     (void)state;
