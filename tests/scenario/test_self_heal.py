@@ -7,11 +7,10 @@ from conftest import USER_SPACE
 from helix_shell import Shell
 
 SLOT = "/helix/slots/console"
-# serial_liar dies when it prints one (include/helix/console.h).
+# serial_liar dies when it prints one; what it takes while it serves has no + ! % = ~ (include/helix/console.h).
 DEATH = r"printf '\136\n'"
-BLOCKS = 3000
-BLOCK = 7001
-ZEROS = hashlib.md5(bytes(BLOCKS * BLOCK)).hexdigest()
+SIZE = 20000000
+ZEROS = hashlib.md5(bytes(SIZE)).hexdigest()
 FILL = f"echo 'trial_ms 0' > {SLOT}/options; echo serial_liar > {SLOT}/swap"
 
 
@@ -63,7 +62,7 @@ def test_who_dies_is_recovered_while_programs_go_on(shell):
     # What is kept is then of serial_liar, which does not read what the version before it wrote.
     shell(f"helixctl heal options heal off; {FILL}; helixctl heal options heal on")
     shell.until("grep -q console /helix/checkpoints")
-    shell(f"(dd if=/dev/zero bs={BLOCK} count={BLOCKS} 2>/dev/null | md5sum > /tmp/sum; touch /tmp/done) &")
+    shell(f"(head -c {SIZE} /dev/zero | md5sum > /tmp/sum; touch /tmp/done) &")
     shell(DEATH)
     shell.until("grep -q recovered /tmp/events")
     row = shell.heal()
@@ -84,7 +83,7 @@ def test_a_recovery_waits_for_its_cooldown_or_for_nobody_and_has_an_end(shell):
     shell(DEATH)
     shell.until("grep -q recovered /tmp/events")
     shell(DEATH)
-    shell.until("[ $(grep -c died /tmp/events) = 2 ]")
+    shell.until("[ $(grep -c died /tmp/events) -eq 2 ]")
     assert shell.health() == "Crashed" and shell(f"cat {SLOT}/active") == "-"
     assert "denied" in shell.as_guest(f"echo > {SLOT}/recover") and shell.health() == "Crashed"
     shell("helixctl heal console recover")
@@ -125,7 +124,7 @@ def test_without_healing_the_slot_stays_empty(boot):
     assert shell.option("heal") == "off"
     shell(FILL)
     shell(DEATH)
-    shell.until(f"[ $(cat {SLOT}/deaths) = 1 ]")
+    shell.until(f"[ $(cat {SLOT}/deaths) -eq 1 ]")
     shell("helixctl heal options heal on")
     shell.until("grep -q entropy /helix/checkpoints") # it has looked after all of them
     assert shell(f"cat {SLOT}/active") == "-"
