@@ -365,6 +365,18 @@ void member_drop_checkpoints(struct slot *slot)
     }
 }
 
+void member_be_due(struct slot *slot)
+{
+    struct heal_member *member = member_of(slot);
+
+    if (member != NULL) {
+        mutex_lock(&member->turn);
+        member->next_look_ns = 0;
+        member->next_checkpoint_ns = 0;
+        mutex_unlock(&member->turn);
+    }
+}
+
 void healer_forget(struct slot *slot, bool keeps_state)
 {
     struct heal_member *member = member_of(slot);

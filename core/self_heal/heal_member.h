@@ -60,6 +60,10 @@ struct heal_member *member_of(const struct slot *slot);
 /* Its states are kept no longer, if it is a member.  Context: thread, may block. */
 void member_drop_checkpoints(struct slot *slot);
 
+/* The times until its next look and checkpoint are not waited for: they may have changed.
+ * Context: thread, may block. */
+void member_be_due(struct slot *slot);
+
 /*
  * Look after a slot: end its trial, bury its dead, and, if it is a member and healing is on,
  * recover it, look at its health, take a checkpoint, as far as each is due. *again_ns is when to

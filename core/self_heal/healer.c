@@ -45,11 +45,15 @@ struct heal_policy healer_policy(void)
 
 hx_err healer_set_policy(const char *option, uint64_t value)
 {
+    struct slot *slot;
     hx_err error;
 
     mutex_lock(&policy_lock);
     error = heal_policy_set(&policy, option, value);
     mutex_unlock(&policy_lock);
+    for (size_t i = 0; error == HX_OK && (slot = slot_at(i)) != NULL; i++) {
+        member_be_due(slot);
+    }
     healer_wake();
     return error;
 }

@@ -127,7 +127,8 @@ bool healer_checkpoint_info(struct slot *slot, uint32_t place, struct checkpoint
 
 struct heal_policy healer_policy(void);
 
-/* As heal_policy_set.  Context: thread. */
+/* As heal_policy_set; what was to come at the old times is done at once.  Context: thread, may
+ * block. */
 HX_MUST_USE hx_err healer_set_policy(const char *option, uint64_t value);
 
 /* Whether members are recovered; heal=off on the command line: they are not.  Context: any. */

@@ -118,6 +118,18 @@ def test_options_are_those_of_the_command_line_and_are_set_or_refused(boot):
     assert shell.option("limit") == "1234"
 
 
+# SPEC: H2
+def test_a_time_that_was_made_shorter_is_not_waited_for(shell):
+    shell("helixctl heal options check 3600000; helixctl heal options interval 0")
+    shell("usleep 100000; helixctl heal options heal off; helixctl heal options heal on")
+    assert shell.table("checkpoints") == []
+    shell("helixctl heal options interval 3600000")
+    shell.until("grep -q scheduler /helix/checkpoints")
+    taken = int(shell.heal("scheduler")["taken"])
+    shell("helixctl heal options interval 100")
+    shell.until(f"[ $(awk '$1 ~ /^scheduler/ {{ print $8 }}' /helix/heal) -gt {taken + 1} ]")
+
+
 # SPEC: H1 H2
 def test_without_healing_the_slot_stays_empty(boot):
     shell = Patient(boot(init=USER_SPACE, append="heal=off"))
