@@ -604,6 +604,7 @@ enum heal_action healer_trigger_recovery(struct slot *slot)
         act(member);
     }
     mutex_unlock(&member->turn);
+    healer_wake(); /* if that has failed, the next rung is due at once */
     return action;
 }
 

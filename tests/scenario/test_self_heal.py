@@ -12,6 +12,8 @@ DEATH = r"printf '\136\n'"
 SIZE = 20000000
 ZEROS = hashlib.md5(bytes(SIZE)).hexdigest()
 FILL = f"echo 'trial_ms 0' > {SLOT}/options; echo serial_liar > {SLOT}/swap"
+# What is kept is then of serial_liar, which does not read what the version before it wrote.
+REFILL = f"helixctl heal options heal off; {FILL}; helixctl heal options heal on"
 
 
 class Patient(Shell):
@@ -59,8 +61,7 @@ def test_every_slot_is_healthy_and_has_checkpoints_of_its_state(shell):
 # SPEC: H1 H6
 def test_who_dies_is_recovered_while_programs_go_on(shell):
     shell.hear_events()
-    # What is kept is then of serial_liar, which does not read what the version before it wrote.
-    shell(f"helixctl heal options heal off; {FILL}; helixctl heal options heal on")
+    shell(REFILL)
     shell.until("grep -q console /helix/checkpoints")
     shell(f"(head -c {SIZE} /dev/zero | md5sum > /tmp/sum; touch /tmp/done) &")
     shell(DEATH)
@@ -79,7 +80,7 @@ def test_who_dies_is_recovered_while_programs_go_on(shell):
 # SPEC: H1 H2 H6
 def test_a_recovery_waits_for_its_cooldown_or_for_nobody_and_has_an_end(shell):
     shell.hear_events()
-    shell(f"{FILL}; helixctl heal options cooldown 3600000; helixctl heal options cooldown_most 3600000")
+    shell(f"{REFILL}; helixctl heal options cooldown 3600000; helixctl heal options cooldown_most 3600000")
     shell(DEATH)
     shell.until("grep -q recovered /tmp/events")
     shell(DEATH)
