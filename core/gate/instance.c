@@ -44,13 +44,15 @@ static void report_death(const struct module_instance *instance)
 bool instance_doom(struct module_instance *instance, enum death_cause cause, uint32_t exception,
                    uintptr_t pc, uintptr_t address)
 {
-    if (atomic_exchange_explicit(&instance->is_doomed, true, memory_order_acq_rel)) {
+    if (atomic_exchange_explicit(&instance->has_cause, true, memory_order_relaxed)) {
         return false;
     }
     instance->death_cause = cause;
     instance->death_exception = exception;
     instance->death_pc = pc;
     instance->death_address = address;
+    /* Release: who sees that it is doomed sees of what. */
+    atomic_store_explicit(&instance->is_doomed, true, memory_order_release);
     recorder_note_name(RECORDER_DEATH, instance->name);
     report_death(instance);
     return true;

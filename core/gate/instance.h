@@ -74,7 +74,7 @@ struct instance_probe {
 };
 
 /* Keys: I = immutable after load, A = atomic, E = who holds its slot's change
- *       mutex, D = written once by whoever dooms it */
+ *       mutex, D = written once by whoever dooms it, before is_doomed */
 struct module_instance {
     struct hal_gate_instance gate;         /* I  first: the gate finds it here */
     struct hal_gate_slot door;             /* I  for calls to just this instance */
@@ -82,6 +82,7 @@ struct module_instance {
     uint32_t operation_count;              /* I  of its category */
     enum hx_category category;             /* I */
     _Atomic uint32_t stage;                /* A  enum instance_stage */
+    _Atomic bool has_cause;                /* A  somebody dooms it, and says why below */
     _Atomic bool is_doomed;                /* A */
     struct arena arena;                    /* I */
     struct hal_range text;                 /* I  where its code is */

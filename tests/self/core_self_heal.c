@@ -322,7 +322,9 @@ static void a_recovery_is_an_event_with_cause_action_duration_and_attempt(void)
 
 const struct selftest core_self_heal_tests[] = {
     TEST(who_dies_behind_the_open_gate_goes_on_from_its_last_state),
-    TEST(who_dies_behind_the_user_gate_goes_on_from_its_last_state),
+    {.name = "core_self_heal.who_dies_behind_the_user_gate_goes_on_from_its_last_state",
+     .run = who_dies_behind_the_user_gate_goes_on_from_its_last_state,
+     .flags = SELFTEST_METAL_ONLY},
     TEST(without_a_state_it_begins_anew),
     TEST(a_crash_loop_goes_down_the_ladder_to_quarantine),
     TEST(a_recovery_inside_the_cooldown_waits_unless_it_is_triggered),
