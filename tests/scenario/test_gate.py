@@ -18,7 +18,7 @@ CRASHES = {
 
 @pytest.fixture(scope="module", name="tour")
 def a_guest_after_the_tour(boot_once):
-    guest = boot_once(append="tour heal=off", smp=2).until_running()
+    guest = boot_once(append="tour", smp=2).until_running()
     guest.expect("tour: the kernel runs on")
     return guest
 
