@@ -2,12 +2,12 @@
 import hashlib
 import os
 import random
-import re
 import time
 
 import pytest
 from conftest import PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
+from swap_pauses import pauses_of, report
 from test_ext2 import ask, check, make_image
 
 IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
@@ -118,20 +118,6 @@ def in_both_slots(shell, times, command):
     return shell("cat " + " ".join(f"/tmp/said.{slot}" for slot in SLOTS))
 
 
-def pauses_of(shell, slot):
-    """Microseconds, in ascending order; each of the swaps ended well, with the state kept."""
-    lines = shell(f"cat /tmp/pauses.{slot}").splitlines()
-    found = [re.fullmatch(r"\d+ [\d.]+ swap .*: Completed, pause (\d+) us, state kept", line) for line in lines]
-    assert None not in found, [line for line, match in zip(lines, found) if match is None][:5]
-    return sorted(int(match[1]) for match in found)
-
-
-def report(name, pauses):
-    quantiles = {f"p{share * 100:g}": pauses[min(len(pauses) - 1, int(len(pauses) * share))] for share in (.5, .99, .999)}
-    print(f"pause: {name}, {len(pauses)} swaps, us:", {"min": pauses[0], **quantiles, "max": pauses[-1]})
-    return quantiles["p50"]
-
-
 def written_in(round_):
     return "".join(f"{number}\n" for number in range(round_, round_ + 401)).encode()
 
@@ -172,10 +158,9 @@ def test_two_slots_swap_at_once_and_no_byte_is_lost(loaded, gate, processors):
     rounds = end_load(shell)
     assert deaths_of(shell) == [0, 0]
     for slot in SLOTS:
-        pauses = pauses_of(shell, slot)
+        pauses = pauses_of(shell, f"/tmp/pauses.{slot}")
         assert len(pauses) >= times
-        half = report(f"{slot}, {processors} CPUs, {gate} gate", pauses)
-        assert half <= HALF_US
+        assert report(f"{slot}, {processors} CPUs, {gate} gate", pauses)["p50"] <= HALF_US
         # Of four processors one may have none of the host for as long as that likes.
         assert pauses[int(len(pauses) * .99) - 1] <= MOST_US or processors > 1
     expect_all_on_disk(shell, image, rounds)

@@ -1,11 +1,11 @@
 """Schedulers exchanged under programs that know nothing of it: each ends well, with the bytes it should have."""
 import hashlib
 import os
-import re
 
 import pytest
 from conftest import PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
+from swap_pauses import pauses_of, report
 
 IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 SWAPS = 10000 if IS_SOAK else 100
@@ -74,18 +74,6 @@ def end_load(shell):
     assert shell("cat /tmp/said.storm /tmp/said.few") == "storm 0\nstorm 0"
 
 
-def pauses_of(shell):
-    """Microseconds, in ascending order; each of the swaps ended well, with the state kept."""
-    lines = shell("cat /tmp/pauses").splitlines()
-    found = [re.fullmatch(r"\d+ [\d.]+ swap .*: Completed, pause (\d+) us, state kept", line) for line in lines]
-    assert None not in found, [line for line, match in zip(lines, found) if match is None][:5]
-    return sorted(int(match[1]) for match in found)
-
-
-def quantile(values, share):
-    return values[min(len(values) - 1, int(len(values) * share))]
-
-
 # SPEC: R6 R8
 @pytest.mark.parametrize("gate, processors", MACHINES)
 def test_programs_see_nothing_of_swapped_schedulers(loaded, gate, processors):
@@ -96,15 +84,13 @@ def test_programs_see_nothing_of_swapped_schedulers(loaded, gate, processors):
     shell.guest.type("")
     assert "failed" not in said and "wrong" not in said, said
     end_load(shell)
-    pauses = pauses_of(shell)
+    pauses = pauses_of(shell, "/tmp/pauses")
     assert len(pauses) >= SWAPS
-    report = {"min": pauses[0], "p50": quantile(pauses, .5), "p99": quantile(pauses, .99),
-              "p99.9": quantile(pauses, .999), "max": pauses[-1]}
-    print(f"pause: {processors} CPUs, {gate} gate, {len(pauses)} swaps, us:", report)
+    numbers = report(f"{processors} CPUs, {gate} gate", pauses)
     instructions = INSTRUCTIONS_PER_THREAD * THREADS + INSTRUCTIONS_BESIDE
-    assert report["p50"] <= instructions * NS_PER_INSTRUCTION / 1000 + TURN_US
+    assert numbers["p50"] <= instructions * NS_PER_INSTRUCTION / 1000 + TURN_US
     # Of four, one may have no processor of the host for as long as that likes.
-    assert report["max"] <= DRAIN_LIMIT_US or processors > 1
+    assert numbers["max"] <= DRAIN_LIMIT_US or processors > 1
     deaths = shell("cat /helix/slots/scheduler/deaths")
     assert deaths == "0"
 
