@@ -16,6 +16,7 @@ SWAPS = {("open", 4): 100, ("user", 4): 40, ("open", 1): 40}
 if IS_SOAK:
     SWAPS = dict.fromkeys(SWAPS, 10000)
 DEATHS = 1000 if IS_SOAK else 20
+LIMIT = 3 * 3600 if IS_SOAK else 5 * PATIENCE  # of a machine
 FILE_SYSTEM_MB = 16
 RAW = random.Random(3).randbytes(2 << 20)  # behind the file system, read past the cache
 # docs/hot-reload.md
@@ -95,7 +96,7 @@ def a_guest(boot, tmp_path):
         file.write(RAW)
 
     def start(gate, processors, more=""):
-        shell = Shell(boot(init=USER_SPACE, extra=tmp_path / "extra", disk=image, smp=processors,
+        shell = Shell(boot(init=USER_SPACE, extra=tmp_path / "extra", disk=image, smp=processors, timeout=LIMIT,
                            append=f"gate.block={gate} gate.file_system={gate} {more}"))
         assert shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt") == ""
         for slot in SLOTS:

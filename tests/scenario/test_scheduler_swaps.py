@@ -10,6 +10,7 @@ from swap_pauses import pauses_of, report
 IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 SWAPS = 10000 if IS_SOAK else 100
 THREADS = 1000
+LIMIT = 3 * 3600 if IS_SOAK else 5 * PATIENCE  # of a machine
 # Each gate and each number of CPUs; all pairs in the soak.
 MACHINES = [("open", 4), ("user", 1)] + ([("open", 1), ("user", 4)] if IS_SOAK else [])
 # docs/hot-reload.md: for each thread that waits, and for the rest.
@@ -57,7 +58,7 @@ def a_guest(boot, tmp_path):
     for name, contents in programs.items():
         (tmp_path / "bin" / name).write_bytes(contents)
         (tmp_path / "bin" / name).chmod(0o755)
-    return lambda **options: Shell(boot(init=USER_SPACE, extra=tmp_path, mem=512, **options))
+    return lambda **options: Shell(boot(init=USER_SPACE, extra=tmp_path, mem=512, timeout=LIMIT, **options))
 
 
 def start_load(shell):
