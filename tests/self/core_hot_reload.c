@@ -131,7 +131,7 @@ static void who_dies_on_trial_behind_the_user_gate_is_replaced_and_no_call_is_lo
     check_deaths_on_trial(HAL_GATE_USER);
 }
 
-/* The trial of a slot has an end soon: the keeper has been told. */
+/* The trial of a slot has an end soon: the healer has been told. */
 static void wait_for_change(struct slot *slot, uint64_t number)
 {
     for (unsigned i = 0; i < 5000 && last_change(slot).number < number; i++) {
