@@ -68,6 +68,9 @@ void hal_frame_set_pc(struct hal_frame *frame, uintptr_t pc);
 /* Registers for a dump: index 0.. until it returns NULL; *value is set. */
 const char *hal_frame_register(const struct hal_frame *frame, unsigned index, uint64_t *value);
 
+/* Give one of the general registers, of an index below 16, another value.  Context: exception. */
+void hal_frame_set_register(struct hal_frame *frame, unsigned index, uint64_t value);
+
 /*
  * Fill frame with the caller's own registers, for a panic that no exception caused.
  * Context: any.

@@ -25,6 +25,7 @@
     X("heal", "on|off", "on", "whether a slot's module that died is recovered")                    \
     X("heal.*", "N", "(the option's own)",                                                         \
       "heal.OPTION: what self-healing goes by, ms or a count")                                     \
+    X("inject", "", "", "faults may be put into modules, through /helix/inject (a test)")          \
     X("backup.*", "NAME", "none",                                                                  \
       "backup.SLOT: the module that stands in when nothing else helps")                            \
     X("limit.modules", "N", "none", "at most N module instances in the kernel")                    \

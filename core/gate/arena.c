@@ -144,6 +144,17 @@ hx_err arena_map(struct arena *arena, size_t first, size_t pages, unsigned prote
     return HX_OK;
 }
 
+uint8_t *arena_byte(const struct arena *arena, uintptr_t address)
+{
+    uint64_t physical;
+
+    if (address - arena->base >= arena->pages << HAL_PAGE_SHIFT ||
+        !hal_space_lookup(arena->space, address, &physical, NULL)) {
+        return NULL;
+    }
+    return (uint8_t *)hal_direct_map(physical) + address % HAL_PAGE_SIZE;
+}
+
 #define UNMAP_BATCH 128U /* pages; the other CPUs are asked once for each batch */
 
 /* Unmap at most UNMAP_BATCH pages from *page on; *page is then where to go on. */

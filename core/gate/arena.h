@@ -47,6 +47,12 @@ HX_MUST_USE hx_err arena_map(struct arena *arena, size_t first, size_t pages, un
  */
 void arena_unmap(struct arena *arena, size_t first, size_t pages);
 
+/*
+ * A byte of the arena through the direct map, whatever its protection; NULL: no page of it is
+ * mapped there. It is good while the page is.  Context: any.
+ */
+uint8_t *arena_byte(const struct arena *arena, uintptr_t address);
+
 /* Unmap everywhere, free the frames and the addresses. No thread is inside.  Context: thread. */
 void arena_destroy(struct arena *arena);
 

@@ -88,6 +88,21 @@ static bool was_called_by_interrupt(const struct hal_frame *frame,
            is_module_code(frame, activation);
 }
 
+static _Atomic(gate_trap_handler) trap_handler;
+
+void gate_set_trap_handler(gate_trap_handler handler)
+{
+    atomic_store_explicit(&trap_handler, handler, memory_order_release);
+}
+
+static bool is_expected_trap(struct module_instance *instance, struct hal_frame *frame)
+{
+    gate_trap_handler handler = atomic_load_explicit(&trap_handler, memory_order_acquire);
+
+    return handler != NULL && hal_frame_exception(frame) == HAL_EXCEPTION_BREAKPOINT &&
+           handler(instance, frame);
+}
+
 bool gate_handle_exception(struct hal_frame *frame)
 {
     struct thread *self = thread_current();
@@ -100,6 +115,9 @@ bool gate_handle_exception(struct hal_frame *frame)
     }
     if (self->interrupt_depth != 0 && !was_called_by_interrupt(frame, activation)) {
         return false;
+    }
+    if (is_expected_trap(activation_instance(activation), frame)) {
+        return true;
     }
     instance_doom(activation_instance(activation), DEATH_EXCEPTION, hal_frame_exception(frame),
                   hal_frame_pc(frame), hal_frame_fault_address(frame));

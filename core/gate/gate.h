@@ -59,6 +59,13 @@ struct hal_activation *gate_activation(const struct thread *self);
 bool gate_handle_exception(struct hal_frame *frame);
 
 /*
+ * Who is asked about a breakpoint in a module's code before the module dies of it: true, the frame
+ * goes on as it is now. NULL: nobody. Set once, before there are any (core/fault_injection).
+ */
+typedef bool (*gate_trap_handler)(struct module_instance *instance, struct hal_frame *frame);
+void gate_set_trap_handler(gate_trap_handler handler);
+
+/*
  * A timer tick (is_tick) or another interrupt is about to return to the frame: charge the tick to
  * the call's deadline, and take the thread out of a doomed instance.  Context: irq, interrupts off.
  */

@@ -29,7 +29,8 @@
     X(DEATH_INTERRUPTS, "returned with the interrupt flag changed")                                \
     X(DEATH_CALLOUT, "called a function that does not exist")                                      \
     X(DEATH_LIE, "answered what cannot be")                                                        \
-    X(DEATH_UNWELL, "was not well, time and again")
+    X(DEATH_UNWELL, "was not well, time and again")                                                \
+    X(DEATH_ORDERED, "was ended on purpose")
 
 #define DEATH_CAUSE_ENUM(name, text) name,
 enum death_cause { DEATH_CAUSE_LIST(DEATH_CAUSE_ENUM) DEATH_CAUSE_COUNT };

@@ -55,6 +55,11 @@ const char *hal_frame_register(const struct hal_frame *frame, unsigned index, ui
     return registers[index].name;
 }
 
+void hal_frame_set_register(struct hal_frame *frame, unsigned index, uint64_t value)
+{
+    memcpy((char *)frame + registers[index].offset, &value, sizeof value);
+}
+
 /* What the caller has changed itself is what it has now: only callee-saved registers mean much. */
 HX_NOINLINE void hal_frame_capture(struct hal_frame *frame)
 {

@@ -116,35 +116,26 @@ void hal_frame_set_sp(struct hal_frame *frame, uintptr_t sp)
     x86_frame_changed(frame);
 }
 
+/* The first sixteen are the general ones: hal/code.h counts on their order. */
+static const struct {
+    const char *name;
+    size_t offset;
+} registers[] = {
+    {"RAX", offsetof(struct hal_frame, rax)},     {"RBX", offsetof(struct hal_frame, rbx)},
+    {"RCX", offsetof(struct hal_frame, rcx)},     {"RDX", offsetof(struct hal_frame, rdx)},
+    {"RSI", offsetof(struct hal_frame, rsi)},     {"RDI", offsetof(struct hal_frame, rdi)},
+    {"RBP", offsetof(struct hal_frame, rbp)},     {"RSP", offsetof(struct hal_frame, rsp)},
+    {"R8", offsetof(struct hal_frame, r8)},       {"R9", offsetof(struct hal_frame, r9)},
+    {"R10", offsetof(struct hal_frame, r10)},     {"R11", offsetof(struct hal_frame, r11)},
+    {"R12", offsetof(struct hal_frame, r12)},     {"R13", offsetof(struct hal_frame, r13)},
+    {"R14", offsetof(struct hal_frame, r14)},     {"R15", offsetof(struct hal_frame, r15)},
+    {"RIP", offsetof(struct hal_frame, rip)},     {"RFLAGS", offsetof(struct hal_frame, rflags)},
+    {"CS", offsetof(struct hal_frame, cs)},       {"SS", offsetof(struct hal_frame, ss)},
+    {"ERROR", offsetof(struct hal_frame, error)},
+};
+
 const char *hal_frame_register(const struct hal_frame *frame, unsigned index, uint64_t *value)
 {
-    static const struct {
-        const char *name;
-        size_t offset;
-    } registers[] = {
-        {"RAX", offsetof(struct hal_frame, rax)},
-        {"RBX", offsetof(struct hal_frame, rbx)},
-        {"RCX", offsetof(struct hal_frame, rcx)},
-        {"RDX", offsetof(struct hal_frame, rdx)},
-        {"RSI", offsetof(struct hal_frame, rsi)},
-        {"RDI", offsetof(struct hal_frame, rdi)},
-        {"RBP", offsetof(struct hal_frame, rbp)},
-        {"RSP", offsetof(struct hal_frame, rsp)},
-        {"R8", offsetof(struct hal_frame, r8)},
-        {"R9", offsetof(struct hal_frame, r9)},
-        {"R10", offsetof(struct hal_frame, r10)},
-        {"R11", offsetof(struct hal_frame, r11)},
-        {"R12", offsetof(struct hal_frame, r12)},
-        {"R13", offsetof(struct hal_frame, r13)},
-        {"R14", offsetof(struct hal_frame, r14)},
-        {"R15", offsetof(struct hal_frame, r15)},
-        {"RIP", offsetof(struct hal_frame, rip)},
-        {"RFLAGS", offsetof(struct hal_frame, rflags)},
-        {"CS", offsetof(struct hal_frame, cs)},
-        {"SS", offsetof(struct hal_frame, ss)},
-        {"ERROR", offsetof(struct hal_frame, error)},
-    };
-
     if (index < HX_ARRAY_SIZE(registers)) {
         memcpy(value, (const char *)frame + registers[index].offset, sizeof(*value));
         return registers[index].name;
@@ -158,6 +149,12 @@ const char *hal_frame_register(const struct hal_frame *frame, unsigned index, ui
         return "CR3";
     }
     return NULL;
+}
+
+void hal_frame_set_register(struct hal_frame *frame, unsigned index, uint64_t value)
+{
+    memcpy((char *)frame + registers[index].offset, &value, sizeof(value));
+    x86_frame_changed(frame);
 }
 
 /* Read a word of the current space without touching it: through the tables and the direct map. */

@@ -46,6 +46,9 @@
     X(HELIXFS_COUNTER, 32, "counter", "", "a number, one more at each read: the demo slot's")      \
     X(HELIXFS_HEAL, 33, "heal", "", "how each slot's module is, and what was done when it died")   \
     X(HELIXFS_HEAL_OPTIONS, 34, "heal_options", "", "what self-healing goes by; on, off")          \
-    X(HELIXFS_CHECKPOINTS, 35, "checkpoints", "", "states of modules that are kept, newest first")
+    X(HELIXFS_CHECKPOINTS, 35, "checkpoints", "", "states of modules that are kept, newest first") \
+    X(HELIXFS_INJECT, 36, "inject", "",                                                            \
+      "the fault that was put into a module; SLOT CLASS SEED, renew")                              \
+    X(HELIXFS_FAULT_CLASSES, 37, "fault_classes", "", "faults that inject can put into a module")
 
 #endif

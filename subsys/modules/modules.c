@@ -5,6 +5,7 @@
 #include <core/config/kernel_configuration.h>
 #include <core/debug/log.h>
 #include <core/debug/symbols.h>
+#include <core/fault_injection/fault_injection.h>
 #include <core/gate/gate.h>
 #include <core/hot_reload/loader.h>
 #include <core/hot_reload/module_symbols.h>
@@ -363,6 +364,40 @@ hx_err modules_reload(subject_id subject, struct slot *slot, enum hal_gate_backe
     return error;
 }
 
+#define RENEW_LOOKS   100U
+#define RENEW_LOOK_NS (10 * HAL_NS_PER_MS)
+
+/* Who is still inside the old one leaves at his next interrupt. */
+static bool is_served_again(struct slot *slot)
+{
+    for (unsigned i = 0; i < RENEW_LOOKS; i++) {
+        if (slot_instance(slot) != NULL) {
+            return true;
+        }
+        (void)healer_trigger_recovery(slot);
+        thread_sleep(RENEW_LOOK_NS);
+    }
+    return false;
+}
+
+hx_err modules_renew(subject_id subject, struct slot *slot)
+{
+    if (!capability_check(subject, modules_slot_resource(slot), PERMISSION_CONTROL)) {
+        return HX_EPERM;
+    }
+    if (slot_instance(slot) == NULL || !healer_is_on()) {
+        return modules_reload(subject, slot, slot->backend);
+    }
+    healer_forget(slot, false);
+    slot_end(slot, DEATH_ORDERED);
+    (void)healer_trigger_recovery(slot);
+    if (!is_served_again(slot)) {
+        return HX_ETIMEDOUT;
+    }
+    healer_forget(slot, false);
+    return HX_OK;
+}
+
 /* --- what the healer puts into a slot ----------------------------------------------------------
  */
 
@@ -608,6 +643,9 @@ static hx_err init(const struct boot_configuration *config)
     (void)config;
     symbols_set_finder(module_symbols_find);
     module_store_init();
+    if (command_line_has(kernel_command_line(), "inject")) {
+        fault_injection_allow();
+    }
     if (error == HX_OK) {
         error = resource_names_register(&names_of_slots);
     }

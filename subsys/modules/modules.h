@@ -35,6 +35,15 @@ HX_MUST_USE hx_err modules_reload(subject_id subject, struct slot *slot,
                                   enum hal_gate_backend backend);
 
 /*
+ * End what is in the slot and let the healer put a fresh instance of it there, at once and without
+ * a state; what was tried before is forgotten, and so are the checkpoints. An empty slot gets what
+ * belongs there.
+ * Context: thread, may block.
+ * Errors: HX_ETIMEDOUT nothing serves after a second, those of modules_reload.
+ */
+HX_MUST_USE hx_err modules_renew(subject_id subject, struct slot *slot);
+
+/*
  * Add a module file for a slot to those known; its bytes, from heap_allocate, are taken over,
  * freed on an error. *file is a copy of its entry. Context: thread. Errors: HX_EVERSION it is of
  * another category than the slot's, those of module_store_add.
