@@ -73,7 +73,8 @@ PIE_END   := $(MUSL_LIB)libc.a -lgcc $(MUSL_LIB)crtn.o
 
 .PHONY: userland
 userland: $(USERLAND_PROGRAMS) $(USERLAND_PROGRAMS:=-pie) build/userland/load/load build/userland/load/storm build/userland/load/call_fuzzer \
-    build/userland/native/native build/userland/core/crash build/userland/helix/helix_events
+    build/userland/native/native build/userland/core/crash build/userland/helix/helix_events \
+    build/userland/chaos/chaos
 
 # For a debugger to look at.
 build/userland/core/crash: private USERLAND_CFLAGS += -O0 -g -fno-omit-frame-pointer
@@ -106,3 +107,9 @@ build/userland/native/native: $(sort $(wildcard tests/userland/native/*.c)) \
 	$(call say,USER,tests/userland/native)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(MUSLGCC) $(USERLAND_CFLAGS) -Iinclude -static $(filter %.c,$^) -o $@
+
+build/userland/chaos/chaos: $(sort $(wildcard tests/userland/chaos/*.c)) \
+    $(wildcard tests/userland/chaos/*.h) build/userland.flags
+	$(call say,USER,tests/userland/chaos)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSLGCC) $(USERLAND_CFLAGS) -static $(filter %.c,$^) -o $@
