@@ -204,7 +204,8 @@ static bool inject(const struct work *work, unsigned number, const char *class, 
     if (strcmp(outcome, "inactive") == 0) {
         return true;
     }
-    return strcmp(outcome, "corrupt") != 0 && strcmp(outcome, "hung") != 0 &&
+    /* What a round left behind that was refused something would be in the way of the next. */
+    return result.verdict == WORK_GOOD && strcmp(outcome, "hung") != 0 &&
            make_fresh(work->slot, wanted);
 }
 
