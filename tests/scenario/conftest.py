@@ -28,8 +28,12 @@ sys.path.insert(0, str(ROOT / "tools"))  # helixtools
 RUN = ROOT / "tools/run"
 # Seconds; a mutant, which may well hang, is given less.
 PATIENCE = int(os.environ.get("HELIX_PATIENCE", "120"))
+IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 # The longest that a machine may run; in a soak as long as the test says.
-LONGEST = None if os.environ.get("HELIX_SOAK") else 2 * PATIENCE
+LONGEST = None if IS_SOAK else 2 * PATIENCE
+# For campaigns. In a soak one thread of the host plays all processors in turn: where the host has fewer of its own, with a
+# thread for each whoever is waited for is often not running, and the same takes many times as long.
+CAMPAIGN = {"qemu_args": "-accel tcg,thread=single"} if IS_SOAK else {}
 HELLO = "/bin/hello"
 USER_SPACE = "/init"  # of the image: busybox init, which ends at a shell
 # Ctrl-], before a key that is the monitor's whoever reads the console.

@@ -9,10 +9,9 @@ import re
 import time
 
 import pytest
-from conftest import PATIENCE, ROOT, USER_SPACE
+from conftest import CAMPAIGN, IS_SOAK, PATIENCE, ROOT, USER_SPACE
 
 PROMPT = r"helix:\S+# "
-IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 SEED = int(os.environ.get("HELIX_SEED", "0")) or random.randrange(1, 1 << 32)
 CALLS = 5_000_000 if IS_SOAK else 6_000
 LIMIT = 3 * 3600 if IS_SOAK else 5 * PATIENCE
@@ -103,7 +102,7 @@ def a_guest(boot, tmp_path):
     (tmp_path / "bin/call_fuzzer").chmod(0o755)
 
     def start(**options):
-        return Campaign(boot(init=USER_SPACE, extra=tmp_path, timeout=LIMIT, mem=512, **options))
+        return Campaign(boot(init=USER_SPACE, extra=tmp_path, timeout=LIMIT, mem=512, **CAMPAIGN, **options))
 
     return start
 

@@ -1,16 +1,14 @@
 """The disk's driver and the file system on it exchanged, at the same time, under programs that check each byte."""
 import hashlib
-import os
 import random
 import time
 
 import pytest
-from conftest import PATIENCE, ROOT, USER_SPACE
+from conftest import CAMPAIGN, IS_SOAK, PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
 from swap_pauses import pauses_of, report
 from test_ext2 import ask, check, make_image
 
-IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 # Of each slot, by gate and processors.
 SWAPS = {("open", 4): 100, ("user", 4): 40, ("open", 1): 40}
 if IS_SOAK:
@@ -96,7 +94,7 @@ def a_guest(boot, tmp_path):
         file.write(RAW)
 
     def start(gate, processors, more=""):
-        shell = Shell(boot(init=USER_SPACE, extra=tmp_path / "extra", disk=image, smp=processors, timeout=LIMIT,
+        shell = Shell(boot(init=USER_SPACE, extra=tmp_path / "extra", disk=image, smp=processors, timeout=LIMIT, **CAMPAIGN,
                            append=f"gate.block={gate} gate.file_system={gate} {more}"))
         assert shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt") == ""
         for slot in SLOTS:

@@ -1,13 +1,11 @@
 """Schedulers exchanged under programs that know nothing of it: each ends well, with the bytes it should have."""
 import hashlib
-import os
 
 import pytest
-from conftest import PATIENCE, ROOT, USER_SPACE
+from conftest import CAMPAIGN, IS_SOAK, PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
 from swap_pauses import pauses_of, report
 
-IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 SWAPS = 10000 if IS_SOAK else 100
 THREADS = 1000
 LIMIT = 3 * 3600 if IS_SOAK else 5 * PATIENCE  # of a machine
@@ -58,7 +56,8 @@ def a_guest(boot, tmp_path):
     for name, contents in programs.items():
         (tmp_path / "bin" / name).write_bytes(contents)
         (tmp_path / "bin" / name).chmod(0o755)
-    return lambda **options: Shell(boot(init=USER_SPACE, extra=tmp_path, mem=512, timeout=LIMIT, **options))
+    return lambda **options: Shell(boot(init=USER_SPACE, extra=tmp_path, mem=512, timeout=LIMIT,
+                                        **CAMPAIGN, **options))
 
 
 def start_load(shell):

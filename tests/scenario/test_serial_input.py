@@ -1,15 +1,13 @@
 """What is typed at the serial console while the module that takes it is exchanged, dies, lies or does not come back:
 each byte arrives once, in order."""
 import itertools
-import os
 
 import pytest
-from conftest import USER_SPACE
+from conftest import IS_SOAK, USER_SPACE
 from helix_shell import PROMPT, Shell
 
 SLOT = "/helix/slots/console"
 LIES = {"more": "+", "trap": "!", "loop": "%", "sleep": "=", "nothing": "~"}
-IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 # Each gate and each number of CPUs; all pairs in the soak.
 MACHINES = pytest.mark.parametrize(
     "gate, smp", [("open", 4), ("user", 1)] + ([("open", 1), ("user", 4)] if IS_SOAK else []))
