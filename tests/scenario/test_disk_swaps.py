@@ -6,7 +6,7 @@ import time
 import pytest
 from conftest import CAMPAIGN, IS_SOAK, PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
-from swap_pauses import pauses_of, report
+from swap_pauses import SWAPPER, pauses_of, report, swapping
 from test_ext2 import ask, check, make_image
 
 # Of each slot, by gate and processors.
@@ -43,20 +43,6 @@ while [ ! -e /tmp/stop ]; do
     a=$(dd if=/dev/vda bs=32k skip={FILE_SYSTEM_MB * 32} 2>/tmp/error | md5sum) || cat /tmp/error
     [ "$a" = '{hashlib.md5(RAW).hexdigest()}  -' ] || echo not what is there: $a
 done > /tmp/said.raw 2>&1
-"""
-# swapper SLOT TIMES MODULE MODULE: by turns, a line of history for each to /tmp/pauses.SLOT.
-SWAPPER = """#!/bin/sh
-slot=/helix/slots/$1
-i=0
-while [ $i -lt $2 ]; do
-    for next in "$3" "$4" "$3" "$4"; do
-        echo $next > $slot/swap || echo failed: $next
-        read active < $slot/active
-        [ "$active" = "$next" ] || echo wrong: $next: $active
-        i=$((i + 1))
-    done
-    grep ' swap ' $slot/history | tail -n 4 >> /tmp/pauses.$1
-done
 """
 # breaker SLOT TIMES MODULE: it dies on trial each time, and what was there before is back.
 BREAKER = """#!/bin/sh
@@ -152,12 +138,12 @@ def test_two_slots_swap_at_once_and_no_byte_is_lost(loaded, gate, processors):
     shell, image = loaded(gate, processors)
     times = SWAPS[gate, processors]
     begin = time.monotonic()
-    assert in_both_slots(shell, times, lambda slot: "swapper {} {} '{}' '{}'".format(slot, times, *SLOTS[slot])) == ""
+    assert in_both_slots(shell, times, lambda slot: swapping(slot, times, SLOTS[slot])) == ""
     print(f"swap: {(time.monotonic() - begin) / times / len(SLOTS) * 1000:.0f} ms of the host each, the load beside it")
     rounds = end_load(shell)
     assert deaths_of(shell) == [0, 0]
     for slot in SLOTS:
-        pauses = pauses_of(shell, f"/tmp/pauses.{slot}")
+        pauses = pauses_of(shell, slot)
         assert len(pauses) >= times
         assert report(f"{slot}, {processors} CPUs, {gate} gate", pauses)["p50"] <= HALF_US
         # Of four processors one may have none of the host for as long as that likes.

@@ -4,7 +4,7 @@ import hashlib
 import pytest
 from conftest import CAMPAIGN, IS_SOAK, PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
-from swap_pauses import pauses_of, report
+from swap_pauses import SWAPPER, pauses_of, report, swapping
 
 SWAPS = 10000 if IS_SOAK else 100
 THREADS = 1000
@@ -34,18 +34,7 @@ done > /tmp/said.{name} 2>&1
 echo done >> /tmp/said.{name}
 """
 # Kind and version change, together and each by itself.
-SWAPPER = """#!/bin/sh
-i=0
-while [ $i -lt $1 ]; do
-    for next in 'sched_prio 1.1.0' 'sched_prio 1.0.0' 'sched_rr 1.0.0' 'sched_rr 1.1.0' 'sched_prio 1.0.0' 'sched_rr 1.1.0'; do
-        helixctl module swap scheduler $next > /tmp/answer 2>&1 || echo failed: $next: $(cat /tmp/answer)
-        read answer < /tmp/answer
-        [ "$answer" = "$next" ] || echo wrong: $next: $answer
-        i=$((i + 1))
-    done
-    grep -v settle /helix/slots/scheduler/history | tail -n 6 >> /tmp/pauses
-done
-"""
+MODULES = ["sched_prio 1.1.0", "sched_prio 1.0.0", "sched_rr 1.0.0", "sched_rr 1.1.0", "sched_prio 1.0.0", "sched_rr 1.1.0"]
 
 
 @pytest.fixture(name="loaded")
@@ -79,12 +68,12 @@ def end_load(shell):
 def test_programs_see_nothing_of_swapped_schedulers(loaded, gate, processors):
     shell = loaded(smp=processors, append=f"gate.scheduler={gate}")
     start_load(shell)
-    shell.guest.type(f"swapper {SWAPS}; echo 'swap''ping is over'")
+    shell.guest.type(f"{swapping('scheduler', SWAPS, MODULES)}; echo 'swap''ping is over'")
     said = shell.guest.expect(r"(?s)\n(.*)swapping is over", SWAPS * PATIENCE / 20)[1]
     shell.guest.type("")
     assert "failed" not in said and "wrong" not in said, said
     end_load(shell)
-    pauses = pauses_of(shell, "/tmp/pauses")
+    pauses = pauses_of(shell, "scheduler")
     assert len(pauses) >= SWAPS
     numbers = report(f"{processors} CPUs, {gate} gate", pauses)
     instructions = INSTRUCTIONS_PER_THREAD * THREADS + INSTRUCTIONS_BESIDE

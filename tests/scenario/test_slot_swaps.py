@@ -8,7 +8,7 @@ import re
 import pytest
 from conftest import CAMPAIGN, IS_SOAK, PATIENCE, USER_SPACE
 from helix_shell import PROMPT, Shell
-from swap_pauses import pauses_of, report
+from swap_pauses import SWAPPER, pauses_of, report, swapping
 
 SWAPS = 10000 if IS_SOAK else 100
 LIMIT = 3 * 3600 if IS_SOAK else 5 * PATIENCE  # of a machine
@@ -20,22 +20,6 @@ ZEROS = hashlib.md5(bytes(2000 * 701)).hexdigest()
 GUEST = "su guest -c"
 NUMBERS = 30  # printed for each line that is typed
 
-# swapper SLOT TIMES 'MODULE VERSION' …: by turns, a line of history for each to /tmp/pauses.
-SWAPPER = """#!/bin/sh
-slot=/helix/slots/$1
-times=$2
-shift 2
-i=0
-while [ $i -lt $times ]; do
-    for next in "$@"; do
-        echo $next > $slot/swap || echo failed: $next
-        read active < $slot/active
-        [ "$active" = "$next" ] || echo wrong: $next: $active
-        i=$((i + 1))
-    done
-    grep ' swap ' $slot/history | tail -n $# >> /tmp/pauses
-done
-"""
 # Until /tmp/stop is there, again and again; what is not as it should be is said. How often it was done, for who counts.
 LOAD = """#!/bin/sh
 n=0
@@ -224,8 +208,7 @@ def test_programs_see_nothing_of_swaps(loaded, slot, kind, gate, processors):
     campaign.begin()
     for i in range(kind.loads):
         shell(f"load {i} &")
-    modules = " ".join(f"'{module}'" for module in kind.modules)
-    shell(f"(swapper {slot} {SWAPS} {modules} > /tmp/said.swaps 2>&1; touch /tmp/swaps.over) &")
+    shell(f"({swapping(slot, SWAPS, kind.modules)} > /tmp/said.swaps 2>&1; touch /tmp/swaps.over) &")
     campaign.during()
     shell("touch /tmp/stop")
     shell(f"until [ $(ls /tmp | grep -c rounds) = {kind.loads} ]; do usleep 10000; done")
@@ -233,7 +216,7 @@ def test_programs_see_nothing_of_swaps(loaded, slot, kind, gate, processors):
     print(f"{slot}: rounds of the load:", rounds)
     assert shell("cat /tmp/said.*") == ""
     campaign.end(rounds)
-    pauses = pauses_of(shell, "/tmp/pauses")
+    pauses = pauses_of(shell, slot)
     assert len(pauses) >= SWAPS
     numbers = report(f"{slot}, {processors} CPUs, {gate} gate", pauses)
     assert numbers["p50"] <= HALF_US
