@@ -340,17 +340,35 @@ static enum heal_health look(struct heal_member *member)
 }
 
 /* A state is worth keeping if the one who has it is well. */
-static void take_checkpoint(struct heal_member *member)
+static hx_err take_checkpoint(struct heal_member *member)
 {
     const struct heal_policy policy = healer_policy();
     struct module_state *state;
+    hx_err error;
 
     member->next_checkpoint_ns =
         policy.interval != 0 ? hal_clock_now() + policy.interval : THREAD_NO_DEADLINE;
-    if (policy.interval != 0 && hot_reload_export(member->slot, &state) == HX_OK) {
-        (void)!checkpoint_keep(&member->checkpoints, state, (uint32_t)policy.checkpoints,
-                               hal_clock_now());
+    if (policy.interval == 0 || !healer_is_on()) {
+        return HX_ESTATE;
     }
+    error = hot_reload_export(member->slot, &state);
+    return error == HX_OK ? checkpoint_keep(&member->checkpoints, state,
+                                            (uint32_t)policy.checkpoints, hal_clock_now())
+                          : error;
+}
+
+hx_err healer_take_checkpoint(struct slot *slot)
+{
+    struct heal_member *member = member_of(slot);
+    hx_err error;
+
+    if (member == NULL) {
+        return HX_ENOENT;
+    }
+    mutex_lock(&member->turn);
+    error = take_checkpoint(member);
+    mutex_unlock(&member->turn);
+    return error;
 }
 
 void member_drop_checkpoints(struct slot *slot)
@@ -404,7 +422,7 @@ static uint64_t tend_up(struct heal_member *member)
         health = look(member);
     }
     if (now >= member->next_checkpoint_ns && health == HEAL_HEALTHY) {
-        take_checkpoint(member);
+        (void)!take_checkpoint(member);
     }
     return sooner(member->next_look_ns, member->next_checkpoint_ns > now
                                             ? member->next_checkpoint_ns

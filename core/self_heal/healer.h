@@ -89,6 +89,15 @@ enum heal_action { HEAL_ACTION_NONE, HEAL_ACTION_RESTART, HEAL_ACTION_FAILOVER, 
  */
 enum heal_action healer_trigger_recovery(struct slot *slot);
 
+/*
+ * Keep the state that the member has now, without waiting for its time. Nothing changed since the
+ * last one: that counts as taken now.
+ * Context: thread, may block.
+ * Errors: HX_ENOENT no member, nothing is in the slot, or it has no state; HX_ESTATE no checkpoints
+ * are kept; those of hot_reload_export and checkpoint_keep.
+ */
+HX_MUST_USE hx_err healer_take_checkpoint(struct slot *slot);
+
 /* --- numbers ---------------------------------------------------------------------------------- */
 
 struct healer_stats {
