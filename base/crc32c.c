@@ -62,7 +62,7 @@ static uint32_t crc_step_8(uint32_t crc, const uint8_t *bytes)
            table[1][word >> 48 & 0xff] ^ table[0][word >> 56];
 }
 
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t size)
+uint32_t crc32c_by_tables(uint32_t crc, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
 
@@ -75,4 +75,17 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t size)
         crc = crc >> 8 ^ table[0][(crc ^ *at++) & 0xff];
     }
     return ~crc;
+}
+
+/* Written once, at boot. */
+static uint32_t (*chosen)(uint32_t crc, const void *bytes, size_t size) = crc32c_by_tables;
+
+void crc32c_use(uint32_t (*function)(uint32_t crc, const void *bytes, size_t size))
+{
+    chosen = function;
+}
+
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t size)
+{
+    return chosen(crc, bytes, size);
 }

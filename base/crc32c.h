@@ -11,4 +11,13 @@
  */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t size);
 
+/* The same, as this file computes it on any processor. */
+uint32_t crc32c_by_tables(uint32_t crc, const void *bytes, size_t size);
+
+/*
+ * Have crc32c computed by a function of the same contract: a port whose processor has an
+ * instruction for it.  Context: boot, before anything else runs.
+ */
+void crc32c_use(uint32_t (*function)(uint32_t crc, const void *bytes, size_t size));
+
 #endif

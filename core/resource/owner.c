@@ -187,20 +187,22 @@ void resource_owner_held(owner_tag owner, struct resource_totals *totals)
 
 /* --- closing ---------------------------------------------------------------------------------- */
 
-/* Somebody may release a handle meanwhile, but nobody allocates for the owner any more. */
-static void take_back_at(uint32_t number, const struct resource_owner *record,
+/* Somebody may release a handle meanwhile, but nobody allocates for the owner any more. Returns
+ * whether there was one of the owner's. */
+static bool take_back_at(uint32_t number, const struct resource_owner *record,
                          struct resource_totals *returned)
 {
     struct holding holding = look_at(number, record);
 
     if (holding.handle == RESOURCE_HANDLE_NONE) {
-        return;
+        return false;
     }
     read_enter();
     if (resource_take_back(holding.handle)) {
         add(returned, holding);
     }
     read_leave();
+    return true;
 }
 
 static bool has_usage(const struct resource_owner *record)
@@ -221,11 +223,14 @@ static void next_generation_locked(struct resource_owner *record, owner_tag owne
                              : OWNER_NEVER_AGAIN;
 }
 
-/* Take back every handle, and wait for releases that have taken one before the walk could. */
+/* Take back every handle, and wait for releases that have taken one before the walk could. With the
+ * last one the usage goes, and what is left of the walk would find nothing. */
 static void take_back_all(const struct resource_owner *record, struct resource_totals *returned)
 {
     for (uint32_t number = place_next(0); number != 0; number = place_next(number)) {
-        take_back_at(number, record, returned);
+        if (take_back_at(number, record, returned) && !has_usage(record)) {
+            break;
+        }
     }
     /* Those releases are done with the account. */
     read_synchronize();

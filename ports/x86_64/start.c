@@ -13,6 +13,7 @@
 #include <ports/x86_64/clock.h>
 #include <ports/x86_64/cpu.h>
 #include <ports/x86_64/cpu_local.h>
+#include <ports/x86_64/crc32c.h>
 #include <ports/x86_64/devices.h>
 #include <ports/x86_64/instructions.h>
 #include <ports/x86_64/ioapic.h>
@@ -245,6 +246,7 @@ __attribute__((no_stack_protector)) void x86_start(uint64_t start_info)
 
     set_canary(hal_cpu_entropy());
     serial_init();
+    x86_crc32c_init();
     prepare_cpu(cpu);
     read_loader_data(start_info);
     read_firmware_tables();

@@ -1,6 +1,8 @@
-/* The memory functions the compiler calls: every small size, every alignment, every overlap. */
+/* The memory functions the compiler calls, and the checksum: every small size, every alignment,
+ * every overlap. */
 #include <tests/self/suites.h>
 
+#include <base/crc32c.h>
 #include <base/memory.h>
 #include <stddef.h>
 
@@ -161,15 +163,32 @@ static void memcmp_orders_by_the_first_difference(void)
     }
 }
 
+/* Whatever the processor computes it by: the same as the tables, which the host's tests compare
+ * with the definition. */
+static void crc32c_is_that_of_the_tables(void)
+{
+    EXPECT_EQUAL(crc32c(0, "123456789", 9), 0xE3069283U);
+    fill_pattern(source, 3);
+    for (size_t size = 0; size <= SIZE_LIMIT; size++) {
+        for (size_t shift = 0; shift < ALIGNMENTS; shift++) {
+            uint32_t start = (uint32_t)(size * 0x9e3779b9U + shift);
+
+            if (crc32c(start, source + shift, size) !=
+                crc32c_by_tables(start, source + shift, size)) {
+                selftest_fail(__FILE__, __LINE__, "size %zu shift %zu", size, shift);
+                return;
+            }
+        }
+    }
+}
+
 #define TEST(function)                                                                             \
     {                                                                                              \
         .name = "base_memory." #function, .run = function                                          \
     }
 
 const struct selftest base_memory_tests[] = {
-    TEST(memcpy_copies_exactly_its_bytes),
-    TEST(memmove_survives_every_overlap),
-    TEST(memset_sets_exactly_its_bytes),
-    TEST(memcmp_orders_by_the_first_difference),
-    {.name = NULL},
+    TEST(memcpy_copies_exactly_its_bytes), TEST(memmove_survives_every_overlap),
+    TEST(memset_sets_exactly_its_bytes),   TEST(memcmp_orders_by_the_first_difference),
+    TEST(crc32c_is_that_of_the_tables),    {.name = NULL},
 };
