@@ -26,6 +26,8 @@
     X("heal.*", "N", "(the option's own)",                                                         \
       "heal.OPTION: what self-healing goes by, ms or a count")                                     \
     X("inject", "", "", "faults may be put into modules, through /helix/inject (a test)")          \
+    X("group.*", "STRATEGY:SLOT,…", "by what needs what",                                          \
+      "group.NAME: who is restarted with whom; one_for_one, one_for_all, rest_for_one")            \
     X("backup.*", "NAME", "none",                                                                  \
       "backup.SLOT: the module that stands in when nothing else helps")                            \
     X("limit.modules", "N", "none", "at most N module instances in the kernel")                    \

@@ -753,6 +753,19 @@ hx_err hot_reload_find_death(struct slot *slot, struct hot_reload_death *death)
     return error;
 }
 
+hx_err hot_reload_find_serving(struct slot *slot, struct hot_reload_death *who)
+{
+    hx_err error;
+    const struct module_instance *instance = lock_serving(slot, &error);
+
+    if (instance == NULL) {
+        return error;
+    }
+    describe_death(instance, who);
+    mutex_unlock(&slot->change);
+    return HX_OK;
+}
+
 hx_err hot_reload_export(struct slot *slot, struct module_state **state)
 {
     hx_err error;

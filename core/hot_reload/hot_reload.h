@@ -108,6 +108,12 @@ struct hot_reload_death {
 HX_MUST_USE hx_err hot_reload_find_death(struct slot *slot, struct hot_reload_death *death);
 
 /*
+ * Who serves in the slot, as of one that had died.
+ * Context: thread, may block.  Errors: HX_ENOENT nobody, HX_EBUSY it is on trial.
+ */
+HX_MUST_USE hx_err hot_reload_find_serving(struct slot *slot, struct hot_reload_death *who);
+
+/*
  * The state of what is in the slot, as its version writes it, while it serves; the caller's.
  * Context: thread, may block.  Errors: HX_ENOENT the slot is empty, or it has no state; HX_EBUSY it
  * is on trial; those of life_export.

@@ -64,6 +64,7 @@ hx_err healer_register(struct slot *slot, const struct heal_factory *factory, bo
     member->is_essential = is_essential;
     mutex_unlock(&member->lock);
     atomic_store_explicit(&members[slot_index(slot)], member, memory_order_release);
+    heal_group_add((uint32_t)slot_index(slot));
     return HX_OK;
 }
 
@@ -77,6 +78,21 @@ static void note(const struct heal_member *member, const char *what,
 
 /* --- what is told ----------------------------------------------------------------------------- */
 
+void heal_event_publish(const struct slot *slot, enum heal_event_id id,
+                        const struct heal_event *data)
+{
+    struct kernel_event event = {
+        .kind = EVENT_CUSTOM,
+        .topic = EVENT_TOPIC_SUBSYSTEM_HEALTH,
+        .custom = {.id = id, .length = sizeof(*data)},
+    };
+
+    memcpy(event.custom.data, data, sizeof(*data));
+    (void)string_copy((char *)event.custom.data + offsetof(struct heal_event, name),
+                      HEAL_EVENT_NAME_MAX, slot->name);
+    (void)event_publish(&event);
+}
+
 static void publish(const struct heal_member *member, enum heal_event_id id)
 {
     const struct heal_event data = {
@@ -85,16 +101,8 @@ static void publish(const struct heal_member *member, enum heal_event_id id)
         .cause = (uint8_t)member->death.cause,
         .action = (uint8_t)member->decision.rung,
     };
-    struct kernel_event event = {
-        .kind = EVENT_CUSTOM,
-        .topic = EVENT_TOPIC_SUBSYSTEM_HEALTH,
-        .custom = {.id = id, .length = sizeof(data)},
-    };
 
-    memcpy(event.custom.data, &data, sizeof(data));
-    (void)string_copy((char *)event.custom.data + offsetof(struct heal_event, name),
-                      HEAL_EVENT_NAME_MAX, member->slot->name);
-    (void)event_publish(&event);
+    heal_event_publish(member->slot, id, &data);
 }
 
 /* --- deciding --------------------------------------------------------------------------------- */
@@ -144,11 +152,14 @@ static void decide_on_death(struct heal_member *member)
 {
     const struct ladder_means means = means_of(member);
     const struct heal_policy policy = healer_policy();
+    struct heal_companions companions;
     struct ladder_decision decision;
 
+    heal_group_died(member, hal_clock_now(), &companions);
     mutex_lock(&member->lock);
     member->died_ns = hal_clock_now();
     member->deaths++;
+    member->companions = companions;
     decision = ladder_died(&member->ladder, &policy, &means, fingerprint_of(&member->death),
                            member->died_ns);
     set_decision(member, &decision);
@@ -221,6 +232,7 @@ static void be_up(struct heal_member *member, bool by_the_healer)
         member->recovered_after_ns = hal_clock_now() - member->died_ns;
     } else {
         ladder_forget(&member->ladder);
+        member->companions.count = 0;
     }
     mutex_unlock(&member->lock);
 }
@@ -228,6 +240,7 @@ static void be_up(struct heal_member *member, bool by_the_healer)
 static void give_up(struct heal_member *member)
 {
     mutex_lock(&member->lock);
+    member->companions.count = 0;
     member->phase = MEMBER_GIVEN_UP;
     mutex_unlock(&member->lock);
     count(&healer_numbers.quarantines);
@@ -499,7 +512,7 @@ static hx_err tend_member(struct heal_member *member, uint64_t *again_ns)
     mutex_lock(&member->turn);
     error = tend_in_turn(member, again_ns);
     mutex_unlock(&member->turn);
-    return error;
+    return error == HX_OK && healer_is_on() ? heal_group_restart(member) : error;
 }
 
 /* A trial that has come to its end is judged. Returns whether there is one that has not. */

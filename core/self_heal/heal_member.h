@@ -10,6 +10,8 @@
 #ifndef CORE_SELF_HEAL_HEAL_MEMBER_H
 #define CORE_SELF_HEAL_HEAL_MEMBER_H
 
+#include <core/self_heal/heal_event.h>
+#include <core/self_heal/heal_group.h>
 #include <core/self_heal/healer.h>
 #include <kern/mutex.h>
 #include <stdatomic.h>
@@ -32,6 +34,7 @@ struct heal_member {
     struct hot_reload_death death;      /* T  the last one */
     struct ladder ladder;               /* L  written in T */
     struct ladder_decision decision;    /* L  written in T */
+    struct heal_companions companions;  /* L  to be restarted with it once it serves again */
     enum heal_health seen;              /* L  at the last look */
     uint32_t bad_looks;                 /* T  in a row */
     uint64_t died_ns;                   /* L */
@@ -54,6 +57,10 @@ struct healer_numbers {
 
 extern struct healer_numbers healer_numbers;
 
+/* Tell an event of a slot; data with all but its name.  Context: thread. */
+void heal_event_publish(const struct slot *slot, enum heal_event_id id,
+                        const struct heal_event *data);
+
 /* The member of a slot, NULL: it is none.  Context: any. */
 struct heal_member *member_of(const struct slot *slot);
 
@@ -66,7 +73,8 @@ void member_be_due(struct slot *slot);
 
 /*
  * Look after a slot: end its trial, bury its dead, and, if it is a member and healing is on,
- * recover it, look at its health, take a checkpoint, as far as each is due. *again_ns is when to
+ * recover it and those that are restarted with it, look at its health, take a checkpoint, as far as
+ * each is due. *again_ns is when to
  * look again. Context: thread, may block.  Errors: HX_EIO a fail point: the thread is to end.
  */
 HX_MUST_USE hx_err member_tend(struct slot *slot, uint64_t *again_ns);

@@ -8,6 +8,7 @@
 #ifndef CORE_SELF_HEAL_HEAL_POLICY_H
 #define CORE_SELF_HEAL_HEAL_POLICY_H
 
+#include <core/self_heal/supervision.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
 #include <stddef.h>
@@ -41,6 +42,9 @@
       "so long well without a break, and the attempts are forgotten")                              \
     X(interval, "interval", HEAL_TICK_NS, 1000, 0, 86400000,                                       \
       "between two checkpoints of a state; 0: none are taken")                                     \
+    X(group_deaths, "group_deaths", HEAL_COUNT, 5, 1, SUPERVISION_DEATHS_MAX,                      \
+      "deaths of a group's members inside the window that it bears; one more, and the group "      \
+      "above decides")                                                                             \
     X(checkpoints, "checkpoints", HEAL_COUNT, 4, 0, HEAL_CHECKPOINTS_MAX,                          \
       "good checkpoints that are kept of a member, the newest ones")
 

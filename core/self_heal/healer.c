@@ -190,6 +190,7 @@ hx_err healer_start(void)
     hx_err error;
 
     read_policy();
+    heal_group_read_command_line();
     error = begin(&healer);
     return error == HX_OK ? begin(&guardian) : error;
 }

@@ -18,6 +18,7 @@
 #include <core/self_heal/checkpoint.h>
 #include <core/self_heal/heal_policy.h>
 #include <core/self_heal/ladder.h>
+#include <core/self_heal/supervision.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
 #include <stdbool.h>
@@ -43,7 +44,8 @@ struct heal_factory {
     hx_err (*open)(struct slot *slot, const struct hot_reload_death *death, enum heal_wanted wanted,
                    struct heal_product *product);
     void (*close)(struct heal_product *product);
-    /* Something was done in a slot: "recover", or "settle" of a trial.  Context: thread. */
+    /* Something was done in a slot: "recover", "restart" with its group, or "settle" of a trial.
+     * Context: thread. */
     void (*note)(struct slot *slot, const char *what, const struct swap_report *report);
 };
 
@@ -131,6 +133,40 @@ HX_MUST_USE hx_err healer_member_info(struct slot *slot, struct heal_member_info
 
 /* One of the member's checkpoints, as checkpoint_info says.  Context: thread. */
 bool healer_checkpoint_info(struct slot *slot, uint32_t place, struct checkpoint_info *info);
+
+/* --- groups: who is restarted with whom --------------------------------------------------------
+ */
+
+/*
+ * A slot works only while another one does: both are in a group of that one's name, in this order,
+ * one_for_one unless it is set otherwise.
+ * Context: boot.  Errors: HX_ENOSPC, HX_EEXIST.
+ */
+HX_MUST_USE hx_err healer_needs(struct slot *slot, struct slot *needed);
+
+/*
+ * Set a group, as group.NAME=TEXT on the command line: STRATEGY:MEMBER,MEMBER…, where a member is a
+ * slot's name or @ and a group's; STRATEGY alone for a group there is; none to dissolve it.
+ * supervision.h says who is where then.
+ * Context: thread, may block.  Errors: HX_EINVAL no such strategy; those of supervision_set.
+ */
+HX_MUST_USE hx_err healer_set_group(const char *name, const char *text);
+
+#define HEAL_GROUP_TEXT_MAX 512U
+
+struct heal_group_info {
+    char name[SUPERVISION_NAME_MAX];
+    char above[SUPERVISION_NAME_MAX]; /* the group that decides when it has borne too many deaths */
+    enum supervision_strategy strategy;
+    uint32_t deaths;                    /* borne, inside the window */
+    char children[HEAL_GROUP_TEXT_MAX]; /* as healer_set_group takes them */
+};
+
+/* The group at a place 0…; false: there are no more.  Context: thread. */
+bool healer_group_info(uint32_t place, struct heal_group_info *info);
+
+/* The name of a group by its number; "": there is none any more.  Context: thread. */
+void healer_group_name(uint32_t group, char name[SUPERVISION_NAME_MAX]);
 
 /* --- the policy, for all members -------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include <core/resource/owner.h>
 #include <core/resource/resource.h>
 #include <core/self_heal/heal_event.h>
+#include <core/self_heal/healer.h>
 #include <core/self_heal/ladder.h>
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
@@ -77,9 +78,24 @@ static const char *heal_event_name(uint32_t id)
         return "failed";
     case HEAL_EVENT_GIVEN_UP:
         return "given_up";
+    case HEAL_EVENT_RESTARTED:
+        return "restarted";
     default:
         return NULL;
     }
+}
+
+/* Its own death, or that of another one in its group. */
+static void add_cause(struct text *text, const struct heal_event *healing)
+{
+    char group[SUPERVISION_NAME_MAX];
+
+    if (healing->group == 0) {
+        text_add(text, "%s", death_cause_name((enum death_cause)healing->cause));
+        return;
+    }
+    healer_group_name(healing->group - 1U, group);
+    text_add(text, "group %s", group);
 }
 
 static void add_healing(struct text *text, const struct kernel_event *event)
@@ -87,9 +103,9 @@ static void add_healing(struct text *text, const struct kernel_event *event)
     struct heal_event healing;
 
     memcpy(&healing, event->custom.data, sizeof(healing));
-    text_add(text, "%s name=%.20s cause=\"%s\" action=\"%s\" attempt=%u us=%u",
-             heal_event_name(event->custom.id), healing.name,
-             death_cause_name((enum death_cause)healing.cause),
+    text_add(text, "%s name=%.20s cause=\"", heal_event_name(event->custom.id), healing.name);
+    add_cause(text, &healing);
+    text_add(text, "\" action=\"%s\" attempt=%u us=%u",
              heal_rung_name((enum heal_rung)healing.action), (unsigned)healing.attempt,
              (unsigned)healing.duration_us);
 }

@@ -49,6 +49,8 @@
     X(HELIXFS_CHECKPOINTS, 35, "checkpoints", "", "states of modules that are kept, newest first") \
     X(HELIXFS_INJECT, 36, "inject", "",                                                            \
       "the fault that was put into a module; SLOT CLASS SEED, renew")                              \
-    X(HELIXFS_FAULT_CLASSES, 37, "fault_classes", "", "faults that inject can put into a module")
+    X(HELIXFS_FAULT_CLASSES, 37, "fault_classes", "", "faults that inject can put into a module")  \
+    X(HELIXFS_HEAL_GROUPS, 38, "heal_groups", "",                                                  \
+      "whose module is restarted with whose; NAME STRATEGY:SLOT,...")
 
 #endif

@@ -155,7 +155,8 @@ bool helixfs_is_word(const struct helixfs_word *word, const char *text)
     X(heal_options, HELIXFS_HEAL_OPTIONS, helixfs_heal_options, helixfs_change_heal_options, 0666) \
     X(checkpoints, HELIXFS_CHECKPOINTS, helixfs_checkpoints, NULL, 0444)                           \
     X(inject, HELIXFS_INJECT, helixfs_inject, helixfs_change_inject, 0666)                         \
-    X(fault_classes, HELIXFS_FAULT_CLASSES, helixfs_fault_classes, NULL, 0444)
+    X(fault_classes, HELIXFS_FAULT_CLASSES, helixfs_fault_classes, NULL, 0444)                     \
+    X(heal_groups, HELIXFS_HEAL_GROUPS, helixfs_heal_groups, helixfs_change_heal_groups, 0666)
 
 #define TABLE_NODES(text_name, number, rows, command, file_mode)                                   \
     static const struct helixfs_node text_name##_text = {.file = (number), .table = &(rows)};      \

@@ -26,6 +26,7 @@ static const struct slot_row {
     enum hx_category category;
     const char *module;
     const char *backup; /* stands in for it when it cannot be healed; NULL: nothing does */
+    const char *needs;  /* a slot before it, without which it cannot work; NULL: none */
 } slot_rows[] = {
     {.name = "demo", .category = HX_CATEGORY_DEMO, .module = "demo"},
     {.name = "scheduler",
@@ -34,7 +35,10 @@ static const struct slot_row {
      .backup = "sched_prio"},
     {.name = "memory", .category = HX_CATEGORY_CHARACTER, .module = "memory_devices"},
     {.name = "block", .category = HX_CATEGORY_BLOCK, .module = "virtio_blk"},
-    {.name = "file_system", .category = HX_CATEGORY_FILE_SYSTEM, .module = "ext2"},
+    {.name = "file_system",
+     .category = HX_CATEGORY_FILE_SYSTEM,
+     .module = "ext2",
+     .needs = "block"},
     {.name = "entropy", .category = HX_CATEGORY_ENTROPY, .module = "entropy"},
     {.name = "console", .category = HX_CATEGORY_CONSOLE, .module = "serial"},
     {.name = "hook.security", .category = HX_CATEGORY_HOOK, .module = "security"},
@@ -623,6 +627,9 @@ static hx_err make_slot(const struct slot_row *row)
                                             .trial_ns = SWAP_TRIAL_NS_DEFAULT};
     records[slot_index(slot)] = record;
     error = healer_register(slot, &factory, false);
+    if (error == HX_OK && row->needs != NULL) {
+        error = healer_needs(slot, slot_find(row->needs));
+    }
     if (error != HX_OK) {
         return error;
     }

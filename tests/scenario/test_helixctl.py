@@ -142,7 +142,7 @@ def test_without_a_command_it_says_how_the_machine_is(shell):
     ("helixctl hooks order metrics", "'order' wants a hook's name and a number"),
     ("helixctl heal demo retire", "a slot cannot 'retire'"),
     ("helixctl heal ../json recover", "'../json' is no name"),
-    ("helixctl heal options limit", "an option wants a value"),
+    ("helixctl heal options limit", "of options, one wants a name and a value"),
     ("helixctl --json heal demo", "a slot's name and --json do not go together"),
     ("helixctl syscalls clear", "counts cannot 'clear'"),
     ("helixctl trace start", "the recorder cannot 'start'"),

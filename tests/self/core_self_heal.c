@@ -277,6 +277,56 @@ static void the_healer_and_its_guardian_are_made_again_when_they_end(void)
     end();
 }
 
+/* --- groups ----------------------------------------------------------------------------------- */
+
+/* How often something was done in a slot, and what came last. */
+static uint64_t changes_of(struct slot *slot, struct modules_change *last)
+{
+    *last = (struct modules_change){.what = ""};
+    return modules_change_at(slot, 0, last) ? last->number : 0;
+}
+
+static void expect_restarts(const char *group, bool of_the_other)
+{
+    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    struct slot *other = slot_find("memory");
+    uint64_t recoveries = info_of(slot).recoveries;
+    struct modules_change last;
+    uint64_t changes = changes_of(other, &last);
+
+    EXPECT_EQUAL(healer_set_group("test", group), HX_OK);
+    kill(slot);
+    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
+    EXPECT_EQUAL(info_of(slot).decision.attempt, 1);
+    /* Another turn of the healer's has begun, and so this one has ended. */
+    wait_for_checkpoint(slot);
+    EXPECT_EQUAL(changes_of(other, &last), changes + of_the_other);
+    EXPECT(!of_the_other || (string_equal(last.what, "restart") && last.is_migrated));
+    EXPECT_EQUAL(info_of(other).deaths, 0);
+    EXPECT_EQUAL(healer_set_group("test", "none"), HX_OK);
+    end();
+}
+
+/* SPEC: H7 */
+static void with_one_for_all_the_others_of_the_group_are_restarted(void)
+{
+    expect_restarts("one_for_all:memory,demo", true);
+    expect_restarts("one_for_all:demo,memory", true);
+}
+
+/* SPEC: H7 */
+static void with_rest_for_one_those_after_it_are_restarted(void)
+{
+    expect_restarts("rest_for_one:demo,memory", true);
+    expect_restarts("rest_for_one:memory,demo", false);
+}
+
+/* SPEC: H7 */
+static void with_one_for_one_nobody_else_is_restarted(void)
+{
+    expect_restarts("one_for_one:demo,memory", false);
+}
+
 /* --- what is told ----------------------------------------------------------------------------- */
 
 static _Atomic uint32_t died_events;
@@ -330,6 +380,9 @@ const struct selftest core_self_heal_tests[] = {
     TEST(a_recovery_inside_the_cooldown_waits_unless_it_is_triggered),
     TEST(one_that_says_it_is_not_well_is_replaced),
     TEST(the_healer_and_its_guardian_are_made_again_when_they_end),
+    TEST(with_one_for_all_the_others_of_the_group_are_restarted),
+    TEST(with_rest_for_one_those_after_it_are_restarted),
+    TEST(with_one_for_one_nobody_else_is_restarted),
     TEST(a_recovery_is_an_event_with_cause_action_duration_and_attempt),
     {.name = NULL},
 };

@@ -48,11 +48,12 @@ const struct command commands[] = {
      .example = "module swap scheduler sched_rr",
      .run = run_module},
     {.name = "heal",
-     .arguments = "[SLOT [recover] | options [NAME VALUE]]",
+     .arguments = "[SLOT [recover] | options [NAME VALUE] | groups [NAME STRATEGY:SLOT,SLOT]]",
      .meaning = "how each slot's module is, and what was done when it died",
      .details = "SLOT     its row, and the states that are kept of it\n"
                 "recover  do now what is to be done about who died there, and do not wait\n"
-                "options  what self-healing goes by; NAME VALUE sets one, heal off ends it all\n",
+                "options  what self-healing goes by; NAME VALUE sets one, heal off ends it all\n"
+                "groups   who is restarted with whom; NAME STRATEGY:SLOT,SLOT sets one\n",
      .example = "heal options cooldown 500",
      .file = "heal",
      .run = run_heal},

@@ -42,12 +42,38 @@ static int show_slot(struct request *request, const char *slot)
 
 /* --- what is done ----------------------------------------------------------------------------- */
 
-static int change_option(char *const words[2])
+/* What is told and set in a file of its own: the options, the groups. */
+struct settings {
+    const char *word;
+    const char *file;
+    const char *advice;
+};
+
+static const struct settings settings[] = {
+    {"options", "heal_options", "nothing was changed; helixctl heal options says what can be"},
+    {"groups", "heal_groups", "nothing was changed; helixctl log says what a group is"},
+};
+
+static const struct settings *find_settings(const char *word)
 {
-    return source_write_words("heal_options", words, 2,
-                              "nothing was changed; helixctl heal options says what can be")
-               ? STATUS_OK
-               : STATUS_FAILED;
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (strcmp(settings[i].word, word) == 0) {
+            return &settings[i];
+        }
+    }
+    return NULL;
+}
+
+static int run_settings(struct request *request, const struct settings *which)
+{
+    if (request->count == 1) {
+        return show_table(which->file, request->is_json, NULL, NULL);
+    }
+    if (request->count != 3) {
+        return request_is_wrong(request, "of %s, one wants a name and a value", which->word);
+    }
+    return source_write_words(which->file, request->words + 1, 2, which->advice) ? STATUS_OK
+                                                                                 : STATUS_FAILED;
 }
 
 static int recover(struct request *request, const char *slot)
@@ -72,17 +98,13 @@ int run_heal(struct request *request)
     if (request->count == 0) {
         return show_table("heal", request->is_json, NULL, NULL);
     }
-    if (strcmp(words[0], "options") != 0) {
-        if (request->count == 1) {
-            return show_slot(request, words[0]);
-        }
-        return request->count == 2 && strcmp(words[1], "recover") == 0
-                   ? recover(request, words[0])
-                   : request_is_wrong(request, "a slot cannot '%s'", words[1]);
+    if (find_settings(words[0]) != NULL) {
+        return run_settings(request, find_settings(words[0]));
     }
     if (request->count == 1) {
-        return show_table("heal_options", request->is_json, NULL, NULL);
+        return show_slot(request, words[0]);
     }
-    return request->count == 3 ? change_option(words + 1)
-                               : request_is_wrong(request, "an option wants a value");
+    return request->count == 2 && strcmp(words[1], "recover") == 0
+               ? recover(request, words[0])
+               : request_is_wrong(request, "a slot cannot '%s'", words[1]);
 }

@@ -38,6 +38,7 @@ static const struct option options[] = {
     {"window", offsetof(struct heal_policy, window), MS, 1, 86400000},
     {"healthy", offsetof(struct heal_policy, healthy), MS, 1, 86400000},
     {"interval", offsetof(struct heal_policy, interval), MS, 0, 86400000},
+    {"group_deaths", offsetof(struct heal_policy, group_deaths), 1, 1, 16},
     {"checkpoints", offsetof(struct heal_policy, checkpoints), 1, 0, 8},
 };
 
