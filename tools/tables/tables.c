@@ -18,6 +18,8 @@
  *     tables privileges  what ordinary users may not do, as Markdown
  *     tables heal        the options of self-healing, as Markdown
  *     tables rungs       the ladder of self-healing, as Markdown
+ *     tables strategies  the strategies of its groups, as Markdown
+ *     tables groups      what each restarts when one of three has died, for Graphviz
  *     tables ladder      the same as a Graphviz graph
  * `make docs` writes them into docs/; a test compares.
  */
@@ -31,6 +33,7 @@
 #include <core/resource/resource.h>
 #include <core/self_heal/heal_policy.h>
 #include <core/self_heal/ladder.h>
+#include <core/self_heal/supervision.h>
 #include <core/syscall/class_list.h>
 #include <helix/error.h>
 #include <kern/frames.h>
@@ -379,6 +382,57 @@ static void print_ladder(void)
     printf("}\n");
 }
 
+/* --- groups ----------------------------------------------------------------------------------- */
+
+static void print_strategies(void)
+{
+    printf("| strategy | when a member dies, there are restarted |\n|---|---|\n");
+#define STRATEGY(enumerator, text, whom) printf("| `%s` | %s |\n", text, whom);
+    SUPERVISION_STRATEGY_LIST(STRATEGY)
+#undef STRATEGY
+}
+
+#define DRAWN_MEMBERS 3U
+#define DRAWN_DEAD    1U
+
+/* Members of one group, of which the second has died: who is restarted then is drawn filled. */
+static void print_group(enum supervision_strategy strategy)
+{
+    static const uint8_t members[DRAWN_MEMBERS] = {0, 1, 2};
+    static const char *const names[DRAWN_MEMBERS] = {"first", "second (died)", "third"};
+    const char *name = supervision_strategy_name(strategy);
+    struct supervision_verdict verdict;
+    struct supervision_tree tree;
+
+    supervision_init(&tree);
+    for (uint32_t i = 0; i < DRAWN_MEMBERS; i++) {
+        supervision_add(&tree, i);
+    }
+    if (supervision_set(&tree, name, strategy, members, DRAWN_MEMBERS) != HX_OK) {
+        abort();
+    }
+    supervision_died(&tree, DRAWN_DEAD, 1, 1, 0, &verdict);
+    printf("    subgraph \"cluster_%s\" {\n        label=\"%s\"; fontname=Helvetica;\n", name,
+           name);
+    for (uint32_t i = 0; i < DRAWN_MEMBERS; i++) {
+        const char *style = memchr(verdict.members, (int)i, verdict.count) != NULL
+                                ? "\"rounded,filled\""
+                                : "rounded";
+
+        printf("        \"%s %u\" [label=\"%s\", style=%s];\n", name, i, names[i], style);
+    }
+    printf("        \"%s 0\" -> \"%s 1\" -> \"%s 2\" [style=dotted];\n    }\n", name, name, name);
+}
+
+static void print_groups(void)
+{
+    printf("digraph groups {\n");
+    for (unsigned i = 0; i < SUPERVISION_STRATEGY_COUNT; i++) {
+        print_group((enum supervision_strategy)i);
+    }
+    printf("}\n");
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -404,6 +458,8 @@ int main(int argc, char **argv)
         {"privileges", print_privileges},
         {"heal", print_heal_options},
         {"rungs", print_rungs},
+        {"strategies", print_strategies},
+        {"groups", print_groups},
         {"ladder", print_ladder},
     };
 
@@ -415,6 +471,6 @@ int main(int argc, char **argv)
     }
     fprintf(stderr, "usage: tables options|states|subsystems|order|errors|phases|rights|resources|"
                     "classes|calls|callclasses|absent|proc|sys|recorded|helix|privileges|"
-                    "heal|rungs|ladder\n");
+                    "heal|rungs|ladder|strategies|groups\n");
     return 2;
 }
