@@ -172,6 +172,12 @@ def read_end(line):
     return Injection(int(number), fault, outcome, recovered == "1", quarantined == "1", where)
 
 
+def how_it_was_lost(console):
+    """What a machine that ended said last."""
+    panic = re.search(r"^Message: *(.*)$", console, re.MULTILINE)
+    return "panic: " + panic[1].strip() if panic else "no word of it"
+
+
 def follow(machine, first):
     """Read what a machine tells to its end."""
     boot = Boot([], first, False)
@@ -193,6 +199,7 @@ def follow(machine, first):
             boot.following, boot.is_ended = int(rest), True
             break
     if begun is not None:
+        begun.where = how_it_was_lost(machine.console())
         boot.injections.append(begun)
         boot.following = begun.number + 1
     return boot
