@@ -121,7 +121,7 @@ void hal_callout_set_result(struct hal_frame *frame, uint64_t result);
 
 /*
  * Make an interrupted module call, the innermost of the running thread, end as failed: the frame
- * is redirected. outcome is set.  Context: exception, or irq, of the thread that made the call.
+ * is redirected. outcome is set.  Context: exception, irq or nmi, of the thread that made the call.
  */
 void hal_gate_abandon_frame(struct hal_frame *frame, struct hal_activation *activation);
 

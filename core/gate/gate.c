@@ -60,32 +60,37 @@ struct hal_gate_result gate_call_recorded(struct slot *slot, uint32_t operation,
     return result;
 }
 
-static void abandon(struct hal_frame *frame, struct hal_activation *activation)
+void gate_abandon(struct hal_frame *frame, struct hal_activation *activation)
 {
     activation->outcome = HX_EDIED;
     hal_gate_abandon_frame(frame, activation);
 }
 
-/* Whether module code, and nothing of core's on top of it, is what the frame interrupted. */
-static bool is_module_code(const struct hal_frame *frame, const struct hal_activation *activation)
+static bool is_code_of(const struct hal_frame *frame, const struct module_instance *instance)
 {
-    const struct module_instance *instance = activation_instance(activation);
-
-    if (instance == NULL || activation->callout_depth != 0) {
-        return false;
-    }
     if (instance->gate.backend == HAL_GATE_USER) {
         return hal_frame_is_user(frame);
     }
     return hal_frame_pc(frame) - instance->text.base < instance->text.size;
 }
 
+struct module_instance *gate_interrupted(const struct hal_frame *frame,
+                                         const struct hal_activation *activation)
+{
+    struct module_instance *instance = activation_instance(activation);
+
+    return instance != NULL && activation->callout_depth == 0 && is_code_of(frame, instance)
+               ? instance
+               : NULL;
+}
+
 /* Interrupts call the scheduler's module, and no other. */
 static bool was_called_by_interrupt(const struct hal_frame *frame,
                                     const struct hal_activation *activation)
 {
-    return activation_instance(activation)->category == HX_CATEGORY_SCHEDULER &&
-           is_module_code(frame, activation);
+    const struct module_instance *instance = gate_interrupted(frame, activation);
+
+    return instance != NULL && instance->category == HX_CATEGORY_SCHEDULER;
 }
 
 static _Atomic(gate_trap_handler) trap_handler;
@@ -121,7 +126,7 @@ bool gate_handle_exception(struct hal_frame *frame)
     }
     instance_doom(activation_instance(activation), DEATH_EXCEPTION, hal_frame_exception(frame),
                   hal_frame_pc(frame), hal_frame_fault_address(frame));
-    abandon(frame, activation);
+    gate_abandon(frame, activation);
     return true;
 }
 
@@ -149,15 +154,18 @@ void gate_handle_interrupt(struct hal_frame *frame, bool is_tick)
     struct hal_activation *activation = gate_activation(self);
     struct module_instance *instance;
 
-    if (activation == NULL || self->interrupt_depth != 1 || !is_module_code(frame, activation)) {
+    if (activation == NULL || self->interrupt_depth != 1) {
         return;
     }
-    instance = activation_instance(activation);
+    instance = gate_interrupted(frame, activation);
+    if (instance == NULL) {
+        return;
+    }
     tell_place(frame, self, &instance->probe);
     if (is_tick && --activation->ticks_left == 0) {
         instance_doom(instance, DEATH_DEADLINE, 0, hal_frame_pc(frame), 0);
     }
     if (atomic_load_explicit(&instance->is_doomed, memory_order_relaxed)) {
-        abandon(frame, activation);
+        gate_abandon(frame, activation);
     }
 }

@@ -53,6 +53,17 @@ static inline struct hal_gate_result gate_call(struct slot *slot, uint32_t opera
 struct hal_activation *gate_activation(const struct thread *self);
 
 /*
+ * The instance whose code the frame interrupted, with nothing of core's on top of it, in the
+ * running thread's innermost call. NULL: it was core's code, or a callout.  Context: irq or nmi.
+ */
+struct module_instance *gate_interrupted(const struct hal_frame *frame,
+                                         const struct hal_activation *activation);
+
+/* End a call whose instance is doomed and whose code the frame interrupted.  Context: exception,
+ * irq or nmi. */
+void gate_abandon(struct hal_frame *frame, struct hal_activation *activation);
+
+/*
  * An exception happened: if module code caused it, doom the instance, redirect the frame to the
  * caller of the gate and return true. False: it is not a module's.  Context: exception.
  */

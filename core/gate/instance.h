@@ -30,7 +30,8 @@
     X(DEATH_CALLOUT, "called a function that does not exist")                                      \
     X(DEATH_LIE, "answered what cannot be")                                                        \
     X(DEATH_UNWELL, "was not well, time and again")                                                \
-    X(DEATH_ORDERED, "was ended on purpose")
+    X(DEATH_ORDERED, "was ended on purpose")                                                       \
+    X(DEATH_UNINTERRUPTIBLE, "looped with interrupts off")
 
 #define DEATH_CAUSE_ENUM(name, text) name,
 enum death_cause { DEATH_CAUSE_LIST(DEATH_CAUSE_ENUM) DEATH_CAUSE_COUNT };

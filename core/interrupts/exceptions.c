@@ -1,5 +1,6 @@
 #include <base/assert.h>
 #include <core/debug/log.h>
+#include <core/gate/watchdog.h>
 #include <core/interrupts/exceptions.h>
 #include <core/interrupts/handler_chain.h>
 #include <core/panic/panic.h>
@@ -102,6 +103,12 @@ void kernel_exception(struct hal_frame *frame)
     }
 }
 
+/* With nobody to hear of them, those of the watchdog are not worth a record each. */
+static bool is_worth_noting(void)
+{
+    return !watchdog_is_running() || handler_load(&chains[EXCEPTION_NMI].first) != NULL;
+}
+
 /*
  * Waking a thread is not allowed here; what the handlers left to be woken is woken by the timer's
  * handler, so it is asked to run at once: this CPU may be idle, with no tick to come.
@@ -112,10 +119,13 @@ void kernel_nmi(struct hal_frame *frame)
     uint64_t logged = log_statistics().written;
 
     self->nmi_depth++;
-    recorder_note(RECORDER_NMI, hal_frame_pc(frame), 0, 0);
-    if (ask(EXCEPTION_NMI, frame) == EXCEPTION_NOT_MINE) {
+    if (is_worth_noting()) {
+        recorder_note(RECORDER_NMI, hal_frame_pc(frame), 0, 0);
+    }
+    if (ask(EXCEPTION_NMI, frame) == EXCEPTION_NOT_MINE && !watchdog_is_running()) {
         kwarn("cpu %u: a non-maskable interrupt that nobody expects", hal_cpu_id());
     }
+    watchdog_look(frame);
     self->nmi_depth--;
     if (log_statistics().written != logged) {
         hal_interrupt_send(hal_cpu_id(), HAL_VECTOR_TIMER);

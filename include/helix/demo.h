@@ -14,6 +14,7 @@
  * wild_*          to, from, into any address
  * divide          a / b, also by 0
  * interrupts_off  cli, then return
+ * uninterruptible cli, then endless_loop
  * deep            recurse so many levels, 512 bytes each
  * illegal         an instruction that does not exist
  * give_up         hx_fail
@@ -42,7 +43,8 @@
     X(DEMO_SLEEP, sleep, hx_err, (uint64_t ns), HX_OPERATION_READS)                                \
     X(DEMO_REVERSE, reverse, hx_err, (uint64_t loan, uint64_t offset, uint64_t size),              \
       HX_OPERATION_READS)                                                                          \
-    X(DEMO_SPIN, spin, uint64_t, (uint64_t ns), HX_OPERATION_READS)
+    X(DEMO_SPIN, spin, uint64_t, (uint64_t ns), HX_OPERATION_READS)                                \
+    X(DEMO_UNINTERRUPTIBLE, uninterruptible, uint64_t, (void), HX_OPERATION_READS)
 
 enum demo_operation { HX_DEMO_OPERATION_LIST(HX_OPERATION_ENUM) DEMO_OPERATION_COUNT };
 

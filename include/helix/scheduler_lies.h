@@ -13,6 +13,7 @@ enum hx_scheduler_lie {
     HX_LIE_AGAIN,     /* the thread that the same CPU was given before */
     HX_LIE_WRONG_CPU, /* a thread that may not run there */
     HX_LIE_TRAP,      /* no answer: an illegal instruction */
+    HX_LIE_LOOP,      /* no answer: an endless loop */
     HX_LIE_COUNT,
 };
 

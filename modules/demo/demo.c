@@ -66,6 +66,12 @@ static uint64_t endless_loop(void)
     }
 }
 
+static uint64_t uninterruptible(void)
+{
+    (void)interrupts_off();
+    return endless_loop();
+}
+
 static uint64_t deep(uint64_t level)
 {
     volatile char frame[512];
@@ -149,6 +155,7 @@ static const struct hx_demo_operations operations = {
     .sleep = sleep_for,
     .reverse = reverse,
     .spin = spin,
+    .uninterruptible = uninterruptible,
 };
 
 static hx_err import_state(uint64_t minor)

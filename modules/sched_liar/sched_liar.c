@@ -68,6 +68,10 @@ static uint64_t tell(uint64_t cpu)
         return thread_of_others(cpu);
     case HX_LIE_TRAP:
         __builtin_trap();
+    case HX_LIE_LOOP:
+        for (;;) {
+            __asm__ volatile("");
+        }
     default:
         return 0;
     }

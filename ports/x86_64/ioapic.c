@@ -172,6 +172,19 @@ hx_err hal_line_route(uint32_t line, uint8_t vector, uint64_t cpu_mask, struct h
     return HX_OK;
 }
 
+/* As an edge, whatever the line is: the data sheet allows NMIs no other. */
+void ioapic_route_nmi(uint32_t line, struct hal_line_mode mode)
+{
+    const struct ioapic *ioapic = ioapic_of_line(line);
+    uint64_t every_cpu = (1UL << LOGICAL_CPUS) - 1;
+    hal_interrupt_state state = port_lock_acquire(&ioapic_lock);
+
+    entry_write(ioapic, line,
+                IOAPIC_NMI | IOAPIC_LOGICAL | every_cpu << IOAPIC_DESTINATION_SHIFT |
+                    (mode.active_low ? IOAPIC_ACTIVE_LOW : 0));
+    port_lock_release(&ioapic_lock, state);
+}
+
 static void line_set_masked(uint32_t line, bool masked)
 {
     const struct ioapic *ioapic = ioapic_of_line(line);

@@ -18,8 +18,14 @@ struct acpi_summary;
 /* Find the I/O APICs and mask all lines. The summary must stay valid.  Context: boot. */
 void ioapic_init(const struct acpi_summary *summary);
 
+/* Have a line that exists raise NMIs on the started CPUs 0 to 7, unmasked.  Context: any but nmi.
+ */
+struct hal_line_mode;
+void ioapic_route_nmi(uint32_t line, struct hal_line_mode mode);
+
 /* Redirection entry (82093AA 3.2.4). */
 #define IOAPIC_VECTOR            0xFFUL
+#define IOAPIC_NMI               (4UL << 8)
 #define IOAPIC_LOGICAL           (1UL << 11)
 #define IOAPIC_ACTIVE_LOW        (1UL << 13)
 #define IOAPIC_LEVEL             (1UL << 15)

@@ -1,11 +1,13 @@
 /*
- * Channel 2 of the interval timer, the speaker's, which raises no interrupt.
- * Source: Intel 8254 data sheet; the gate in port 0x61 is the PC's.
+ * The interval timer: channel 2, the speaker's, which raises no interrupt, as a reference; channel
+ * 0 as a source of interrupts. Source: Intel 8254 data sheet; the gate in port 0x61 is the PC's.
  */
 #include <hal/clock.h>
 #include <ports/x86_64/clock_reference.h>
 #include <ports/x86_64/instructions.h>
+#include <ports/x86_64/watchdog.h>
 
+#define PIT_CHANNEL_0 0x40
 #define PIT_CHANNEL_2 0x42
 #define PIT_COMMAND   0x43
 #define PIT_GATE      0x61
@@ -14,6 +16,9 @@
 #define COMMAND_RATE  0xB4 /* channel 2, both bytes, mode 2: counts down and starts over */
 #define COMMAND_LATCH 0x80 /* channel 2 */
 #define PIT_HZ        1193182
+
+#define COMMAND_SIGNAL 0x34 /* channel 0, both bytes, mode 2 */
+#define COMMAND_STOP   0x30 /* channel 0, mode 0: waits for a count */
 
 static uint32_t pit_read(void)
 {
@@ -40,4 +45,16 @@ bool pit_init(struct clock_reference *reference)
         .ticks_per_lap = PIT_HZ,
     };
     return true;
+}
+
+void pit_signal(void)
+{
+    x86_out8(PIT_COMMAND, COMMAND_SIGNAL);
+    x86_out8(PIT_CHANNEL_0, 0); /* 65536 again, the longest there is */
+    x86_out8(PIT_CHANNEL_0, 0);
+}
+
+void pit_signal_stop(void)
+{
+    x86_out8(PIT_COMMAND, COMMAND_STOP);
 }

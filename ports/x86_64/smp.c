@@ -6,6 +6,7 @@
 #include <hal/interrupt.h>
 #include <hal/memory.h>
 #include <hal/thread.h>
+#include <hal/watchdog.h>
 #include <ports/x86_64/acpi_tables.h>
 #include <ports/x86_64/apic.h>
 #include <ports/x86_64/cpu.h>
@@ -236,6 +237,8 @@ uint32_t hal_cpu_stop_others(void)
         owner != self) {
         x86_cpu_stopped();
     }
+    hal_watchdog_stop(); /* the report may fault and go on, which lets a second NMI onto the stack
+                            of one */
     /* release: pairs with the acquire in the NMI's entry, which then finds the owner set */
     atomic_store_explicit(&x86_stop_requested, true, memory_order_release);
     asked = send_stop();

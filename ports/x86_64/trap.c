@@ -9,6 +9,7 @@
 #include <ports/x86_64/layout.h>
 #include <ports/x86_64/smp.h>
 #include <ports/x86_64/trap.h>
+#include <ports/x86_64/watchdog.h>
 
 #define VECTOR_NMI          2
 #define VECTOR_DOUBLE_FAULT 8
@@ -30,6 +31,7 @@ bool x86_paranoid(struct hal_frame *frame)
     } else if (atomic_load_explicit(&x86_stop_requested, memory_order_acquire)) {
         x86_cpu_stopped();
     } else {
+        watchdog_pass_on();
         kernel_nmi(frame);
     }
     return from_user && !hal_frame_is_user(frame);

@@ -2,6 +2,7 @@
 #include <core/component/component.h>
 #include <core/config/kernel_configuration.h>
 #include <core/debug/log.h>
+#include <core/gate/watchdog.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
 #include <core/ipc/event_bus.h>
@@ -155,6 +156,7 @@ static hx_err init(const struct boot_configuration *config)
     kinfo("devices: %s", hal_machine_devices());
     start_all();
     kinfo("processors: %u of %u online", (unsigned)cpu_online_count(), (unsigned)hal_cpu_count());
+    watchdog_start();
     router_start();
     return HX_OK;
 }

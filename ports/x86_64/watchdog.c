@@ -1,0 +1,57 @@
+#include <hal/cpu.h>
+#include <hal/interrupt.h>
+#include <hal/watchdog.h>
+#include <ports/x86_64/cpu_local.h>
+#include <ports/x86_64/ioapic.h>
+#include <ports/x86_64/watchdog.h>
+#include <stdatomic.h>
+
+#define HPET_PERIOD_MS 100
+#define LOGICAL_CPUS   8 /* as in ioapic.h */
+
+static _Atomic bool runs;
+
+static struct hal_watchdog begin_signals(uint32_t line)
+{
+    /* Firmware leaves the PIT counting, and on this input it would be heard beside the HPET. */
+    pit_signal_stop();
+    if (hpet_signal(line, HPET_PERIOD_MS)) {
+        return (struct hal_watchdog){.source = "HPET", .period_ms = HPET_PERIOD_MS};
+    }
+    pit_signal();
+    return (struct hal_watchdog){.source = "PIT", .period_ms = PIT_SIGNAL_PERIOD_MS};
+}
+
+bool hal_watchdog_start(struct hal_watchdog *watchdog)
+{
+    struct hal_line_mode mode;
+    uint32_t line;
+
+    if (hal_line_of_isa(0, &line, &mode) != HX_OK) {
+        return false;
+    }
+    ioapic_route_nmi(line, mode);
+    atomic_store_explicit(&runs, true, memory_order_relaxed);
+    *watchdog = begin_signals(line);
+    return true;
+}
+
+/* The devices alone, with a store or two: the line's register is behind a lock. */
+void hal_watchdog_stop(void)
+{
+    if (atomic_exchange_explicit(&runs, false, memory_order_relaxed)) {
+        hpet_signal_stop();
+        pit_signal_stop();
+    }
+}
+
+void watchdog_pass_on(void)
+{
+    uint32_t next = hal_cpu_id() + LOGICAL_CPUS;
+
+    /* acquire: pairs with the release in x86_ap_main */
+    if (next < hal_cpu_count() && atomic_load_explicit(&runs, memory_order_relaxed) &&
+        atomic_load_explicit(&x86_cpus[next].arrived, memory_order_acquire)) {
+        (void)hal_interrupt_send_nmi(next);
+    }
+}
