@@ -3,6 +3,7 @@
 #include <base/string.h>
 #include <core/config/kernel_configuration.h>
 #include <core/gate/slot.h>
+#include <core/gate/watchdog.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/exceptions.h>
 #include <core/ipc/event_bus.h>
@@ -695,6 +696,7 @@ static void in_an_nmi_copies_wait_for_the_tick(void)
     forget_heard();
     irq.self = subscribe(TOPIC_SET, note, name(1), 1, EVENT_IN_NMI);
     irq.other = subscribe(TOPIC_SET, note, name(2), 0, EVENT_IN_INTERRUPT);
+    watchdog_stop(); /* one publishes, and no more */
     EXPECT_EQUAL(exception_register(EXCEPTION_NMI, "core_events", EXCEPTION_ORDER_DEBUGGER,
                                     publish_in_nmi, NULL),
                  HX_OK);
@@ -704,6 +706,7 @@ static void in_an_nmi_copies_wait_for_the_tick(void)
         EXPECT((uintptr_t)heard.who[0] == 1 && (uintptr_t)heard.who[1] == 2);
     }
     EXPECT_EQUAL(exception_unregister(EXCEPTION_NMI, "core_events"), HX_OK);
+    watchdog_start();
     unsubscribe(irq.self);
     unsubscribe(irq.other);
 }
