@@ -18,13 +18,17 @@ struct watch {
 };
 
 static struct watch watches[HAL_CPU_MAX];
-static _Atomic uint32_t period_ticks; /* between two looks; 0: it does not run */
+static _Atomic bool runs;
+static _Atomic uint32_t period_ticks; /* between two looks; 0: not known yet */
 
 void watchdog_start(void)
 {
     struct hal_watchdog source;
 
+    /* First, because one may come at once. */
+    atomic_store_explicit(&runs, true, memory_order_relaxed);
     if (!hal_watchdog_start(&source)) {
+        atomic_store_explicit(&runs, false, memory_order_relaxed);
         kinfo("watchdog: none, so a module that loops with interrupts off hangs its CPU");
         return;
     }
@@ -37,12 +41,12 @@ void watchdog_start(void)
 void watchdog_stop(void)
 {
     hal_watchdog_stop();
-    atomic_store_explicit(&period_ticks, 0, memory_order_relaxed);
+    atomic_store_explicit(&runs, false, memory_order_relaxed);
 }
 
 bool watchdog_is_running(void)
 {
-    return atomic_load_explicit(&period_ticks, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&runs, memory_order_relaxed);
 }
 
 /* A deadline is left with its last tick: what ends the call is here, or the tick. */
