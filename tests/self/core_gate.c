@@ -165,11 +165,13 @@ static void check_deaths(enum hal_gate_backend backend)
     }
 }
 
+/* SPEC: H5 */
 static void every_crash_behind_the_open_gate_is_contained(void)
 {
     check_deaths(HAL_GATE_OPEN);
 }
 
+/* SPEC: H5 */
 static void every_crash_behind_the_user_gate_is_contained(void)
 {
     check_deaths(HAL_GATE_USER);

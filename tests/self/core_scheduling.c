@@ -3,6 +3,7 @@
 #include <base/string.h>
 #include <core/config/kernel_configuration.h>
 #include <core/gate/gate.h>
+#include <core/gate/watchdog.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <helix/scheduler.h>
@@ -316,6 +317,12 @@ static void check_death(struct slot *slot, enum hal_gate_backend backend, enum h
     EXPECT(number(slot, HX_SCHEDULER_PICKS) > 0);
 }
 
+static bool can_be_told(enum hx_scheduler_lie lie)
+{
+    return (lie != HX_LIE_WRONG_CPU || cpu_online_count() > 1) &&
+           (lie != HX_LIE_LOOP || watchdog_is_running());
+}
+
 static void check_deaths(enum hal_gate_backend backend)
 {
     struct slot *slot = module_slot_begin("scheduler", "sched_rr", NULL, backend, &no_trial);
@@ -326,7 +333,7 @@ static void check_deaths(enum hal_gate_backend backend)
     start_load();
     for (uint32_t lie = HX_LIE_MADE_UP; lie < HX_LIE_COUNT; lie++) {
         for (uint32_t at = 1; at <= 64; at *= 8) {
-            if (lie != HX_LIE_WRONG_CPU || cpu_online_count() > 1) {
+            if (can_be_told((enum hx_scheduler_lie)lie)) {
                 check_death(slot, backend, (enum hx_scheduler_lie)lie, at);
             }
         }
