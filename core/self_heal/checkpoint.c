@@ -171,7 +171,16 @@ hx_err checkpoint_keep(struct checkpoint_ring *ring, struct module_state *state,
 
 /* --- giving out ------------------------------------------------------------------------------- */
 
-void checkpoint_good(struct checkpoint_ring *ring, uint64_t numbers[HEAL_CHECKPOINTS_MAX])
+/* After a swap to an older version there may be states that only a younger one knows. */
+static bool is_for(const struct checkpoint *place, const struct hx_module_version *reader)
+{
+    const struct module_state_label *label = module_state_label(place->state);
+
+    return reader == NULL || (label->major == reader->major && label->minor <= reader->minor);
+}
+
+void checkpoint_good(struct checkpoint_ring *ring, const struct hx_module_version *reader,
+                     uint64_t numbers[HEAL_CHECKPOINTS_MAX])
 {
     uint32_t count = 0;
 
@@ -183,7 +192,7 @@ void checkpoint_good(struct checkpoint_ring *ring, uint64_t numbers[HEAL_CHECKPO
         if (is_good(place)) {
             place->is_poisoned = !is_intact(place);
         }
-        if (is_good(place)) {
+        if (is_good(place) && is_for(place, reader)) {
             numbers[count++] = place->number;
         }
     }

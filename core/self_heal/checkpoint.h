@@ -53,9 +53,13 @@ void checkpoint_drop(struct checkpoint_ring *ring);
 HX_MUST_USE hx_err checkpoint_keep(struct checkpoint_ring *ring, struct module_state *state,
                                    uint32_t keep, uint64_t now_ns);
 
-/* Numbers of the good ones, newest first, then 0; what does not verify any more is poisoned then.
- * For struct ladder_means.  Context: thread. */
-void checkpoint_good(struct checkpoint_ring *ring, uint64_t numbers[HEAL_CHECKPOINTS_MAX]);
+/*
+ * Numbers of the good ones that a version can take over, as life_import says, newest first, then 0;
+ * NULL: any version. What does not verify any more is poisoned then. For struct ladder_means.
+ * Context: thread.
+ */
+void checkpoint_good(struct checkpoint_ring *ring, const struct hx_module_version *reader,
+                     uint64_t numbers[HEAL_CHECKPOINTS_MAX]);
 
 /*
  * A copy of one's state, verified; the caller destroys it.  Context: thread.

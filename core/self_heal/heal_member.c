@@ -138,7 +138,7 @@ static struct ladder_means means_of(struct heal_member *member)
                                  .has_backup = has(member, HEAL_WANT_BACKUP),
                                  .is_essential = member->is_essential};
 
-    checkpoint_good(&member->checkpoints, means.checkpoints);
+    checkpoint_good(&member->checkpoints, &member->death.version, means.checkpoints);
     return means;
 }
 
@@ -224,6 +224,7 @@ static void be_up(struct heal_member *member, bool by_the_healer)
 {
     mutex_lock(&member->lock);
     member->phase = MEMBER_UP;
+    member->is_acting = false;
     member->seen = HEAL_HEALTHY;
     member->bad_looks = 0;
     if (by_the_healer) {
@@ -286,23 +287,42 @@ static void tell_recovered(const struct heal_member *member)
     publish(member, HEAL_EVENT_RECOVERED);
 }
 
-static void act(struct heal_member *member)
+/* A point at which the thread that heals can be made to end: HX_EIO. */
+static hx_err pass(const struct heal_member *member, const char *point)
+{
+    return failpoint_step_by_name(point, member->slot->name);
+}
+
+static void serve_again(struct heal_member *member)
+{
+    be_up(member, true);
+    tell_recovered(member);
+}
+
+/* While is_acting stands in the record, what is found in the slot is the healer's, also if the
+ * thread that put it there has ended.  Errors: HX_EIO it has. */
+static hx_err act(struct heal_member *member)
 {
     hx_err error;
 
     if (member->decision.rung == HEAL_QUARANTINE) {
         give_up(member);
-        return;
+        return HX_OK;
     }
     set_acting(member, true);
     error = hal_clock_now() <= member->decision.deadline_ns ? take_rung(member) : HX_ETIMEDOUT;
-    set_acting(member, false);
+    if (pass(member, "heal-acted") != HX_OK) {
+        return HX_EIO;
+    }
     if (error == HX_OK) {
-        be_up(member, true);
-        tell_recovered(member);
-    } else if (error != HX_EBUSY) { /* else somebody has filled the slot meanwhile */
+        serve_again(member);
+        return HX_OK;
+    }
+    set_acting(member, false);
+    if (error != HX_EBUSY) { /* else somebody has filled the slot meanwhile */
         decide_on_failure(member);
     }
+    return HX_OK;
 }
 
 /* --- its health and its state ----------------------------------------------------------------- */
@@ -443,17 +463,27 @@ static uint64_t tend_up(struct heal_member *member)
 }
 
 /* A member that is down: what was decided on is done when it is time. */
-static uint64_t tend_down(struct heal_member *member)
+static hx_err tend_down(struct heal_member *member, uint64_t *again_ns)
 {
+    hx_err error = pass(member, "heal");
+
+    *again_ns = hal_clock_now();
+    if (error != HX_OK) {
+        return error;
+    }
     if (slot_instance(member->slot) != NULL) {
-        be_up(member, false); /* somebody has filled the slot */
-        return hal_clock_now();
+        if (member->is_acting) {
+            serve_again(member); /* a thread that has ended since put it there */
+        } else {
+            be_up(member, false); /* somebody has filled the slot */
+        }
+    } else if (*again_ns < member->decision.not_before_ns) {
+        *again_ns = member->decision.not_before_ns;
+    } else {
+        error = act(member);
+        *again_ns = hal_clock_now();
     }
-    if (hal_clock_now() < member->decision.not_before_ns) {
-        return member->decision.not_before_ns;
-    }
-    act(member);
-    return hal_clock_now();
+    return error;
 }
 
 /* Who has died, and is not yet known to. */
@@ -461,6 +491,22 @@ static bool has_died(struct heal_member *member)
 {
     return member->phase == MEMBER_UP &&
            hot_reload_find_death(member->slot, &member->death) == HX_OK;
+}
+
+/* A death is noted, and what is to be done about it. */
+static hx_err note_death(struct heal_member *member)
+{
+    hx_err error;
+
+    if (!has_died(member)) {
+        return HX_OK;
+    }
+    error = pass(member, "heal-died");
+    if (error != HX_OK) {
+        return error;
+    }
+    decide_on_death(member);
+    return pass(member, "heal-decided");
 }
 
 /* Nobody is put into the place of who died here. */
@@ -474,12 +520,15 @@ static hx_err bury_only(struct slot *slot, uint64_t *again_ns)
 
 static hx_err tend_in_turn(struct heal_member *member, uint64_t *again_ns)
 {
+    hx_err error;
+
     *again_ns = hal_clock_now();
     if (!healer_is_on()) {
         return bury_only(member->slot, again_ns);
     }
-    if (has_died(member)) {
-        decide_on_death(member);
+    error = note_death(member);
+    if (error != HX_OK) {
+        return error;
     }
     if (hot_reload_bury(member->slot, BURY_LIMIT_NS) == HX_ETIMEDOUT) {
         *again_ns += LOOK_AGAIN_NS;
@@ -490,11 +539,7 @@ static hx_err tend_in_turn(struct heal_member *member, uint64_t *again_ns)
         *again_ns = tend_up(member);
         return HX_OK;
     case MEMBER_DOWN:
-        if (failpoint_step_by_name("heal", member->slot->name) != HX_OK) {
-            return HX_EIO;
-        }
-        *again_ns = tend_down(member);
-        return HX_OK;
+        return tend_down(member, again_ns);
     case MEMBER_GIVEN_UP:
         break;
     }
@@ -632,7 +677,7 @@ enum heal_action healer_trigger_recovery(struct slot *slot)
     }
     if (member->phase == MEMBER_DOWN && slot_instance(slot) == NULL) {
         action = action_of(member->decision.rung);
-        act(member);
+        (void)!act(member);
     }
     mutex_unlock(&member->turn);
     healer_wake(); /* if that has failed, the next rung is due at once */

@@ -1,5 +1,6 @@
 /*
- * A successor of modules/demo that can be told when to die: for the tests of trials and migrations.
+ * A successor of modules/demo that can be told when to die, and dies of a number that it cannot
+ * bear: for the tests of trials, of migrations and of states that are poison.
  * State minor 1 adds the highest count ever seen, as an optional record.
  */
 #include <helix/demo.h>
@@ -37,7 +38,7 @@ static uint64_t add(uint64_t a, uint64_t b)
 static uint64_t count(void)
 {
     counter++;
-    if (fuse != 0 && --fuse == 0) {
+    if ((fuse != 0 && --fuse == 0) || counter == DEMO_FRAGILE_POISON) {
         __builtin_trap();
     }
     peak = counter > peak ? counter : peak;

@@ -10,6 +10,7 @@
 #include <kern/thread.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
+#include <tests/self/heal_patient.h>
 #include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
@@ -18,105 +19,6 @@
     {                                                                                              \
         .name = "core_self_heal." #function, .run = function                                       \
     }
-
-static const struct swap_options no_trial = {.drain_limit_ns = 200 * HAL_NS_PER_MS};
-
-/* --- beginning and ending --------------------------------------------------------------------- */
-
-static void set(const char *option, uint64_t value)
-{
-    EXPECT_EQUAL(healer_set_policy(option, value), HX_OK);
-}
-
-static void set_defaults(void)
-{
-#define SET_DEFAULT(member, option, unit, value, least, most, meaning) set(option, value);
-    HEAL_POLICY_LIST(SET_DEFAULT)
-#undef SET_DEFAULT
-}
-
-/* Quick looks and no waiting, unless a test says otherwise. */
-static struct slot *begin(const char *module, enum hal_gate_backend backend)
-{
-    struct slot *slot = module_slot_begin("demo", module, NULL, backend, &no_trial);
-
-    set("check", 5);
-    set("interval", 5);
-    set("cooldown", 0);
-    healer_set_on(true);
-    return slot;
-}
-
-static void end(void)
-{
-    healer_set_on(false);
-    set_defaults();
-    (void)module_slot_begin("demo", "demo", NULL, HAL_GATE_OPEN, &no_trial);
-}
-
-static struct heal_member_info info_of(struct slot *slot)
-{
-    struct heal_member_info info = {.health = HEAL_UNKNOWN};
-
-    EXPECT_EQUAL(healer_member_info(slot, &info), HX_OK);
-    return info;
-}
-
-/* --- waiting for what is bound to happen ------------------------------------------------------ */
-
-static bool wait_for(bool (*has_come)(struct slot *slot, uint64_t number), struct slot *slot,
-                     uint64_t number)
-{
-    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
-
-    while (!has_come(slot, number)) {
-        if (hal_clock_now() > deadline) {
-            return false;
-        }
-        thread_sleep(HAL_NS_PER_MS);
-    }
-    return true;
-}
-
-/* A checkpoint has been taken since there were so many looks at the state. */
-static bool is_kept(struct slot *slot, uint64_t looks)
-{
-    struct heal_member_info info = info_of(slot);
-
-    return info.checkpoints_taken > 0 &&
-           info.checkpoints_taken + info.checkpoints_unchanged > looks;
-}
-
-static bool has_recovered(struct slot *slot, uint64_t recoveries)
-{
-    return info_of(slot).recoveries >= recoveries && slot_instance(slot) != NULL;
-}
-
-static bool has_health(struct slot *slot, uint64_t health)
-{
-    return healer_check_health(slot) == (enum heal_health)health;
-}
-
-static void wait_for_checkpoint(struct slot *slot)
-{
-    struct heal_member_info info = info_of(slot);
-
-    /* Two: one may be on its way with what there was before. */
-    EXPECT(wait_for(is_kept, slot, info.checkpoints_taken + info.checkpoints_unchanged + 1));
-}
-
-static uint64_t count(struct slot *slot)
-{
-    struct hal_gate_result result = gate_call(slot, DEMO_COUNT, 0, 0, 0, 0);
-
-    EXPECT_EQUAL(result.error, HX_OK);
-    return result.value;
-}
-
-static void kill(struct slot *slot)
-{
-    EXPECT_EQUAL(gate_call(slot, DEMO_ILLEGAL, 0, 0, 0, 0).error, HX_EDIED);
-}
 
 /* The fuse of demo_fragile burns down in the next call. */
 static void kill_fragile(struct slot *slot)
@@ -129,19 +31,19 @@ static void kill_fragile(struct slot *slot)
 
 static void check_one_death(enum hal_gate_backend backend)
 {
-    struct slot *slot = begin("demo", backend);
-    uint64_t recoveries = info_of(slot).recoveries;
+    struct slot *slot = patient_begin("demo", backend);
+    uint64_t recoveries = patient_info(slot).recoveries;
 
     for (uint64_t i = 1; i <= 5; i++) {
-        EXPECT_EQUAL(count(slot), i);
+        EXPECT_EQUAL(patient_count(slot), i);
     }
-    wait_for_checkpoint(slot);
-    kill(slot);
-    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
-    EXPECT_EQUAL(info_of(slot).decision.rung, HEAL_RESTART_WITH_STATE);
-    EXPECT_EQUAL(count(slot), 6);
+    patient_wait_for_checkpoint(slot);
+    patient_kill(slot);
+    EXPECT(patient_wait_for(patient_has_recovered, slot, recoveries + 1));
+    EXPECT_EQUAL(patient_info(slot).decision.rung, HEAL_RESTART_WITH_STATE);
+    EXPECT_EQUAL(patient_count(slot), 6);
     EXPECT_EQUAL(slot_instance(slot)->gate.backend, backend);
-    end();
+    patient_end();
 }
 
 /* SPEC: H4 H5 */
@@ -159,18 +61,18 @@ static void who_dies_behind_the_user_gate_goes_on_from_its_last_state(void)
 /* SPEC: H4 */
 static void without_a_state_it_begins_anew(void)
 {
-    struct slot *slot = begin("demo", HAL_GATE_OPEN);
-    uint64_t recoveries = info_of(slot).recoveries;
+    struct slot *slot = patient_begin("demo", HAL_GATE_OPEN);
+    uint64_t recoveries = patient_info(slot).recoveries;
 
-    set("interval", 0);
+    patient_set_option("interval", 0);
     healer_set_on(false); /* what was kept goes */
     healer_set_on(true);
-    EXPECT_EQUAL(count(slot), 1);
-    kill(slot);
-    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
-    EXPECT_EQUAL(info_of(slot).decision.rung, HEAL_RESTART_CLEAN);
-    EXPECT_EQUAL(count(slot), 1);
-    end();
+    EXPECT_EQUAL(patient_count(slot), 1);
+    patient_kill(slot);
+    EXPECT(patient_wait_for(patient_has_recovered, slot, recoveries + 1));
+    EXPECT_EQUAL(patient_info(slot).decision.rung, HEAL_RESTART_CLEAN);
+    EXPECT_EQUAL(patient_count(slot), 1);
+    patient_end();
 }
 
 /* --- the ladder ------------------------------------------------------------------------------- */
@@ -178,23 +80,23 @@ static void without_a_state_it_begins_anew(void)
 /* SPEC: H1 H4 H7 H8 */
 static void a_crash_loop_goes_down_the_ladder_to_quarantine(void)
 {
-    struct slot *slot = begin("demo_fragile", HAL_GATE_OPEN);
+    struct slot *slot = patient_begin("demo_fragile", HAL_GATE_OPEN);
     uint64_t quarantines = healer_stats().quarantines;
-    uint64_t recoveries = info_of(slot).recoveries;
+    uint64_t recoveries = patient_info(slot).recoveries;
     enum heal_rung last = HEAL_REST;
     uint32_t restarts = 0;
 
-    (void)count(slot);
-    wait_for_checkpoint(slot);
+    (void)patient_count(slot);
+    patient_wait_for_checkpoint(slot);
     while (healer_stats().quarantines == quarantines && restarts < 10) {
         kill_fragile(slot);
         restarts++;
-        if (!wait_for(has_recovered, slot, recoveries + restarts) ||
-            info_of(slot).decision.rung == HEAL_QUARANTINE) {
+        if (!patient_wait_for(patient_has_recovered, slot, recoveries + restarts) ||
+            patient_info(slot).decision.rung == HEAL_QUARANTINE) {
             break;
         }
-        EXPECT(info_of(slot).decision.rung >= last);
-        last = info_of(slot).decision.rung;
+        EXPECT(patient_info(slot).decision.rung >= last);
+        last = patient_info(slot).decision.rung;
         if (restarts == 3) {
             EXPECT_EQUAL(last, HEAL_RESTART_CLEAN);
             kill_fragile(slot);
@@ -202,55 +104,56 @@ static void a_crash_loop_goes_down_the_ladder_to_quarantine(void)
         }
     }
     EXPECT_EQUAL(restarts, 3);
-    EXPECT(wait_for(has_health, slot, HEAL_FAILED));
+    EXPECT(patient_wait_for(patient_has_health, slot, HEAL_FAILED));
     EXPECT_EQUAL(atomic_load_explicit(&slot->status, memory_order_relaxed), SLOT_FAILED);
     EXPECT_EQUAL(healer_stats().quarantines, quarantines + 1);
     EXPECT_EQUAL(gate_call(slot, DEMO_COUNT, 0, 0, 0, 0).error, HX_ENOENT);
     /* Somebody fills it by hand: all is forgotten. */
     module_slot_put(slot, "demo", NULL);
-    EXPECT(wait_for(has_health, slot, HEAL_HEALTHY));
-    EXPECT_EQUAL(info_of(slot).ladder.attempts, 0);
-    end();
+    EXPECT(patient_wait_for(patient_has_health, slot, HEAL_HEALTHY));
+    EXPECT_EQUAL(patient_info(slot).ladder.attempts, 0);
+    patient_end();
 }
 
 /* SPEC: H1 H3 */
 static void a_recovery_inside_the_cooldown_waits_unless_it_is_triggered(void)
 {
-    struct slot *slot = begin("demo", HAL_GATE_OPEN);
-    uint64_t recoveries = info_of(slot).recoveries;
+    struct slot *slot = patient_begin("demo", HAL_GATE_OPEN);
+    uint64_t recoveries = patient_info(slot).recoveries;
 
-    set("cooldown", 3600000);
-    set("cooldown_most", 3600000);
+    patient_set_option("cooldown", 3600000);
+    patient_set_option("cooldown_most", 3600000);
     EXPECT_EQUAL(healer_trigger_recovery(slot), HEAL_ACTION_NONE);
-    kill(slot);
-    EXPECT(wait_for(has_recovered, slot, recoveries + 1)); /* the first one waits for nothing */
-    kill(slot);
-    EXPECT(wait_for(has_health, slot, HEAL_CRASHED));
+    patient_kill(slot);
+    EXPECT(patient_wait_for(patient_has_recovered, slot,
+                            recoveries + 1)); /* the first one waits for nothing */
+    patient_kill(slot);
+    EXPECT(patient_wait_for(patient_has_health, slot, HEAL_CRASHED));
     thread_sleep(50 * HAL_NS_PER_MS);
-    EXPECT_EQUAL(info_of(slot).recoveries, recoveries + 1);
+    EXPECT_EQUAL(patient_info(slot).recoveries, recoveries + 1);
     EXPECT_EQUAL(gate_call(slot, DEMO_COUNT, 0, 0, 0, 0).error, HX_ENOENT); /* at once (H7) */
     EXPECT_EQUAL(healer_trigger_recovery(slot), HEAL_ACTION_RESTART);
-    EXPECT_EQUAL(info_of(slot).recoveries, recoveries + 2);
-    EXPECT(has_health(slot, HEAL_HEALTHY));
-    end();
+    EXPECT_EQUAL(patient_info(slot).recoveries, recoveries + 2);
+    EXPECT(patient_has_health(slot, HEAL_HEALTHY));
+    patient_end();
 }
 
 /* SPEC: H1 H3 */
 static void one_that_says_it_is_not_well_is_replaced(void)
 {
-    struct slot *slot = begin("demo_fragile", HAL_GATE_OPEN);
-    uint64_t recoveries = info_of(slot).recoveries;
+    struct slot *slot = patient_begin("demo_fragile", HAL_GATE_OPEN);
+    uint64_t recoveries = patient_info(slot).recoveries;
 
     EXPECT_EQUAL(gate_call(slot, DEMO_ADD, DEMO_FRAGILE_HEALTH, (uint64_t)HX_EAGAIN, 0, 0).error,
                  HX_OK);
-    EXPECT(wait_for(has_health, slot, HEAL_DEGRADED));
+    EXPECT(patient_wait_for(patient_has_health, slot, HEAL_DEGRADED));
     thread_sleep(50 * HAL_NS_PER_MS);
-    EXPECT_EQUAL(info_of(slot).recoveries, recoveries);
+    EXPECT_EQUAL(patient_info(slot).recoveries, recoveries);
     EXPECT_EQUAL(gate_call(slot, DEMO_ADD, DEMO_FRAGILE_HEALTH, (uint64_t)HX_EIO, 0, 0).error,
                  HX_OK);
-    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
-    EXPECT(wait_for(has_health, slot, HEAL_HEALTHY));
-    end();
+    EXPECT(patient_wait_for(patient_has_recovered, slot, recoveries + 1));
+    EXPECT(patient_wait_for(patient_has_health, slot, HEAL_HEALTHY));
+    patient_end();
 }
 
 /* --- who heals the healer --------------------------------------------------------------------- */
@@ -258,13 +161,13 @@ static void one_that_says_it_is_not_well_is_replaced(void)
 /* SPEC: H9 */
 static void the_healer_and_its_guardian_are_made_again_when_they_end(void)
 {
-    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    struct slot *slot = patient_begin("demo", HAL_GATE_OPEN);
     struct healer_stats before = healer_stats();
-    uint64_t recoveries = info_of(slot).recoveries;
+    uint64_t recoveries = patient_info(slot).recoveries;
 
     EXPECT_EQUAL(failpoint_arm_named("heal:demo,guard:healer"), HX_OK);
-    kill(slot);
-    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
+    patient_kill(slot);
+    EXPECT(patient_wait_for(patient_has_recovered, slot, recoveries + 1));
     EXPECT_EQUAL(healer_stats().healers, before.healers + 1);
     /* The guardian ended when it had made another healer, which has made another guardian. */
     for (unsigned i = 0; i < 1000 && healer_stats().guardians == before.guardians; i++) {
@@ -272,9 +175,9 @@ static void the_healer_and_its_guardian_are_made_again_when_they_end(void)
     }
     EXPECT_EQUAL(healer_stats().guardians, before.guardians + 1);
     failpoint_arm(0);
-    kill(slot);
-    EXPECT(wait_for(has_recovered, slot, recoveries + 2));
-    end();
+    patient_kill(slot);
+    EXPECT(patient_wait_for(patient_has_recovered, slot, recoveries + 2));
+    patient_end();
 }
 
 /* --- groups ----------------------------------------------------------------------------------- */
@@ -288,23 +191,23 @@ static uint64_t changes_of(struct slot *slot, struct modules_change *last)
 
 static void expect_restarts(const char *group, bool of_the_other)
 {
-    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    struct slot *slot = patient_begin("demo", HAL_GATE_OPEN);
     struct slot *other = slot_find("memory");
-    uint64_t recoveries = info_of(slot).recoveries;
+    uint64_t recoveries = patient_info(slot).recoveries;
     struct modules_change last;
     uint64_t changes = changes_of(other, &last);
 
     EXPECT_EQUAL(healer_set_group("test", group), HX_OK);
-    kill(slot);
-    EXPECT(wait_for(has_recovered, slot, recoveries + 1));
-    EXPECT_EQUAL(info_of(slot).decision.attempt, 1);
+    patient_kill(slot);
+    EXPECT(patient_wait_for(patient_has_recovered, slot, recoveries + 1));
+    EXPECT_EQUAL(patient_info(slot).decision.attempt, 1);
     /* Another turn of the healer's has begun, and so this one has ended. */
-    wait_for_checkpoint(slot);
+    patient_wait_for_checkpoint(slot);
     EXPECT_EQUAL(changes_of(other, &last), changes + of_the_other);
     EXPECT(!of_the_other || (string_equal(last.what, "restart") && last.is_migrated));
-    EXPECT_EQUAL(info_of(other).deaths, 0);
+    EXPECT_EQUAL(patient_info(other).deaths, 0);
     EXPECT_EQUAL(healer_set_group("test", "none"), HX_OK);
-    end();
+    patient_end();
 }
 
 /* SPEC: H7 */
@@ -352,13 +255,13 @@ static void a_recovery_is_an_event_with_cause_action_duration_and_attempt(void)
                                                     EVENT_TOPIC_SET(EVENT_TOPIC_SUBSYSTEM_HEALTH),
                                                 .callback = hear,
                                                 .contexts = EVENT_IN_THREAD};
-    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    struct slot *slot = patient_begin("demo", HAL_GATE_OPEN);
     event_subscription id = 0;
 
     atomic_store_explicit(&died_events, 0, memory_order_relaxed);
     atomic_store_explicit(&recovered_events, 0, memory_order_relaxed);
     EXPECT_EQUAL(event_subscribe(&subscriber, &id), HX_OK);
-    kill(slot);
+    patient_kill(slot);
     EXPECT(crew_sleep_until(&recovered_events, 1));
     EXPECT_EQUAL(atomic_load_explicit(&died_events, memory_order_relaxed), 1);
     EXPECT(string_equal(last_event.name, "demo"));
@@ -367,7 +270,7 @@ static void a_recovery_is_an_event_with_cause_action_duration_and_attempt(void)
     EXPECT_EQUAL(last_event.attempt, 1);
     EXPECT(last_event.duration_us > 0);
     EXPECT_EQUAL(event_unsubscribe(id), HX_OK);
-    end();
+    patient_end();
 }
 
 const struct selftest core_self_heal_tests[] = {

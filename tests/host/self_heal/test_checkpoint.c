@@ -64,7 +64,7 @@ static void expect_good(const uint64_t *expected)
     uint64_t numbers[HEAL_CHECKPOINTS_MAX];
     unsigned i = 0;
 
-    checkpoint_good(&ring, numbers);
+    checkpoint_good(&ring, NULL, numbers);
     for (; expected[i] != 0; i++) {
         CHECK(numbers[i] == expected[i]);
     }
@@ -437,7 +437,7 @@ static void expect_as_the_model(void)
     uint64_t numbers[HEAL_CHECKPOINTS_MAX];
     unsigned count = 0;
 
-    checkpoint_good(&ring, numbers);
+    checkpoint_good(&ring, NULL, numbers);
     for (uint64_t i = model_count; i > 0 && i + 4096 > model_count; i--) {
         if (!model[i].is_gone && !model[i].is_poisoned) {
             CHECK(numbers[count++] == i);
@@ -507,7 +507,7 @@ static void copy_newest(void)
     struct module_state *state;
     hx_err error;
 
-    checkpoint_good(&ring, numbers);
+    checkpoint_good(&ring, NULL, numbers);
     error = checkpoint_copy(&ring, numbers[0], &state);
     CHECK(error == HX_OK || error == HX_ENOENT || error == HX_EPERM);
     if (error == HX_OK) {
