@@ -54,6 +54,7 @@ hx_err mounted_sync(struct mounted *mounted)
     if (mounted->file_system.is_read_only) {
         return HX_OK;
     }
+    mounted_forget_again(mounted);
     error = mounted_write_nodes(mounted);
     if (error == HX_OK) {
         error = disk_cache_flush();
@@ -82,6 +83,7 @@ static void release(struct file_system *file_system)
     if (error != HX_OK) {
         kwarn("mounted: unmounting vda: %s", hx_error_text(error));
     }
+    mounted_forget_end(mounted);
     heap_free(mounted);
 }
 

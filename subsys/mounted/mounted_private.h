@@ -15,6 +15,8 @@
 #include <subsys/vfs/mount.h>
 #include <subsys/vfs/vnode.h>
 
+struct forgotten;
+
 /* Keys: I = immutable, M = mutex */
 struct mounted {
     struct file_system file_system;
@@ -23,6 +25,7 @@ struct mounted {
                            with it held, neither is locked and no user memory touched */
     struct tree nodes;  /* M  by number of inode */
     uint64_t flags;     /* M  for the module's mount: enum hx_file_system_flag */
+    struct forgotten *forgotten; /* M  removed files that are still to be given back */
 };
 
 /* Keys: I = immutable, V = the vnode's mutex, M = mounted.mutex, A = atomic */
@@ -101,6 +104,19 @@ HX_MUST_USE hx_err mounted_contents_write_last(struct mounted_node *node);
 HX_MUST_USE hx_err mounted_contents_write(struct mounted_node *node);
 
 extern const struct vnode_ops mounted_file_ops;
+
+/* --- forgotten.c -------------------------------------------------------------------------------
+ */
+
+/* Have the module give back a removed file that nobody has open; mutex held. When it cannot be
+ * reached, or dies of it, the file is kept for the next call of mounted_forget_again. */
+void mounted_forget(struct mounted *mounted, uint64_t number);
+
+/* Ask again for those that are left, once each, until one fails again. The mutex is not held. */
+void mounted_forget_again(struct mounted *mounted);
+
+/* Nobody can be asked any more: the file system goes. */
+void mounted_forget_end(struct mounted *mounted);
 
 /* --- directory.c, mount.c -----------------------------------------------------------------------
  */

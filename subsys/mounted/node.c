@@ -1,7 +1,6 @@
 /* Vnodes of inodes: one each, found by number. */
 #include <kern/heap.h>
 #include <subsys/mounted/mounted_private.h>
-#include <subsys/time/wall_clock.h>
 #include <subsys/vm/memory_object.h>
 
 /* --- finding and making ----------------------------------------------------------------------- */
@@ -225,8 +224,7 @@ hx_err mounted_write_nodes(struct mounted *mounted)
 static void take_leave_locked(struct mounted_node *node)
 {
     if (atomic_load_explicit(&node->vnode.links, memory_order_relaxed) == 0) {
-        (void)!mounted_call_on(node->mounted, FILE_SYSTEM_FORGET, node->vnode.number,
-                               wall_clock_now());
+        mounted_forget(node->mounted, node->vnode.number);
         return;
     }
     if (node->vnode.type == VNODE_FILE) {
