@@ -33,6 +33,7 @@ extern const struct selftest core_syscall_tests[];
 extern const struct selftest core_router_tests[];
 extern const struct selftest core_self_heal_tests[];
 extern const struct selftest core_watchdog_tests[];
+extern const struct selftest core_self_heal_loop_tests[];
 extern const struct selftest core_self_heal_wear_tests[];
 extern const struct selftest core_served_tests[];
 extern const struct selftest core_subsystems_tests[];

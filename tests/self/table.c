@@ -28,6 +28,7 @@ const struct selftest *const selftest_suites[] = {
     core_router_tests,
     core_self_heal_tests,
     core_watchdog_tests,
+    core_self_heal_loop_tests,
     core_self_heal_wear_tests,
     core_served_tests,
     core_ipc_examples_tests,
