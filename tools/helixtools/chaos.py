@@ -38,7 +38,7 @@ DISK_MB, FILE_SYSTEM_MB = 24, 16 # tests/userland/chaos/storage.c writes behind 
 END = re.compile(r"end (\d+) (\S+) (\S+) recovered=(\d) quarantined=(\d) deaths=\d+ verdict=\d+ at (.*)")
 INITTAB = """::sysinit:/etc/init.d/rcS
 ::wait:/bin/chaos {words}
-::wait:/bin/poweroff -f
+::wait:/sbin/poweroff -f
 """
 
 

@@ -116,13 +116,12 @@ static bool is_well(const struct work *work, unsigned round)
     return false;
 }
 
-static struct result run_rounds(const struct work *work, unsigned number)
+/* deaths: how many there had been before the fault. */
+static struct result run_rounds(const struct work *work, unsigned number, unsigned long deaths)
 {
     struct result result = {0};
-    struct member before = {0};
     struct member after = {0};
 
-    (void)helix_member(work->slot, &before);
     for (unsigned i = 0; i < ROUNDS; i++) {
         enum verdict verdict = run_round(work, number * 8 + i);
 
@@ -130,7 +129,7 @@ static struct result run_rounds(const struct work *work, unsigned number)
     }
     result.is_recovered = result.verdict == WORK_GOOD && is_well(work, number * 8 + ROUNDS);
     (void)helix_member(work->slot, &after);
-    result.deaths = after.deaths - before.deaths;
+    result.deaths = after.deaths - deaths;
     result.is_quarantined = strcmp(after.health, "Failed") == 0;
     return result;
 }
@@ -187,8 +186,10 @@ static bool inject(const struct work *work, unsigned number, const char *class, 
     struct injected injected = {.stage = "none", .where = "nowhere"};
     struct result result;
     const char *outcome;
+    struct member before = {0};
     char command[128];
 
+    (void)helix_member(work->slot, &before);
     tell("begin %u %s\n", number, class);
     snprintf(command, sizeof(command), "%s %s %llu", work->slot, class, (unsigned long long)seed);
     if (!helix_write("inject", command)) {
@@ -196,7 +197,7 @@ static bool inject(const struct work *work, unsigned number, const char *class, 
              errno == ENOENT ? "impossible" : "unknown", strerror(errno));
         return errno == ENOENT;
     }
-    result = run_rounds(work, number);
+    result = run_rounds(work, number, before.deaths);
     (void)helix_write("inject", "withdraw");
     (void)helix_injected(&injected);
     outcome = outcome_of(&result, &injected);
