@@ -16,6 +16,7 @@ enum { WATCH_STOPPED, WATCH_RUNS, WATCH_SHALL_STOP, WATCH_DIED };
 struct watcher {
     const char *name;
     hx_err (*turn)(uint64_t *again_ns); /* HX_EIO: a fail point ends the thread */
+    struct watcher *other;              /* which it makes again */
     _Atomic uint32_t state;             /* release, pairs with who waits for it to change */
     _Atomic uint64_t made;              /* in place of one that had ended */
 };
@@ -23,8 +24,9 @@ struct watcher {
 static hx_err heal(uint64_t *again_ns);
 static hx_err guard(uint64_t *again_ns);
 
-static struct watcher healer = {.name = "healer", .turn = heal};
-static struct watcher guardian = {.name = "healer's guardian", .turn = guard};
+static struct watcher guardian;
+static struct watcher healer = {.name = "healer", .turn = heal, .other = &guardian};
+static struct watcher guardian = {.name = "healer's guardian", .turn = guard, .other = &healer};
 
 /* Keys: P = policy_lock */
 static struct mutex policy_lock;
@@ -102,27 +104,7 @@ static void read_policy(void)
 
 /* --- a thread --------------------------------------------------------------------------------- */
 
-static void watch(void *argument)
-{
-    struct watcher *self = argument;
-    struct waiter waiter;
-    hx_err error = HX_OK;
-
-    wait_queue_prepare(&slot_troubles, &waiter);
-    while (error == HX_OK &&
-           atomic_load_explicit(&self->state, memory_order_acquire) == WATCH_RUNS) {
-        uint64_t again_ns = hal_clock_now() + healer_policy().check;
-
-        error = self->turn(&again_ns);
-        if (error == HX_OK) {
-            (void)!wait_queue_wait(&slot_troubles, &waiter, again_ns);
-        }
-    }
-    wait_queue_finish(&slot_troubles, &waiter);
-    atomic_store_explicit(&self->state, error == HX_OK ? WATCH_STOPPED : WATCH_DIED,
-                          memory_order_release);
-    wait_queue_wake_all(&slot_troubles);
-}
+static void watch(void *argument);
 
 static hx_err begin(struct watcher *watcher)
 {
@@ -146,7 +128,7 @@ static bool replace_if_dead(struct watcher *other)
     uint32_t expected = WATCH_DIED;
 
     if (!atomic_compare_exchange_strong_explicit(&other->state, &expected, WATCH_STOPPED,
-                                                 memory_order_acquire, memory_order_relaxed)) {
+                                                 memory_order_seq_cst, memory_order_seq_cst)) {
         return false;
     }
     kwarn("heal: the %s has ended; there is another one", other->name);
@@ -156,6 +138,32 @@ static bool replace_if_dead(struct watcher *other)
         atomic_store_explicit(&other->state, WATCH_DIED, memory_order_release);
     }
     return true;
+}
+
+static void watch(void *argument)
+{
+    struct watcher *self = argument;
+    struct waiter waiter;
+    hx_err error = HX_OK;
+
+    wait_queue_prepare(&slot_troubles, &waiter);
+    while (error == HX_OK &&
+           atomic_load_explicit(&self->state, memory_order_acquire) == WATCH_RUNS) {
+        uint64_t again_ns = hal_clock_now() + healer_policy().check;
+
+        error = self->turn(&again_ns);
+        if (error == HX_OK) {
+            (void)!wait_queue_wait(&slot_troubles, &waiter, again_ns);
+        }
+    }
+    wait_queue_finish(&slot_troubles, &waiter);
+    /* Of two that end at once, the later one sees the other: both orders are of all stores. */
+    atomic_store_explicit(&self->state, error == HX_OK ? WATCH_STOPPED : WATCH_DIED,
+                          memory_order_seq_cst);
+    if (error != HX_OK) {
+        (void)replace_if_dead(self->other);
+    }
+    wait_queue_wake_all(&slot_troubles);
 }
 
 /* --- what they do ----------------------------------------------------------------------------- */

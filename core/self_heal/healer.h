@@ -4,7 +4,8 @@
  * Rules:
  * - A slot that is registered is a member. Its factory knows the files that can be put into it.
  * - One thread, the healer, does all recoveries. It is watched by another, the guardian, which
- *   makes a new one when it has ended; the healer watches the guardian. What has been decided
+ *   makes a new one when it has ended; the healer watches the guardian, and of two that end at once
+ *   the later one makes the other again. What has been decided
  *   stands in the member's record before it is acted upon, and what is done to a slot is a
  *   transaction of core/hot_reload: whoever comes after goes on from there.
  * - It also ends trials that are due and buries who has died, in every slot.

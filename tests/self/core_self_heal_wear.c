@@ -146,8 +146,12 @@ static bool is_up_or_given_up(struct slot *slot, uint64_t recoveries)
     return patient_has_recovered(slot, recoveries) || patient_has_health(slot, HEAL_FAILED);
 }
 
-static const char *const points[] = {"heal-died:demo", "heal-decided:demo", "heal:demo",
-                                     "heal-acted:demo", "heal-acted:demo,guard:healer"};
+static const char *const points[] = {"heal-died:demo",
+                                     "heal-decided:demo",
+                                     "heal:demo",
+                                     "heal-acted:demo",
+                                     "heal-acted:demo,guard:healer",
+                                     "heal-died:demo,guard:healer,heal-decided:demo"};
 
 /* SPEC: H9 */
 static void a_healer_that_ends_at_any_point_is_followed_by_one_that_goes_on(void)
@@ -165,7 +169,7 @@ static void a_healer_that_ends_at_any_point_is_followed_by_one_that_goes_on(void
         patient_kill(slot);
         EXPECT(patient_wait_for(patient_has_recovered, slot, recoveries + 1));
         failpoint_arm(0);
-        EXPECT_EQUAL(healer_stats().healers, healers + 1);
+        EXPECT(healer_stats().healers > healers);
         EXPECT_EQUAL(patient_info(slot).recoveries, recoveries + 1);
         EXPECT_EQUAL(patient_info(slot).ladder.attempts, 1);
         EXPECT_EQUAL(patient_info(slot).decision.rung, HEAL_RESTART_WITH_STATE);
