@@ -20,11 +20,10 @@
 #define TIMER_INTERRUPT     0x004
 #define TIMER_PERIODIC      0x008
 #define TIMER_CAN_REPEAT    0x010
-#define TIMER_SET_VALUE     0x040 /* the next write is the first moment, the one after it the period \
-                                   */
-#define TIMER_32_BITS     0x100
-#define TIMER_ROUTE_SHIFT 9
-#define TIMER_ROUTE_LINES 32
+#define TIMER_SET_VALUE     0x040 /* of the next two writes: the first moment, the period */
+#define TIMER_32_BITS       0x100
+#define TIMER_ROUTE_SHIFT   9
+#define TIMER_ROUTE_LINES   32
 
 #define FEMTOSECONDS_PER_NANOSECOND  1000000
 #define FEMTOSECONDS_PER_MILLISECOND (FEMTOSECONDS_PER_NANOSECOND * HAL_NS_PER_MS)
