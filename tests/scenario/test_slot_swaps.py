@@ -180,8 +180,8 @@ class Metrics(Campaign):
 
 # SLOT, campaign, gate, processors
 CAMPAIGNS = [("demo", Counter, "user", 4), ("memory", Memory, "open", 4), ("entropy", Entropy, "user", 1),
-             ("console", Console, "open", 4), ("hook.security", Security, "user", 1),
-             ("hook.audit", Audit, "open", 1), ("hook.metrics", Metrics, "open", 4)]
+             ("console", Console, "open", 4), ("hook.security", Security, "user", 4),
+             ("hook.audit", Audit, "open", 1), ("hook.metrics", Metrics, "user", 1)]
 
 
 @pytest.fixture(name="loaded")
