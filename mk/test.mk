@@ -15,7 +15,7 @@ ARGS ?=
 # make fuzz T=60
 T ?= 60
 
-.PHONY: run gdb test test-host test-metal soak fuzz bench bench-linux plugins spec spec-mutants
+.PHONY: run gdb test test-host test-metal soak fuzz chaos bench bench-linux plugins spec spec-mutants
 
 run: deps all ## boot in QEMU (ARGS='…' goes to tools/run)
 	$(Q)tools/run --kernel $(OUT)/helix.elf $(ARGS)
@@ -40,6 +40,9 @@ fuzz: deps ## run every fuzzer for T seconds
 
 bench: deps all $(OUT)/untested.elf plugins ## measure in counted instructions, and the size of the image (ARGS='…' goes to tools/bench)
 	$(Q)tools/bench --kernel $(OUT)/helix.elf $(ARGS)
+
+chaos: deps all userland ## put faults into modules that serve and count what becomes of them (SEED=n N=n MODULE=name)
+	$(Q)tools/chaos $(if $(SEED),--seed $(SEED)) $(if $(N),--count $(N)) $(if $(MODULE),--module $(MODULE))
 
 bench-linux: deps ## the same, with Debian's own kernel beside it (installs linux-image-cloud-amd64)
 	$(Q)tools/deps linux-image-cloud-amd64

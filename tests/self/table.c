@@ -35,6 +35,7 @@ const struct selftest *const selftest_suites[] = {
     core_ipc_load_tests,
     core_panic_tests,
     core_panic_end_tests,
+    core_fault_injection_tests,
     core_gate_tests,
     core_loader_tests,
     core_hot_reload_tests,

@@ -136,16 +136,16 @@ static struct result run_rounds(const struct work *work, unsigned number, unsign
 
 /* --- one injection ---------------------------------------------------------------------------- */
 
+/* An error that the kernel knows the reason of is not hidden from it: the module died. */
 static const char *outcome_of(const struct result *result, const struct injected *injected)
 {
-    if (result->verdict == WORK_WRONG) {
+    if (result->verdict == WORK_WRONG || (result->verdict == WORK_REFUSED && result->deaths == 0)) {
         return "corrupt";
     }
-    if (result->verdict == WORK_HUNG ||
-        (result->deaths != 0 && !result->is_recovered && result->verdict == WORK_GOOD)) {
+    if (result->verdict == WORK_HUNG || (result->verdict == WORK_GOOD && !result->is_recovered)) {
         return "hung";
     }
-    if (result->deaths != 0 || result->verdict == WORK_REFUSED) {
+    if (result->deaths != 0) {
         return "detected";
     }
     return strcmp(injected->stage, "reached") == 0 ? "masked" : "inactive";
