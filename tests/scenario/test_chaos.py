@@ -47,7 +47,7 @@ def test_what_the_kernel_sees_of_the_open_gate_is_recovered():
 
 
 def test_a_seed_makes_the_same_faults_with_the_same_outcomes():
-    options = ["--module", "audit", "--gate", "user", "--count", "12"]
+    options = ["--module", "audit", "--gate", "user", "--count", "12", "--icount"]
     assert campaign(*options)[1] == campaign(*options)[1]
 
 

@@ -60,7 +60,7 @@ class Campaign:
     gate: str
     seed: int
     fault: str = ""      # only this class
-    is_counted: bool = True
+    is_counted: bool = False
 
     @property
     def slot(self):

@@ -27,6 +27,7 @@
 #include <abi/linux/call_list.h>
 #include <core/capability/capability.h>
 #include <core/config/command_line.h>
+#include <core/fault_injection/fault.h>
 #include <core/kernel/state.h>
 #include <core/lifecycle/lifecycle.h>
 #include <core/orchestrator/subsystem_set.h>
@@ -320,6 +321,15 @@ static void print_heal_options(void)
 #undef PRINT_ROW
 }
 
+static void print_faults(void)
+{
+    printf("| class | what it is | where |\n|---|---|---|\n");
+#define PRINT_FAULT(name, text, place, meaning)                                                    \
+    printf("| `%s` | %s | " #place " |\n", text, meaning);
+    FAULT_CLASS_LIST(PRINT_FAULT)
+#undef PRINT_FAULT
+}
+
 struct rung {
     const char *needs;
     enum heal_rung next;
@@ -457,6 +467,7 @@ int main(int argc, char **argv)
         {"helix", print_helix},
         {"privileges", print_privileges},
         {"heal", print_heal_options},
+        {"faults", print_faults},
         {"rungs", print_rungs},
         {"strategies", print_strategies},
         {"groups", print_groups},
@@ -471,6 +482,6 @@ int main(int argc, char **argv)
     }
     fprintf(stderr, "usage: tables options|states|subsystems|order|errors|phases|rights|resources|"
                     "classes|calls|callclasses|absent|proc|sys|recorded|helix|privileges|"
-                    "heal|rungs|ladder|strategies|groups\n");
+                    "heal|faults|rungs|ladder|strategies|groups\n");
     return 2;
 }

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define CLASSES_MAX  32U
-#define WORK_MS      4000U /* a work takes some ten; a loop is found after the slot's deadline */
-#define RECOVER_MS   4000U
+#define WORK_MS      10000U /* a work takes some ten; a loop is found after the slot's deadline */
+#define RECOVER_MS   10000U
 #define END_GRACE_MS 1000U
 #define ROUNDS       3U
 
