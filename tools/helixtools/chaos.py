@@ -32,7 +32,9 @@ MODULES = {
 }
 GATES = ["user", "open"]
 OUTCOMES = ["inactive", "masked", "detected", "hung", "corrupt", "kernel_lost"]
-SILENCE = 60          # seconds of the host's: a machine that says nothing any more is lost
+SILENCE = 60          # seconds of the host's: then the work of a machine hangs, or all of it
+ANSWER = 10           # within so many the kernel's monitor answers a key
+MONITOR_KEY = "\x1dh" # help, whoever reads the console
 BATCH = 50            # injections that share a disk
 DISK_MB, FILE_SYSTEM_MB = 24, 16 # tests/userland/chaos/storage.c writes behind the file system
 END = re.compile(r"end (\d+) (\S+) (\S+) recovered=(\d) quarantined=(\d) deaths=\d+ verdict=\d+ at (.*)")
@@ -138,6 +140,17 @@ class Machine:
             self._process.stdin.write(text.encode() + b"\n")
             self._process.stdin.flush()
 
+    def answers(self):
+        """Whether the kernel still does, when its programs do not."""
+        before = len(self.console())
+        self.type(MONITOR_KEY)
+        deadline = time.monotonic() + ANSWER
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if len(self.console()) > before:
+                return True
+            time.sleep(0.1)
+        return False
+
     def console(self):
         return (self.folder / "console").read_text(encoding="ascii", errors="replace")
 
@@ -199,6 +212,8 @@ def follow(machine, first):
             boot.following, boot.is_ended = int(rest), True
             break
     if begun is not None:
+        if machine.answers():
+            begun.outcome = "hung"
         begun.where = how_it_was_lost(machine.console())
         boot.injections.append(begun)
         boot.following = begun.number + 1
