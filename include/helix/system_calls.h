@@ -17,7 +17,8 @@
  *     helix_channel_send    WRITE on channel:0
  *     helix_channel_receive READ on channel:0
  *     helix_mailbox_create  CONTROL on mailbox:0 or on the name's number; who creates it gets READ,
- *                           WRITE, CONTROL and DELEGATE on that number
+ *                           WRITE, CONTROL and DELEGATE on that number, by one grant that stays
+ *                           when the mailbox goes, as the name does
  *     helix_mailbox_open, helix_call, helix_send  WRITE on mailbox:0 or on the number
  *     helix_delegate        DELEGATE and what is delegated, on the descriptor's resource
  *     helix_revoke          CONTROL and DELEGATE on the descriptor's resource

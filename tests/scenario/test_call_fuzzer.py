@@ -19,6 +19,8 @@ LIMIT = 3 * 3600 if IS_SOAK else 5 * PATIENCE
 KEPT = 1024
 # A program that sets itself a limit is ended by it, and the kernel says so.
 EXPECTED = re.compile(r"warn: process \d+ \(.*\) is ended: its CPU time is used up")
+# Who makes a mailbox holds its name from then on, once (docs/native-ipc.md): calls make some, under names of files.
+MAKERS = re.compile(r"root mailbox:(?!every )\S+ kernel 1 read,write,control,delegate")
 
 
 class Campaign:
@@ -57,14 +59,22 @@ class Campaign:
     def processes(self):
         return self._number("set -- /proc/[0-9]*; echo there are $#", r"\nthere are (\d+)\s")
 
-    def subjects(self):
+    def table(self, name, heading):
+        """The lines of a table of /helix below its heading, each as a list of words."""
+        said = self.run(f"cat /helix/{name}; echo that is all", rf"(?s){heading}[^\n]*\n(.*)\nthat is all")[1]
+        return [line.split() for line in said.splitlines() if line.strip()]
+
+    def capabilities(self):
+        """Grants, listed and counted, and the number of subjects; without what who makes a mailbox holds."""
+        rows = [" ".join(row) for row in self.table("caps", "holder +resource")]
+        made = [row for row in rows if MAKERS.fullmatch(row)]
+        assert len(set(made)) == len(made), made
         match = self.guest.ask("a", r"(\d+) grants, (\d+) subjects")
-        return match[1], match[2]
+        return sorted(set(rows) - set(made)), int(match[1]) - len(made), match[2]
 
     def ledger(self):
         """Who has how much of what; the memory of the kernel and of its caches is compared by free()."""
-        said = self.run("cat /helix/resources; echo that is all", r"(?s)owner +class[^\n]*\n(.*)\nthat is all")[1]
-        rows = [line.split()[:3] for line in said.splitlines() if line.strip()]
+        rows = [row[:3] for row in self.table("resources", "owner +class")]
         return sorted(tuple(row) for row in rows if row[1] != "cpu-time" and row[:2] != ["kernel", "memory"])
 
     def open_files(self):
@@ -78,7 +88,7 @@ class Campaign:
 
     def left(self):
         """What is there."""
-        return (self.processes(), *self.subjects(), self.open_files(), self.lines(), self.ledger())
+        return (self.processes(), *self.capabilities(), self.open_files(), self.lines(), self.ledger())
 
     def comes_down_to(self, wanted):
         """What ended lately is given back by threads of the kernel: look again, a bounded number of times."""

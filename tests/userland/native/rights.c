@@ -4,6 +4,9 @@
 
 #include <sys/wait.h>
 
+/* How many grants one subject can have on one resource: CAPABILITY_SAME_MAX. */
+#define GRANTS_MAX 32
+
 /* --- without ---------------------------------------------------------------------------------- */
 
 static int try_all(void *argument)
@@ -131,6 +134,18 @@ static void a_name_can_be_given_away(void)
     close(client);
 }
 
+/* What it gives is on the name, and it is there already. */
+static void who_makes_a_mailbox_again_holds_it_once(void)
+{
+    for (int round = 0; round < 2 * GRANTS_MAX; round++) {
+        int server = mailbox_create("again", 1, 0);
+
+        EXPECT(server >= 0);
+        EXPECT_EQUAL(delegate(server, getpid(), HELIX_RIGHT_CONTROL), 0);
+        close(server);
+    }
+}
+
 /* --- no more ---------------------------------------------------------------------------------- */
 
 static _Atomic uint32_t *is_revoked;
@@ -215,6 +230,7 @@ const struct test right_tests[] = {
     {"a_descriptor_is_no_right", a_descriptor_is_no_right},
     {"who_may_ask_may_do_no_more", who_may_ask_may_do_no_more},
     {"a_name_can_be_given_away", a_name_can_be_given_away},
+    {"who_makes_a_mailbox_again_holds_it_once", who_makes_a_mailbox_again_holds_it_once},
     {"what_is_revoked_ends_at_once", what_is_revoked_ends_at_once},
     {"a_right_on_channels_can_be_taken_back", a_right_on_channels_can_be_taken_back},
     {0},
