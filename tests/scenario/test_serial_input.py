@@ -145,6 +145,7 @@ def test_who_lies_or_does_not_come_back_goes_and_each_byte_arrives(boot, gate, l
     assert lie != "loop" or numbers(shell)["input_lapses"] >= 5
 
 
+# SPEC: R6
 @pytest.mark.parametrize("gate", ["open", "user"])
 def test_core_takes_what_the_module_leaves(boot, gate):
     shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}"))
