@@ -30,6 +30,10 @@
     X(24, hx_disk_write, callout_disk_write, true)                                                 \
     X(25, hx_disk_read_to_loan, callout_disk_read_to_loan, true)                                   \
     X(26, hx_disk_write_from_loan, callout_disk_write_from_loan, true)                             \
-    X(27, hx_cpu_entropy, callout_cpu_entropy, false)
+    X(27, hx_cpu_entropy, callout_cpu_entropy, false)                                              \
+    X(28, hx_lock_create, callout_lock_create, false)                                              \
+    X(29, hx_lock_acquire, callout_lock_acquire, false)                                            \
+    X(30, hx_lock_release, callout_lock_release, false)                                            \
+    X(31, hx_lock_destroy, callout_lock_destroy, false)
 
 #endif

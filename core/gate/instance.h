@@ -11,6 +11,7 @@
 
 #include <core/gate/arena.h>
 #include <core/gate/module_heap.h>
+#include <core/gate/module_lock.h>
 #include <core/resource/resource.h>
 #include <hal/gate.h>
 #include <helix/error.h>
@@ -31,7 +32,8 @@
     X(DEATH_LIE, "answered what cannot be")                                                        \
     X(DEATH_UNWELL, "was not well, time and again")                                                \
     X(DEATH_ORDERED, "was ended on purpose")                                                       \
-    X(DEATH_UNINTERRUPTIBLE, "looped with interrupts off")
+    X(DEATH_UNINTERRUPTIBLE, "looped with interrupts off")                                         \
+    X(DEATH_LOCK_KEPT, "kept a lock too long")
 
 #define DEATH_CAUSE_ENUM(name, text) name,
 enum death_cause { DEATH_CAUSE_LIST(DEATH_CAUSE_ENUM) DEATH_CAUSE_COUNT };
@@ -92,6 +94,7 @@ struct module_instance {
     resource_handle place;                 /* I  the kernel's: one of its module instances */
     uint64_t load_cycles;                  /* I  what loading cost */
     struct module_heap heap;               /* I */
+    struct module_locks locks;             /* its own rules */
     struct module_state *state;            /* E  what hx_state_… work on, in this thread: */
     _Atomic(struct thread *) state_thread; /* A  NULL: none */
     bool state_is_output;                  /* E */

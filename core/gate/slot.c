@@ -241,6 +241,10 @@ void slot_instance_died(struct module_instance *instance)
     struct slot *slot = instance->slot;
     struct module_instance *expected = instance;
 
+    /* A scheduler has no locks, and may have died under those of the kernel. */
+    if (instance->category != HX_CATEGORY_SCHEDULER) {
+        module_locks_tell_death(&instance->locks);
+    }
     if (slot == NULL) {
         return;
     }

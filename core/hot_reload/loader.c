@@ -324,6 +324,7 @@ static hx_err load_steps(struct load *load, const void *file, size_t size,
         return complain(load, HX_ENOMEM, "no memory for the instance", "");
     }
     load->instance->gate.backend = backend;
+    module_locks_init(&load->instance->locks);
     load->instance->door.deadline_ticks = SLOT_DEADLINE_DEFAULT;
     atomic_store_explicit(&load->instance->door.active, &load->instance->gate,
                           memory_order_relaxed);
@@ -392,6 +393,7 @@ void loader_unload(struct module_instance *instance)
     module_symbols_remove(instance->text.base);
     module_state_destroy(instance->carried);
     module_heap_fini(&instance->heap);
+    module_locks_fini(&instance->locks);
     arena_destroy(&instance->arena);
     return_resources(instance);
     heap_free(instance);

@@ -29,7 +29,8 @@
     X(RESOURCE_FILE_HANDLES, "file-handles", "handles")                                            \
     X(RESOURCE_THREADS, "threads", "threads")                                                      \
     X(RESOURCE_NETWORK_PORTS, "network-ports", "ports")                                            \
-    X(RESOURCE_MODULES, "modules", "instances")
+    X(RESOURCE_MODULES, "modules", "instances")                                                    \
+    X(RESOURCE_LOCKS, "locks", "locks")
 
 #define RESOURCE_CLASS_ENUM(name, text, unit) name,
 enum resource_class { RESOURCE_CLASS_LIST(RESOURCE_CLASS_ENUM) RESOURCE_CLASS_COUNT };

@@ -23,6 +23,9 @@
  * clock           the difference between two readings of the clock
  * spin            does not return before so many ns have passed
  * reverse         put so many bytes at an offset of a loan into the opposite order, 64 at most
+ * lock_*          the functions of helix/lock.h; what was acquired is kept when the call returns
+ * lock_create     a handle; 0: refused
+ * lock_count      count, with so many ns between looking at the number and setting it
  */
 #define HX_DEMO_OPERATION_LIST(X)                                                                  \
     X(DEMO_NOTHING, nothing, uint64_t, (void), HX_OPERATION_READS)                                 \
@@ -44,7 +47,13 @@
     X(DEMO_REVERSE, reverse, hx_err, (uint64_t loan, uint64_t offset, uint64_t size),              \
       HX_OPERATION_READS)                                                                          \
     X(DEMO_SPIN, spin, uint64_t, (uint64_t ns), HX_OPERATION_READS)                                \
-    X(DEMO_UNINTERRUPTIBLE, uninterruptible, uint64_t, (void), HX_OPERATION_READS)
+    X(DEMO_UNINTERRUPTIBLE, uninterruptible, uint64_t, (void), HX_OPERATION_READS)                 \
+    X(DEMO_LOCK_CREATE, lock_create, uint64_t, (void), HX_OPERATION_READS)                         \
+    X(DEMO_LOCK_ACQUIRE, lock_acquire, hx_err, (uint64_t lock, uint64_t limit_ns),                 \
+      HX_OPERATION_READS)                                                                          \
+    X(DEMO_LOCK_RELEASE, lock_release, hx_err, (uint64_t lock), HX_OPERATION_READS)                \
+    X(DEMO_LOCK_DESTROY, lock_destroy, hx_err, (uint64_t lock), HX_OPERATION_READS)                \
+    X(DEMO_LOCK_COUNT, lock_count, hx_err, (uint64_t lock, uint64_t ns), HX_OPERATION_READS)
 
 enum demo_operation { HX_DEMO_OPERATION_LIST(HX_OPERATION_ENUM) DEMO_OPERATION_COUNT };
 

@@ -88,7 +88,8 @@
     X(HX_EINPROGRESS, 68, 115, "it goes on without the caller")                                    \
     X(HX_EPIPE, 69, 32, "nothing can be sent any more, and no signal says so")                     \
     X(HX_EDOM, 70, 33, "a value outside of what it may be")                                        \
-    X(HX_ENOTBLK, 71, 15, "not a block device")
+    X(HX_ENOTBLK, 71, 15, "not a block device")                                                    \
+    X(HX_EOWNERDEAD, 72, 130, "who held the lock has died")
 
 #define HX_ERROR_ENUM(name, number, posix, text) name = (number),
 typedef enum hx_err { HX_ERROR_LIST(HX_ERROR_ENUM) } hx_err;

@@ -79,9 +79,14 @@ static const struct resource_provider module_provider = {
     .name = "loader",
 };
 
+static const struct resource_provider lock_provider = {
+    .name = "gate",
+};
+
 const struct resource_provider *const resource_providers[RESOURCE_CLASS_COUNT] = {
     [RESOURCE_MEMORY] = &memory_provider,
     [RESOURCE_CPU_TIME] = &cpu_time_provider,
     [RESOURCE_THREADS] = &thread_provider,
     [RESOURCE_MODULES] = &module_provider,
+    [RESOURCE_LOCKS] = &lock_provider,
 };

@@ -13,6 +13,7 @@ extern const struct selftest core_end_tests[];
 extern const struct selftest core_events_tests[];
 extern const struct selftest core_fault_injection_tests[];
 extern const struct selftest core_gate_tests[];
+extern const struct selftest core_module_lock_tests[];
 extern const struct selftest core_hot_reload_tests[];
 extern const struct selftest core_hot_reload_life_tests[];
 extern const struct selftest core_hot_reload_shortage_tests[];

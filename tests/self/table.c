@@ -37,6 +37,7 @@ const struct selftest *const selftest_suites[] = {
     core_panic_end_tests,
     core_fault_injection_tests,
     core_gate_tests,
+    core_module_lock_tests,
     core_loader_tests,
     core_hot_reload_tests,
     core_hot_reload_life_tests,
