@@ -191,6 +191,13 @@ struct hal_physical_range {
 };
 size_t hal_memory_reserved(struct hal_physical_range *ranges, size_t max);
 
+/*
+ * Memory, aligned to a page and for the kernel alone, whose bytes the port never writes: after a
+ * warm reset it has, at the same place, what it had before, and after a power-on anything. Size 0:
+ * there is none.  Context: any, after the port has started.
+ */
+struct hal_range hal_retained_memory(void);
+
 #include <hal_port.h>
 
 #endif

@@ -14,6 +14,7 @@
 #include <core/lifecycle/lifecycle.h>
 #include <core/orchestrator/failpoint.h>
 #include <core/orchestrator/orchestrator.h>
+#include <core/panic/last_panic.h>
 #include <core/panic/panic.h>
 #include <hal/clock.h>
 #include <hal/entry.h>
@@ -217,6 +218,7 @@ void kernel_main(const struct boot_configuration *config)
     apply_options();
     report_options();
     report_firmware(config);
+    last_panic_announce();
     early_init(config);
     require(thread_start_scheduling(), "scheduling");
     require(thread_create(&(struct thread_options){.name = "kernel",

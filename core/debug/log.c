@@ -1,6 +1,7 @@
 #include <base/format.h>
 #include <base/memory.h>
 #include <base/string.h>
+#include <base/text.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
 #include <core/debug/log_ring_write.h>
@@ -49,6 +50,13 @@ uint64_t log_write(enum log_level level, const char *format, ...)
 enum log_read log_read(uint64_t from, bool skip, struct log_entry *entry)
 {
     return log_ring_read(&ring, from, skip, entry);
+}
+
+void log_describe(const struct log_entry *entry, struct text *text)
+{
+    text_add(text, "%6llu %5llu.%06llu %s\n", (unsigned long long)entry->number,
+             (unsigned long long)(entry->time_ns / HAL_NS_PER_S),
+             (unsigned long long)(entry->time_ns % HAL_NS_PER_S / 1000), entry->text);
 }
 
 bool log_is_complete(uint64_t number)

@@ -64,6 +64,10 @@ enum log_read log_read(uint64_t from, bool skip, struct log_entry *entry);
 /* The same as log_ring_is_complete().  Context: any. */
 bool log_is_complete(uint64_t number);
 
+/* Append a record as people read it: number, seconds, text, and a newline.  Context: any. */
+struct text;
+void log_describe(const struct log_entry *entry, struct text *text);
+
 struct log_statistics {
     uint64_t written; /* number of the newest record */
     uint64_t dropped;

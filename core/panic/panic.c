@@ -4,6 +4,7 @@
 #include <core/debug/log.h>
 #include <core/interrupts/exceptions.h>
 #include <core/orchestrator/orchestrator.h>
+#include <core/panic/last_panic.h>
 #include <core/panic/panic.h>
 #include <hal/cpu.h>
 #include <hal/frame.h>
@@ -184,11 +185,15 @@ HX_NORETURN static void act(enum panic_action action)
  */
 HX_NORETURN static void die(const struct panic_context *context, enum panic_action action)
 {
+    uint64_t first;
+
     console_enter_panic();
     hal_cpu_stop_others();
     orchestrator_enter_panic();
+    first = log_statistics().written + 1;
     panic_print(context, action);
     panic_print_recent();
+    last_panic_keep(context->message, first);
     act(action);
 }
 

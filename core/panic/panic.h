@@ -3,8 +3,8 @@
  *
  * Rules:
  * - Works in every context; takes no lock of others and allocates nothing.
- * - Order: interrupts off; the handler decides the action; other CPUs stopped, consoles made
- *   synchronous; report; state to Panic; action.
+ * - Order: interrupts off; the handler decides the action; consoles made synchronous, other CPUs
+ *   stopped; state to Panic; report; the report kept over a reset (last_panic.h); action.
  * - One CPU reports. Another that panics meanwhile leaves one line and stops. A panic during a
  * panic reports once more, with both messages, and halts; one during that halts at once.
  */

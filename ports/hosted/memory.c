@@ -251,6 +251,12 @@ size_t hal_memory_reserved(struct hal_physical_range *ranges, size_t max)
     return 0;
 }
 
+/* The memory ends with the process. */
+struct hal_range hal_retained_memory(void)
+{
+    return (struct hal_range){0, 0};
+}
+
 /* --- mapping ---------------------------------------------------------------------------------- */
 
 /* The first of `pages` entries from address on, NULL when they do not all lie in one window. */

@@ -34,6 +34,10 @@
 /* Where secondary CPUs start: a page below 1 MiB that the frame allocator never gets. */
 #define AP_TRAMPOLINE 0x8000
 
+/* What a reset leaves as it is (retained.c). The image ends before it (kernel.lds). */
+#define RETAINED_BASE 0x7f8000
+#define RETAINED_SIZE 0x8000
+
 /* Segment selectors; the order of the user pair is what sysretq expects (AMD APM 2, 6.1.1). */
 #define SELECTOR_KERNEL_CODE 0x08
 #define SELECTOR_KERNEL_DATA 0x10

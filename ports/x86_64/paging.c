@@ -66,6 +66,9 @@ static bool range_hits_module(uint64_t base, uint64_t size)
 
 static uint64_t supply_allocate(void)
 {
+    if (supply_next == RETAINED_BASE) {
+        supply_next += RETAINED_SIZE;
+    }
     if (range_hits_module(supply_next, HAL_PAGE_SIZE) ||
         !range_is_usable(supply_next, HAL_PAGE_SIZE)) {
         return 0;
@@ -91,8 +94,9 @@ size_t hal_memory_reserved(struct hal_physical_range *ranges, size_t max)
         {0, HAL_PAGE_SIZE}, /* so that physical 0 is never a valid frame */
         {AP_TRAMPOLINE, HAL_PAGE_SIZE},
         {KERNEL_LOAD, supply_next - KERNEL_LOAD},
+        {RETAINED_BASE, hal_retained_memory().size}, /* which may be none */
     };
-    size_t count = HX_ARRAY_SIZE(all);
+    size_t count = HX_ARRAY_SIZE(all) - (hal_retained_memory().size == 0);
 
     HX_ASSERT(max >= count, "the caller's table holds the port's reserved ranges");
     memcpy(ranges, all, sizeof(all));

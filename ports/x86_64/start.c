@@ -21,6 +21,7 @@
 #include <ports/x86_64/paging.h>
 #include <ports/x86_64/power.h>
 #include <ports/x86_64/pvh.h>
+#include <ports/x86_64/retained.h>
 #include <ports/x86_64/serial.h>
 #include <ports/x86_64/smp.h>
 #include <ports/x86_64/start.h>
@@ -250,6 +251,7 @@ __attribute__((no_stack_protector)) void x86_start(uint64_t start_info)
     prepare_cpu(cpu);
     read_loader_data(start_info);
     read_firmware_tables();
+    retained_init(&configuration);
     error = paging_init(&configuration);
     if (error == HX_OK) {
         error = x86_cpu_make_stacks(cpu);

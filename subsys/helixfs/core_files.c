@@ -4,6 +4,7 @@
 #include <core/ipc/channel.h>
 #include <core/ipc/event_bus.h>
 #include <core/ipc/message_router.h>
+#include <core/panic/last_panic.h>
 #include <core/resource/owner.h>
 #include <core/resource/resource.h>
 #include <hal/clock.h>
@@ -348,9 +349,32 @@ hx_err helixfs_show_log(const struct pseudo_node *node, struct text *text)
     }
     while (next <= newest && log_read(next, true, entry) == LOG_READ_RECORD &&
            entry->number <= newest) {
-        helixfs_write_message(text, entry);
+        log_describe(entry, text);
         next = entry->number + 1;
     }
     heap_free(entry);
     return HX_OK;
+}
+
+/* --- the last panic --------------------------------------------------------------------------- */
+
+hx_err helixfs_show_last_panic(const struct pseudo_node *node, struct text *text)
+{
+    (void)node;
+    last_panic_show(text);
+    return HX_OK;
+}
+
+/* erase */
+hx_err helixfs_change_last_panic(const struct pseudo_node *node, const char *text, size_t length)
+{
+    struct helixfs_word words[HELIXFS_WORDS_MAX];
+    size_t count;
+    hx_err error = helixfs_split(text, length, words, &count);
+
+    (void)node;
+    if (error != HX_OK || count != 1 || !helixfs_is_word(&words[0], "erase")) {
+        return HX_EINVAL;
+    }
+    return last_panic_erase();
 }

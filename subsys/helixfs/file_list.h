@@ -51,6 +51,7 @@
       "the fault that was put into a module; SLOT CLASS SEED, renew")                              \
     X(HELIXFS_FAULT_CLASSES, 37, "fault_classes", "", "faults that inject can put into a module")  \
     X(HELIXFS_HEAL_GROUPS, 38, "heal_groups", "",                                                  \
-      "whose module is restarted with whose; NAME STRATEGY:SLOT,...")
+      "whose module is restarted with whose; NAME STRATEGY:SLOT,...")                              \
+    X(HELIXFS_LAST_PANIC, 39, "last_panic", "", "what the kernel before said in a panic; erase")
 
 #endif

@@ -189,6 +189,7 @@ static const struct helixfs_node log_node = {.file = HELIXFS_LOG};
 static const struct helixfs_node policy_node = {.file = HELIXFS_POLICY};
 static const struct helixfs_node audit_node = {.file = HELIXFS_AUDIT};
 static const struct helixfs_node messages_node = {.file = HELIXFS_MESSAGES};
+static const struct helixfs_node last_panic_node = {.file = HELIXFS_LAST_PANIC};
 static const struct helixfs_node counter_node = {.file = HELIXFS_COUNTER};
 static const struct helixfs_node events_node = {.file = HELIXFS_EVENTS};
 
@@ -223,6 +224,12 @@ static const struct pseudo_entry root_rows[] = {
      .mode = 0444,
      .show = helixfs_show_log,
      .context = &log_node},
+    {.name = "last_panic",
+     .type = VNODE_FILE,
+     .mode = 0666,
+     .show = helixfs_show_last_panic,
+     .store = helixfs_change_last_panic,
+     .context = &last_panic_node},
     {.name = "events",
      .type = VNODE_FILE,
      .mode = 0666,

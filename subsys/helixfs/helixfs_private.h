@@ -49,14 +49,11 @@ hx_err helixfs_show_version(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_counter(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_graph(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_log(const struct pseudo_node *node, struct text *text);
+hx_err helixfs_show_last_panic(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_show_policy(const struct pseudo_node *node, struct text *text);
 hx_err helixfs_open_events(const struct pseudo_node *node, struct file *file);
 hx_err helixfs_open_audit(const struct pseudo_node *node, struct file *file);
 hx_err helixfs_open_messages(const struct pseudo_node *node, struct file *file);
-
-/* A line of the log: number, seconds, text. */
-struct log_entry;
-void helixfs_write_message(struct text *text, const struct log_entry *entry);
 
 /* Commands. */
 hx_err helixfs_change_caps(const struct pseudo_node *node, const char *text, size_t length);
@@ -68,6 +65,7 @@ hx_err helixfs_change_policy(const struct pseudo_node *node, const char *text, s
 hx_err helixfs_change_calls(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_heal_options(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_inject(const struct pseudo_node *node, const char *text, size_t length);
+hx_err helixfs_change_last_panic(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_heal_groups(const struct pseudo_node *node, const char *text, size_t length);
 
 /* "open" or "user". */

@@ -17,13 +17,6 @@ struct message_stream {
     struct log_entry entry;  /* M  what the line is made of */
 };
 
-void helixfs_write_message(struct text *text, const struct log_entry *entry)
-{
-    text_add(text, "%6llu %5llu.%06llu %s\n", (unsigned long long)entry->number,
-             (unsigned long long)(entry->time_ns / HAL_NS_PER_S),
-             (unsigned long long)(entry->time_ns % HAL_NS_PER_S / 1000), entry->text);
-}
-
 /* A line that is still being written is not passed over: its end wakes who waits for it. */
 static hx_err write_next_locked(void *argument)
 {
@@ -33,7 +26,7 @@ static hx_err write_next_locked(void *argument)
     if (log_read(stream->next, false, &stream->entry) != LOG_READ_RECORD) {
         return HX_EAGAIN;
     }
-    helixfs_write_message(&text, &stream->entry);
+    log_describe(&stream->entry, &text);
     stream->line.length = text.length;
     stream->next = stream->entry.number + 1;
     return HX_OK;

@@ -14,7 +14,7 @@ NOT_READ = ["confine", "power"]
 GUARDED = [name for name in NAMES if name not in OPEN + NOT_READ]
 TABLES = [name for name in NAMES
           if name not in NOT_READ + ["version", "subsystems.dot", "counter", "log", "events", "slots", "policy",
-                                     "audit", "messages"]]
+                                     "audit", "messages", "last_panic"]]
 RECORDS = ["state", "refused"]
 
 

@@ -1,0 +1,80 @@
+"""What a panic said is there after the reset, until it is erased."""
+import re
+
+from conftest import PATIENCE, USER_SPACE
+from helix_shell import PROMPT, Shell
+
+LAST = "/helix/last_panic"
+WARNING = r"the kernel panicked before: asked for with the key p; cat /helix/last_panic\r"
+MESSAGE = re.compile(r" *(\d+) +(\d+\.\d{6}) (.*)")
+
+
+def panic(guest):
+    """Press the key; what was printed on the console from the block on, as plain lines."""
+    guest.ask("p", "=== KERNEL PANIC ===")
+    printed = guest.expect(r"(?s)\r*\n(Message: .*Action: Reboot\r*\nRecent Events: (\d+)\r*\n)")
+    text = printed.group(1)
+    for _ in range(int(printed.group(2))):
+        text += guest.expect(r"-[^\n]*\n").group()
+    return ["=== KERNEL PANIC ===", *text.replace("\r", "").splitlines()]
+
+
+def parts(text):
+    report, messages = text.split("Messages Before:\n")
+    return report.splitlines(), [MESSAGE.fullmatch(line).groups() for line in messages.splitlines()]
+
+
+# SPEC: X7 D4
+def test_the_report_and_the_last_messages_are_shown_after_the_reset(boot):
+    guest = boot(append="panic=reboot", reboots=1, init=USER_SPACE, smp=2)
+    shell = Shell(guest)
+    assert shell(f"cat {LAST}") == ""
+    newest = shell("tail -n 1 /helix/log")
+    printed = panic(guest)
+    guest.expect(WARNING)
+    shell = Shell(guest)
+    report, messages = parts(shell(f"cat {LAST}"))
+    assert report == printed
+    assert messages[-1][2].endswith("state: Running -> Panic")
+    assert newest in shell(f"cat {LAST}").splitlines()
+    numbers = [int(number) for number, _, _ in messages]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+# SPEC: X7
+def test_it_stays_until_it_is_erased_and_a_clean_start_says_nothing(boot):
+    guest = boot(append="panic=reboot", reboots=3, init=USER_SPACE)
+    shell = Shell(guest)
+    panic(guest)
+    for is_last in (False, True):
+        guest.expect(WARNING)
+        shell = Shell(guest)
+        assert "Message: asked for with the key p" in shell(f"cat {LAST}")
+        if not is_last:
+            guest.type("reboot")
+    assert "Invalid argument" in shell(f"echo forget > {LAST}")
+    assert shell(f"echo erase > {LAST}; cat {LAST}") == ""
+    assert "No such file" in shell(f"echo erase > {LAST}")
+    before = len(guest.text)
+    guest.type("reboot")
+    guest.expect(r"helix 0\.1\.0-alpha\r", PATIENCE)
+    shell = Shell(guest)
+    assert "panicked before" not in guest.text[before:]
+    assert shell(f"cat {LAST}; grep -c 'panicked before' /helix/log") == "0"
+
+
+# SPEC: X7
+def test_the_panic_of_a_machine_that_halted_is_there_when_it_is_reset_by_hand(boot):
+    guest = boot(append="panic=halt", reboots=1, init=USER_SPACE)
+    Shell(guest)
+    guest.ask("p", "Action: Halt")
+    guest.expect(r"Recent Events: \d+")
+    guest.press("\x01c")
+    guest.expect(r"\(qemu\) ")
+    guest.type("info registers")
+    while "HLT=1" not in guest.expect(r"(?s)RFL=.*?\(qemu\) ").group():
+        guest.type("info registers")
+    guest.type("system_reset")
+    guest.press("\x01c")
+    guest.expect(WARNING)
+    guest.expect(PROMPT)
