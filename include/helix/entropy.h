@@ -4,7 +4,7 @@
  * Rules:
  * - What is drawn is mixed into the kernel's generator beside what the kernel takes from the
  * machine itself: a source that gives nothing, or always the same, takes nothing away.
- * - Operations come from several threads at once.
+ * - Operations come from several threads at once, and may wait.
  * - A quality above HX_ENTROPY_BITS_MAX ends the instance.
  */
 #ifndef HELIX_ENTROPY_H

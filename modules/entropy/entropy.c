@@ -5,8 +5,8 @@
  */
 #include <../modules/entropy_health.h>
 #include <helix/entropy.h>
+#include <helix/lock.h>
 #include <helix/module.h>
-#include <helix/spin.h>
 
 #define STATE_DRAWS    1U
 #define STATE_POOL     2U /* since minor version 1 */
@@ -16,12 +16,24 @@
 #define CLOCK_LOOKS 8U /* for each draw */
 
 /* Keys: L = lock */
-static struct hx_spin lock;
+static uint64_t lock;                /* the kernel's, from init on */
 static uint64_t pool[POOL_WORDS];    /* L */
 static uint64_t draws;               /* L */
 static uint64_t failures;            /* L */
 static struct repetition repetition; /* L */
 static bool is_broken;               /* L  at the last word */
+
+/* Operations may wait, so it is had in the end, or the instance has died and none of its code goes
+ * on. */
+static void take_lock(void)
+{
+    (void)hx_lock_acquire(lock, 0);
+}
+
+static void return_lock(void)
+{
+    (void)hx_lock_release(lock);
+}
 
 /* The finalizer of SplitMix64 (Steele, Lea, Flood 2014): each bit of the word moves half of them.
  */
@@ -70,11 +82,11 @@ static uint64_t draw(void)
     uint64_t jitter = look_at_clock();
     uint64_t drawn;
 
-    hx_spin_lock(&lock);
+    take_lock();
     draws++;
     test_locked(word);
     drawn = stir_locked(word, jitter);
-    hx_spin_unlock(&lock);
+    return_lock();
     return drawn;
 }
 
@@ -82,9 +94,9 @@ static bool works(void)
 {
     bool answer;
 
-    hx_spin_lock(&lock);
+    take_lock();
     answer = !is_broken;
-    hx_spin_unlock(&lock);
+    return_lock();
     return answer;
 }
 
@@ -97,9 +109,9 @@ static uint64_t number(uint64_t index)
 {
     uint64_t answer;
 
-    hx_spin_lock(&lock);
+    take_lock();
     answer = index == HX_ENTROPY_DRAWS ? draws : index == HX_ENTROPY_FAILURES ? failures : 0;
-    hx_spin_unlock(&lock);
+    return_lock();
     return answer;
 }
 
@@ -128,11 +140,11 @@ static hx_err import_state(uint64_t minor)
     if (error != HX_OK) {
         return error;
     }
-    hx_spin_lock(&lock);
+    take_lock();
     __builtin_memcpy(pool, old_pool, sizeof(pool));
     draws = old_draws;
     failures = old_failures;
-    hx_spin_unlock(&lock);
+    return_lock();
     return HX_OK;
 }
 
@@ -143,11 +155,11 @@ static hx_err export_state(uint64_t minor)
     uint64_t now_failures;
     hx_err error;
 
-    hx_spin_lock(&lock);
+    take_lock();
     __builtin_memcpy(now_pool, pool, sizeof(pool));
     now_draws = draws;
     now_failures = failures;
-    hx_spin_unlock(&lock);
+    return_lock();
     error = hx_state_put(STATE_DRAWS, &now_draws, sizeof(now_draws));
     if (error == HX_OK) {
         error =
@@ -157,12 +169,18 @@ static hx_err export_state(uint64_t minor)
                                         : error;
 }
 
+static hx_err init(void)
+{
+    return hx_lock_create(&lock);
+}
+
 static hx_err check_health(void)
 {
     return works() ? HX_OK : HX_EIO;
 }
 
 static const struct hx_module_lifecycle lifecycle = {
+    .init = init,
     .import_state = import_state,
     .export_state = export_state,
     .check_health = check_health,

@@ -88,11 +88,19 @@ static void expect_no_growth(const struct level *before)
 #define RESTARTS      100U
 #define RESTARTS_SOAK 10000U
 
-/* It dies, is recovered with its state, and what was tried is forgotten. */
+static void hold_a_lock(struct slot *slot)
+{
+    uint64_t lock = gate_call(slot, DEMO_LOCK_CREATE, 0, 0, 0, 0).value;
+
+    EXPECT_EQUAL(gate_call(slot, DEMO_LOCK_ACQUIRE, lock, 0, 0, 0).value, HX_OK);
+}
+
+/* It dies with a lock held, is recovered with its state, and what was tried is forgotten. */
 static bool die_once(struct slot *slot, uint32_t i)
 {
     uint64_t recoveries = patient_info(slot).recoveries;
 
+    hold_a_lock(slot);
     (void)patient_count(slot);
     EXPECT_EQUAL(healer_take_checkpoint(slot), HX_OK);
     EXPECT_EQUAL(gate_call(slot, i % 2 == 0 ? DEMO_ILLEGAL : DEMO_DIVIDE, 1, 0, 0, 0).error,
