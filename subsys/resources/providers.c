@@ -84,9 +84,7 @@ static const struct resource_provider lock_provider = {
 };
 
 const struct resource_provider *const resource_providers[RESOURCE_CLASS_COUNT] = {
-    [RESOURCE_MEMORY] = &memory_provider,
-    [RESOURCE_CPU_TIME] = &cpu_time_provider,
-    [RESOURCE_THREADS] = &thread_provider,
-    [RESOURCE_MODULES] = &module_provider,
+    [RESOURCE_MEMORY] = &memory_provider,  [RESOURCE_CPU_TIME] = &cpu_time_provider,
+    [RESOURCE_THREADS] = &thread_provider, [RESOURCE_MODULES] = &module_provider,
     [RESOURCE_LOCKS] = &lock_provider,
 };
