@@ -138,7 +138,7 @@ NEUTRAL = {
     "restrict": abi("struct abi_request *request, const", "struct abi_request *restrict request, const"),
     "an_enumerator_that_the_module_does_not_know": abi(", ABI_BOTH = 3", ""),
     "an_operation_that_the_module_does_not_know": [
-        Change("demo.h", " \\\n    X(DEMO_SPIN, spin, uint64_t, (uint64_t ns), HX_OPERATION_READS)", "\n")],
+        Change("demo.h", " \\\n    X(DEMO_LOCK_COUNT, lock_count, hx_err, (uint64_t lock, uint64_t ns), HX_OPERATION_READS)", "\n")],
 }
 
 # The headers are as they should be, the flags are not: the compiler says it.
