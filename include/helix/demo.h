@@ -23,7 +23,8 @@
  * clock           the difference between two readings of the clock
  * spin            does not return before so many ns have passed
  * reverse         put so many bytes at an offset of a loan into the opposite order, 64 at most
- * lock_*          the functions of helix/lock.h; what was acquired is kept when the call returns
+ * lock_*          (demo_locks) the functions of helix/lock.h; what was acquired is kept when the
+ *                 call returns
  * lock_create     a handle; 0: refused
  * lock_count      count, with so many ns between looking at the number and setting it
  */

@@ -4,7 +4,6 @@
  */
 #include <helix/demo.h>
 #include <helix/loan.h>
-#include <helix/lock.h>
 #include <helix/module.h>
 
 #define STATE_COUNTER 1
@@ -137,43 +136,6 @@ static hx_err reverse(uint64_t loan, uint64_t offset, uint64_t size)
     return error == HX_OK ? hx_loan_write(loan, offset, reversed, size) : error;
 }
 
-static uint64_t lock_create(void)
-{
-    uint64_t lock;
-
-    return hx_lock_create(&lock) == HX_OK ? lock : 0;
-}
-
-static hx_err lock_acquire(uint64_t lock, uint64_t limit_ns)
-{
-    return hx_lock_acquire(lock, limit_ns);
-}
-
-static hx_err lock_release(uint64_t lock)
-{
-    return hx_lock_release(lock);
-}
-
-static hx_err lock_destroy(uint64_t lock)
-{
-    return hx_lock_destroy(lock);
-}
-
-static hx_err lock_count(uint64_t lock, uint64_t ns)
-{
-    hx_err error = hx_lock_acquire(lock, HX_LOCK_LIMIT_MAX);
-    uint64_t seen;
-
-    if (error != HX_OK) {
-        return error;
-    }
-    seen = counter;
-    error = hx_sleep(ns);
-    counter = seen + 1;
-    (void)hx_lock_release(lock);
-    return error;
-}
-
 static const struct hx_demo_operations operations = {
     .nothing = nothing,
     .add = add,
@@ -194,11 +156,6 @@ static const struct hx_demo_operations operations = {
     .reverse = reverse,
     .spin = spin,
     .uninterruptible = uninterruptible,
-    .lock_create = lock_create,
-    .lock_acquire = lock_acquire,
-    .lock_release = lock_release,
-    .lock_destroy = lock_destroy,
-    .lock_count = lock_count,
 };
 
 static hx_err import_state(uint64_t minor)

@@ -5,27 +5,26 @@
 #include <helix/demo.h>
 #include <helix/lock.h>
 #include <kern/thread.h>
-#include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
 #include <tests/self/heal_patient.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
 static struct crew crew;
 
-/* The demo slot with a new instance behind that gate. */
+static const struct swap_options no_trial = {.drain_limit_ns = 200 * HAL_NS_PER_MS};
+
+/* The demo slot with a new instance of demo_locks behind that gate. */
 static struct slot *fresh_demo(enum hal_gate_backend backend)
 {
-    struct slot *slot = slot_find("demo");
-
-    EXPECT(slot != NULL && modules_reload(SUBJECT_KERNEL, slot, backend) == HX_OK);
-    return slot;
+    return module_slot_begin("demo", "demo_locks", NULL, backend, &no_trial);
 }
 
 /* An instance that has had locks keeps places for them: leave one that has none. */
 static void end_demo(void)
 {
-    (void)fresh_demo(HAL_GATE_OPEN);
+    (void)module_slot_begin("demo", "demo", NULL, HAL_GATE_OPEN, &no_trial);
 }
 
 /* What an operation that comes back answers. */
@@ -263,7 +262,7 @@ static void when_a_user_instance_dies_who_waits_for_its_lock_hears_of_it(void)
 
 static void keep_a_lock(enum hal_gate_backend backend)
 {
-    struct slot *slot = patient_begin("demo", backend);
+    struct slot *slot = patient_begin("demo_locks", backend);
     uint64_t lock = ask(slot, DEMO_LOCK_CREATE, 0, 0);
     uint64_t recoveries = patient_info(slot).recoveries;
     struct counter waiter = {.slot = slot, .lock = lock, .times = 1};

@@ -115,7 +115,7 @@ static bool die_once(struct slot *slot, uint32_t i)
 
 static void restart_again_and_again(enum hal_gate_backend backend)
 {
-    struct slot *slot = patient_begin("demo", backend);
+    struct slot *slot = patient_begin("demo_locks", backend);
     bool is_soak = command_line_has(kernel_command_line(), "soak");
     uint32_t restarts = is_soak ? RESTARTS_SOAK : RESTARTS;
     bool is_well = true;
