@@ -15,10 +15,13 @@ ARGS ?=
 # make fuzz T=60
 T ?= 60
 
-.PHONY: run gdb test test-host test-metal soak fuzz chaos bench bench-linux plugins spec spec-mutants
+.PHONY: run tour gdb test test-host test-metal soak fuzz chaos bench bench-linux plugins spec spec-mutants
 
 run: deps all ## boot in QEMU (ARGS='…' goes to tools/run)
 	$(Q)tools/run --kernel $(OUT)/helix.elf $(ARGS)
+
+tour: deps all ## walk through the running system, in ten minutes (ARGS=--fast does not wait for Enter)
+	$(Q)$(PYTHON) tools/tour $(ARGS)
 
 gdb: deps all ## debug what `make run ARGS=--gdb` started in another terminal (docs/building.md)
 	$(Q)gdb -q $(OUT)/helix.elf -x tools/gdb/helix.py -ex 'target remote :1234'

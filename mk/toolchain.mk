@@ -8,6 +8,8 @@ OBJCOPY := llvm-objcopy
 AR      := llvm-ar
 MUSLGCC := musl-gcc
 PYTEST  := pytest-3
+# The one that Debian's packages are for.
+PYTHON  := /usr/bin/python3
 
 ifeq ($(filter $(BUILD),release debug),)
 $(error BUILD is release or debug, not "$(BUILD)")

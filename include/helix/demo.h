@@ -67,7 +67,8 @@ struct hx_demo_operations {
 #define DEMO_FRAGILE_HEALTH 0x6865616cU
 #define DEMO_FRAGILE_LIFE   0x6c696665U
 
-/* Counting to this it dies: with a state that has the number before it, in the first call. */
+/* When all counts were its own, counting to this it dies: with a state that has the number before
+ * it, in the first call. */
 #define DEMO_FRAGILE_POISON 1313U
 
 /* What it answers to the last: the digits of what it has been through, in order. */

@@ -1,16 +1,19 @@
 /*
  * A successor of modules/demo that can be told when to die, and dies of a number that it cannot
  * bear: for the tests of trials, of migrations and of states that are poison.
- * State minor 1 adds the highest count ever seen, as an optional record.
+ * State minor 1 adds the highest count ever seen, and how many counts were this module's own, as
+ * optional records.
  */
 #include <helix/demo.h>
 #include <helix/module.h>
 
 #define STATE_COUNTER 1U
 #define STATE_PEAK    2U
+#define STATE_OWN     3U
 
 static uint64_t counter;
 static uint64_t peak;
+static uint64_t own;  /* counts made here, also before the state came to this instance */
 static uint64_t fuse; /* die in that call of count from now on; 0: in none */
 static hx_err health;
 
@@ -38,7 +41,9 @@ static uint64_t add(uint64_t a, uint64_t b)
 static uint64_t count(void)
 {
     counter++;
-    if ((fuse != 0 && --fuse == 0) || counter == DEMO_FRAGILE_POISON) {
+    own++;
+    if ((fuse != 0 && --fuse == 0) ||
+        (counter == DEMO_FRAGILE_POISON && own == DEMO_FRAGILE_POISON)) {
         __builtin_trap();
     }
     peak = counter > peak ? counter : peak;
@@ -85,6 +90,9 @@ static hx_err import_state(uint64_t minor)
     if (error == HX_OK && minor >= 1 && hx_state_size(STATE_PEAK, 0) != UINT64_MAX) {
         error = hx_state_get(STATE_PEAK, 0, &had_peak, sizeof(had_peak));
     }
+    if (error == HX_OK && minor >= 1 && hx_state_size(STATE_OWN, 0) != UINT64_MAX) {
+        error = hx_state_get(STATE_OWN, 0, &own, sizeof(own));
+    }
     peak = had_peak > counter ? had_peak : counter;
     return error;
 }
@@ -96,6 +104,9 @@ static hx_err export_state(uint64_t minor)
     note(DEMO_LIFE_EXPORT_STATE);
     if (error == HX_OK && minor >= 1) {
         error = hx_state_put(STATE_PEAK | HX_STATE_OPTIONAL, &peak, sizeof(peak));
+    }
+    if (error == HX_OK && minor >= 1) {
+        error = hx_state_put(STATE_OWN | HX_STATE_OPTIONAL, &own, sizeof(own));
     }
     return error;
 }

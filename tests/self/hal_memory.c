@@ -103,6 +103,29 @@ static void the_port_keeps_at_most_four_ranges_for_itself(void)
     }
 }
 
+static bool is_reserved(uint64_t base, uint64_t size)
+{
+    struct hal_physical_range ranges[4];
+    size_t count = hal_memory_reserved(ranges, HX_ARRAY_SIZE(ranges));
+
+    for (size_t i = 0; i < count; i++) {
+        if (base >= ranges[i].base && base + size <= ranges[i].base + ranges[i].size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* SPEC: X7 */
+static void what_a_reset_retains_is_whole_pages_that_nobody_else_gets(void)
+{
+    struct hal_range retained = hal_retained_memory();
+
+    EXPECT(retained.size != 0);
+    EXPECT_EQUAL((retained.base | retained.size) % HAL_PAGE_SIZE, 0);
+    EXPECT(is_reserved(hal_direct_physical((const void *)retained.base), retained.size));
+}
+
 /* --- windows and image ------------------------------------------------------------------------ */
 
 static bool are_apart(struct hal_range a, struct hal_range b)
@@ -503,6 +526,7 @@ static void checked_copies_answer_a_bad_address_with_an_error(void)
 const struct selftest hal_memory_tests[] = {
     TEST(the_direct_map_goes_both_ways_and_keeps_alignment, 0),
     TEST(the_port_keeps_at_most_four_ranges_for_itself, 0),
+    TEST(what_a_reset_retains_is_whole_pages_that_nobody_else_gets, SELFTEST_METAL_ONLY),
     TEST(the_windows_do_not_overlap, 0),
     TEST(the_image_says_where_code_and_data_are, 0),
     TEST(no_page_of_the_image_is_writable_and_executable, SELFTEST_METAL_ONLY),
