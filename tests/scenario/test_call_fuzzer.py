@@ -102,7 +102,7 @@ class Campaign:
     def has_nothing_to_say(self):
         """Neither a fault nor a warning of the kernel's but those that are meant."""
         said = EXPECTED.sub("", self.guest.text)
-        assert not re.search(r"(warn|error): |panic|assert|fault in the kernel", said), said[-4000:]
+        assert not re.search(r"(warn|error): |KERNEL PANIC|assert|fault in the kernel", said), said[-4000:]
 
 
 @pytest.fixture(name="campaign")
