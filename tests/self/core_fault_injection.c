@@ -14,6 +14,12 @@
         .name = "core_fault_injection." #function, .run = function                                 \
     }
 
+/* The hosted port interrupts at defined points only, none of which a loop in code comes to. */
+#define METAL_TEST(function)                                                                       \
+    {                                                                                              \
+        .name = "core_fault_injection." #function, .run = function, .flags = SELFTEST_METAL_ONLY   \
+    }
+
 #define SEEDS 400U
 
 static const struct swap_options no_trial = {.drain_limit_ns = 200 * HAL_NS_PER_MS};
@@ -193,8 +199,8 @@ const struct selftest core_fault_injection_tests[] = {
     TEST(what_is_taken_back_was_never_there),
     TEST(a_wrong_answer_happens_once_behind_the_open_gate),
     TEST(a_wrong_answer_happens_once_behind_the_user_gate),
-    TEST(who_loops_for_ever_misses_its_deadline),
-    TEST(who_may_not_switch_interrupts_off_dies_of_it),
+    METAL_TEST(who_loops_for_ever_misses_its_deadline),
+    METAL_TEST(who_may_not_switch_interrupts_off_dies_of_it),
     TEST(a_bit_of_its_data_is_another_one),
     TEST(a_leak_leaves_nothing_to_allocate),
     TEST(an_empty_slot_has_no_faults),
