@@ -65,25 +65,18 @@ static bool is_wanted(const char *name, const char *pattern)
     return pattern[0] == '\0' || string_matches(name, pattern);
 }
 
-/* What the plug-in has counted in it becomes a section of its own. */
-static uint64_t measure(const struct benchmark *benchmark, uint32_t runs)
-{
-    uint64_t all = benchmark->measure(runs);
-
-    bench_mark_take();
-    return all;
-}
-
 static void run_one(const struct benchmark *benchmark)
 {
     uint64_t all;
 
     /* Once unmeasured: what is allocated or mapped at first use is then there. */
-    if (measure(benchmark, 1) == BENCH_NOT_HERE) {
+    if (benchmark->measure(1) == BENCH_NOT_HERE) {
         return;
     }
+    bench_mark_take(); /* what the plug-in has counted is a section of its own; here too */
     console_flush();
-    all = measure(benchmark, benchmark->runs);
+    all = benchmark->measure(benchmark->runs);
+    bench_mark_take();
     kprintln("bench: %s %llu %s %u", benchmark->name,
              (unsigned long long)((all + benchmark->runs / 2) / benchmark->runs), benchmark->unit,
              (unsigned)benchmark->runs);
