@@ -93,26 +93,39 @@ static bool is_trap_of(const struct module_instance *instance, uintptr_t address
            planted.owner == instance->owner && planted.address == address;
 }
 
-/*
- * Whoever comes first brings the fault about; others who ran into the trap meanwhile try again.
- * When the fault itself is a trap, the module dies of it.
- */
+/* The trap that somebody has just run into has been taken back, or has had its effect. */
+static bool is_gone(const struct module_instance *instance, uintptr_t address)
+{
+    const uint8_t *byte = arena_byte(&instance->arena, address);
+
+    return byte != NULL && *byte != hal_code_trap();
+}
+
+/* Whoever comes first brings the fault about, if nobody has taken it back. */
+static bool brings_about(struct module_instance *instance, struct hal_frame *frame)
+{
+    uint32_t stage = FAULT_PLANTED;
+
+    if (!atomic_compare_exchange_strong_explicit(&planted.stage, &stage, FAULT_TAKING,
+                                                 memory_order_acquire, memory_order_acquire)) {
+        return stage == FAULT_TAKING; /* another one does; the trap is there until then */
+    }
+    take_effect(instance, frame);
+    atomic_store_explicit(&planted.stage, FAULT_REACHED, memory_order_release);
+    return true;
+}
+
+/* Who ran into a trap goes on at its place. When the fault itself is one, the module dies of it. */
 static bool trapped(struct module_instance *instance, struct hal_frame *frame)
 {
     uintptr_t address = hal_code_trap_address(frame);
-    uint32_t stage = FAULT_PLANTED;
 
-    if (!is_trap_of(instance, address)) {
+    if (!is_gone(instance, address) &&
+        !(is_trap_of(instance, address) && brings_about(instance, frame))) {
         return false;
     }
     hal_frame_set_pc(frame, address);
-    if (atomic_compare_exchange_strong_explicit(&planted.stage, &stage, FAULT_TAKING,
-                                                memory_order_acquire, memory_order_acquire)) {
-        take_effect(instance, frame);
-        atomic_store_explicit(&planted.stage, FAULT_REACHED, memory_order_release);
-        return true;
-    }
-    return stage == FAULT_TAKING || *planted.places[0] != hal_code_trap();
+    return true;
 }
 
 void fault_injection_allow(void)
