@@ -33,6 +33,8 @@ struct thread_place {
     _Atomic uint64_t word; /* A  the handle, THREAD_PLACE_OFFERED beside it; 0: nobody's */
     struct thread *thread; /* T  written before a handle is given out, read by who has taken it, or
                               knows that nobody can */
+    _Atomic uint64_t affinity; /* A  of the last offer: the CPUs where the thread may run */
+    _Atomic uint64_t offers;   /* A  so many were made; counted before each */
 };
 
 /* Give a thread a place and a handle.  Context: thread.  Errors: HX_ENOMEM, HX_ENOSPC 2^20 threads.
@@ -59,8 +61,13 @@ static inline struct thread_place *thread_table_place(uint64_t handle)
 
 /* The caller has the thread, which is Runnable: from now on whoever takes it does.  Context: any,
  * interrupts off. */
-static inline void thread_place_offer(struct thread_place *place, uint64_t handle)
+static inline void thread_place_offer(struct thread_place *place, uint64_t handle,
+                                      uint64_t affinity)
 {
+    atomic_store_explicit(&place->affinity, affinity, memory_order_relaxed);
+    atomic_store_explicit(&place->offers,
+                          atomic_load_explicit(&place->offers, memory_order_relaxed) + 1,
+                          memory_order_relaxed); /* nobody else writes it meanwhile */
     /* Release: pairs with thread_table_take, whose caller sees all that was done to the thread. */
     atomic_store_explicit(&place->word, handle | THREAD_PLACE_OFFERED, memory_order_release);
 }

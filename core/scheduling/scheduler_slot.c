@@ -1,6 +1,7 @@
 /* The policy that asks a module. */
 #include <core/gate/callout.h>
 #include <core/gate/gate.h>
+#include <core/scheduling/lost_thread.h>
 #include <core/scheduling/scheduler_slot.h>
 #include <hal/cpu.h>
 #include <hal/gate.h>
@@ -197,6 +198,10 @@ static HX_NOINLINE struct thread *pick_alone(uint32_t cpu, hx_err error)
     }
     slot_tell_troubles();
     thread = scheduler_fifo.pick(cpu);
+    if (thread == NULL && error == HX_OK && lost_thread_look(cpu)) {
+        slot_end(slot, DEATH_LOST_THREAD);
+        return pick_alone(cpu, HX_EDIED);
+    }
     if (thread == NULL && error == HX_EAGAIN && note_missed(cpu)) {
         call_cpus(1ULL << cpu);
     } else if (error != HX_EAGAIN) {
@@ -238,7 +243,7 @@ static HX_ALWAYS_INLINE struct hal_gate_result offer(struct thread *thread, uint
     uint64_t affinity = thread->affinity;
     struct slot *scheduler = slot; /* read before the place is written */
 
-    thread_place_offer(place, handle);
+    thread_place_offer(place, handle, affinity);
     return hal_gate_call(handle, cpu, priority, affinity, &scheduler->gate, SCHEDULER_ENQUEUE);
 }
 

@@ -9,6 +9,8 @@
  * - A handle that pick answers and that is not enqueued, or may not run on that CPU, ends the
  * instance. Then, and while the slot is closed or empty, the kernel's own first-in-first-out queues
  * serve.
+ * - One that loses a thread dies of it: it answers a CPU that there is nothing to run, for a
+ * second, while a thread that may run there waits.
  * - activate and cancel_unload begin with no thread at all and ask hx_runnable_threads for those
  * that are to be enqueued; there is no other state but statistics.
  */

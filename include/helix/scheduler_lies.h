@@ -14,6 +14,7 @@ enum hx_scheduler_lie {
     HX_LIE_WRONG_CPU, /* a thread that may not run there */
     HX_LIE_TRAP,      /* no answer: an illegal instruction */
     HX_LIE_LOOP,      /* no answer: an endless loop */
+    HX_LIE_LOSE,      /* the thread after the one that it should be, which nobody hears of again */
     HX_LIE_COUNT,
 };
 

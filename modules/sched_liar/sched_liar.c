@@ -72,6 +72,9 @@ static uint64_t tell(uint64_t cpu)
         for (;;) {
             __asm__ volatile("");
         }
+    case HX_LIE_LOSE:
+        (void)queues_pick(cpu);
+        return 0;
     default:
         return 0;
     }

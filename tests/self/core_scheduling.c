@@ -320,7 +320,7 @@ static void check_death(struct slot *slot, enum hal_gate_backend backend, enum h
 static bool can_be_told(enum hx_scheduler_lie lie)
 {
     return (lie != HX_LIE_WRONG_CPU || cpu_online_count() > 1) &&
-           (lie != HX_LIE_LOOP || watchdog_is_running());
+           ((lie != HX_LIE_LOOP && lie != HX_LIE_LOSE) || watchdog_is_running());
 }
 
 static void check_deaths(enum hal_gate_backend backend)
