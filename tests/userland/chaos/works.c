@@ -1,4 +1,5 @@
 /* Works with the modules that are no storage. */
+#define _GNU_SOURCE
 #include "chaos.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -255,12 +257,21 @@ static enum verdict make_calls(void)
     return WORK_GOOD;
 }
 
-/* The policy of forbid_a_call: nobody may call sethostname. */
+#define USER_ID 1000 /* who may not put a module into the slot: while there is none he is refused  \
+                      */
+
+/* The policy of forbid_a_call: nobody may call mincore. */
 static enum verdict use_security(unsigned round)
 {
+    static uint8_t page[4096] __attribute__((aligned(4096)));
+    unsigned char is_there;
+
     (void)round;
+    if (setuid(USER_ID) != 0) {
+        return WORK_REFUSED;
+    }
     for (unsigned i = 0; i < 8; i++) {
-        if (sethostname("stolen", 6) == 0) {
+        if (mincore(page, sizeof(page), &is_there) == 0 || errno != EPERM) {
             return WORK_WRONG;
         }
     }
@@ -274,7 +285,7 @@ static enum verdict forbid_a_call(void)
                                  "class time everyone\nclass network everyone\n"
                                  "class identity everyone\nclass system everyone\n"
                                  "class native everyone\nclass unknown everyone\n"
-                                 "call sethostname nobody EPERM\n")
+                                 "call mincore nobody EPERM\n")
                ? WORK_GOOD
                : WORK_REFUSED;
 }
