@@ -7,6 +7,7 @@
 #include <core/ipc/event_bus.h>
 #include <core/self_heal/heal_event.h>
 #include <hal/clock.h>
+#include <hal/cpu.h>
 #include <helix/demo.h>
 #include <helix/scheduler.h>
 #include <helix/scheduler_lies.h>
@@ -39,6 +40,7 @@ static void work(void *argument)
     thread_set_nice(thread_current(), NICEST);
     while (!atomic_load_explicit(&shall_end, memory_order_relaxed)) {
         atomic_store_explicit(&worked_ns, thread_run_time(thread_current()), memory_order_relaxed);
+        hal_cpu_relax(); /* where the hosted port takes interrupts */
     }
 }
 
