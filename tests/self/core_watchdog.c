@@ -95,8 +95,9 @@ static void a_scheduler_that_loops_is_brought_back_behind_the_user_gate(void)
 
 /*
  * Calls that are short, each of them, but made for seconds without a tick in between, are many
- * calls and no loop. SPEC: H5
+ * calls and no loop.
  */
+/* SPEC: H5 */
 static void short_calls_one_after_the_other_are_no_loop(void)
 {
     struct slot *slot = begin("demo", "demo", HAL_GATE_OPEN);
@@ -112,7 +113,8 @@ static void short_calls_one_after_the_other_are_no_loop(void)
     end("demo", "demo");
 }
 
-/* Behind a callout the core is at work, and is left to it. SPEC: H5 */
+/* Behind a callout the core is at work, and is left to it. */
+/* SPEC: H5 */
 static void a_callout_is_not_ended_however_long_it_takes(void)
 {
     struct slot *slot = begin("demo", "demo", HAL_GATE_OPEN);

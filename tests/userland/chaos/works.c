@@ -257,8 +257,8 @@ static enum verdict make_calls(void)
     return WORK_GOOD;
 }
 
-#define USER_ID 1000 /* who may not put a module into the slot: while there is none he is refused  \
-                      */
+/* Who may not put a module into the slot: while there is none he is refused. */
+#define USER_ID 1000
 
 /* The policy of forbid_a_call: nobody may call mincore. */
 static enum verdict use_security(unsigned round)
