@@ -262,5 +262,9 @@ hx_err fault_choose(const uint8_t *code, size_t size, enum fault_class class, ui
         fault->value = 1ULL << draw(&chance) % BITS_OF_BYTE;
         return HX_OK;
     }
+    if (place == FAULT_IN_KERNEL) {
+        fault->value = draw(&chance);
+        return HX_OK;
+    }
     return choose_instruction(&scan, &chance, fault);
 }

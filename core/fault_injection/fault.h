@@ -41,14 +41,17 @@
     X(FAULT_ENDLESS, "endless-loop", CODE, "it loops for ever")                                    \
     X(FAULT_DEAF, "endless-loop-deaf", CODE, "it loops for ever, with interrupts off")             \
     X(FAULT_DOUBLE_FREE, "double-free", HEAP, "memory of its heap is free while it is in use")     \
-    X(FAULT_LEAK, "leak", HEAP, "its heap is full of what nobody uses")
+    X(FAULT_LEAK, "leak", HEAP, "its heap is full of what nobody uses")                            \
+    X(FAULT_LOCK, "lock-kept", KERNEL, "a lock that it gives back stays held")                     \
+    X(FAULT_STATE, "exported-state", KERNEL, "it ends, and its last checkpoint has a wrong bit")
 
 enum fault_place {
     FAULT_IN_CODE,
     FAULT_IN_REGISTER,
     FAULT_IN_STACK,
     FAULT_IN_MEMORY,
-    FAULT_IN_HEAP
+    FAULT_IN_HEAP,
+    FAULT_IN_KERNEL, /* what it asks of the kernel goes wrong */
 };
 
 #define FAULT_CLASS_ENUM(name, text, place, meaning) name,
@@ -70,7 +73,8 @@ struct fault {
     uint8_t length;
     uint8_t bytes[HAL_CODE_MAX];
     /* FAULT_IN_REGISTER: it is xored with or set to value. FAULT_IN_STACK: the word so many bytes
-     * above the stack pointer is xored with it. FAULT_IN_MEMORY: the byte is. */
+     * above the stack pointer is xored with it. FAULT_IN_MEMORY: the byte is. FAULT_IN_KERNEL: it
+     * picks what of it goes wrong. */
     uint8_t number; /* of the register */
     bool is_set;
     uint64_t distance;
@@ -79,7 +83,7 @@ struct fault {
 
 /*
  * Choose a fault of class for size bytes of code; for FAULT_IN_MEMORY and FAULT_IN_HEAP for size
- * bytes of memory, of which code, then NULL, tells nothing.
+ * bytes of memory, of which code, then NULL, tells nothing; FAULT_IN_KERNEL has no size but 0 or 1.
  * Context: any; its time grows with size.
  * Errors: HX_ENOENT there is no instruction that it could befall, or size is 0.
  */

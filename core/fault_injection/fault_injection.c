@@ -128,11 +128,35 @@ static bool trapped(struct module_instance *instance, struct hal_frame *frame)
     return true;
 }
 
+/* --- what the kernel gets wrong for it -------------------------------------------------------- */
+
+static bool is_fault_of(enum fault_class class, enum gate_fault fault)
+{
+    return class == (fault == GATE_FAULT_LOCK ? FAULT_LOCK : FAULT_STATE);
+}
+
+/* Acquire: the stage before it makes the rest good; whoever takes it is alone with it. */
+static bool goes_wrong(const struct module_instance *instance, enum gate_fault fault,
+                       uint64_t *chance)
+{
+    uint32_t stage = FAULT_PLANTED;
+
+    if (atomic_load_explicit(&planted.stage, memory_order_acquire) != FAULT_PLANTED ||
+        atomic_load_explicit(&planted.instance, memory_order_acquire) != instance ||
+        planted.owner != instance->owner || !is_fault_of(planted.fault.class, fault)) {
+        return false;
+    }
+    *chance = planted.fault.value;
+    return atomic_compare_exchange_strong_explicit(&planted.stage, &stage, FAULT_REACHED,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
 void fault_injection_allow(void)
 {
     mutex_init(&turn, "fault injection");
     atomic_store_explicit(&is_allowed, true, memory_order_release);
     gate_set_trap_handler(trapped);
+    gate_set_fault_handler(goes_wrong);
 }
 
 bool fault_injection_is_allowed(void)
@@ -310,6 +334,30 @@ static hx_err inject_heap(struct module_instance *instance, enum fault_class cla
     return error;
 }
 
+/* --- in what it asks of the kernel ------------------------------------------------------------ */
+
+static bool has_any(const struct module_instance *instance, enum fault_class class)
+{
+    return class == FAULT_LOCK
+               ? atomic_load_explicit(&instance->locks.places, memory_order_relaxed) != NULL
+               : instance->state_kind[0] != '\0';
+}
+
+static hx_err inject_through_kernel(struct module_instance *instance, enum fault_class class,
+                                    uint64_t seed, struct fault *fault)
+{
+    hx_err error = fault_choose(NULL, has_any(instance, class) ? 1 : 0, class, seed, fault);
+
+    if (error == HX_OK) {
+        (void)string_copy(last.where, sizeof(last.where), fault_class_name(class));
+        planted.fault = *fault;
+        planted.owner = instance->owner;
+        atomic_store_explicit(&planted.instance, instance, memory_order_release);
+        atomic_store_explicit(&planted.stage, FAULT_PLANTED, memory_order_release);
+    }
+    return error;
+}
+
 /* --- asking for it ---------------------------------------------------------------------------- */
 
 static hx_err inject(struct module_instance *instance, enum fault_class class, uint64_t seed,
@@ -318,6 +366,9 @@ static hx_err inject(struct module_instance *instance, enum fault_class class, u
     enum fault_place place = fault_class_place(class);
     hx_err error;
 
+    if (place == FAULT_IN_KERNEL) {
+        return inject_through_kernel(instance, class, seed, fault);
+    }
     if (place != FAULT_IN_MEMORY && place != FAULT_IN_HEAP) {
         return inject_code(instance, class, seed, fault);
     }
@@ -329,6 +380,13 @@ static hx_err inject(struct module_instance *instance, enum fault_class class, u
         atomic_store_explicit(&planted.stage, FAULT_REACHED, memory_order_release);
     }
     return error;
+}
+
+static void put_back(void)
+{
+    if (fault_class_place(planted.fault.class) != FAULT_IN_KERNEL) {
+        *planted.places[0] = planted.kept;
+    }
 }
 
 /*
@@ -351,7 +409,7 @@ static void withdraw_locked(void)
         instance != NULL &&
         instance == atomic_load_explicit(&planted.instance, memory_order_relaxed) &&
         instance->owner == planted.owner) {
-        *planted.places[0] = planted.kept;
+        put_back();
     }
     mutex_unlock(&slot->change);
 }

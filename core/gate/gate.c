@@ -100,6 +100,21 @@ void gate_set_trap_handler(gate_trap_handler handler)
     atomic_store_explicit(&trap_handler, handler, memory_order_release);
 }
 
+static _Atomic(gate_fault_handler) fault_handler;
+
+void gate_set_fault_handler(gate_fault_handler handler)
+{
+    atomic_store_explicit(&fault_handler, handler, memory_order_release);
+}
+
+bool gate_makes_fault(const struct module_instance *instance, enum gate_fault fault,
+                      uint64_t *chance)
+{
+    gate_fault_handler handler = atomic_load_explicit(&fault_handler, memory_order_acquire);
+
+    return handler != NULL && handler(instance, fault, chance);
+}
+
 static bool is_expected_trap(struct module_instance *instance, struct hal_frame *frame)
 {
     gate_trap_handler handler = atomic_load_explicit(&trap_handler, memory_order_acquire);

@@ -76,6 +76,22 @@ bool gate_handle_exception(struct hal_frame *frame);
 typedef bool (*gate_trap_handler)(struct module_instance *instance, struct hal_frame *frame);
 void gate_set_trap_handler(gate_trap_handler handler);
 
+/* What the kernel can get wrong on an instance's behalf, as if the instance had. */
+enum gate_fault {
+    GATE_FAULT_LOCK,  /* a lock that it gives back stays held */
+    GATE_FAULT_STATE, /* a bit of what it exports is the other one, and it ends */
+};
+
+/*
+ * Whether that is to happen, now and this once; *chance picks what of it. NULL: never. Set once,
+ * before there are instances (core/fault_injection).  Context: thread.
+ */
+typedef bool (*gate_fault_handler)(const struct module_instance *instance, enum gate_fault fault,
+                                   uint64_t *chance);
+void gate_set_fault_handler(gate_fault_handler handler);
+bool gate_makes_fault(const struct module_instance *instance, enum gate_fault fault,
+                      uint64_t *chance);
+
 /*
  * A timer tick (is_tick) or another interrupt is about to return to the frame: charge the tick to
  * the call's deadline, and take the thread out of a doomed instance.  Context: irq, interrupts off.

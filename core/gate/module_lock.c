@@ -1,4 +1,5 @@
 /* Locks of instances: places, holders, and what is done about one that is kept. */
+#include <core/gate/gate.h>
 #include <core/gate/instance.h>
 #include <core/gate/module_lock.h>
 #include <hal/clock.h>
@@ -219,9 +220,15 @@ static hx_err give_up_locked(struct module_lock *lock)
 hx_err module_lock_release(struct module_instance *instance, uint64_t handle)
 {
     struct module_lock *lock;
-    hal_interrupt_state state = spinlock_acquire(&instance->locks.guard);
-    hx_err error = find_locked(&instance->locks, handle, &lock);
+    hal_interrupt_state state;
+    uint64_t chance;
+    hx_err error;
 
+    if (gate_makes_fault(instance, GATE_FAULT_LOCK, &chance)) {
+        return HX_OK;
+    }
+    state = spinlock_acquire(&instance->locks.guard);
+    error = find_locked(&instance->locks, handle, &lock);
     if (error == HX_OK) {
         error = give_up_locked(lock);
     }

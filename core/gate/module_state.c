@@ -271,6 +271,39 @@ const void *module_state_get(struct module_state *state, uint32_t tag, uint32_t 
     return NULL;
 }
 
+/* --- faults ----------------------------------------------------------------------------------- */
+
+/* The byte number wanted of all records; NULL past the last one. *count: how many there are up to
+ * there. */
+static uint8_t *payload_byte(const struct module_state *state, uint64_t wanted, uint64_t *count)
+{
+    uint32_t offset = sizeof(struct state_header);
+
+    *count = 0;
+    for (uint32_t i = 0; i < state->header->record_count; i++) {
+        uint32_t size = record_at(state, offset)->size;
+
+        if (wanted - *count < size) {
+            return state->bytes + offset + sizeof(struct record_header) + (wanted - *count);
+        }
+        *count += size;
+        offset = record_end(state, offset);
+    }
+    return NULL;
+}
+
+void module_state_flip(struct module_state *state, uint64_t chance)
+{
+    uint64_t count;
+
+    (void)payload_byte(state, UINT64_MAX, &count);
+    if (count != 0) {
+        uint8_t *byte = payload_byte(state, chance / 8 % count, &count);
+
+        *byte ^= (uint8_t)(1U << chance % 8);
+    }
+}
+
 /* --- what is not known ------------------------------------------------------------------------ */
 
 static hx_err copy_record(struct module_state *to, const struct record_header *record)

@@ -51,6 +51,10 @@ void module_state_destroy(struct module_state *state);
 HX_MUST_USE hx_err module_state_put(struct module_state *state, uint32_t tag, size_t size,
                                     void **room);
 
+/* Make a bit of a record's bytes the other one, which of them chance picks; a state without any
+ * stays as it is. It is not sealed yet.  Context: thread. */
+void module_state_flip(struct module_state *state, uint64_t chance);
+
 /* No more records: the checksum is made.  Context: thread. */
 void module_state_seal(struct module_state *state);
 

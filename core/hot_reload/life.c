@@ -1,5 +1,7 @@
 /* Lifecycle operations and the handing on of state. */
 #include <base/string.h>
+#include <core/gate/gate.h>
+#include <core/gate/slot.h>
 #include <core/hot_reload/life.h>
 #include <kern/thread.h>
 
@@ -53,9 +55,19 @@ static void take_state_back(struct module_instance *instance)
     instance->state = NULL;
 }
 
+/* Whoever exported this ends; what it leaves verifies, and is not what it meant. */
+static void make_fault(struct module_instance *instance, struct module_state *state,
+                       uint64_t chance)
+{
+    module_state_flip(state, chance);
+    instance_doom(instance, DEATH_ORDERED, 0, 0, 0);
+    slot_instance_died(instance);
+}
+
 hx_err life_export(struct module_instance *instance, uint16_t minor, struct module_state **state)
 {
     struct module_state_label label = {.major = instance->version.major, .minor = minor};
+    uint64_t chance;
     hx_err error;
 
     (void)string_copy(label.kind, sizeof(label.kind), instance->state_kind);
@@ -73,6 +85,9 @@ hx_err life_export(struct module_instance *instance, uint16_t minor, struct modu
         module_state_destroy(*state);
         *state = NULL;
         return error;
+    }
+    if (gate_makes_fault(instance, GATE_FAULT_STATE, &chance)) {
+        make_fault(instance, *state, chance);
     }
     module_state_seal(*state);
     return HX_OK;

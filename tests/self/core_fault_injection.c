@@ -1,9 +1,11 @@
 /* Faults put into a module that serves, in the running kernel. */
 #include <core/fault_injection/fault_injection.h>
 #include <core/gate/gate.h>
+#include <core/gate/module_state.h>
 #include <core/self_heal/healer.h>
 #include <hal/clock.h>
 #include <helix/demo.h>
+#include <kern/thread.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
@@ -183,6 +185,82 @@ static void a_leak_leaves_nothing_to_allocate(void)
     end(slot);
 }
 
+/* --- what it asks of the kernel --------------------------------------------------------------- */
+
+#define HELD_LIMIT_NS (20 * HAL_NS_PER_MS)
+
+static void a_lock_that_is_given_back_stays_held(void)
+{
+    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    struct hot_reload_death death = {.cause = DEATH_NONE};
+    uint64_t lock;
+
+    EXPECT_EQUAL(fault_inject(slot, FAULT_LOCK, 1), HX_ENOENT); /* it has none */
+    slot = begin("demo_locks", HAL_GATE_OPEN);
+    lock = gate_call(slot, DEMO_LOCK_CREATE, 0, 0, 0, 0).value;
+    EXPECT_EQUAL(fault_inject(slot, FAULT_LOCK, 1), HX_OK);
+    EXPECT_EQUAL(gate_call(slot, DEMO_LOCK_ACQUIRE, lock, HELD_LIMIT_NS, 0, 0).value, HX_OK);
+    EXPECT_EQUAL(stage(), FAULT_PLANTED);
+    EXPECT_EQUAL(gate_call(slot, DEMO_LOCK_RELEASE, lock, 0, 0, 0).value, HX_OK);
+    EXPECT_EQUAL(stage(), FAULT_REACHED);
+    EXPECT_EQUAL(gate_call(slot, DEMO_LOCK_ACQUIRE, lock, 0, 0, 0).value, HX_EDEADLOCK);
+    thread_sleep(2 * HELD_LIMIT_NS);
+    EXPECT_EQUAL(gate_call(slot, DEMO_LOCK_ACQUIRE, lock, 0, 0, 0).error, HX_EDIED);
+    EXPECT_EQUAL(hot_reload_find_death(slot, &death), HX_OK);
+    EXPECT_EQUAL(death.cause, DEATH_LOCK_KEPT);
+    end(slot);
+}
+
+static unsigned bits_between(const struct module_state *one, const struct module_state *other)
+{
+    size_t size;
+    size_t other_size;
+    const uint8_t *bytes = module_state_bytes(one, &size);
+    const uint8_t *other_bytes = module_state_bytes(other, &other_size);
+    unsigned count = 0;
+
+    EXPECT_EQUAL(size, other_size);
+    for (size_t i = 12; i < size && i < other_size; i++) { /* behind the checksum */
+        count += (unsigned)__builtin_popcount((unsigned)(bytes[i] ^ other_bytes[i]));
+    }
+    return count;
+}
+
+static void who_exports_a_wrong_state_ends(void)
+{
+    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    struct hot_reload_death death = {.cause = DEATH_NONE};
+    struct module_state *right = NULL;
+    struct module_state *wrong = NULL;
+
+    EXPECT_EQUAL(hot_reload_export(slot, &right), HX_OK);
+    EXPECT_EQUAL(fault_inject(slot, FAULT_STATE, 7), HX_OK);
+    EXPECT_EQUAL(hot_reload_export(slot, &wrong), HX_OK);
+    EXPECT_EQUAL(stage(), FAULT_REACHED);
+    EXPECT_EQUAL(module_state_check(wrong), HX_OK);
+    EXPECT_EQUAL(bits_between(right, wrong), 1);
+    module_state_destroy(right);
+    module_state_destroy(wrong);
+    EXPECT(slot_instance(slot) == NULL);
+    EXPECT_EQUAL(hot_reload_find_death(slot, &death), HX_OK);
+    EXPECT_EQUAL(death.cause, DEATH_ORDERED);
+    end(slot);
+}
+
+static void what_the_kernel_was_to_get_wrong_is_taken_back(void)
+{
+    struct slot *slot = begin("demo", HAL_GATE_OPEN);
+    struct module_state *state = NULL;
+
+    EXPECT_EQUAL(fault_inject(slot, FAULT_STATE, 7), HX_OK);
+    fault_withdraw();
+    EXPECT_EQUAL(stage(), FAULT_NONE);
+    EXPECT_EQUAL(hot_reload_export(slot, &state), HX_OK);
+    EXPECT(slot_instance(slot) != NULL);
+    module_state_destroy(state);
+    end(slot);
+}
+
 /* --- who asks wrongly ------------------------------------------------------------------------- */
 
 static void an_empty_slot_has_no_faults(void)
@@ -203,6 +281,9 @@ const struct selftest core_fault_injection_tests[] = {
     METAL_TEST(who_may_not_switch_interrupts_off_dies_of_it),
     TEST(a_bit_of_its_data_is_another_one),
     TEST(a_leak_leaves_nothing_to_allocate),
+    TEST(a_lock_that_is_given_back_stays_held),
+    TEST(who_exports_a_wrong_state_ends),
+    TEST(what_the_kernel_was_to_get_wrong_is_taken_back),
     TEST(an_empty_slot_has_no_faults),
     {.name = NULL},
 };

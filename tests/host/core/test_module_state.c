@@ -266,6 +266,79 @@ static void a_state_with_any_bit_changed_or_cut_anywhere_is_refused(void **unuse
     assert_int_equal(child.status, 0);
 }
 
+/* --- faults ----------------------------------------------------------------------------------- */
+
+static unsigned bits_of(const uint8_t *bytes, size_t size)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        count += (unsigned)__builtin_popcount(bytes[i]);
+    }
+    return count;
+}
+
+/* One bit of the records, each of them by some chance, and neither header nor padding. */
+static void flip_by_chance(void)
+{
+    static const uint8_t zeros[5];
+    uint64_t places = 0;
+
+    for (uint64_t chance = 0; chance < 64; chance++) {
+        struct module_state *state = made();
+        const uint8_t *first;
+        const uint8_t *second;
+        size_t size;
+
+        put(state, 1, zeros, 3);
+        put(state, 2, zeros, 5);
+        module_state_flip(state, chance);
+        module_state_seal(state);
+        first = module_state_get(state, 1, 0, &size);
+        CHECK(first != NULL && size == 3);
+        second = module_state_get(state, 2, 0, &size);
+        CHECK(second != NULL && size == 5);
+        CHECK(bits_of(first, 3) + bits_of(second, 5) == 1);
+        for (unsigned bit = 0; bit < 64; bit++) {
+            uint8_t byte = bit / 8 < 3 ? first[bit / 8] : second[bit / 8 - 3];
+
+            places |= (uint64_t)(byte >> bit % 8 & 1) << bit;
+        }
+        CHECK(module_state_check(state) == HX_OK);
+        module_state_destroy(state);
+    }
+    CHECK(places == UINT64_MAX);
+}
+
+static void flip_nothing(void)
+{
+    struct module_state *state = made();
+
+    module_state_flip(state, 5);
+    module_state_seal(state);
+    CHECK(module_state_check(state) == HX_OK);
+    module_state_destroy(state);
+}
+
+static void flip(void)
+{
+    flip_by_chance();
+    flip_nothing();
+}
+
+static void run_chances(void)
+{
+    machine_run(1, flip);
+}
+
+/* SPEC: H8 */
+static void a_fault_of_a_state_is_a_bit_of_a_record(void **unused)
+{
+    (void)unused;
+    in_child(run_chances);
+    assert_int_equal(child.status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +347,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_carried_along_if_it_may_be),
         cmocka_unit_test(damaged_states_are_refused_or_harmless),
         cmocka_unit_test(a_state_with_any_bit_changed_or_cut_anywhere_is_refused),
+        cmocka_unit_test(a_fault_of_a_state_is_a_bit_of_a_record),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,8 @@ static void what_has_no_place_is_refused(void **state)
     assert_int_equal(fault_choose(nothing, sizeof(nothing), FAULT_LOOP, 1, &fault), HX_ENOENT);
     assert_int_equal(fault_choose(nothing, 0, FAULT_REMOVED, 1, &fault), HX_ENOENT);
     assert_int_equal(fault_choose(NULL, 0, FAULT_HEAP_FLIP, 1, &fault), HX_ENOENT);
+    assert_int_equal(fault_choose(NULL, 0, FAULT_LOCK, 1, &fault), HX_ENOENT);
+    assert_int_equal(fault_choose(NULL, 1, FAULT_STATE, 1, &fault), HX_OK);
     /* A loop with interrupts off takes three bytes; it must not reach beyond the code. */
     assert_int_equal(fault_choose(nothing, sizeof(nothing), FAULT_DEAF, 1, &fault), HX_ENOENT);
 }
