@@ -58,6 +58,36 @@ class Shell:
         return match
 
 
+class Patient(Shell):
+    """A shell, and what the healer knows of a slot, the console's if none is named."""
+
+    def heal(self, slot="console"):
+        return next(row for row in self.table("heal") if row["slot"] == slot)
+
+    def until(self, condition):
+        self(f"until {condition}; do usleep 10000; done")
+
+    def health(self):
+        return self.heal()["health"]
+
+    def option(self, name):
+        return next(row["value"] for row in self.table("heal_options") if row["option"] == name)
+
+    def hear_events(self):
+        """What is told of health goes to /tmp/events from now on."""
+        self("(exec 3<> /helix/events; echo subsystem.health >&3; touch /tmp/heard; exec cat <&3 > /tmp/events) &")
+        self.until("[ -e /tmp/heard ]")
+
+    def timed_events(self, slot="console"):
+        """(seconds, what, cause, action, attempt) of each that was heard of"""
+        said = re.findall(rf'^(\d+\.\d+) subsystem\.health (\w+) name={slot} cause="([^"]+)" action="([^"]+)" '
+                          r"attempt=(\d+) us=\d+$", self("cat /tmp/events"), re.MULTILINE)
+        return [(float(seconds), *words) for seconds, *words in said]
+
+    def events(self):
+        return [event[1:] for event in self.timed_events()]
+
+
 def parse(text):
     lines = text.splitlines()
     names = lines[0].split()

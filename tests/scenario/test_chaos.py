@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from conftest import PATIENCE, ROOT, USER_SPACE
-from helix_shell import Shell
+from helix_shell import Patient, Shell
 from helixtools import chaos
 
 IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
@@ -49,6 +49,38 @@ def test_what_the_kernel_sees_of_the_open_gate_is_recovered():
 def test_a_seed_makes_the_same_faults_with_the_same_outcomes():
     options = ["--module", "audit", "--gate", "user", "--count", "12", "--icount"]
     assert campaign(*options)[1] == campaign(*options)[1]
+
+
+# A fault after the other until it dies of one, and so on, as soon as somebody serves.
+DIE = """
+seed={seed}
+until grep -q '^memory .* Failed ' /helix/heal; do
+    seed=$((seed + 1))
+    echo memory null-pointer $seed > /helix/inject && head -c 1000 /dev/zero > /dev/null
+done 2> /dev/null
+"""
+
+
+# SPEC: H4 H7
+def test_with_the_windows_left_alone_faults_lead_down_the_ladder(boot, tmp_path):
+    (tmp_path / "die.sh").write_text(DIE.format(seed=SEED % 1000000))
+    run = Patient(boot(init=USER_SPACE, append="inject", extra=tmp_path))
+    run.hear_events()
+    run("sh /die.sh")
+    run.until("grep -q given_up /tmp/events")
+    events = run.timed_events("memory")
+    # It has a version before it, and no backup; of the three restarts the last one is clean.
+    decided = [event[3:] for event in events if event[1] == "died"]
+    # The same death twice is blamed on the state.
+    second = ("restart clean" if decided[1][0] == "restart clean" else "restart with state", "2")
+    assert decided == [("restart with state", "1"), second, ("restart clean", "3"), ("previous version", "1"),
+                       ("quarantine", "1")]
+    recovered = [event for event in events if event[1] == "recovered"]
+    assert [event[3:] for event in recovered] == decided[:-1]
+    # From one recovery to the next, in seconds: the cooldown, and as long as it takes until a fault is deadly.
+    waits = [later[0] - earlier[0] for earlier, later in zip(recovered, recovered[1:])]
+    assert all(cooldown <= wait < cooldown + 4 for cooldown, wait in zip([2, 4, 8], waits)), waits
+    assert run("head -c 5000 /dev/zero | wc -c").strip() == "5000"
 
 
 @pytest.fixture(name="shell")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from conftest import USER_SPACE
-from helix_shell import Shell
+from helix_shell import Patient
 
 SLOT = "/helix/slots/console"
 # serial_liar dies when it prints one; what it takes while it serves has no + ! % = ~ (include/helix/console.h).
@@ -14,31 +14,6 @@ ZEROS = hashlib.md5(bytes(SIZE)).hexdigest()
 FILL = f"echo 'trial_ms 0' > {SLOT}/options; echo serial_liar > {SLOT}/swap"
 # What is kept is then of serial_liar, which does not read what the version before it wrote.
 REFILL = f"helixctl heal options heal off; {FILL}; helixctl heal options heal on"
-
-
-class Patient(Shell):
-    """A shell, and what the healer knows of the console's slot."""
-
-    def heal(self, slot="console"):
-        return next(row for row in self.table("heal") if row["slot"] == slot)
-
-    def until(self, condition):
-        self(f"until {condition}; do usleep 10000; done")
-
-    def health(self):
-        return self.heal()["health"]
-
-    def option(self, name):
-        return next(row["value"] for row in self.table("heal_options") if row["option"] == name)
-
-    def hear_events(self):
-        """What is told of health goes to /tmp/events from now on."""
-        self("(exec 3<> /helix/events; echo subsystem.health >&3; touch /tmp/heard; exec cat <&3 > /tmp/events) &")
-        self.until("[ -e /tmp/heard ]")
-
-    def events(self):
-        return re.findall(r'^\d+\.\d+ subsystem\.health (\w+) name=console cause="([^"]+)" action="([^"]+)" '
-                          r"attempt=(\d+) us=\d+$", self("cat /tmp/events"), re.MULTILINE)
 
 
 @pytest.fixture(name="shell")
