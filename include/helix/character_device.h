@@ -6,9 +6,9 @@
  * - A device is named by its minor number; the kernel owns its node, its permissions and who has it
  *   open. A minor that the module does not know is answered with HX_ENXIO.
  * - Operations come from several threads at once, some of which may not wait.
- * - An answer that cannot be (more bytes than asked for, an error that is none, an error and bytes
- *   together) ends the instance. While there is none, the kernel answers itself: programs notice
- *   nothing of that.
+ * - What the devices of the slot "memory" answer the kernel knows as well: another answer ends the
+ *   instance, and the right one is given. So it is while there is no instance: programs notice
+ *   nothing of either.
  * - Numbers are statistics: what is counted while an instance is on trial goes if it fails, so no
  *   operation is journalled.
  */

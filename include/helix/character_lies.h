@@ -6,11 +6,11 @@
 #define HX_CHARACTER_LIE      0xffffU
 #define HX_CHARACTER_LIE_BYTE 0x2aU
 
-/* Those from HX_CHARACTER_LIE_MORE on end the instance. */
+/* All but the first end the instance. */
 enum hx_character_lie {
     HX_CHARACTER_LIE_NONE,  /* it serves as memory_devices does */
-    HX_CHARACTER_LIE_OTHER, /* reads give HX_CHARACTER_LIE_BYTE, which is no lie */
-    HX_CHARACTER_LIE_HALF,  /* half of what is asked for, nor is that */
+    HX_CHARACTER_LIE_OTHER, /* reads give HX_CHARACTER_LIE_BYTE, writes take what is written */
+    HX_CHARACTER_LIE_HALF,  /* half of what is asked for */
     HX_CHARACTER_LIE_MORE,  /* more than was asked for */
     HX_CHARACTER_LIE_ERROR, /* an error that is none */
     HX_CHARACTER_LIE_BOTH,  /* an error and bytes */

@@ -2,7 +2,6 @@
  * null, zero and full through the gate. What is asked for is a word, so that the module's answer to
  * the usual question costs one comparison.
  */
-#include <base/memory.h>
 #include <core/gate/gate.h>
 #include <helix/character_device.h>
 #include <kern/thread.h>
@@ -10,7 +9,6 @@
 #include <subsys/vfs/file.h>
 
 #define READ_AT_ONCE 65536U /* bytes; then it is looked for signals */
-#define FILL_AT_ONCE 256U
 
 static struct slot *slot; /* immutable after served_devices_init */
 
@@ -22,9 +20,9 @@ hx_err served_devices_init(void)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/* Core's own, in the module's words. */
-static uint64_t own_answer(enum hx_character_device_operation operation, uint64_t minor,
-                           uint64_t size)
+/* The one that is right, in the module's words. */
+static uint64_t right_answer(enum hx_character_device_operation operation, uint64_t minor,
+                             uint64_t size)
 {
     if (operation == CHARACTER_DEVICE_READ) {
         return minor == HX_MEMORY_NULL ? 0 : HX_CHARACTER_ANSWER(size, 0);
@@ -32,28 +30,16 @@ static uint64_t own_answer(enum hx_character_device_operation operation, uint64_
     return minor == HX_MEMORY_FULL ? HX_CHARACTER_REFUSAL(HX_ENOSPC) : HX_CHARACTER_ANSWER(size, 0);
 }
 
-static bool can_be(enum hx_character_device_operation operation, uint64_t answer, uint64_t size)
-{
-    uint64_t error = HX_CHARACTER_ERROR(answer);
-
-    if (error != HX_OK) {
-        return hx_error_is_known(error) && answer == HX_CHARACTER_REFUSAL(error);
-    }
-    return HX_CHARACTER_COUNT(answer) <= size &&
-           (operation == CHARACTER_DEVICE_READ || HX_CHARACTER_BYTE(answer) == 0);
-}
-
-/* The answer that counts, as the module's is not the usual one or there is none. */
+/* The module's is not the usual one, or there is none: whoever answers wrongly ends. */
 static uint64_t judge(enum hx_character_device_operation operation, uint64_t minor, uint64_t size,
                       struct hal_gate_result result)
 {
-    if (result.error == HX_OK) {
-        if (can_be(operation, result.value, size)) {
-            return result.value;
-        }
+    uint64_t right = right_answer(operation, minor, size);
+
+    if (result.error == HX_OK && result.value != right) {
         slot_distrust(slot);
     }
-    return own_answer(operation, minor, size);
+    return right;
 }
 
 static uint64_t ask(enum hx_character_device_operation operation, uint64_t minor, uint64_t size)
@@ -63,35 +49,13 @@ static uint64_t ask(enum hx_character_device_operation operation, uint64_t minor
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static hx_err fill(struct transfer *transfer, uint8_t byte, size_t size, size_t *done)
-{
-    uint8_t bytes[FILL_AT_ONCE];
-    hx_err error = HX_OK;
-
-    memset(bytes, byte, sizeof(bytes));
-    *done = 0;
-    while (size > 0 && error == HX_OK) {
-        size_t part = size < sizeof(bytes) ? size : sizeof(bytes);
-        size_t moved;
-
-        error = transfer_out(transfer, bytes, part, &moved);
-        *done += moved;
-        size -= part;
-    }
-    return error;
-}
-
-/* Give the caller what an answer says. */
+/* Give the caller as many zeros as an answer says. */
 static hx_err give(struct transfer *transfer, uint64_t answer, size_t *done)
 {
     size_t size = HX_CHARACTER_COUNT(answer);
-    uint8_t byte = HX_CHARACTER_BYTE(answer);
 
     *done = 0;
-    if (size == 0) {
-        return (hx_err)HX_CHARACTER_ERROR(answer);
-    }
-    return byte == 0 ? transfer_zeros(transfer, size, done) : fill(transfer, byte, size, done);
+    return size != 0 ? transfer_zeros(transfer, size, done) : HX_OK;
 }
 
 static HX_NOINLINE hx_err read_unusual(uint64_t minor, struct transfer *transfer,
@@ -128,7 +92,7 @@ static HX_ALWAYS_INLINE hx_err read_served(uint64_t minor, struct transfer *tran
         return read_much(minor, transfer, done);
     }
     result = gate_call(slot, CHARACTER_DEVICE_READ, minor, transfer->left, 0, 0);
-    if (HX_UNLIKELY(result.value != transfer->left)) {
+    if (HX_UNLIKELY(minor == HX_MEMORY_NULL) || HX_UNLIKELY(result.value != transfer->left)) {
         return read_unusual(minor, transfer, result, done);
     }
     if (HX_LIKELY(transfer->left <= transfer->size) &&
@@ -149,7 +113,7 @@ static hx_err take(struct transfer *transfer, uint64_t answer, size_t *done)
     return (hx_err)HX_CHARACTER_ERROR(answer);
 }
 
-static hx_err write_served(uint64_t minor, struct transfer *transfer, size_t *done)
+static HX_ALWAYS_INLINE hx_err write_served(uint64_t minor, struct transfer *transfer, size_t *done)
 {
     size_t size = transfer->left;
     struct hal_gate_result result;
@@ -159,7 +123,8 @@ static hx_err write_served(uint64_t minor, struct transfer *transfer, size_t *do
         return HX_OK;
     }
     result = gate_call(slot, CHARACTER_DEVICE_WRITE, minor, size, 0, 0);
-    if (HX_UNLIKELY(result.error != HX_OK) || HX_UNLIKELY(result.value != size)) {
+    if (HX_UNLIKELY(minor == HX_MEMORY_FULL) || HX_UNLIKELY(result.error != HX_OK) ||
+        HX_UNLIKELY(result.value != size)) {
         return take(transfer, judge(CHARACTER_DEVICE_WRITE, minor, size, result), done);
     }
     return take(transfer, size, done);

@@ -250,22 +250,41 @@ static void tell(struct slot *slot, enum hx_character_lie lie)
     (void)number(slot, HX_CHARACTER_LIE, (enum hx_character_number)lie);
 }
 
+/* What the kernel's answer is, whatever the module's: full is as good as the others for a lie that
+ * takes what is written. */
+static void read_all(void)
+{
+    char bytes[SIZE] = {1};
+    size_t done;
+
+    EXPECT_EQUAL(read_device(HX_MEMORY_ZERO, bytes, SIZE, &done), HX_OK);
+    EXPECT(is_all(bytes, SIZE, 0));
+    EXPECT_EQUAL(done, SIZE);
+}
+
+static void write_all(enum hx_memory_device minor, hx_err expected)
+{
+    char bytes[SIZE] = {1};
+    size_t done;
+
+    EXPECT_EQUAL(write_device(minor, bytes, SIZE, &done), expected);
+    EXPECT_EQUAL(done, expected == HX_OK ? SIZE : 0);
+}
+
 /* In a read, or in a write. */
 static void check_lie(enum hal_gate_backend backend, enum hx_character_lie lie, bool is_read)
 {
     struct slot *slot = module_slot_begin("memory", "memory_liar", NULL, backend, &no_trial);
     uint64_t deaths = modules_content_of(slot).deaths;
-    char bytes[SIZE] = {1};
-    size_t done;
 
     tell(slot, lie);
     if (is_read) {
-        EXPECT_EQUAL(read_device(HX_MEMORY_ZERO, bytes, SIZE, &done), HX_OK);
-        EXPECT(is_all(bytes, SIZE, 0));
+        read_all();
+    } else if (lie == HX_CHARACTER_LIE_OTHER) {
+        write_all(HX_MEMORY_FULL, HX_ENOSPC);
     } else {
-        EXPECT_EQUAL(write_device(HX_MEMORY_ZERO, bytes, SIZE, &done), HX_OK);
+        write_all(HX_MEMORY_ZERO, HX_OK);
     }
-    EXPECT_EQUAL(done, SIZE);
     EXPECT_EQUAL(modules_content_of(slot).deaths, deaths + 1);
     EXPECT(!modules_content_of(slot).is_filled);
     expect_all_is_well();
@@ -273,7 +292,7 @@ static void check_lie(enum hal_gate_backend backend, enum hx_character_lie lie, 
 
 static void check_lies(enum hal_gate_backend backend)
 {
-    for (uint32_t lie = HX_CHARACTER_LIE_MORE; lie < HX_CHARACTER_LIE_COUNT; lie++) {
+    for (uint32_t lie = HX_CHARACTER_LIE_OTHER; lie < HX_CHARACTER_LIE_COUNT; lie++) {
         check_lie(backend, (enum hx_character_lie)lie, true);
         check_lie(backend, (enum hx_character_lie)lie, false);
     }
@@ -281,35 +300,15 @@ static void check_lies(enum hal_gate_backend backend)
 }
 
 /* SPEC: R6 */
-static void who_answers_what_cannot_be_dies_and_nobody_notices_behind_the_open_gate(void)
+static void who_answers_wrongly_dies_and_nobody_notices_behind_the_open_gate(void)
 {
     check_lies(HAL_GATE_OPEN);
 }
 
 /* SPEC: R6 */
-static void who_answers_what_cannot_be_dies_and_nobody_notices_behind_the_user_gate(void)
+static void who_answers_wrongly_dies_and_nobody_notices_behind_the_user_gate(void)
 {
     check_lies(HAL_GATE_USER);
-}
-
-/* What is odd is none the less served as it was said. */
-static void other_bytes_and_fewer_are_what_the_module_says(void)
-{
-    struct slot *slot = module_slot_begin("memory", "memory_liar", NULL, HAL_GATE_OPEN, &no_trial);
-    char bytes[SIZE] = {1};
-    size_t done;
-
-    tell(slot, HX_CHARACTER_LIE_OTHER);
-    EXPECT_EQUAL(read_device(HX_MEMORY_NULL, bytes, SIZE, &done), HX_OK);
-    EXPECT(done == SIZE && is_all(bytes, SIZE, HX_CHARACTER_LIE_BYTE));
-    tell(slot, HX_CHARACTER_LIE_HALF);
-    EXPECT_EQUAL(read_device(HX_MEMORY_ZERO, bytes, SIZE, &done), HX_OK);
-    EXPECT(done == SIZE / 2 && is_all(bytes, SIZE / 2, 0));
-    EXPECT(is_all(bytes + SIZE / 2, SIZE / 2, HX_CHARACTER_LIE_BYTE));
-    EXPECT_EQUAL(write_device(HX_MEMORY_FULL, bytes, SIZE, &done), HX_OK);
-    EXPECT_EQUAL(done, SIZE / 2);
-    EXPECT(string_equal(modules_content_of(slot).name, "memory_liar"));
-    restore(slot);
 }
 
 /* SPEC: R9 */
@@ -339,10 +338,8 @@ const struct selftest subsys_devices_tests[] = {
     {TEST(swaps_under_load_lose_and_double_no_call_behind_the_open_gate), 0},
     {TEST(swaps_under_load_lose_and_double_no_call_behind_the_user_gate), SELFTEST_METAL_ONLY},
     {TEST(a_module_that_comes_and_goes_under_load_is_not_noticed), 0},
-    {TEST(who_answers_what_cannot_be_dies_and_nobody_notices_behind_the_open_gate), 0},
-    {TEST(who_answers_what_cannot_be_dies_and_nobody_notices_behind_the_user_gate),
-     SELFTEST_METAL_ONLY},
-    {TEST(other_bytes_and_fewer_are_what_the_module_says), 0},
+    {TEST(who_answers_wrongly_dies_and_nobody_notices_behind_the_open_gate), 0},
+    {TEST(who_answers_wrongly_dies_and_nobody_notices_behind_the_user_gate), SELFTEST_METAL_ONLY},
     {TEST(who_lies_on_trial_is_replaced_by_the_one_before), 0},
     {0},
 };
