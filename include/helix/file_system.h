@@ -9,6 +9,9 @@
  *   the kernel may make the same call again, of another instance.
  * - Before mount, and after unmount, all others answer HX_ESTATE; the kernel then calls mount. An
  *   instance that takes a state over is mounted as the one before was.
+ * - An error is one of those that are said of the operation, HX_EIO when the disk failed or cannot
+ *   be right, or what helix/disk.h answered. Another one, and HX_EIO of a disk that had nothing to
+ *   say, is doubted: the instance ends, and what the next one answers counts.
  * - Files are named by the number of their inode, which the kernel has got from an answer, and
  * gives back with forget. Nothing that the disk says is to be believed: what cannot be is HX_EIO.
  * - Names, attributes and bytes cross as loans (helix/loan.h): a parameter that is called loan_…

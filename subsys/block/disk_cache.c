@@ -48,6 +48,7 @@ static struct {
     struct list recent;          /* M  the last one used first */
     struct list touched;         /* M */
     struct thread *writer;       /* M  whose transaction it is; NULL: there is none */
+    hx_err trouble;              /* M  the last error since it began */
     struct numbers numbers;
 } cache;
 
@@ -292,6 +293,7 @@ hx_err disk_cache_read(uint64_t offset, void *to, size_t size)
 
     mutex_lock(&cache.mutex);
     error = read_locked(offset, to, size);
+    cache.trouble = error != HX_OK ? error : cache.trouble;
     mutex_unlock(&cache.mutex);
     return error;
 }
@@ -355,6 +357,7 @@ hx_err disk_cache_write(uint64_t offset, const void *from, size_t size)
 
     mutex_lock(&cache.mutex);
     error = write_locked(offset, from, size);
+    cache.trouble = error != HX_OK ? error : cache.trouble;
     mutex_unlock(&cache.mutex);
     return error;
 }
@@ -366,7 +369,18 @@ void disk_cache_begin(void)
     mutex_lock(&cache.mutex);
     HX_ASSERT(cache.writer == NULL, "there is one transaction at a time");
     cache.writer = thread_current();
+    cache.trouble = HX_OK;
     mutex_unlock(&cache.mutex);
+}
+
+hx_err disk_cache_trouble(void)
+{
+    hx_err trouble;
+
+    mutex_lock(&cache.mutex);
+    trouble = cache.trouble;
+    mutex_unlock(&cache.mutex);
+    return trouble;
 }
 
 static void keep(struct page *page)

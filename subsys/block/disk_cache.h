@@ -34,6 +34,8 @@ HX_MUST_USE hx_err disk_cache_write(uint64_t offset, const void *from, size_t si
 
 /* Begin the calling thread's transaction; there is no other. */
 void disk_cache_begin(void);
+/* The last error that it has met here, HX_OK: none. */
+hx_err disk_cache_trouble(void);
 /* What was written since takes effect, or has never been. */
 void disk_cache_commit(void);
 void disk_cache_abort(void);

@@ -10,6 +10,7 @@
 struct outcome {
     bool is_answer;
     hx_err error;
+    hx_err trouble; /* what the disk's cache had to say while it ran */
 };
 
 static hx_err error_of(uint64_t answer)
@@ -29,6 +30,7 @@ static struct outcome call_once(const struct mounted *mounted, uint32_t operatio
         gate_call(mounted->slot, operation, arguments[0], arguments[1], arguments[2], arguments[3]);
     outcome.is_answer = result.error == HX_OK;
     outcome.error = outcome.is_answer ? error_of(result.value) : result.error;
+    outcome.trouble = disk_cache_trouble();
     if (outcome.is_answer && (outcome.error == HX_OK || outcome.error == HX_EAGAIN)) {
         disk_cache_commit();
     } else {
@@ -96,17 +98,43 @@ static hx_err mount_again(struct mounted *mounted)
 
 #define MOUNTS_MAX 8U /* of instances that die one after the other */
 
-hx_err mounted_call(struct mounted *mounted, enum file_system_operation operation, uint64_t a0,
-                    uint64_t a1, uint64_t a2, uint64_t a3)
+/* The answer of an instance that knows what it serves. */
+static struct outcome call_mounted(struct mounted *mounted, uint32_t operation,
+                                   const uint64_t arguments[4])
 {
-    const uint64_t arguments[4] = {a0, a1, a2, a3};
     struct outcome outcome = call_patiently(mounted, operation, arguments);
 
     for (uint32_t i = 0; i < MOUNTS_MAX && outcome.is_answer && outcome.error == HX_ESTATE; i++) {
         if (mount_again(mounted) != HX_OK) {
-            return HX_EIO;
+            outcome.error = HX_EIO;
+            return outcome;
         }
         outcome = call_patiently(mounted, operation, arguments);
+    }
+    return outcome;
+}
+
+/* Nothing of the call has taken effect. Of an instance without the first one's state. */
+static struct outcome call_another(struct mounted *mounted, uint32_t operation,
+                                   const uint64_t arguments[4], hx_err first)
+{
+    struct outcome outcome;
+
+    slot_distrust(mounted->slot);
+    outcome = call_mounted(mounted, operation, arguments);
+    mounted_end_doubt(mounted, first, outcome.error);
+    return outcome;
+}
+
+hx_err mounted_call(struct mounted *mounted, enum file_system_operation operation, uint64_t a0,
+                    uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    const uint64_t arguments[4] = {a0, a1, a2, a3};
+    struct outcome outcome = call_mounted(mounted, operation, arguments);
+
+    if (outcome.is_answer &&
+        mounted_is_doubtful(mounted, operation, outcome.error, outcome.trouble)) {
+        outcome = call_another(mounted, operation, arguments, outcome.error);
     }
     return outcome.is_answer && outcome.error != HX_ESTATE ? outcome.error : HX_EIO;
 }

@@ -26,6 +26,7 @@ struct mounted {
     struct tree nodes;  /* M  by number of inode */
     uint64_t flags;     /* M  for the module's mount: enum hx_file_system_flag */
     struct forgotten *forgotten; /* M  removed files that are still to be given back */
+    uint64_t believed_until;     /* M  until then no error of the module's is doubted */
 };
 
 /* Keys: I = immutable, V = the vnode's mutex, M = mounted.mutex, A = atomic */
@@ -49,6 +50,20 @@ static inline struct mounted *mounted_of(const struct vnode *vnode)
 {
     return HX_CONTAINER_OF(vnode->file_system, struct mounted, file_system);
 }
+
+/* --- answer.c: with mounted->mutex held ---------------------------------------------------------
+ */
+
+/*
+ * Whether an error is none that the operation can have, or one that the module says the disk is to
+ * blame for, while the disk and its cache had no trouble, or another one. An instance that answers
+ * so is not asked any more; what the next one answers to the same call counts.
+ */
+bool mounted_is_doubtful(const struct mounted *mounted, enum file_system_operation operation,
+                         hx_err error, hx_err trouble);
+
+/* What the two have answered. */
+void mounted_end_doubt(struct mounted *mounted, hx_err first, hx_err second);
 
 /* --- call.c: all with mounted->mutex held -------------------------------------------------------
  */
