@@ -6,7 +6,7 @@
  * The word: state in the lowest byte, the index in the table above it, the number of the loan in
  * the upper half. A handle is the word with the state 0.
  */
-enum state { STATE_OWNED, STATE_LENT, STATE_QUEUED };
+enum state { STATE_OWNED, STATE_LENT, STATE_QUEUED, STATE_RETURNED };
 
 #define STATE_MASK  0xffUL
 #define INDEX_SHIFT 8
@@ -49,6 +49,21 @@ static hx_err refusal(uint64_t word, uint64_t handle, hx_err otherwise)
     return word == (handle | STATE_QUEUED) ? HX_EBUSY : otherwise;
 }
 
+/* Acquire: pairs with the release of who lent it, or took it out of a queue. */
+static bool move(struct dma_buffer *buffer, uint64_t from, uint64_t to, uint64_t *found)
+{
+    *found = from;
+    return atomic_compare_exchange_strong_explicit(&buffer->word, found, to, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+/* From its holder's hands, whether a queue has had it or not. */
+static bool move_held(struct dma_buffer *buffer, uint64_t handle, enum state to, uint64_t *found)
+{
+    return move(buffer, handle | STATE_RETURNED, handle | to, found) ||
+           move(buffer, handle | STATE_LENT, handle | to, found);
+}
+
 uint64_t dma_buffer_lend(struct dma_buffer *buffer)
 {
     uint64_t word = atomic_load_explicit(&buffer->word, memory_order_relaxed) + LOAN;
@@ -62,13 +77,9 @@ uint64_t dma_buffer_lend(struct dma_buffer *buffer)
 
 hx_err dma_buffer_revoke(struct dma_buffer *buffer, uint64_t handle)
 {
-    uint64_t word = handle | STATE_LENT;
+    uint64_t word;
 
-    /* Acquire: pairs with the release of who took it out of a queue. */
-    return atomic_compare_exchange_strong_explicit(&buffer->word, &word, handle | STATE_OWNED,
-                                                   memory_order_acquire, memory_order_relaxed)
-               ? HX_OK
-               : refusal(word, handle, HX_ESTALE);
+    return move_held(buffer, handle, STATE_OWNED, &word) ? HX_OK : refusal(word, handle, HX_ESTALE);
 }
 
 uint64_t dma_buffer_handle(const struct dma_buffer *buffer)
@@ -78,36 +89,42 @@ uint64_t dma_buffer_handle(const struct dma_buffer *buffer)
     return (word & STATE_MASK) != STATE_OWNED ? word & ~STATE_MASK : 0;
 }
 
+/* What no queue has had cannot have been done. */
+static hx_err take_over(struct dma_buffer *buffer, uint64_t handle, hx_err outcome)
+{
+    uint64_t word;
+
+    if (outcome != HX_OK) {
+        return move_held(buffer, handle, STATE_OWNED, &word) ? HX_OK
+                                                             : refusal(word, handle, HX_EINVAL);
+    }
+    if (move(buffer, handle | STATE_RETURNED, handle | STATE_OWNED, &word)) {
+        return HX_OK;
+    }
+    return word == (handle | STATE_LENT) ? HX_ESTATE : refusal(word, handle, HX_EINVAL);
+}
+
 hx_err dma_buffer_complete(uint64_t handle, hx_err error)
 {
     struct dma_buffer *buffer = find(handle);
-    uint64_t word = handle | STATE_LENT;
+    hx_err result = buffer != NULL ? take_over(buffer, handle, error) : HX_EINVAL;
 
-    if (buffer == NULL) {
-        return HX_EINVAL;
+    if (result == HX_OK) {
+        buffer->completed(buffer, error);
     }
-    /* Acquire: pairs with dma_buffer_dequeue's release. */
-    if (!atomic_compare_exchange_strong_explicit(&buffer->word, &word, handle | STATE_OWNED,
-                                                 memory_order_acquire, memory_order_relaxed)) {
-        return refusal(word, handle, HX_EINVAL);
-    }
-    buffer->completed(buffer, error);
-    return HX_OK;
+    return result;
 }
 
 hx_err dma_buffer_enqueue(uint64_t handle, struct dma_buffer **buffer)
 {
-    uint64_t word = handle | STATE_LENT;
+    uint64_t word;
 
     *buffer = find(handle);
     if (*buffer == NULL) {
         return HX_EINVAL;
     }
-    /* Acquire: pairs with dma_buffer_lend's release. */
-    return atomic_compare_exchange_strong_explicit(&(*buffer)->word, &word, handle | STATE_QUEUED,
-                                                   memory_order_acquire, memory_order_relaxed)
-               ? HX_OK
-               : refusal(word, handle, HX_EINVAL);
+    return move_held(*buffer, handle, STATE_QUEUED, &word) ? HX_OK
+                                                           : refusal(word, handle, HX_EINVAL);
 }
 
 void dma_buffer_dequeue(struct dma_buffer *buffer)
@@ -116,5 +133,6 @@ void dma_buffer_dequeue(struct dma_buffer *buffer)
 
     HX_ASSERT((word & STATE_MASK) == STATE_QUEUED, "what leaves a queue was in it");
     /* Release: pairs with the acquire of complete and revoke. */
-    atomic_store_explicit(&buffer->word, (word & ~STATE_MASK) | STATE_LENT, memory_order_release);
+    atomic_store_explicit(&buffer->word, (word & ~STATE_MASK) | STATE_RETURNED,
+                          memory_order_release);
 }

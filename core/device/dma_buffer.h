@@ -59,7 +59,8 @@ uint64_t dma_buffer_handle(const struct dma_buffer *buffer);
 
 /*
  * The owner is told, and the handle is void.  Context: thread.
- * Errors: HX_EINVAL no such loan, HX_EBUSY it is in a queue; nothing has changed.
+ * Errors: HX_EINVAL no such loan, HX_EBUSY it is in a queue, HX_ESTATE it went well, but no queue
+ * has had it; nothing has changed.
  */
 HX_MUST_USE hx_err dma_buffer_complete(uint64_t handle, hx_err error);
 

@@ -8,6 +8,9 @@
  *   on a device that was reset; what it had not completed is given to it again. Reading and writing
  *   whole sectors may be repeated, so nothing is lost by that.
  * - A device without a driver keeps its requests for BLOCK_PATIENCE_NS; then they fail.
+ * - A driver that leaves a request unanswered for BLOCK_ANSWER_NS is started anew. One that is
+ *   started BLOCK_STARTS_MAX times and gets nothing done is ended, and so is one that answers what
+ *   cannot be, or says twice that a request fails: another one tries it then, and is believed.
  * - Requests that are under way at the same time are done in any order: who needs an order waits.
  */
 #ifndef SUBSYS_BLOCK_BLOCK_H
@@ -22,9 +25,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BLOCK_REQUESTS    32U /* of a device, under way at once */
-#define BLOCK_TRIES_MAX   8U  /* a request that was begun so often in vain fails */
-#define BLOCK_PATIENCE_NS (30ULL * HAL_NS_PER_S)
+#define BLOCK_REQUESTS     32U /* of a device, under way at once */
+#define BLOCK_TRIES_MAX    8U  /* a request that was begun so often in vain fails */
+#define BLOCK_PATIENCE_NS  (30ULL * HAL_NS_PER_S)
+#define BLOCK_ANSWER_NS    (3ULL * HAL_NS_PER_S)
+#define BLOCK_BELIEF_NS    (60ULL * HAL_NS_PER_S) /* from an error on that was believed, all are */
+#define BLOCK_STARTS_MAX   2U
+#define BLOCK_REFUSALS_MAX 2U /* answers of a request with an error that are not believed */
 
 struct slot;
 struct block_device;

@@ -20,6 +20,8 @@ struct block_request {
     struct list link;               /* D  free or pending */
     enum block_request_state state; /* D */
     uint32_t tries;                 /* D  how often it was given to a driver */
+    uint32_t refusals;              /* D  how often one answered with an error */
+    uint64_t given_ns;              /* D  when it was given last */
     hx_err error;                   /* D  once it is done */
     enum hx_block_kind kind;        /* U */
     uint64_t sector;                /* U */
@@ -27,11 +29,19 @@ struct block_request {
     struct wait_queue done;
 };
 
+/* What a driver says of its device. */
+struct block_claim {
+    uint64_t sectors;
+    uint64_t flags;
+};
+
 /* What the service thread is woken for. */
 enum block_event {
     BLOCK_EVENT_INTERRUPT = 1U << 0, /* the device has something to say */
     BLOCK_EVENT_PENDING = 1U << 1,   /* requests are to be given to the driver */
     BLOCK_EVENT_SLOT = 1U << 2,      /* another driver may have come */
+    BLOCK_EVENT_OVERDUE = 1U << 3,   /* a request has waited for its answer for too long */
+    BLOCK_EVENT_DOUBT = 1U << 4,     /* the driver is not to be asked any more */
 };
 
 /* Keys: I = immutable, D = lock, A = atomic, S = the service thread only */
@@ -44,6 +54,9 @@ struct block_device {
     bool is_up;                      /* D  the driver is started */
     uint32_t epoch;                  /* D  counts its starts */
     uint64_t down_since;             /* D  while it is not up */
+    uint64_t done;                   /* D  requests that went well */
+    uint32_t doubted_epoch;          /* D  of the driver that BLOCK_EVENT_DOUBT means */
+    uint64_t believed_until;         /* D  errors of a driver are, until then */
     struct block_statistics numbers; /* D */
     _Atomic uint64_t sectors;        /* A */
     _Atomic uint32_t flags;          /* A */
@@ -51,6 +64,10 @@ struct block_device {
     struct wait_queue work;          /*    for events */
     struct wait_queue room;          /*    for a free request */
     struct wait_queue *interrupts;   /* S  the device's, NULL: not known yet */
+    const void *starter;             /* S  the instance that was started last, only compared */
+    uint64_t done_at_start;          /* S  done, then */
+    uint32_t vain_starts;            /* S  of it, with nothing done since the one before */
+    struct block_claim claim;        /* S  what a driver said that was not believed */
     struct wait_listener on_interrupt;
     struct wait_listener on_slot;
     struct block_request requests[BLOCK_REQUESTS];

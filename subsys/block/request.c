@@ -11,10 +11,44 @@ static void finish(struct block_request *request, hx_err error)
 
     device->given -= request->state == REQUEST_GIVEN ? 1 : 0;
     device->numbers.errors += error != HX_OK ? 1 : 0;
+    device->done += error == HX_OK ? 1 : 0;
     request->error = error;
     request->state = REQUEST_DONE;
     spinlock_release(&device->lock, state);
     wait_queue_wake_all(&request->done);
+}
+
+/* Whether an error of its driver's is to be seen by who asked. */
+static bool is_believed(struct block_request *request, hx_err error)
+{
+    struct block_device *device = request->device;
+    uint64_t now = hal_clock_now();
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool is = ++request->refusals > BLOCK_REFUSALS_MAX || now < device->believed_until ||
+              (error == HX_ENOSYS && request->kind == HX_BLOCK_FLUSH);
+
+    if (request->refusals > BLOCK_REFUSALS_MAX) {
+        device->believed_until = now + BLOCK_BELIEF_NS;
+    }
+    device->doubted_epoch = device->epoch;
+    spinlock_release(&device->lock, state);
+    return is;
+}
+
+static void put_back(struct block_request *request, bool is_try);
+
+/* Once by the same driver again, then by another. */
+static void refuse(struct block_request *request, hx_err error)
+{
+    struct block_device *device = request->device;
+    bool is_first = request->refusals == 0;
+
+    if (is_believed(request, error)) {
+        finish(request, error);
+    } else {
+        put_back(request, true);
+        block_signal(device, is_first ? BLOCK_EVENT_PENDING : BLOCK_EVENT_DOUBT);
+    }
 }
 
 static void completed(struct dma_buffer *buffer, hx_err error)
@@ -22,7 +56,11 @@ static void completed(struct dma_buffer *buffer, hx_err error)
     struct block_request *request = HX_CONTAINER_OF(buffer, struct block_request, buffer);
     struct block_device *device = request->device;
 
-    finish(request, error);
+    if (error == HX_OK) {
+        finish(request, HX_OK);
+    } else {
+        refuse(request, error);
+    }
     if (!list_is_empty(&device->pending)) {
         block_signal(device, BLOCK_EVENT_PENDING);
     }
@@ -74,7 +112,7 @@ static void take_back(struct block_request *request, uint64_t handle, uint32_t e
             put_back(request, false);
             block_signal(device, BLOCK_EVENT_PENDING);
         } else {
-            finish(request, error);
+            refuse(request, error);
         }
     }
 }
@@ -89,6 +127,7 @@ static bool give(struct block_request *request)
     hx_err error;
 
     request->state = REQUEST_GIVEN;
+    request->given_ns = hal_clock_now();
     device->given++;
     handle = dma_buffer_lend(&request->buffer);
     spinlock_release(&device->lock, state);
@@ -202,13 +241,30 @@ static bool is_done(struct block_request *request)
     return done;
 }
 
+/* Whether its driver has had it for too long; when to look again if not. */
+static bool is_overdue(struct block_request *request, uint64_t *again_ns)
+{
+    uint64_t now = hal_clock_now();
+    hal_interrupt_state state = spinlock_acquire(&request->device->lock);
+    bool is_given = request->state == REQUEST_GIVEN;
+    bool is = is_given && now - request->given_ns >= BLOCK_ANSWER_NS;
+
+    *again_ns = (is_given && !is ? request->given_ns : now) + BLOCK_ANSWER_NS;
+    spinlock_release(&request->device->lock, state);
+    return is;
+}
+
 static void wait_for(struct block_request *request)
 {
+    uint64_t again_ns = hal_clock_now() + BLOCK_ANSWER_NS;
     struct waiter waiter;
 
     wait_queue_prepare(&request->done, &waiter);
     while (!is_done(request)) {
-        (void)!wait_queue_wait(&request->done, &waiter, THREAD_NO_DEADLINE);
+        if (wait_queue_wait(&request->done, &waiter, again_ns) == HX_ETIMEDOUT &&
+            is_overdue(request, &again_ns)) {
+            block_signal(request->device, BLOCK_EVENT_OVERDUE);
+        }
     }
     wait_queue_finish(&request->done, &waiter);
 }
@@ -235,6 +291,7 @@ static hx_err run(struct block_device *device, enum hx_block_kind kind, uint64_t
     request->sector = sector;
     request->sectors = sectors;
     request->tries = 0;
+    request->refusals = 0;
     request->buffer.count = segment_count;
     request->buffer.device_writes = kind == HX_BLOCK_READ;
     if (segment_count > 0) {

@@ -4,7 +4,8 @@
 #include <kern/heap.h>
 #include <subsys/block/block_private.h>
 
-#define RETRY_NS HAL_NS_PER_MS
+#define RETRY_NS       HAL_NS_PER_MS
+#define START_AGAIN_NS (100 * HAL_NS_PER_MS) /* a driver that is there and does not start */
 
 /* --- events ----------------------------------------------------------------------------------- */
 
@@ -83,14 +84,35 @@ static bool is_up(struct block_device *device, uint32_t *epoch)
     return up;
 }
 
-static void note_start(struct block_device *device)
+/* The same as before, if there was one: a driver that says otherwise is believed when the next one
+ * says so too. */
+static bool is_credible(struct block_device *device, const struct block_claim *claim)
 {
-    uint64_t sectors = gate_call(device->slot, BLOCK_CAPACITY, 0, 0, 0, 0).value;
-    uint64_t flags = gate_call(device->slot, BLOCK_FLAGS, 0, 0, 0, 0).value;
+    uint64_t sectors = block_sectors(device);
+
+    if ((sectors == claim->sectors && block_flags(device) == claim->flags) || sectors == 0 ||
+        (device->claim.sectors == claim->sectors && device->claim.flags == claim->flags)) {
+        return true;
+    }
+    device->claim = *claim;
+    return false;
+}
+
+static hx_err ask_claim(struct block_device *device, struct block_claim *claim)
+{
+    struct hal_gate_result sectors = gate_call(device->slot, BLOCK_CAPACITY, 0, 0, 0, 0);
+    struct hal_gate_result flags = gate_call(device->slot, BLOCK_FLAGS, 0, 0, 0, 0);
+
+    *claim = (struct block_claim){sectors.value, flags.value};
+    return sectors.error != HX_OK ? sectors.error : flags.error;
+}
+
+static void note_start(struct block_device *device, const struct block_claim *claim)
+{
     hal_interrupt_state state;
 
-    atomic_store_explicit(&device->sectors, sectors, memory_order_relaxed);
-    atomic_store_explicit(&device->flags, (uint32_t)flags, memory_order_relaxed);
+    atomic_store_explicit(&device->sectors, claim->sectors, memory_order_relaxed);
+    atomic_store_explicit(&device->flags, (uint32_t)claim->flags, memory_order_relaxed);
     if (device->interrupts == NULL) {
         device->interrupts = device_interrupts(device->slot);
         if (device->interrupts != NULL) {
@@ -104,6 +126,39 @@ static void note_start(struct block_device *device)
     spinlock_release(&device->lock, state);
 }
 
+/* Another start of the same instance, and it has got nothing done since the one before. */
+static bool is_in_vain(struct block_device *device)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    uint64_t done = device->done;
+    bool is_same;
+
+    spinlock_release(&device->lock, state);
+    is_same = device->starter == slot_instance(device->slot) && device->done_at_start == done;
+    device->starter = slot_instance(device->slot);
+    device->done_at_start = done;
+    device->vain_starts = is_same ? device->vain_starts + 1 : 0;
+    return device->vain_starts >= BLOCK_STARTS_MAX;
+}
+
+static hx_err start_and_ask(struct block_device *device)
+{
+    struct block_claim claim;
+    hx_err error = block_call(device, BLOCK_START, 0, 0, 0, 0);
+
+    if (error == HX_OK) {
+        error = ask_claim(device, &claim);
+    }
+    if (error == HX_OK && !is_credible(device, &claim)) {
+        slot_distrust(device->slot);
+        error = HX_EDIED;
+    }
+    if (error == HX_OK) {
+        note_start(device, &claim);
+    }
+    return error;
+}
+
 /* From any state to one in which the driver in the slot serves, if it can. */
 static hx_err start_driver(struct block_device *device)
 {
@@ -111,10 +166,12 @@ static hx_err start_driver(struct block_device *device)
 
     device_release(device->slot);
     block_take_back_all(device);
-    error = block_call(device, BLOCK_START, 0, 0, 0, 0);
-    if (error == HX_OK) {
-        note_start(device);
-    } else {
+    if (is_in_vain(device)) {
+        slot_end(device->slot, DEATH_UNWELL);
+        return HX_EDIED;
+    }
+    error = start_and_ask(device);
+    if (error != HX_OK) {
         device_release(device->slot);
     }
     return error;
@@ -155,11 +212,30 @@ static bool is_out_of_patience(struct block_device *device)
     return is;
 }
 
+/* What was asked of the driver of that epoch was answered badly, or is not answered at all. */
+static void judge(struct block_device *device, uint32_t events, uint32_t epoch)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool is_doubted = device->doubted_epoch == epoch;
+
+    spinlock_release(&device->lock, state);
+    if ((events & BLOCK_EVENT_DOUBT) != 0 && is_doubted) {
+        slot_distrust(device->slot);
+        (void)block_is_trouble(device, epoch, HX_EDIED);
+    } else if ((events & BLOCK_EVENT_OVERDUE) != 0) {
+        kwarn("block %s: a request is not answered", device->slot->name);
+        (void)block_is_trouble(device, epoch, HX_ESTATE);
+    }
+}
+
 /* Returns until when to sleep if nothing happens. */
 static uint64_t serve(struct block_device *device, uint32_t events)
 {
     uint32_t epoch;
 
+    if (is_up(device, &epoch)) {
+        judge(device, events, epoch);
+    }
     if (!is_up(device, &epoch) && slot_instance(device->slot) != NULL) {
         revive(device);
     }
@@ -172,7 +248,7 @@ static uint64_t serve(struct block_device *device, uint32_t events)
     if (is_out_of_patience(device)) {
         block_fail_pending(device, HX_EIO);
     }
-    return hal_clock_now() + HAL_NS_PER_S;
+    return hal_clock_now() + (slot_instance(device->slot) != NULL ? START_AGAIN_NS : HAL_NS_PER_S);
 }
 
 static void keep_serving(void *argument)

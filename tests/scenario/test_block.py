@@ -4,7 +4,7 @@ import random
 
 import pytest
 from conftest import USER_SPACE
-from helix_shell import Shell
+from helix_shell import Patient, Shell
 
 SIZE = 4 << 20
 
@@ -100,3 +100,34 @@ def test_what_the_driver_counts_goes_from_version_to_version(boot, disk, gate):
     shell("dd if=/dev/vda of=/dev/null bs=64k count=1")
     assert numbers()["reads"] == first["reads"] + 1
     assert "state none" not in shell("grep ' swap ' /helix/slots/block/history")
+
+
+BAD_SECTOR = 1000
+BAD = f"""[inject-error]
+event = "read_aio"
+errno = "5"
+sector = "{BAD_SECTOR}"
+once = "off"
+"""
+
+
+# SPEC: H1
+def test_a_bad_sector_is_believed_when_two_drivers_say_so(boot, disk, tmp_path):
+    (tmp_path / "bad").write_text(BAD)
+    path = str(disk).replace(",", ",,")
+    shell = Patient(boot(init=USER_SPACE, qemu_args=(
+        f"-drive 'if=none,id=bad,driver=raw,file.driver=blkdebug,file.config={tmp_path}/bad,file.image.driver=file,"
+        f"file.image.filename={path}' -device virtio-blk-pci,drive=bad,disable-legacy=on")))
+
+    def read(sector):
+        return shell(f"dd if=/dev/vda bs=512 skip={sector} count=1 2>&1 >/tmp/got | grep -v records; md5sum < /tmp/got")
+
+    def good(sector):
+        return md5(disk.read_bytes()[512 * sector:512 * (sector + 1)])
+
+    assert good(BAD_SECTOR - 1) in read(BAD_SECTOR - 1)
+    assert "Input/output error" in read(BAD_SECTOR)
+    assert shell.heal("block")["deaths"] == "1"
+    assert good(BAD_SECTOR + 1) in read(BAD_SECTOR + 1)
+    assert "Input/output error" in read(BAD_SECTOR) and shell.heal("block")["deaths"] == "1"
+

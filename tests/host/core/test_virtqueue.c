@@ -170,6 +170,8 @@ static void misuse_handles(void)
         request = request_of(dma_buffer_handle(&buffer) ^ 1UL << bit);
         CHECK(request.buffer == 0 || virtqueue_add(&queue, &request) == HX_EINVAL);
     }
+    CHECK(dma_buffer_complete(dma_buffer_handle(&buffer), HX_OK) ==
+          HX_ESTATE); /* no queue has had it */
     CHECK(dma_buffer_revoke(&buffer, dma_buffer_handle(&buffer)) == HX_OK && completions == 1);
 }
 
