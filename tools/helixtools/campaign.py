@@ -41,6 +41,14 @@ def judge_again(first: Outcome, seed: int) -> Verdict:
     return Verdict(record.run(first.suite, seed), first)
 
 
+# Those with suites that take minutes: begun first, so that none is left running by itself in the end.
+LONG = ["models", "scenario", "metal", "host-tsan"]
+
+
+def longest_first(suites):
+    return sorted(suites, key=lambda suite: LONG.index(suite.group) if suite.group in LONG else len(LONG))
+
+
 def run_all(chosen, seed: int, jobs: int, say: Callable[[Verdict], None]) -> List[Verdict]:
     """Verdicts on all suites. Those that want the machine alone, and second runs, come last, one by
     one. say() hears of each run as it ends."""
@@ -51,7 +59,7 @@ def run_all(chosen, seed: int, jobs: int, say: Callable[[Verdict], None]) -> Lis
         say(verdicts[-1])
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
-        waiting = [pool.submit(record.run, suite, seed) for suite in chosen if not suite.alone]
+        waiting = [pool.submit(record.run, suite, seed) for suite in longest_first(chosen) if not suite.alone]
         for done in concurrent.futures.as_completed(waiting):
             settle(done.result())
     for suite in chosen:
