@@ -9,11 +9,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* TI PC16550D data sheet, tables II and IV. */
-#define STATUS_RECEIVED 0x01U /* there is a byte to be taken */
-#define STATUS_EMPTY    0x20U /* all that was written has left for the wire: with FIFOs, all of it */
-#define IDENTITY_FIFOS  0xc0U /* both bits: FIFOs of 16 bytes that work */
-
 /* Looks at a device that is not ready; the kernel's own writer waits for longer. */
 #define READY_LOOKS 64U
 
@@ -49,7 +44,7 @@ static bool has_bits(enum hx_serial_register index, uint64_t bits)
 static inline bool gets_ready(uint64_t *waits)
 {
     for (unsigned i = 0; i < READY_LOOKS; i++) {
-        if (has_bits(HX_SERIAL_STATUS, STATUS_EMPTY)) {
+        if (has_bits(HX_SERIAL_STATUS, HX_SERIAL_EMPTY)) {
             return true;
         }
         ++*waits;

@@ -5,7 +5,7 @@
  * - One piece of text is offered at a time, by who has the turn to print. Each byte that is sent
  *   passes console_outlet_pass, which counts it: what is known to have been sent is core's own
  * count, whatever the driver says or however it ends.
- * - No more bytes are let through than were offered, and none once there is a panic.
+ * - Only what was offered is let through, in order, and nothing once there is a panic.
  */
 #ifndef CORE_DEBUG_CONSOLE_OUTLET_H
 #define CORE_DEBUG_CONSOLE_OUTLET_H
@@ -21,13 +21,15 @@ typedef void console_driver(const char *bytes, size_t size);
 void console_set_driver(console_driver *driver);
 
 /*
- * Whether the next byte of the piece may go to the device, and is counted: who asks sends it then,
- * in one step to interrupts, and so to a panic on this CPU.  Context: thread, interrupts off.
+ * Whether this byte is the next one of the piece; then it is counted, and who asks sends it, in one
+ * step to interrupts, and so to a panic on this CPU.  Context: thread, interrupts off.
  */
-bool console_outlet_pass(void);
+bool console_outlet_pass(char byte);
 
-/* Bytes of the piece that were let through so far.  Context: any. */
+/* Bytes of the piece that were let through so far, and whether another one was tried than the next.
+ * Context: any. */
 size_t console_outlet_sent(void);
+bool console_outlet_was_wrong(void);
 
 /* --- for console.c alone ------------------------------------------------------------------------
  */

@@ -11,6 +11,18 @@
 
 static _Atomic(const void *) owner_of_it;
 
+/* Bytes that the device has room for, as the status said that its driver read last. Relaxed: one
+ * driver sends at a time. */
+static _Atomic uint32_t room;
+static _Atomic uint32_t depth; /* bytes that it has room for when it is empty */
+
+static uint32_t look_for_depth(void)
+{
+    return (hal_console_register(HX_SERIAL_IDENTITY) & HX_SERIAL_FIFOS) == HX_SERIAL_FIFOS
+               ? HX_SERIAL_DEPTH
+               : 1;
+}
+
 hx_err legacy_serial_claim(const void *owner, uint64_t *handle)
 {
     const void *expected = NULL;
@@ -23,6 +35,7 @@ hx_err legacy_serial_claim(const void *owner, uint64_t *handle)
         expected != owner) {
         return HX_ENOENT;
     }
+    atomic_store_explicit(&depth, look_for_depth(), memory_order_relaxed);
     *handle = HANDLE;
     return HX_OK;
 }
@@ -53,6 +66,17 @@ static hx_err take(uint64_t *value)
     return HX_OK;
 }
 
+static uint64_t look_for_room(void)
+{
+    uint8_t status = hal_console_register(HX_SERIAL_STATUS);
+
+    if ((status & HX_SERIAL_EMPTY) != 0) {
+        atomic_store_explicit(&room, atomic_load_explicit(&depth, memory_order_relaxed),
+                              memory_order_relaxed);
+    }
+    return status;
+}
+
 hx_err legacy_serial_read(const void *owner, uint64_t place, uint64_t width, uint64_t *value)
 {
     uint32_t index = (uint32_t)place;
@@ -65,8 +89,10 @@ hx_err legacy_serial_read(const void *owner, uint64_t place, uint64_t width, uin
     case HX_SERIAL_DATA:
         return take(value);
     case HX_SERIAL_IDENTITY:
-    case HX_SERIAL_STATUS:
         *value = hal_console_register(index);
+        return HX_OK;
+    case HX_SERIAL_STATUS:
+        *value = look_for_room();
         return HX_OK;
     default:
         return HX_EPERM;
@@ -76,9 +102,11 @@ hx_err legacy_serial_read(const void *owner, uint64_t place, uint64_t width, uin
 static bool send(uint8_t byte)
 {
     hal_interrupt_state state = hal_interrupts_save();
-    bool may = console_outlet_pass();
+    uint32_t left = atomic_load_explicit(&room, memory_order_relaxed);
+    bool may = left > 0 && console_outlet_pass((char)byte);
 
     if (may) {
+        atomic_store_explicit(&room, left - 1, memory_order_relaxed);
         hal_console_set_register(HAL_CONSOLE_DATA, byte);
     }
     hal_interrupts_restore(state);

@@ -291,6 +291,19 @@ static bool is_closed(const struct slot *slot)
             atomic_load_explicit(&slot->gate.active, memory_order_acquire) == &diversion);
 }
 
+hx_err slot_wait_filled(struct slot *slot, uint64_t deadline_ns)
+{
+    struct waiter waiter;
+    hx_err error = HX_OK;
+
+    wait_queue_prepare(&slot->entrants, &waiter);
+    while (slot_instance(slot) == NULL && error == HX_OK) {
+        error = wait_queue_wait(&slot->entrants, &waiter, deadline_ns);
+    }
+    wait_queue_finish(&slot->entrants, &waiter);
+    return error;
+}
+
 static void wait_while_closed(struct slot *slot)
 {
     struct waiter waiter;

@@ -135,6 +135,9 @@ void slot_fail(struct slot *slot);
  */
 void slot_instance_died(struct module_instance *instance);
 
+/* Wait until something is in it.  Context: thread, may block.  Errors: HX_ETIMEDOUT, HX_EINTR. */
+HX_MUST_USE hx_err slot_wait_filled(struct slot *slot, uint64_t deadline_ns);
+
 /*
  * What is in the slot has answered what cannot be: it dies. While it is being exchanged at the same
  * moment, the one that came may be taken for the one that lied.  Context: any but nmi.

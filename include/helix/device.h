@@ -31,14 +31,21 @@ enum hx_device_window {
 
 /*
  * Its registers (TI PC16550D data sheet, table II), of a byte each. Bytes are sent as far as the
- * kernel has given the driver some, and taken as far as it has asked for some, the device has some
- * and their reader has room: more are HX_EAGAIN.
+ * kernel has given the driver some, and the status that was read last says that there is room for
+ * them; and taken as far as it has asked for some, the device has some and their reader has room:
+ * more are HX_EAGAIN. So is another byte than the next one that was given, and who sends it ends.
  */
 enum hx_serial_register {
     HX_SERIAL_DATA = 0,     /* written: sent; read: taken, which the kernel sees */
     HX_SERIAL_IDENTITY = 2, /* read: whether there are FIFOs */
     HX_SERIAL_STATUS = 5,   /* read */
 };
+
+/* The same, tables II and IV. */
+#define HX_SERIAL_RECEIVED 0x01U /* status: there is a byte to be taken */
+#define HX_SERIAL_EMPTY    0x20U /* status: all that was written has left for the wire */
+#define HX_SERIAL_FIFOS    0xc0U /* identity: both bits, FIFOs that work */
+#define HX_SERIAL_DEPTH    16U   /* bytes of one */
 
 /* A register: a window and the bytes from its beginning. */
 #define HX_REGISTER(window, offset) ((uint64_t)(window) << 32 | (uint32_t)(offset))

@@ -13,8 +13,6 @@
 #define SENT_NUMBERS  HX_CONSOLE_TAKEN /* those before it */
 #define TAKEN_NUMBERS (HX_CONSOLE_NUMBERS - HX_CONSOLE_TAKEN)
 
-#define FIFO_SIZE 16U
-
 /* Relaxed: statistics. */
 static _Atomic uint64_t numbers[HX_CONSOLE_NUMBERS];
 
@@ -26,7 +24,7 @@ static void add(enum hx_console_number index, uint64_t more)
 /* How many bytes it takes once it is ready. */
 static uint64_t burst(void)
 {
-    return has_bits(HX_SERIAL_IDENTITY, IDENTITY_FIFOS) ? FIFO_SIZE : 1;
+    return has_bits(HX_SERIAL_IDENTITY, HX_SERIAL_FIFOS) ? HX_SERIAL_DEPTH : 1;
 }
 
 static uint64_t send_burst(uint64_t word0, uint64_t word1, uint64_t from, uint64_t count)

@@ -23,7 +23,7 @@ static uint64_t take(uint64_t count)
     uint64_t taken = 0;
     uint8_t byte;
 
-    while (has_device() && taken < count && has_bits(HX_SERIAL_STATUS, STATUS_RECEIVED) &&
+    while (has_device() && taken < count && has_bits(HX_SERIAL_STATUS, HX_SERIAL_RECEIVED) &&
            receive(&byte)) {
         taken++;
     }

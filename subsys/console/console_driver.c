@@ -45,7 +45,8 @@ static void drive(const char *bytes, size_t size)
     }
     memcpy(words, bytes, size);
     result = gate_call(slot, CONSOLE_WRITE, words[0], words[1], size, 0);
-    if (result.error == HX_OK && result.value != console_outlet_sent()) {
+    if (result.error == HX_OK &&
+        (result.value != console_outlet_sent() || console_outlet_was_wrong())) {
         slot_distrust(slot);
     }
 }

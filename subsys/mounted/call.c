@@ -41,21 +41,6 @@ static struct outcome call_once(const struct mounted *mounted, uint32_t operatio
 
 /* --- until somebody answers ------------------------------------------------------------------- */
 
-/* Errors: HX_ETIMEDOUT. */
-static hx_err wait_for_module(struct mounted *mounted, uint64_t deadline)
-{
-    struct wait_queue *queue = &mounted->slot->entrants;
-    struct waiter waiter;
-    hx_err error = HX_OK;
-
-    wait_queue_prepare(queue, &waiter);
-    while (slot_instance(mounted->slot) == NULL && error == HX_OK) {
-        error = wait_queue_wait(queue, &waiter, deadline);
-    }
-    wait_queue_finish(queue, &waiter);
-    return error;
-}
-
 /* All ways in are taken for a moment, the slot is empty, or it is about to be. */
 static bool is_worth_waiting(hx_err error)
 {
@@ -69,7 +54,7 @@ static struct outcome call_patiently(struct mounted *mounted, uint32_t operation
     struct outcome outcome = call_once(mounted, operation, arguments);
 
     while (!outcome.is_answer && is_worth_waiting(outcome.error) && hal_clock_now() < deadline &&
-           wait_for_module(mounted, deadline) == HX_OK) {
+           slot_wait_filled(mounted->slot, deadline) == HX_OK) {
         thread_yield();
         outcome = call_once(mounted, operation, arguments);
     }
