@@ -8,9 +8,9 @@ ALL_HEADERS  := $(filter-out tests/bench-host/peers/% $(MODULE_PARTS),$(filter %
 
 # What is compiled for the machine alone; the rest is read with the host's flags, but for what needs
 # the packages of `make bench-host`.
-METAL_ONLY   := ports/x86_64/% modules/%
+METAL_ONLY   := ports/x86_64/% modules/% tests/modules/%
 HOST_READ    := $(filter-out $(METAL_ONLY) user/% tests/userland/% tests/bench-host/peers/%,$(ALL_C))
-METAL_READ   := $(filter ports/x86_64/% modules/%,$(ALL_C))
+METAL_READ   := $(filter $(METAL_ONLY),$(ALL_C))
 USER_READ    := $(filter user/% tests/userland/%,$(ALL_C))
 
 TIDY_HOST  := $(filter %.c,$(HOST_READ))

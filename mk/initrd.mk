@@ -16,7 +16,7 @@ INITRD_SETTINGS := $(wildcard user/etc/* user/etc/helix/* user/etc/init.d/*)
 INITRD_FILES := \
     $(BUSYBOX)>bin/busybox>0755 \
     user/receive.sh>bin/receive>0755 \
-    $(foreach module,$(filter-out $(MODULES_LOADED_LATER),$(MODULES)),$(module)>lib/modules/$(notdir $(module))>0644) \
+    $(foreach module,$(filter-out $(MODULES_LOADED_LATER),$(MODULES) $(TEST_MODULES)),$(module)>lib/modules/$(notdir $(module))>0644) \
     $(foreach program,$(USER_PROGRAMS),$(program)>bin/$(notdir $(program))>0755) \
     $(foreach file,$(filter-out %/helix %/init.d,$(INITRD_SETTINGS)),$(file)>$(file:user/%=%)>$(if $(findstring /init.d/,$(file)),0755,0644))
 
@@ -33,7 +33,7 @@ $(OUT)/busybox.list: $(BUSYBOX) mk/initrd.mk
 $(BUSYBOX):
 	@echo '$@: not there; make deps installs it' >&2; exit 1
 
-$(OUT)/initrd.cpio: $(OUT)/initrd.list $(OUT)/busybox.list $(BUSYBOX) user/receive.sh $(MODULES) $(USER_PROGRAMS) \
+$(OUT)/initrd.cpio: $(OUT)/initrd.list $(OUT)/busybox.list $(BUSYBOX) user/receive.sh $(MODULES) $(TEST_MODULES) $(USER_PROGRAMS) \
     $(filter-out %/helix %/init.d,$(INITRD_SETTINGS)) tools/cpio tools/helixtools/cpio.py
 	$(call say,CPIO,$@)
 	$(Q)tools/cpio --list $(OUT)/initrd.list --list $(OUT)/busybox.list --output $@

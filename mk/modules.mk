@@ -1,5 +1,5 @@
 # Loadable modules: modules/NAME/*.c becomes build/x86_64/modules/NAME.hxm, NAME.hxm.debug is the same with its debug
-# information.
+# information. So does tests/modules/NAME/*.c, a module that only tests use.
 #
 # They see the public headers and nothing else, and are built as modules outside of this tree are: with the flags,
 # the linker script and the signatures of the SDK. The same file is loaded by the kernel in QEMU and by the hosted port.
@@ -10,28 +10,39 @@ include sdk/flags.mk
 MODULE_CFLAGS := $(HELIX_MODULE_TARGET) $(OPTIMIZE) -g $(WARNINGS) $(SAME_ANYWHERE) -fdebug-compilation-dir=. -Iinclude
 MODULE_LINK   := $(HELIX_MODULE_LINK)
 
-MODULE_NAMES := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard modules/*/*.c)))))
+# $(call modules_below,FOLDER)
+modules_below = $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard $(1)/*/*.c)))))
+
+MODULE_NAMES      := $(call modules_below,modules)
+TEST_MODULE_NAMES := $(call modules_below,tests/modules)
+
 MODULES      := $(MODULE_NAMES:%=$(OUT)/modules/%.hxm)
+TEST_MODULES := $(TEST_MODULE_NAMES:%=$(OUT)/modules/%.hxm)
 # Those that tests load from a file; the others are in the initrd.
 MODULES_LOADED_LATER := $(patsubst %,$(OUT)/modules/%.hxm,virtio_blk_fragile ext2_fragile)
 
 .PHONY: modules
-modules: $(MODULES) ## build the loadable modules
+modules: $(MODULES) $(TEST_MODULES) ## build the loadable modules
 
 $(OUT)/modules.flags: FORCE
 	$(call keep_text,$(call not_here,$(MODULE_CFLAGS) $(MODULE_LINK)))
 
-$(OUT)/obj/modules/%.c.o: modules/%.c $(OUT)/modules.flags
-	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
-
 MODULE_SIGNATURES := $(OUT)/obj/modules/helix_signatures.c.o
 
+define compile_module
+$(call say,CC,$<)
+$(Q)mkdir -p $(@D)
+$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+endef
+
+$(OUT)/obj/modules/%.c.o: modules/%.c $(OUT)/modules.flags
+	$(compile_module)
+
+$(OUT)/obj/tests/modules/%.c.o: tests/modules/%.c $(OUT)/modules.flags
+	$(compile_module)
+
 $(MODULE_SIGNATURES): $(SDK)/helix_signatures.c $(OUT)/modules.flags
-	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(MODULE_CFLAGS) $(DEPENDENCIES) -c $< -o $@
+	$(compile_module)
 
 # What a module has of another one's files, besides its own: ext2_hints is ext2 but for the search of free blocks.
 MODULE_SHARES_virtio_blk_1_0     := modules/virtio_blk/device.c
@@ -40,8 +51,8 @@ MODULE_SHARES_ext2_hints         := $(filter-out modules/ext2/ext2.c,$(wildcard 
 MODULE_SHARES_ext2_fragile       := $(MODULE_SHARES_ext2_hints)
 
 # $(call module_objects,NAME)
-module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c) $(MODULE_SHARES_$(1)))) \
-    $(MODULE_SIGNATURES)
+module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c tests/modules/$(1)/*.c) \
+    $(MODULE_SHARES_$(1)))) $(MODULE_SIGNATURES)
 
 define module_rules
 $(OUT)/modules/$(1).objects: FORCE
@@ -55,4 +66,4 @@ $(OUT)/modules/$(1).hxm: $(call module_objects,$(1)) $(OUT)/modules/$(1).objects
 -include $(patsubst %.o,%.d,$(call module_objects,$(1)))
 endef
 
-$(foreach name,$(MODULE_NAMES),$(eval $(call module_rules,$(name))))
+$(foreach name,$(MODULE_NAMES) $(TEST_MODULE_NAMES),$(eval $(call module_rules,$(name))))

@@ -1,4 +1,4 @@
-/* What modules/memory_liar can be told to do, for the tests: operation number with the minor
+/* What tests/modules/memory_liar can be told to do: operation number with the minor
  * HX_CHARACTER_LIE and one of these sets what it does in each call from then on. */
 #ifndef HELIX_CHARACTER_LIES_H
 #define HELIX_CHARACTER_LIES_H

@@ -50,7 +50,7 @@ enum hx_console_number {
     HX_CONSOLE_NUMBERS,
 };
 
-/* What modules/serial_liar does with a piece that has one of these characters, for the tests. */
+/* What tests/modules/serial_liar does with a piece that has one of these characters. */
 #define HX_CONSOLE_LIE_MORE '@' /* says that it has sent a byte more than it has */
 #define HX_CONSOLE_LIE_TRAP '^' /* dies after half of the piece */
 

@@ -41,7 +41,7 @@ enum hx_entropy_number {
 /* 64 bits of the processor's own source and of the time, which may be no more than the latter. */
 uint64_t hx_cpu_entropy(void);
 
-/* What modules/entropy_liar is told by number(HX_ENTROPY_LIE | one of these), for the tests. */
+/* What tests/modules/entropy_liar is told by number(HX_ENTROPY_LIE | one of these). */
 #define HX_ENTROPY_LIE 0x10000U
 
 enum hx_entropy_lie {
