@@ -32,7 +32,7 @@ include mk/bench-host.mk
 
 .PHONY: all host clean help FORCE
 
-all: $(OUT)/helix.elf $(OUT)/initrd.cpio ## build the kernel image and the initial file system
+all: $(OUT)/helix.elf $(OUT)/initrd.cpio $(OUT)/initrd-tests.cpio ## build the kernel image and the initial file system
 host: build/host/libhelix.a ## build the core as a Linux library
 
 clean: ## remove build/

@@ -18,8 +18,6 @@ TEST_MODULE_NAMES := $(call modules_below,tests/modules)
 
 MODULES      := $(MODULE_NAMES:%=$(OUT)/modules/%.hxm)
 TEST_MODULES := $(TEST_MODULE_NAMES:%=$(OUT)/modules/%.hxm)
-# Those that tests load from a file; the others are in the initrd.
-MODULES_LOADED_LATER := $(patsubst %,$(OUT)/modules/%.hxm,virtio_blk_fragile ext2_fragile)
 
 .PHONY: modules
 modules: $(MODULES) $(TEST_MODULES) ## build the loadable modules

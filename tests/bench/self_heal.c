@@ -18,13 +18,16 @@ static void set(const char *option, uint64_t value)
 }
 
 /* A module of its own instance; nothing is done by itself meanwhile but recoveries, which wait for
- * nothing. NULL: there is no slot for it. */
+ * nothing. NULL: there is no slot for it, or no such module. */
 static struct slot *begin_with(const char *module)
 {
     struct slot *slot = slot_find("demo");
 
-    if (slot == NULL || modules_unload(slot) != HX_OK ||
-        modules_swap(slot, module, NULL) != HX_OK) {
+    if (slot == NULL || modules_unload(slot) != HX_OK) {
+        return NULL;
+    }
+    if (modules_swap(slot, module, NULL) != HX_OK) {
+        (void)!modules_swap(slot, "demo", NULL);
         return NULL;
     }
     set("check", 3600000);

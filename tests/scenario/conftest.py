@@ -36,6 +36,7 @@ LONGEST = None if IS_SOAK else 2 * PATIENCE
 CAMPAIGN = {"qemu_args": "-accel tcg,thread=single"} if IS_SOAK else {}
 HELLO = "/bin/hello"
 USER_SPACE = "/init"  # of the image: busybox init, which ends at a shell
+TESTS_INITRD = ROOT / "build/x86_64/initrd-tests.cpio"  # for initrd=: with modules that only tests use
 # Ctrl-], before a key that is the monitor's whoever reads the console.
 MONITOR = "\x1d"
 RUNNING = r"state Running after \d+ us[^\n]*\n"

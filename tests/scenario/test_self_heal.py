@@ -3,7 +3,7 @@ import hashlib
 import re
 
 import pytest
-from conftest import USER_SPACE
+from conftest import TESTS_INITRD, USER_SPACE
 from helix_shell import Patient
 
 SLOT = "/helix/slots/console"
@@ -18,7 +18,7 @@ REFILL = f"helixctl heal options heal off; {FILL}; helixctl heal options heal on
 
 @pytest.fixture(name="shell")
 def a_patient(boot):
-    return Patient(boot(init=USER_SPACE))
+    return Patient(boot(init=USER_SPACE, initrd=TESTS_INITRD))
 
 
 # SPEC: H1
@@ -108,7 +108,7 @@ def test_a_time_that_was_made_shorter_is_not_waited_for(shell):
 
 # SPEC: H1 H2
 def test_without_healing_the_slot_stays_empty(boot):
-    shell = Patient(boot(init=USER_SPACE, append="heal=off"))
+    shell = Patient(boot(init=USER_SPACE, initrd=TESTS_INITRD, append="heal=off"))
     assert shell.option("heal") == "off"
     shell(FILL)
     shell(DEATH)

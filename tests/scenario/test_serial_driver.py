@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from conftest import USER_SPACE
+from conftest import TESTS_INITRD, USER_SPACE
 from helix_shell import Shell
 
 SLOT = "/helix/slots/console"
@@ -54,7 +54,7 @@ def without_warnings(text):
 @pytest.mark.parametrize("gate", ["open", "user"])
 @pytest.mark.parametrize("lie", ["@", "^"])
 def test_who_lies_or_dies_in_the_middle_of_a_piece_loses_and_doubles_nothing(boot, gate, lie):
-    shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate} heal=off"))
+    shell = Shell(boot(init=USER_SPACE, initrd=TESTS_INITRD, append=f"gate.console={gate} heal=off"))
     shell(f"echo > {SLOT}/unload; printf 'ab\\{ord(lie):o}cdefghij' > /tmp/text")
     for size in range(1, 11):
         text = f"ab{lie}cdefghij"[:size]

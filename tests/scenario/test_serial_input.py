@@ -3,7 +3,7 @@ each byte arrives once, in order."""
 import itertools
 
 import pytest
-from conftest import IS_SOAK, USER_SPACE
+from conftest import IS_SOAK, TESTS_INITRD, USER_SPACE
 from helix_shell import PROMPT, Shell
 
 SLOT = "/helix/slots/console"
@@ -124,7 +124,7 @@ def type_to_liars(shell, rounds, texts):
 # SPEC: R9
 @MACHINES
 def test_who_dies_at_any_byte_loses_and_doubles_nothing(boot, gate, smp):
-    shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}", smp=smp))
+    shell = Shell(boot(init=USER_SPACE, initrd=TESTS_INITRD, append=f"gate.console={gate}", smp=smp))
     texts = ("x" * (k % 40) + LIES["trap"] + "yz"[:k % 3] for k in itertools.count())
     typed, got = type_to_liars(shell, DEATHS, texts)
     assert got == typed
@@ -137,7 +137,7 @@ def test_who_dies_at_any_byte_loses_and_doubles_nothing(boot, gate, smp):
 @pytest.mark.parametrize("lie", ["more", "loop"])
 @pytest.mark.parametrize("gate", ["open", "user"])
 def test_who_lies_or_does_not_come_back_goes_and_each_byte_arrives(boot, gate, lie):
-    shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}"))
+    shell = Shell(boot(init=USER_SPACE, initrd=TESTS_INITRD, append=f"gate.console={gate}"))
     texts = ("a" * (k % 4) + LIES[lie] + "b" * k for k in itertools.count())
     typed, got = type_to_liars(shell, 5, texts)
     assert got == typed
@@ -148,7 +148,7 @@ def test_who_lies_or_does_not_come_back_goes_and_each_byte_arrives(boot, gate, l
 # SPEC: R6
 @pytest.mark.parametrize("gate", ["open", "user"])
 def test_core_takes_what_the_module_leaves(boot, gate):
-    shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}"))
+    shell = Shell(boot(init=USER_SPACE, initrd=TESTS_INITRD, append=f"gate.console={gate}"))
     shell(f"echo 'trial_ms 0' > {SLOT}/options; echo serial_liar > {SLOT}/swap")
     for _ in range(ATTEMPTS):
         shell(f": {LIES['nothing']}")
@@ -174,7 +174,7 @@ def block_a_swap(shell):
 # SPEC: R6 R10
 @MACHINES
 def test_a_module_that_does_not_come_back_is_named_and_the_keys_work(boot, gate, smp):
-    shell = Shell(boot(init=USER_SPACE, append=f"gate.console={gate}", smp=smp))
+    shell = Shell(boot(init=USER_SPACE, initrd=TESTS_INITRD, append=f"gate.console={gate}", smp=smp))
     shell(f"echo 'drain_ms 20' > {SLOT}/options; echo 'trial_ms 0' > {SLOT}/options")
     before = numbers(shell)
     said = block_a_swap(shell)

@@ -2,7 +2,7 @@
 import hashlib
 
 import pytest
-from conftest import USER_SPACE
+from conftest import TESTS_INITRD, USER_SPACE
 from helix_shell import Shell
 
 SLOT = "/helix/slots/memory"
@@ -33,7 +33,7 @@ def test_programs_notice_nothing_of_a_hundred_swaps(boot, gate):
 
 
 def test_programs_notice_nothing_of_a_module_that_goes_or_lies(boot):
-    shell = Shell(boot(init=USER_SPACE))
+    shell = Shell(boot(init=USER_SPACE, initrd=TESTS_INITRD))
     for command in (f"echo > {SLOT}/unload", f"echo memory_liar > {SLOT}/swap"):
         shell(command)
         assert shell("head -c 3 /dev/zero | od -An -tx1; wc -c < /dev/null") == " 00 00 00\n0"

@@ -97,7 +97,7 @@ def hosted_suites(seed, patience):
     if not _portable_selftest_sources():
         return []
     suites = []
-    initrd = tree.image_folder("release") / "initrd.cpio"
+    initrd = tree.tests_initrd()
     for variant, cpus in (("host-asan", 2), ("host-gcc", 1), ("host-tsan", 4)):
         program = tree.BUILD / variant / "helix"
         command = [str(program), "selftest", "panic=exit", f"seed={seed}", *_counts(patience)]
@@ -110,7 +110,7 @@ def hosted_suites(seed, patience):
 
 def _image(grade):
     folder = tree.image_folder(grade)
-    return [folder / "helix.elf", folder / "initrd.cpio"]
+    return [folder / "helix.elf", folder / "initrd.cpio", tree.tests_initrd(grade)]
 
 
 RUN_TOOL = [tree.ROOT / "tools/run", tree.ROOT / "tools/helixtools/guest.py"]
@@ -122,17 +122,17 @@ def metal_suites(seed, patience):
     suites = []
     for grade in ("release", "debug"):
         for cpus in (1, 4):
-            kernel = _image(grade)[0]
+            kernel, initrd = tree.image_folder(grade) / "helix.elf", tree.tests_initrd(grade)
             limit = 600 * patience
             # One thread of the host for all processors in turn: slower where there are enough, but several times as fast
             # where there are fewer, and another order of things than a thread for each has.
             is_single = grade == "debug" and cpus > 1
-            command = [str(RUN_TOOL[0]), "--kernel", str(kernel), "--smp", str(cpus),
+            command = [str(RUN_TOOL[0]), "--kernel", str(kernel), "--initrd", str(initrd), "--smp", str(cpus),
                        "--timeout", str(limit), "--append",
                        " ".join(["selftest console=serial panic=exit", f"seed={seed}",
                                  *_counts(patience)]),
                        *(["--qemu-args=-accel tcg,thread=single"] if is_single else [])]
-            suites.append(Suite(f"metal/{grade}-{cpus}cpu", METAL, command, _image(grade) + RUN_TOOL,
+            suites.append(Suite(f"metal/{grade}-{cpus}cpu", METAL, command, [kernel, initrd] + RUN_TOOL,
                                 _selftest_sources(), timeout=limit + 10, alone=cpus > 1 and not is_single))
     return suites
 
