@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import PATIENCE, ROOT, USER_SPACE
+from conftest import PATIENCE, ROOT, TESTS_INITRD, USER_SPACE
 
 PROMPT = r"helix:\S+# "
 
@@ -53,6 +53,14 @@ def test_a_pattern_that_no_test_matches_runs_none(run_to_end):
     result = run_to_end(append="selftest=no_such_test panic=exit")
     assert "1..0\n" in result.stdout
     assert result.returncode == 0
+
+
+def test_a_built_in_test_without_its_module_fails_and_names_it(run_to_end):
+    append = "selftest=core_module_lock.locks_past* panic=exit"
+    result = run_to_end(append=append)
+    assert "there is no module demo_locks; initrd-tests.cpio has it" in result.stdout
+    assert result.returncode == 1
+    assert run_to_end(append=append, initrd=TESTS_INITRD).returncode == 0
 
 
 def test_a_reboot_that_was_not_allowed_ends_the_run_and_is_explained(boot):

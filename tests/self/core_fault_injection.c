@@ -11,16 +11,14 @@
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
-#define TEST(function)                                                                             \
+#define TEST_FOR(needs, function)                                                                  \
     {                                                                                              \
-        .name = "core_fault_injection." #function, .run = function                                 \
+        .name = "core_fault_injection." #function, .run = function, .flags = (needs)               \
     }
 
+#define TEST(function) TEST_FOR(0, function)
 /* The hosted port interrupts at defined points only, none of which a loop in code comes to. */
-#define METAL_TEST(function)                                                                       \
-    {                                                                                              \
-        .name = "core_fault_injection." #function, .run = function, .flags = SELFTEST_METAL_ONLY   \
-    }
+#define METAL_TEST(function) TEST_FOR(SELFTEST_METAL_ONLY, function)
 
 #define SEEDS 400U
 
@@ -289,7 +287,7 @@ const struct selftest core_fault_injection_tests[] = {
     METAL_TEST(who_may_not_switch_interrupts_off_dies_of_it),
     TEST(a_bit_of_its_data_is_another_one),
     TEST(a_leak_leaves_nothing_to_allocate),
-    TEST(a_lock_that_is_given_back_stays_held),
+    TEST_FOR(SELFTEST_NEEDS_DEMO_LOCKS, a_lock_that_is_given_back_stays_held),
     TEST(who_exports_a_wrong_state_ends),
     TEST(what_the_kernel_was_to_get_wrong_is_taken_back),
     TEST(an_empty_slot_has_no_faults),

@@ -359,8 +359,9 @@ const struct selftest core_scheduling_tests[] = {
     {TEST(schedulers_swapped_under_load_lose_no_thread_behind_the_user_gate), SELFTEST_METAL_ONLY},
     {TEST(the_statistics_of_a_scheduler_come_back_from_a_version_that_does_not_know_them_all), 0},
     {TEST(a_scheduler_that_leaves_under_load_leaves_its_threads_to_core), 0},
-    {TEST(a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_open_gate), 0},
+    {TEST(a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_open_gate),
+     SELFTEST_NEEDS_SCHED_LIAR},
     {TEST(a_scheduler_that_lies_or_traps_dies_and_every_thread_goes_on_behind_the_user_gate),
-     SELFTEST_METAL_ONLY},
+     SELFTEST_METAL_ONLY | SELFTEST_NEEDS_SCHED_LIAR},
     {0},
 };

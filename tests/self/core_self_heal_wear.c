@@ -287,8 +287,9 @@ static void a_state_that_only_a_younger_version_knows_costs_no_attempt(void)
 }
 
 const struct selftest core_self_heal_wear_tests[] = {
-    {TEST(restarts_behind_the_open_gate_leave_nothing), 0},
-    {TEST(restarts_behind_the_user_gate_leave_nothing), SELFTEST_METAL_ONLY},
+    {TEST(restarts_behind_the_open_gate_leave_nothing), SELFTEST_NEEDS_DEMO_LOCKS},
+    {TEST(restarts_behind_the_user_gate_leave_nothing),
+     SELFTEST_METAL_ONLY | SELFTEST_NEEDS_DEMO_LOCKS},
     {TEST(a_healer_that_ends_at_any_point_is_followed_by_one_that_goes_on), 0},
     {TEST(a_recovery_that_fails_at_any_step_takes_the_next_rung_and_leaves_nothing), 0},
     {TEST(a_poisoned_state_is_given_up_within_three_restarts), 0},

@@ -123,15 +123,19 @@ static void a_callout_is_not_ended_however_long_it_takes(void)
     end("demo", "demo");
 }
 
-#define TEST(function)                                                                             \
+#define TEST_FOR(needs, function)                                                                  \
     {                                                                                              \
-        .name = NAME "." #function, .run = function, .flags = SELFTEST_METAL_ONLY                  \
+        .name = NAME "." #function, .run = function, .flags = SELFTEST_METAL_ONLY | (needs)        \
     }
+
+#define TEST(function) TEST_FOR(0, function)
 
 const struct selftest core_watchdog_tests[] = {
     TEST(a_module_that_turns_interrupts_off_and_loops_is_brought_back),
-    TEST(a_scheduler_that_loops_is_brought_back_behind_the_open_gate),
-    TEST(a_scheduler_that_loops_is_brought_back_behind_the_user_gate),
+    TEST_FOR(SELFTEST_NEEDS_SCHED_LIAR,
+             a_scheduler_that_loops_is_brought_back_behind_the_open_gate),
+    TEST_FOR(SELFTEST_NEEDS_SCHED_LIAR,
+             a_scheduler_that_loops_is_brought_back_behind_the_user_gate),
     TEST(short_calls_one_after_the_other_are_no_loop),
     TEST(a_callout_is_not_ended_however_long_it_takes),
     {.name = NULL},

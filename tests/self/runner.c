@@ -10,6 +10,7 @@
 #include <hal/memory.h>
 #include <kern/heap.h>
 #include <kern/thread.h>
+#include <subsys/modules/module_store.h>
 #include <tests/self/runner.h>
 #include <tests/self/selftest.h>
 
@@ -81,6 +82,42 @@ static void check_leaks(struct memory_level before)
     }
 }
 
+/* --- modules ---------------------------------------------------------------------------------- */
+
+static const struct {
+    unsigned flag;
+    const char *module;
+} needs[] = {
+    {SELFTEST_NEEDS_DEMO_LOCKS, "demo_locks"},
+    {SELFTEST_NEEDS_ENTROPY_LIAR, "entropy_liar"},
+    {SELFTEST_NEEDS_MEMORY_LIAR, "memory_liar"},
+    {SELFTEST_NEEDS_SCHED_LIAR, "sched_liar"},
+};
+
+static bool is_module_there(const char *name)
+{
+    struct module_file file;
+    bool is_there = module_store_get(name, NULL, &file) == HX_OK;
+
+    if (is_there) {
+        module_store_put(&file);
+    }
+    return is_there;
+}
+
+/* Whether the test has the modules that it needs; if not, it has failed. */
+static bool has_modules(const struct selftest *test)
+{
+    for (size_t i = 0; i < HX_ARRAY_SIZE(needs); i++) {
+        if ((test->flags & needs[i].flag) != 0 && !is_module_there(needs[i].module)) {
+            selftest_fail(__FILE__, __LINE__, "there is no module %s; initrd-tests.cpio has it",
+                          needs[i].module);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- running ---------------------------------------------------------------------------------- */
 
 static bool run_one(const struct selftest *test, unsigned number)
@@ -91,7 +128,7 @@ static bool run_one(const struct selftest *test, unsigned number)
     running.skipped = NULL;
     if ((test->flags & SELFTEST_METAL_ONLY) != 0 && ON_HOSTED_PORT) {
         running.skipped = "needs hardware that the hosted port does not imitate";
-    } else {
+    } else if (has_modules(test)) {
         test->run();
         if ((test->flags & SELFTEST_KEEPS_MEMORY) == 0) {
             check_leaks(before);

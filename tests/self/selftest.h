@@ -20,6 +20,11 @@ enum selftest_flag {
         1U << 0, /* needs real hardware behaviour the hosted port does not imitate */
     SELFTEST_KEEPS_MEMORY = 1U << 1, /* first use fills a cache: not compared for leaks */
     SELFTEST_ENDS_KERNEL = 1U << 2,  /* panics: runs only when asked for by its whole name */
+    /* Modules of initrd-tests.cpio (tests/modules): without its own, a test fails at once. */
+    SELFTEST_NEEDS_DEMO_LOCKS = 1U << 3,
+    SELFTEST_NEEDS_ENTROPY_LIAR = 1U << 4,
+    SELFTEST_NEEDS_MEMORY_LIAR = 1U << 5,
+    SELFTEST_NEEDS_SCHED_LIAR = 1U << 6,
 };
 
 struct selftest {

@@ -338,8 +338,10 @@ const struct selftest subsys_devices_tests[] = {
     {TEST(swaps_under_load_lose_and_double_no_call_behind_the_open_gate), 0},
     {TEST(swaps_under_load_lose_and_double_no_call_behind_the_user_gate), SELFTEST_METAL_ONLY},
     {TEST(a_module_that_comes_and_goes_under_load_is_not_noticed), 0},
-    {TEST(who_answers_wrongly_dies_and_nobody_notices_behind_the_open_gate), 0},
-    {TEST(who_answers_wrongly_dies_and_nobody_notices_behind_the_user_gate), SELFTEST_METAL_ONLY},
-    {TEST(who_lies_on_trial_is_replaced_by_the_one_before), 0},
+    {TEST(who_answers_wrongly_dies_and_nobody_notices_behind_the_open_gate),
+     SELFTEST_NEEDS_MEMORY_LIAR},
+    {TEST(who_answers_wrongly_dies_and_nobody_notices_behind_the_user_gate),
+     SELFTEST_METAL_ONLY | SELFTEST_NEEDS_MEMORY_LIAR},
+    {TEST(who_lies_on_trial_is_replaced_by_the_one_before), SELFTEST_NEEDS_MEMORY_LIAR},
     {0},
 };
