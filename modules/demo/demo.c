@@ -8,7 +8,7 @@
 
 #define STATE_COUNTER 1
 
-static uint64_t counter;
+static _Atomic uint64_t counter;
 
 static uint64_t nothing(void)
 {

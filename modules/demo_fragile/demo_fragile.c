@@ -11,10 +11,10 @@
 #define STATE_PEAK    2U
 #define STATE_OWN     3U
 
-static uint64_t counter;
+static _Atomic uint64_t counter;
 static uint64_t peak;
-static uint64_t own;  /* counts made here, also before the state came to this instance */
-static uint64_t fuse; /* die in that call of count from now on; 0: in none */
+static _Atomic uint64_t own; /* counts made here, also before the state came to this instance */
+static uint64_t fuse;        /* die in that call of count from now on; 0: in none */
 static hx_err health;
 
 /* What of its life it has been through, a decimal digit each. */
@@ -40,14 +40,15 @@ static uint64_t add(uint64_t a, uint64_t b)
 
 static uint64_t count(void)
 {
-    counter++;
-    own++;
+    uint64_t number = ++counter;
+    uint64_t own_number = ++own;
+
     if ((fuse != 0 && --fuse == 0) ||
-        (counter == DEMO_FRAGILE_POISON && own == DEMO_FRAGILE_POISON)) {
+        (number == DEMO_FRAGILE_POISON && own_number == DEMO_FRAGILE_POISON)) {
         __builtin_trap();
     }
-    peak = counter > peak ? counter : peak;
-    return counter;
+    peak = number > peak ? number : peak;
+    return number;
 }
 
 /* Whoever may have effects now would be heard. */

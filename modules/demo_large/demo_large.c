@@ -8,7 +8,7 @@
 
 #define STATE_COUNTER 1
 
-static uint64_t counter;
+static _Atomic uint64_t counter;
 
 /* X(number), 256 times */
 #define TIMES_4(X, n)  X(n##0) X(n##1) X(n##2) X(n##3)
