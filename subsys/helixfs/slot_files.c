@@ -363,14 +363,22 @@ static hx_err recover(const struct pseudo_node *node, const char *text, size_t l
     return health == HEAL_CRASHED || health == HEAL_FAILED ? HX_EIO : HX_OK;
 }
 
+/* Whoever was there is about to be followed by another. */
+static bool is_being_replaced(struct slot *slot)
+{
+    enum heal_health health = healer_check_health(slot);
+
+    return health == HEAL_CRASHED || health == HEAL_RECOVERING;
+}
+
 /* Who dies of it has not counted: the next one is asked. */
 static struct hal_gate_result count(struct slot *slot)
 {
     uint64_t deadline = hal_clock_now() + COUNTER_PATIENCE_NS;
     struct hal_gate_result result = gate_call(slot, DEMO_COUNT, 0, 0, 0, 0);
 
-    while (result.error == HX_EDIED && hal_clock_now() < deadline &&
-           slot_wait_filled(slot, deadline) == HX_OK) {
+    while ((result.error == HX_EDIED || (result.error == HX_ENOENT && is_being_replaced(slot))) &&
+           hal_clock_now() < deadline && slot_wait_filled(slot, deadline) == HX_OK) {
         result = gate_call(slot, DEMO_COUNT, 0, 0, 0, 0);
     }
     return result;

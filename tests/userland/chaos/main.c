@@ -16,6 +16,7 @@
 #define RECOVER_MS   10000U
 #define END_GRACE_MS 1000U
 #define ROUNDS       3U
+#define FIRST_ROUND  1000000000U /* without any fault; no injection's round has that number */
 
 static const struct work *const works[] = {
     &memory_work,  &entropy_work,  &block_work, &file_system_work, &scheduler_work,
@@ -228,11 +229,12 @@ static unsigned run_campaign(const struct work *work, uint64_t seed, unsigned fi
     char classes[CLASSES_MAX][NAME_SIZE];
     unsigned class_count = helix_classes(classes, CLASSES_MAX);
     char wanted[NAME_SIZE];
+    uint64_t base = draw(&seed); /* seeds that are neighbours have nothing in common */
     unsigned number;
 
     helix_active(work->slot, wanted);
     for (number = first; number < first + count && class_count != 0; number++) {
-        uint64_t chance = seed + number;
+        uint64_t chance = base + number;
         const char *class = classes[draw(&chance) % class_count];
 
         if (!inject(work, number, only != NULL ? only : class, draw(&chance), wanted)) {
@@ -253,7 +255,7 @@ int main(int argc, char **argv)
     }
     work = find_work(argv[1]);
     if ((work->prepare != NULL && work->prepare() != WORK_GOOD) ||
-        run_round(work, 0) != WORK_GOOD) {
+        run_round(work, FIRST_ROUND) != WORK_GOOD) {
         tell("unfit %s\n", work->slot);
         return 1;
     }
