@@ -51,7 +51,9 @@ bool device_at(size_t number, struct device_content *content)
     *content = (struct device_content){
         .function = device->function,
         .owner = atomic_load_explicit(&device->owner, memory_order_relaxed),
+        .vector = device->vector,
         .interrupts = atomic_load_explicit(&device->interrupts, memory_order_relaxed),
+        .storms = atomic_load_explicit(&device->storms, memory_order_relaxed),
         .is_broken = device->is_broken,
     };
     for (unsigned i = 0; device->queues != NULL && i < DEVICE_QUEUES_MAX; i++) {
@@ -182,6 +184,23 @@ struct wait_queue *device_interrupts(const void *owner)
     return NULL;
 }
 
+static _Atomic(device_storm_listener *) storm_listener;
+
+void device_on_storm(device_storm_listener *listener)
+{
+    atomic_store_explicit(&storm_listener, listener, memory_order_release);
+}
+
+void device_tell_storm(const struct device *device)
+{
+    device_storm_listener *listener = atomic_load_explicit(&storm_listener, memory_order_acquire);
+    const void *owner = owner_of(device);
+
+    if (listener != NULL && owner != NULL) {
+        listener(owner);
+    }
+}
+
 /* --- what it may do with it ------------------------------------------------------------------- */
 
 hx_err device_read(const void *owner, uint64_t handle, uint64_t place, uint64_t width,
@@ -248,4 +267,19 @@ hx_err device_find_queue(const void *owner, uint64_t handle, struct virtqueue **
     }
     *queue = &device->queues[index];
     return HX_OK;
+}
+
+hx_err device_take(const void *owner, uint64_t handle, struct hx_queue_answer *answer)
+{
+    struct device *device = find(owner, handle);
+    struct virtqueue *queue;
+    hx_err error = device_find_queue(owner, handle, &queue);
+
+    if (error == HX_OK) {
+        error = virtqueue_take(queue, answer);
+    }
+    if (error == HX_OK && device != NULL) {
+        atomic_store_explicit(&device->vain, 0, memory_order_relaxed);
+    }
+    return error;
 }

@@ -62,14 +62,30 @@ HX_MUST_USE hx_err device_find_queue(const void *owner, uint64_t handle, struct 
 /* Woken at each interrupt of any device of the owner's; NULL: it has none. Valid for ever. */
 struct wait_queue *device_interrupts(const void *owner);
 
+/*
+ * A storm (SPEC I6): a device that has interrupted so often in a row, and had nothing to say in any
+ * of its queues. It interrupts no more until it is reset, and its owner is told of.
+ */
+#define DEVICE_STORM_LIMIT 1000U
+
+/* Who hears of it; NULL: nobody.  Context: boot, once; it is called in irq context. */
+typedef void device_storm_listener(const void *owner);
+void device_on_storm(device_storm_listener *listener);
+
+/* virtqueue_take of the queue of a handle; with an answer the device has had something to say.
+ * Context: thread.  Errors: HX_ESTALE it is not the owner's; those of virtqueue_take. */
+HX_MUST_USE hx_err device_take(const void *owner, uint64_t handle, struct hx_queue_answer *answer);
+
 /* --- to look at ---------------------------------------------------------------------------------
  */
 
 struct device_content {
     struct pci_function function;
     const void *owner;   /* NULL: nobody's */
+    uint8_t vector;      /* 0: it was never claimed */
     uint64_t interrupts; /* since boot */
     uint64_t lies;       /* times that it said what cannot be */
+    uint64_t storms;     /* of interrupts */
     bool is_broken;      /* it did not obey a reset, and is not given out any more */
 };
 

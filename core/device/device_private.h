@@ -35,6 +35,9 @@ struct device {
     _Atomic uint32_t generation;                       /* A  of the handle */
     bool is_broken;                                    /* M */
     _Atomic uint64_t interrupts;                       /* A */
+    _Atomic uint32_t vain;                             /* A  those since it had something to say */
+    _Atomic bool is_silent;                            /* A  after a storm, until it is reset */
+    _Atomic uint64_t storms;                           /* A */
     struct wait_queue interrupted;
 };
 
@@ -46,6 +49,15 @@ struct device {
  * nothing. Errors: HX_ENODEV, HX_ENOMEM, HX_ENOSPC; what it holds then is used by the next try.
  */
 HX_MUST_USE hx_err device_set_up(struct device *device);
+
+/* It was reset: it may interrupt again. */
+void device_end_silence(struct device *device);
+
+/* --- device.c ------------------------------------------------------------------------------------
+ */
+
+/* Tell who listens.  Context: irq. */
+void device_tell_storm(const struct device *device);
 
 /* --- device_registers.c -------------------------------------------------------------------------
  */

@@ -95,6 +95,7 @@ hx_err device_reset(struct device *device)
     for (unsigned i = 0; i < DEVICE_QUEUES_MAX; i++) {
         virtqueue_stop(&device->queues[i]);
     }
+    device_end_silence(device);
     return is_at_rest ? HX_OK : HX_ETIMEDOUT;
 }
 

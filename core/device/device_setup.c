@@ -1,4 +1,5 @@
 /* A device's first claim: where its registers are, and how it interrupts. */
+#include <core/debug/log.h>
 #include <core/device/device_private.h>
 #include <core/interrupts/dispatcher.h>
 #include <kern/area.h>
@@ -80,12 +81,37 @@ static hx_err map_windows(struct device *device)
 
 /* --- interrupts ------------------------------------------------------------------------------- */
 
+/* Whoever is the first to see that it is one. */
+static void end_storm(struct device *device)
+{
+    if (atomic_exchange_explicit(&device->is_silent, true, memory_order_relaxed)) {
+        return;
+    }
+    device->message[MESSAGE_MASK] = 1;
+    atomic_fetch_add_explicit(&device->storms, 1, memory_order_relaxed);
+    kerror("device %04x:%04x interrupts, and has nothing to say: it does so no more",
+           device->function.vendor, device->function.device);
+    device_tell_storm(device);
+}
+
+void device_end_silence(struct device *device)
+{
+    atomic_store_explicit(&device->vain, 0, memory_order_relaxed);
+    if (atomic_exchange_explicit(&device->is_silent, false, memory_order_relaxed)) {
+        device->message[MESSAGE_MASK] = 0;
+    }
+}
+
 static enum interrupt_action note_interrupt(void *argument, struct hal_frame *frame)
 {
     struct device *device = argument;
 
     (void)frame;
     atomic_fetch_add_explicit(&device->interrupts, 1, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&device->vain, 1, memory_order_relaxed) + 1 >=
+        DEVICE_STORM_LIMIT) {
+        end_storm(device);
+    }
     wait_queue_wake_all(&device->interrupted);
     return INTERRUPT_RESCHEDULE;
 }

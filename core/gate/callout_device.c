@@ -90,12 +90,8 @@ uint64_t callout_queue_kick(struct hal_activation *activation, const uint64_t ar
 uint64_t callout_queue_take(struct hal_activation *activation, const uint64_t arguments[4])
 {
     struct hx_queue_answer answer;
-    struct virtqueue *queue;
-    hx_err error = device_find_queue(owner_of(activation), arguments[0], &queue);
+    hx_err error = device_take(owner_of(activation), arguments[0], &answer);
 
-    if (error == HX_OK) {
-        error = virtqueue_take(queue, &answer);
-    }
     return error == HX_OK ? callout_copy_out(activation, arguments[1], &answer, sizeof(answer))
                           : error;
 }

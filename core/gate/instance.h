@@ -34,7 +34,8 @@
     X(DEATH_ORDERED, "was ended on purpose")                                                       \
     X(DEATH_UNINTERRUPTIBLE, "looped with interrupts off")                                         \
     X(DEATH_LOCK_KEPT, "kept a lock too long")                                                     \
-    X(DEATH_LOST_THREAD, "lost a thread that it was to order")
+    X(DEATH_LOST_THREAD, "lost a thread that it was to order")                                     \
+    X(DEATH_STORM, "has a device that interrupts without end")
 
 #define DEATH_CAUSE_ENUM(name, text) name,
 enum death_cause { DEATH_CAUSE_LIST(DEATH_CAUSE_ENUM) DEATH_CAUSE_COUNT };

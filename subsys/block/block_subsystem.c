@@ -28,6 +28,18 @@ static void stats(struct component_stats *numbers)
 static const struct component block_component = {
     .name = "block", .version = "1.0.0", .stats = stats};
 
+/* Devices belong to slots.  Context: irq. */
+static void end_driver(const void *owner)
+{
+    struct slot *slot;
+
+    for (size_t i = 0; (slot = slot_at(i)) != NULL; i++) {
+        if (slot == owner) {
+            slot_end(slot, DEATH_STORM);
+        }
+    }
+}
+
 /* A machine without a disk is a good machine. */
 static hx_err find_disk(void)
 {
@@ -52,6 +64,7 @@ static hx_err init(const struct boot_configuration *config)
 
     (void)config;
     device_init();
+    device_on_storm(end_driver);
     error = disk == NULL ? find_disk() : HX_OK;
     return error == HX_OK ? component_register(&block_component) : error;
 }

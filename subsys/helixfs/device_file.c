@@ -14,6 +14,7 @@ static const struct table_column device_columns[] = {
     {.name = "slot", .kind = TABLE_WORD, .width = 10},
     {.name = "interrupts", .kind = TABLE_NUMBER, .width = 10},
     {.name = "lies", .kind = TABLE_NUMBER, .width = 4},
+    {.name = "storms", .kind = TABLE_NUMBER, .width = 6},
     {.name = "broken", .kind = TABLE_WORD, .width = 6},
 };
 
@@ -43,6 +44,7 @@ static hx_err fill_devices(struct table *table)
         table_text(table, owner_name(device.owner));
         table_number(table, device.interrupts);
         table_number(table, device.lies);
+        table_number(table, device.storms);
         table_bool(table, device.is_broken);
     }
     return HX_OK;

@@ -297,7 +297,7 @@ static void raise_a_storm(uint8_t vector)
     }
 }
 
-/* SPEC: I2 */
+/* SPEC: I2 I6 */
 static void a_storm_is_ended_once_and_said(void)
 {
     uint8_t vector = interrupt_free_vector();

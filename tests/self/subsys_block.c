@@ -5,11 +5,15 @@
 #include <base/memory.h>
 #include <core/device/device.h>
 #include <core/gate/gate.h>
+#include <hal/clock.h>
+#include <hal/cpu.h>
+#include <hal/interrupt.h>
 #include <kern/heap.h>
 #include <subsys/block/block.h>
 #include <subsys/block/block_subsystem.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
+#include <tests/self/log_lines.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
@@ -171,6 +175,90 @@ static void requests_outlive_their_driver(void)
     EXPECT_EQUAL(after.errors, before.errors);
 }
 
+/* --- storms ----------------------------------------------------------------------------------- */
+
+static struct device_content device_of(const struct slot *slot)
+{
+    struct device_content content = {0};
+
+    for (size_t i = 0; device_at(i, &content) && content.owner != slot; i++) {
+    }
+    return content;
+}
+
+/* As the device does, but that it has nothing to say. False: it was not heard. */
+static bool interrupt(const struct slot *slot)
+{
+    uint64_t before = device_of(slot).interrupts;
+    uint64_t deadline = hal_clock_now() + HAL_NS_PER_S;
+
+    hal_interrupt_send(0, device_of(slot).vector);
+    while (device_of(slot).interrupts == before && hal_clock_now() < deadline) {
+        hal_cpu_relax();
+    }
+    return device_of(slot).interrupts != before;
+}
+
+/* It dies in the interrupt, which may be on another CPU. */
+static void wait_for_death(struct slot *slot, uint64_t deaths)
+{
+    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
+
+    while (atomic_load(&slot->deaths) == deaths && hal_clock_now() < deadline) {
+        hal_cpu_relax();
+    }
+    EXPECT_EQUAL(atomic_load(&slot->deaths), deaths + 1);
+}
+
+/* SPEC: I6 */
+static void a_device_that_storms_is_silenced_and_costs_its_driver(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct slot *slot = slot_find("block");
+    uint64_t deaths = slot != NULL ? atomic_load(&slot->deaths) : 0;
+    uint64_t storms = slot != NULL ? device_of(slot).storms : 0;
+    uint64_t from = log_lines_next();
+
+    if (disk == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < DEVICE_STORM_LIMIT - 1; i++) {
+        EXPECT(interrupt(slot));
+    }
+    EXPECT_EQUAL(device_of(slot).storms, storms);
+    EXPECT_EQUAL(atomic_load(&slot->deaths), deaths);
+    EXPECT(interrupt(slot));
+    wait_for_death(slot, deaths);
+    EXPECT_EQUAL(device_of(slot).storms, storms + 1);
+    EXPECT_EQUAL(log_lines_count(from, "*interrupts, and has nothing to say*"), 1);
+    EXPECT_EQUAL(log_lines_count(from, "*has a device that interrupts without end*"), 1);
+    /* Its next driver resets it, and hears it. */
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, slot->backend), HX_OK);
+    start_users(disk);
+    join_users();
+    EXPECT_EQUAL(device_of(slot).storms, storms + 1);
+}
+
+/* SPEC: I6 */
+static void a_device_that_has_something_to_say_is_no_storm(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct slot *slot = slot_find("block");
+    uint64_t storms = slot != NULL ? device_of(slot).storms : 0;
+
+    if (disk == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < 2 * DEVICE_STORM_LIMIT; i++) {
+        EXPECT(interrupt(slot));
+        if (i % (DEVICE_STORM_LIMIT / 2) == 0) {
+            start_users(disk);
+            join_users();
+        }
+    }
+    EXPECT_EQUAL(device_of(slot).storms, storms);
+}
+
 /* --- errors ----------------------------------------------------------------------------------- */
 
 static void what_is_no_whole_sector_or_behind_the_end_is_refused(void)
@@ -193,6 +281,8 @@ static void what_is_no_whole_sector_or_behind_the_end_is_refused(void)
 const struct selftest subsys_block_tests[] = {
     {TEST(many_users_read_what_they_wrote), SELFTEST_KEEPS_MEMORY},
     {TEST(requests_outlive_their_driver), SELFTEST_KEEPS_MEMORY},
+    {TEST(a_device_that_storms_is_silenced_and_costs_its_driver), SELFTEST_KEEPS_MEMORY},
+    {TEST(a_device_that_has_something_to_say_is_no_storm), SELFTEST_KEEPS_MEMORY},
     {TEST(what_is_no_whole_sector_or_behind_the_end_is_refused), 0},
     {0},
 };

@@ -94,7 +94,7 @@ static void expect_line_to_work_again(uint32_t line, uint8_t vector, uint32_t cp
     EXPECT_EQUAL(interrupt_statistics(vector, cpu).unhandled, before.unhandled);
 }
 
-/* SPEC: I2 I5 */
+/* SPEC: I2 I5 I6 */
 static void a_storm_masks_its_line_and_a_new_route_opens_it(void)
 {
     uint8_t vector = interrupt_free_vector();
