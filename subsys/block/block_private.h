@@ -67,6 +67,8 @@ struct block_device {
     const void *starter;             /* S  the instance that was started last, only compared */
     uint64_t done_at_start;          /* S  done, then */
     uint32_t vain_starts;            /* S  of it, with nothing done since the one before */
+    uint64_t late_ns;                /* S  when a request was overdue last */
+    bool is_late_again;              /* S  and soon after the one before it */
     struct block_claim claim;        /* S  what a driver said that was not believed */
     struct wait_listener on_interrupt;
     struct wait_listener on_slot;

@@ -5,6 +5,7 @@
 #include <subsys/block/block_private.h>
 
 #define RETRY_NS       HAL_NS_PER_MS
+#define LATE_AGAIN_NS  (3 * BLOCK_ANSWER_NS)
 #define START_AGAIN_NS (100 * HAL_NS_PER_MS) /* a driver that is there and does not start */
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -126,7 +127,8 @@ static void note_start(struct block_device *device, const struct block_claim *cl
     spinlock_release(&device->lock, state);
 }
 
-/* Another start of the same instance, and it has got nothing done since the one before. */
+/* Another start of the same instance, which has got nothing done since the one before, or left
+ * something undone again. */
 static bool is_in_vain(struct block_device *device)
 {
     hal_interrupt_state state = spinlock_acquire(&device->lock);
@@ -134,7 +136,9 @@ static bool is_in_vain(struct block_device *device)
     bool is_same;
 
     spinlock_release(&device->lock, state);
-    is_same = device->starter == slot_instance(device->slot) && device->done_at_start == done;
+    is_same = device->starter == slot_instance(device->slot) &&
+              (device->done_at_start == done || device->is_late_again);
+    device->is_late_again = false;
     device->starter = slot_instance(device->slot);
     device->done_at_start = done;
     device->vain_starts = is_same ? device->vain_starts + 1 : 0;
@@ -212,6 +216,14 @@ static bool is_out_of_patience(struct block_device *device)
     return is;
 }
 
+static void note_late(struct block_device *device)
+{
+    uint64_t now = hal_clock_now();
+
+    device->is_late_again = now - device->late_ns < LATE_AGAIN_NS;
+    device->late_ns = now;
+}
+
 /* What was asked of the driver of that epoch was answered badly, or is not answered at all. */
 static void judge(struct block_device *device, uint32_t events, uint32_t epoch)
 {
@@ -224,6 +236,7 @@ static void judge(struct block_device *device, uint32_t events, uint32_t epoch)
         (void)block_is_trouble(device, epoch, HX_EDIED);
     } else if ((events & BLOCK_EVENT_OVERDUE) != 0) {
         kwarn("block %s: a request is not answered", device->slot->name);
+        note_late(device);
         (void)block_is_trouble(device, epoch, HX_ESTATE);
     }
 }
