@@ -136,6 +136,13 @@ struct reading {
     struct hx_hook_record record;
 };
 
+/* Records come in order, and none before it was written: a reader would go round for ever else. */
+static bool can_be(const struct reading *reading, uint64_t wanted, uint32_t cpu)
+{
+    return reading->head.count == 0 || (reading->head.count == 1 && reading->head.next >= wanted &&
+                                        reading->head.next < backlog_written(&backlog, cpu));
+}
+
 /* Ask for the reader's next record of a CPU, and pass over what was overwritten. */
 static bool ask(struct audit_reader *reader, uint32_t cpu, struct reading *reading)
 {
@@ -147,6 +154,10 @@ static bool ask(struct audit_reader *reader, uint32_t cpu, struct reading *readi
     }
     reading->head.next = wanted;
     if (backlog_read(&backlog, cpu, HX_HOOK_RECORDS, reading, sizeof(*reading)) != HX_OK) {
+        return false;
+    }
+    if (!can_be(reading, wanted, cpu)) {
+        slot_distrust(backlog.slot);
         return false;
     }
     if (reading->head.count != 0) {

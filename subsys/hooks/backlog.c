@@ -7,7 +7,8 @@
 #include <kern/heap.h>
 #include <kern/read_section.h>
 
-#define RETRY_NS (HAL_NS_PER_MS / 20)
+#define RETRY_NS    (HAL_NS_PER_MS / 20)
+#define PATIENCE_NS (1 * HAL_NS_PER_S) /* with one that takes nothing */
 
 static size_t lane_size(const struct backlog *backlog)
 {
@@ -81,12 +82,16 @@ static hx_err call_post(const struct backlog *backlog, uint32_t cpu,
 static hx_err hand_over_locked(struct backlog *backlog, struct backlog_lane *lane, uint32_t cpu)
 {
     uint64_t taken = atomic_load_explicit(&lane->taken, memory_order_relaxed);
+    uint64_t deadline = hal_clock_now() + PATIENCE_NS;
     uint64_t count;
     hx_err error = HX_OK;
 
     while (error == HX_OK && (count = count_in_a_row(lane, taken)) != 0) {
         error = call_post(backlog, cpu, lane, taken, count);
-        if (error == HX_EAGAIN) {
+        if (error == HX_EAGAIN && hal_clock_now() >= deadline) {
+            slot_end(backlog->slot, DEATH_UNWELL);
+            error = HX_EDIED;
+        } else if (error == HX_EAGAIN) {
             thread_sleep(RETRY_NS); /* all ways in are taken, or its state is being written */
             error = HX_OK;
         } else if (error == HX_OK) {
