@@ -1,6 +1,7 @@
 #include <core/gate/loan.h>
 
 #include <base/assert.h>
+#include <base/crc32c.h>
 #include <base/memory.h>
 #include <hal/gate.h>
 #include <kern/thread.h>
@@ -79,4 +80,18 @@ hx_err loan_bytes(const struct hal_activation *place, uint64_t handle, uint64_t 
     }
     *bytes = (char *)loan->bytes + offset;
     return is_written && !loan->is_writable ? HX_EPERM : HX_OK;
+}
+
+uint32_t loans_digest(void)
+{
+    const struct thread *self = thread_current();
+    const struct hal_activation *place = hal_gate_top(&self->hal);
+    uint32_t digest = 0;
+
+    for (const struct loan *loan = self->loans; loan != NULL; loan = loan->next) {
+        if (loan->place == place && loan->is_writable) {
+            digest = crc32c(digest, loan->bytes, loan->size);
+        }
+    }
+    return digest;
 }

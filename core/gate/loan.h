@@ -51,6 +51,10 @@ const struct loan *loan_find(const struct hal_activation *place, uint64_t handle
 HX_MUST_USE hx_err loan_bytes(const struct hal_activation *place, uint64_t handle, uint64_t offset,
                               uint64_t size, bool is_written, void **bytes);
 
+/* A digest of the bytes of all loans that a call about to be made at this depth may write; they are
+ * the same as another time if this is.  Context: thread. */
+uint32_t loans_digest(void);
+
 /* The thread's last loan ends.  Context: thread. */
 void loan_close(const struct loan *loan);
 

@@ -1,4 +1,5 @@
 #include <base/assert.h>
+#include <base/crc32c.h>
 #include <base/list.h>
 #include <base/memory.h>
 #include <base/tree.h>
@@ -381,6 +382,23 @@ hx_err disk_cache_trouble(void)
     trouble = cache.trouble;
     mutex_unlock(&cache.mutex);
     return trouble;
+}
+
+/* A sum: in whichever order the pages were touched. */
+uint64_t disk_cache_digest(void)
+{
+    uint64_t digest = 0;
+    uint32_t checksum;
+
+    mutex_lock(&cache.mutex);
+    LIST_FOR_EACH (link, &cache.touched) {
+        const struct page *page = LIST_ENTRY(link, struct page, touched);
+
+        checksum = crc32c(0, &page->place.key, sizeof(page->place.key));
+        digest += crc32c(checksum, page->bytes, HAL_PAGE_SIZE) + (1ULL << 32);
+    }
+    mutex_unlock(&cache.mutex);
+    return digest;
 }
 
 static void keep(struct page *page)

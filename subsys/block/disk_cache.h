@@ -36,6 +36,9 @@ HX_MUST_USE hx_err disk_cache_write(uint64_t offset, const void *from, size_t si
 void disk_cache_begin(void);
 /* The last error that it has met here, HX_OK: none. */
 hx_err disk_cache_trouble(void);
+/* A digest of what has been written since: two transactions that wrote the same on the same disk
+ * have the same. */
+uint64_t disk_cache_digest(void);
 /* What was written since takes effect, or has never been. */
 void disk_cache_commit(void);
 void disk_cache_abort(void);

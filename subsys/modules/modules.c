@@ -19,6 +19,8 @@
 #include <subsys/access/access.h>
 #include <subsys/modules/modules.h>
 
+#define NOBODY "" /* such a slot begins empty */
+
 /* The slots of this image, in the order in which they are filled, and with what, unless
  * module.SLOT= on the command line says something else. */
 static const struct slot_row {
@@ -44,6 +46,7 @@ static const struct slot_row {
     {.name = "hook.security", .category = HX_CATEGORY_HOOK, .module = "security"},
     {.name = "hook.audit", .category = HX_CATEGORY_HOOK, .module = "audit"},
     {.name = "hook.metrics", .category = HX_CATEGORY_HOOK, .module = "metrics"},
+    {.name = "witness", .category = HX_CATEGORY_FILE_SYSTEM, .module = NOBODY},
 };
 
 /* Keys: M = mutex */
@@ -637,7 +640,8 @@ static hx_err make_slot(const struct slot_row *row)
         scheduler_slot_install(slot);
     }
     /* A slot that stays empty is reported by then and can be filled later. */
-    if (modules_reload(SUBJECT_KERNEL, slot, slot->backend) == HX_ENOENT) {
+    if (!string_equal(name_of_default(slot), NOBODY) &&
+        modules_reload(SUBJECT_KERNEL, slot, slot->backend) == HX_ENOENT) {
         kwarn("slot %s: there is no module %s", slot->name, name_of_default(slot));
     }
     return HX_OK;

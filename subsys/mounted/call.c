@@ -18,12 +18,24 @@ static hx_err error_of(uint64_t answer)
     return hx_error_is_known(answer) ? (hx_err)answer : HX_EIO;
 }
 
-/* What the module wrote counts if it says so. */
-static struct outcome call_once(const struct mounted *mounted, uint32_t operation,
+static void end_transaction(struct outcome outcome)
+{
+    if (outcome.is_answer && (outcome.error == HX_OK || outcome.error == HX_EAGAIN)) {
+        disk_cache_commit();
+    } else {
+        disk_cache_abort();
+    }
+}
+
+/* What the module wrote counts if it says so, and nobody says otherwise. */
+static struct outcome call_once(struct mounted *mounted, uint32_t operation,
                                 const uint64_t arguments[4])
 {
+    struct opinion other;
+    bool has_witness = mounted_ask_witness(mounted, operation, arguments, &other);
     struct hal_gate_result result;
     struct outcome outcome;
+    struct opinion own;
 
     disk_cache_begin();
     result =
@@ -31,11 +43,14 @@ static struct outcome call_once(const struct mounted *mounted, uint32_t operatio
     outcome.is_answer = result.error == HX_OK;
     outcome.error = outcome.is_answer ? error_of(result.value) : result.error;
     outcome.trouble = disk_cache_trouble();
-    if (outcome.is_answer && (outcome.error == HX_OK || outcome.error == HX_EAGAIN)) {
-        disk_cache_commit();
-    } else {
-        disk_cache_abort();
+    if (has_witness && outcome.is_answer && outcome.error != HX_ESTATE) {
+        own = mounted_opinion(outcome.error);
+        if (!mounted_agree(mounted, &own, &other)) {
+            mounted_end_both(mounted);
+            outcome = (struct outcome){.error = HX_EDIED};
+        }
     }
+    end_transaction(outcome);
     return outcome;
 }
 

@@ -116,6 +116,7 @@ static struct mounted *make(struct slot *slot, struct block_device *disk)
 
     if (mounted != NULL) {
         mounted->slot = slot;
+        mounted->witness = slot_find("witness");
         mounted->file_system.ops = &file_system_ops;
         mounted->file_system.device = DISK_NUMBER;
         mounted->flags =

@@ -20,13 +20,16 @@ struct forgotten;
 /* Keys: I = immutable, M = mutex */
 struct mounted {
     struct file_system file_system;
-    struct slot *slot;  /* I */
+    struct slot *slot;    /* I */
+    struct slot *witness; /* I */
     struct mutex mutex; /* who calls the module, and the nodes. Behind vnodes' and objects' mutexes:
                            with it held, neither is locked and no user memory touched */
     struct tree nodes;  /* M  by number of inode */
     uint64_t flags;     /* M  for the module's mount: enum hx_file_system_flag */
     struct forgotten *forgotten; /* M  removed files that are still to be given back */
     uint64_t believed_until;     /* M  until then no error of the module's is doubted */
+    uint64_t alone_until;        /* M  until then the witness is not asked */
+    uint32_t disagreements;      /* M  in a row, of the two */
 };
 
 /* Keys: I = immutable, V = the vnode's mutex, M = mounted.mutex, A = atomic */
@@ -64,6 +67,31 @@ bool mounted_is_doubtful(const struct mounted *mounted, enum file_system_operati
 
 /* What the two have answered. */
 void mounted_end_doubt(struct mounted *mounted, hx_err first, hx_err second);
+
+/* --- witness.c: with mounted->mutex held --------------------------------------------------------
+ *
+ * While the slot "witness" has an instance, each call is made of it first, in a transaction that is
+ * taken back. Its answer, what it told and what it wrote have to be the other one's.
+ */
+
+struct opinion {
+    hx_err error;
+    uint32_t told;    /* digest of the bytes that were lent to be filled */
+    uint64_t written; /* digest of the transaction */
+};
+
+/* False: there is no witness, or it does not answer. */
+bool mounted_ask_witness(struct mounted *mounted, uint32_t operation, const uint64_t arguments[4],
+                         struct opinion *opinion);
+
+/* What the call that has just been made came to; in its transaction. */
+struct opinion mounted_opinion(hx_err error);
+
+bool mounted_agree(struct mounted *mounted, const struct opinion *one, const struct opinion *other);
+
+/* Nobody knows which of the two is right: both end, and the call is to be made again, of those that
+ * follow them. */
+void mounted_end_both(struct mounted *mounted);
 
 /* --- call.c: all with mounted->mutex held -------------------------------------------------------
  */

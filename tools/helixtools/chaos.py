@@ -108,6 +108,8 @@ class Machine:
         campaign = self.campaign
         append = (f"inject panic=exit console=serial hooks=security,audit,metrics heal.cooldown=0 loglevel=error "
                   f"gate.{campaign.slot}={campaign.gate} module.{campaign.slot}={campaign.module}")
+        if campaign.slot == "file_system":
+            append += f" module.witness={campaign.module} gate.witness={campaign.gate}"
         return [str(tree.ROOT / "tools/run"), *(["--icount"] if campaign.can_be_counted else []),
                 "--extra", str(self.folder / "extra"), "--disk", str(self.disk),
                 "--push", str(self.folder / "line"), "--append", append]
