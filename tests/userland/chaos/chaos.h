@@ -25,6 +25,7 @@ enum verdict {
 /* What programs do with a slot's module. */
 struct work {
     const char *slot;
+    const char *witness;           /* a slot with the same module, NULL: there is none */
     enum verdict (*prepare)(void); /* once; may be NULL */
     enum verdict (*run)(unsigned round);
 };

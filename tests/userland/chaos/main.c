@@ -152,22 +152,29 @@ static const char *outcome_of(const struct result *result, const struct injected
     return strcmp(injected->stage, "reached") == 0 ? "masked" : "inactive";
 }
 
-/* A fresh instance of what was there at the beginning. */
-static bool make_fresh(const char *slot, const char *wanted)
+static bool renew(const char *slot)
 {
     char command[NAME_SIZE * 2];
-    char active[NAME_SIZE];
 
     snprintf(command, sizeof(command), "renew %s", slot);
-    if (!helix_write("inject", command)) {
+    return helix_write("inject", command);
+}
+
+/* Fresh instances of what was there at the beginning. */
+static bool make_fresh(const struct work *work, const char *wanted)
+{
+    char file[NAME_SIZE * 2];
+    char active[NAME_SIZE];
+
+    if (!renew(work->slot) || (work->witness != NULL && !renew(work->witness))) {
         return false;
     }
-    helix_active(slot, active);
+    helix_active(work->slot, active);
     if (strcmp(active, wanted) == 0) {
         return true;
     }
-    snprintf(command, sizeof(command), "slots/%s/swap", slot);
-    return helix_write(command, wanted);
+    snprintf(file, sizeof(file), "slots/%s/swap", work->slot);
+    return helix_write(file, wanted);
 }
 
 static void report(unsigned number, const char *class, const struct result *result,
@@ -207,8 +214,7 @@ static bool inject(const struct work *work, unsigned number, const char *class, 
         return true;
     }
     /* What a round left behind that was refused something would be in the way of the next. */
-    return result.verdict == WORK_GOOD && strcmp(outcome, "hung") != 0 &&
-           make_fresh(work->slot, wanted);
+    return result.verdict == WORK_GOOD && strcmp(outcome, "hung") != 0 && make_fresh(work, wanted);
 }
 
 static void set_options(void)

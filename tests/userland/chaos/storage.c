@@ -173,4 +173,4 @@ static enum verdict mount_disk(void)
 }
 
 const struct work file_system_work = {
-    .slot = "file_system", .prepare = mount_disk, .run = use_files};
+    .slot = "file_system", .witness = "witness", .prepare = mount_disk, .run = use_files};
