@@ -41,7 +41,7 @@ enum block_event {
     BLOCK_EVENT_PENDING = 1U << 1,   /* requests are to be given to the driver */
     BLOCK_EVENT_SLOT = 1U << 2,      /* another driver may have come */
     BLOCK_EVENT_OVERDUE = 1U << 3,   /* a request has waited for its answer for too long */
-    BLOCK_EVENT_DOUBT = 1U << 4,     /* the driver is not to be asked any more */
+    BLOCK_EVENT_DOUBT = 1U << 4,     /* the driver is doubted */
 };
 
 /* Keys: I = immutable, D = lock, A = atomic, S = the service thread only */
@@ -55,7 +55,7 @@ struct block_device {
     uint32_t epoch;                  /* D  counts its starts */
     uint64_t down_since;             /* D  while it is not up */
     uint64_t done;                   /* D  requests that went well */
-    uint32_t doubted_epoch;          /* D  of the driver that BLOCK_EVENT_DOUBT means */
+    uint32_t doubted_epoch;          /* D  of the driver that is not to be asked any more */
     uint64_t believed_until;         /* D  errors of a driver are, until then */
     struct block_statistics numbers; /* D */
     _Atomic uint64_t sectors;        /* A */
@@ -65,6 +65,7 @@ struct block_device {
     struct wait_queue room;          /*    for a free request */
     struct wait_queue *interrupts;   /* S  the device's, NULL: not known yet */
     const void *starter;             /* S  the instance that was started last, only compared */
+    uint64_t deaths_at_start;        /* S  the slot's, then */
     uint64_t done_at_start;          /* S  done, then */
     uint32_t vain_starts;            /* S  of it, with nothing done since the one before */
     uint64_t late_ns;                /* S  when a request was overdue last */

@@ -128,18 +128,21 @@ static void note_start(struct block_device *device, const struct block_claim *cl
 }
 
 /* Another start of the same instance, which has got nothing done since the one before, or left
- * something undone again. */
+ * something undone again. Where one has died there may be the next one. */
 static bool is_in_vain(struct block_device *device)
 {
     hal_interrupt_state state = spinlock_acquire(&device->lock);
     uint64_t done = device->done;
+    uint64_t deaths;
     bool is_same;
 
     spinlock_release(&device->lock, state);
-    is_same = device->starter == slot_instance(device->slot) &&
+    deaths = atomic_load_explicit(&device->slot->deaths, memory_order_relaxed);
+    is_same = device->starter == slot_instance(device->slot) && device->deaths_at_start == deaths &&
               (device->done_at_start == done || device->is_late_again);
     device->is_late_again = false;
     device->starter = slot_instance(device->slot);
+    device->deaths_at_start = deaths;
     device->done_at_start = done;
     device->vain_starts = is_same ? device->vain_starts + 1 : 0;
     return device->vain_starts >= BLOCK_STARTS_MAX;

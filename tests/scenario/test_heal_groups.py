@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from conftest import USER_SPACE
+from conftest import TESTS_INITRD, USER_SPACE
 from test_self_heal import DEATH, FILL, Patient
 
 
@@ -21,7 +21,7 @@ class Ward(Patient):
 
 @pytest.fixture(name="shell")
 def a_ward(boot):
-    return Ward(boot(init=USER_SPACE))
+    return Ward(boot(init=USER_SPACE, initrd=TESTS_INITRD))
 
 
 # SPEC: H7
