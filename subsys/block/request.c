@@ -18,7 +18,8 @@ static void finish(struct block_request *request, hx_err error)
     wait_queue_wake_all(&request->done);
 }
 
-/* Whether an error of its driver's is to be seen by who asked. */
+/* Whether an error of its driver's is to be seen by who asked. If not, who said it twice is given
+ * nothing more: it may answer in the call that gives it the request. */
 static bool is_believed(struct block_request *request, hx_err error)
 {
     struct block_device *device = request->device;
@@ -30,7 +31,9 @@ static bool is_believed(struct block_request *request, hx_err error)
     if (request->refusals > BLOCK_REFUSALS_MAX) {
         device->believed_until = now + BLOCK_BELIEF_NS;
     }
-    device->doubted_epoch = device->epoch;
+    if (!is && request->refusals == BLOCK_REFUSALS_MAX) {
+        device->doubted_epoch = device->epoch;
+    }
     spinlock_release(&device->lock, state);
     return is;
 }
@@ -142,7 +145,8 @@ static bool give(struct block_request *request)
 static struct block_request *next_pending(struct block_device *device)
 {
     hal_interrupt_state state = spinlock_acquire(&device->lock);
-    struct list *link = device->is_up ? list_pop_front(&device->pending) : NULL;
+    bool is_served = device->is_up && device->doubted_epoch != device->epoch;
+    struct list *link = is_served ? list_pop_front(&device->pending) : NULL;
 
     spinlock_release(&device->lock, state);
     return link != NULL ? LIST_ENTRY(link, struct block_request, link) : NULL;
