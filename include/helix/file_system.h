@@ -8,7 +8,8 @@
  *   when it answers HX_OK or HX_EAGAIN, and not at all when it answers anything else, or dies: then
  *   the kernel may make the same call again, of another instance.
  * - Before mount, and after unmount, all others answer HX_ESTATE; the kernel then calls mount. An
- *   instance that takes a state over is mounted as the one before was.
+ *   instance that takes a state over is mounted as the one before was. HX_ESTATE of one that is
+ *   mounted is doubted, as below.
  * - An error is one of those that are said of the operation, HX_EIO when the disk failed or cannot
  *   be right, or what helix/disk.h answered. Another one, and HX_EIO of a disk that had nothing to
  *   say, is doubted: the instance ends, and what the next one answers counts.

@@ -9,8 +9,8 @@
 
 #define BIT(error) (1ULL << (error))
 
-/* What the operations may answer but that there is nothing to say, that the disk has failed, or
- * that they have not been told yet what they serve. */
+/* What the operations may answer but that there is nothing to say, or that the disk has failed. Who
+ * has been told what it serves, and says still that it was not, answers what it cannot. */
 static const uint64_t errors[FILE_SYSTEM_OPERATION_COUNT] = {
     [FILE_SYSTEM_MOUNT] = BIT(HX_EINVAL),
     [FILE_SYSTEM_LOOKUP] = BIT(HX_ENOENT) | BIT(HX_ENOTDIR),
@@ -27,8 +27,7 @@ static const uint64_t errors[FILE_SYSTEM_OPERATION_COUNT] = {
 
 static bool is_of(enum file_system_operation operation, hx_err error)
 {
-    return error == HX_OK || error == HX_ESTATE ||
-           ((unsigned)error < 64 && (errors[operation] & BIT(error)) != 0);
+    return error == HX_OK || ((unsigned)error < 64 && (errors[operation] & BIT(error)) != 0);
 }
 
 bool mounted_is_doubtful(const struct mounted *mounted, enum file_system_operation operation,
