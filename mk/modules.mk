@@ -45,8 +45,10 @@ $(MODULE_SIGNATURES): $(SDK)/helix_signatures.c $(OUT)/modules.flags
 # What a module has of another one's files, besides its own: ext2_hints is ext2 but for the search of free blocks.
 MODULE_SHARES_virtio_blk_1_0     := modules/virtio_blk/device.c
 MODULE_SHARES_virtio_blk_fragile := modules/virtio_blk/device.c
+MODULE_SHARES_virtio_blk_liar    := modules/virtio_blk/device.c
 MODULE_SHARES_ext2_hints         := $(filter-out modules/ext2/ext2.c,$(wildcard modules/ext2/*.c))
 MODULE_SHARES_ext2_fragile       := $(MODULE_SHARES_ext2_hints)
+MODULE_SHARES_ext2_liar          := $(MODULE_SHARES_ext2_hints)
 
 # $(call module_objects,NAME)
 module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c tests/modules/$(1)/*.c) \

@@ -58,6 +58,13 @@ class Shell:
         return match
 
 
+def folder_with(path, module):
+    """A new folder for extra=, in which the module stands that a slot is then told to load from /MODULE.hxm."""
+    path.mkdir()
+    (path / f"{module}.hxm").write_bytes((ROOT / f"build/x86_64/modules/{module}.hxm").read_bytes())
+    return path
+
+
 class Patient(Shell):
     """A shell, and what the healer knows of a slot, the console's if none is named."""
 
@@ -66,6 +73,11 @@ class Patient(Shell):
 
     def until(self, condition):
         self(f"until {condition}; do usleep 10000; done")
+
+    def fill_for_good(self, slot, module):
+        """Put a module from a file into the slot, without a trial."""
+        assert self(f"echo 'trial_ms 0' > /helix/slots/{slot}/options; echo /{module}.hxm > /helix/slots/{slot}/load; "
+                    f"echo {module} > /helix/slots/{slot}/swap; cat /helix/slots/{slot}/active").startswith(f"{module} ")
 
     def health(self):
         return self.heal()["health"]

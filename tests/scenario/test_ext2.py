@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from conftest import USER_SPACE
-from helix_shell import Shell
+from helix_shell import Patient, Shell, folder_with
 from test_userland import Helix, expect_the_same, fill_extra, this_machine  # pylint: disable=unused-import
 
 # Of the programs of tests/userland those that are about files.
@@ -272,4 +272,53 @@ def test_callers_wait_while_there_is_no_module(boot, image):
     assert "No such file" in shell("sleep 1; cat /tmp/done")
     shell("echo ext2 > /helix/slots/file_system/swap; wait")
     assert shell("cat /tmp/done /mnt/file; umount /mnt") == "done\nwaited"
+    check(image)
+
+
+# include/helix/file_system_lies.h: what ext2_liar answers, by the offset of a read.
+LIES = {"foreign": 1001, "broken": 1002, "untold": 1003, "made up": 1004}
+TEXT = random.Random(4).randbytes(10000)
+
+
+def with_a_liar(boot, image, tmp_path, more):
+    """A shell with the disk mounted, on it a file with that text, and ext2_liar in the slot."""
+    put(image, {"file": TEXT})
+    shell = Patient(boot(init=USER_SPACE, disk=image, extra=folder_with(tmp_path / "extra", "ext2_liar"), append=more))
+    assert shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt") == ""
+    shell.fill_for_good("file_system", "ext2_liar")
+    return shell
+
+
+def read_from(shell, offset):
+    """What a program that reads so many bytes from there on gets: their sum, and errors."""
+    return shell(f"dd if=/mnt/file bs={offset} skip=1 count=1 2>/tmp/error | md5sum; grep -v records /tmp/error")
+
+
+def content(shell):
+    return shell("cat /helix/slots/file_system/active; cat /helix/slots/file_system/deaths")
+
+
+# SPEC: R6
+@pytest.mark.parametrize("gate", ["open", "user"])
+@pytest.mark.parametrize("lie", LIES)
+def test_an_error_that_is_none_is_asked_of_another(boot, image, tmp_path, lie, gate):
+    shell = with_a_liar(boot, image, tmp_path, f"gate.file_system={gate} heal.attempts=0 backup.file_system=ext2")
+    assert md5(TEXT[1000:2000]) in read_from(shell, 1000)
+    assert content(shell) == "ext2_liar 1.0.0\n0"
+    said = read_from(shell, LIES[lie])
+    assert md5(TEXT[LIES[lie]:2 * LIES[lie]]) in said and "rror" not in said
+    assert content(shell) == "ext2 1.0.0\n1"
+    assert shell("umount /mnt") == ""
+    check(image)
+
+
+# SPEC: R6
+@pytest.mark.parametrize("lie", LIES)
+def test_an_error_that_two_tell_is_believed_and_costs_no_third(boot, image, tmp_path, lie):
+    shell = with_a_liar(boot, image, tmp_path, "heal.attempts=3")
+    for _ in range(3):
+        assert "dd: /mnt/file: " in read_from(shell, LIES[lie])
+        assert content(shell) == "ext2_liar 1.0.0\n1"
+    assert md5(TEXT[1000:2000]) in read_from(shell, 1000)
+    assert shell("umount /mnt") == ""
     check(image)
