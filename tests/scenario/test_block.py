@@ -4,7 +4,7 @@ import random
 
 import pytest
 from conftest import USER_SPACE
-from helix_shell import Patient, Shell
+from helix_shell import Patient, Shell, folder_with
 
 SIZE = 4 << 20
 
@@ -132,3 +132,29 @@ def test_a_bad_sector_is_believed_when_two_drivers_say_so(boot, disk, tmp_path):
     assert good(BAD_SECTOR + 1) in read(BAD_SECTOR + 1)
     assert "Input/output error" in read(BAD_SECTOR) and shell.heal("block")["deaths"] == "1"
 
+
+# include/helix/block_lies.h: what virtio_blk_liar does, by the sector.
+LIES = {"silent": 1001, "refused": 1002, "done": 1003, "failed": 1004, "half": 1005, "stuck": 1006}
+
+
+# SPEC: H1
+@pytest.mark.parametrize("gate", ["open", "user"])
+@pytest.mark.parametrize("lie", LIES)
+def test_a_driver_that_lies_is_ended_and_who_reads_gets_the_right_bytes(boot, disk, tmp_path, lie, gate):
+    shell = Patient(boot(init=USER_SPACE, disk=disk, extra=folder_with(tmp_path / "extra", "virtio_blk_liar"),
+                         append=f"gate.block={gate} heal.attempts=0 backup.block=virtio_blk"))
+    shell.fill_for_good("block", "virtio_blk_liar")
+
+    def read(sector):
+        return shell(f"dd if=/dev/vda bs=512 skip={sector} count=1 2>/tmp/error | md5sum; grep -v records /tmp/error")
+
+    def good(sector):
+        return md5(disk.read_bytes()[512 * sector:512 * (sector + 1)])
+
+    assert good(1000) in read(1000)
+    assert shell("cat /helix/slots/block/active; cat /helix/slots/block/deaths") == "virtio_blk_liar 1.0.0\n0"
+    said = read(LIES[lie])
+    assert good(LIES[lie]) in said and "rror" not in said
+    assert shell("cat /helix/slots/block/active; cat /helix/slots/block/deaths") == "virtio_blk 1.1.0\n1"
+    assert shell("blockdev --getsize64 /dev/vda") == str(SIZE)
+    assert good(1000) in read(1000)
