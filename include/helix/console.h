@@ -51,8 +51,10 @@ enum hx_console_number {
 };
 
 /* What tests/modules/serial_liar does with a piece that has one of these characters. */
-#define HX_CONSOLE_LIE_MORE '@' /* says that it has sent a byte more than it has */
-#define HX_CONSOLE_LIE_TRAP '^' /* dies after half of the piece */
+#define HX_CONSOLE_LIE_MORE  '@' /* says that it has sent a byte more than it has */
+#define HX_CONSOLE_LIE_TRAP  '^' /* dies after half of the piece */
+#define HX_CONSOLE_LIE_OTHER '`' /* sends another byte in its place */
+#define HX_CONSOLE_LIE_FLOOD '}' /* sends the piece without a look at the status */
 
 /* And when it has taken one of these. */
 #define HX_CONSOLE_LIE_TAKE_MORE    '+' /* says that it has taken a byte more than it has */

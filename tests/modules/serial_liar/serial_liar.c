@@ -6,6 +6,8 @@
 
 #define SLEEP_NS 3000000000U
 
+#define BIT_OF_EACH_BYTE 0x0101010101010101U
+
 static bool has(uint64_t word0, uint64_t word1, uint64_t count, char wanted)
 {
     for (uint64_t i = 0; i < count; i++) {
@@ -16,20 +18,41 @@ static bool has(uint64_t word0, uint64_t word1, uint64_t count, char wanted)
     return false;
 }
 
+static bool send_or_replace(uint64_t word0, uint64_t word1, uint64_t index)
+{
+    uint64_t change = byte_at(word0, word1, index) == HX_CONSOLE_LIE_OTHER ? BIT_OF_EACH_BYTE : 0;
+
+    return send(word0 ^ change, word1 ^ change, index);
+}
+
+static _Atomic uint64_t floods_refused; /* relaxed: a statistic */
+
 static uint64_t write(uint64_t word0, uint64_t word1, uint64_t count)
 {
     bool dies = has(word0, word1, count, HX_CONSOLE_LIE_TRAP);
+    bool floods = has(word0, word1, count, HX_CONSOLE_LIE_FLOOD);
     uint64_t wanted = dies ? count / 2 : count;
     uint64_t waits = 0;
     uint64_t sent = 0;
 
-    while (has_device() && sent < wanted && gets_ready(&waits) && send(word0, word1, sent)) {
+    while (has_device() && sent < wanted && (floods || gets_ready(&waits)) &&
+           send_or_replace(word0, word1, sent)) {
         sent++;
+    }
+    if (floods && sent < wanted) {
+        atomic_fetch_add_explicit(&floods_refused, 1, memory_order_relaxed);
     }
     if (dies) {
         __builtin_trap();
     }
     return has(word0, word1, count, HX_CONSOLE_LIE_MORE) ? sent + 1 : sent;
+}
+
+/* Of all that it sends without a look it can tell that the device was not ready. */
+static uint64_t number(uint64_t index)
+{
+    return index == HX_CONSOLE_WAITS ? atomic_load_explicit(&floods_refused, memory_order_relaxed)
+                                     : 0;
 }
 
 static bool takes_nothing;
@@ -68,7 +91,8 @@ static uint64_t take(uint64_t count)
     return answer;
 }
 
-static const struct hx_console_operations operations = {.write = write, .take = take};
+static const struct hx_console_operations operations = {
+    .write = write, .number = number, .take = take};
 
 static uint64_t bytes; /* how many the one before has sent */
 
