@@ -8,6 +8,7 @@ enum hx_file_system_lie {
     HX_FILE_SYSTEM_LIE_BROKEN = 1002,  /* HX_EIO, of a disk that had nothing to say */
     HX_FILE_SYSTEM_LIE_UNTOLD = 1003,  /* HX_ESTATE, however often it was mounted */
     HX_FILE_SYSTEM_LIE_MADE_UP = 1004, /* a number that is no error */
+    HX_FILE_SYSTEM_LIE_BYTES = 1005, /* the bytes from the beginning of the file on, as if right */
 };
 
 #endif

@@ -322,3 +322,42 @@ def test_an_error_that_two_tell_is_believed_and_costs_no_third(boot, image, tmp_
     assert md5(TEXT[1000:2000]) in read_from(shell, 1000)
     assert shell("umount /mnt") == ""
     check(image)
+
+
+OTHER_BYTES = 1005
+
+
+# SPEC: R6
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_a_witness_keeps_wrong_bytes_from_programs(boot, image, tmp_path, gate):
+    options = f"gate.file_system={gate} gate.witness={gate} heal.attempts=0 backup.file_system=ext2"
+    shell = with_a_liar(boot, image, tmp_path, options)
+    assert md5(TEXT[:OTHER_BYTES]) in read_from(shell, OTHER_BYTES) # without one nobody knows
+    assert content(shell) == "ext2_liar 1.0.0\n0"
+    assert shell("helixctl module swap witness ext2") == "ext2 1.0.0"
+    assert md5(TEXT[1000:2000]) in read_from(shell, 1000)
+    assert content(shell) == "ext2_liar 1.0.0\n0"
+    said = read_from(shell, OTHER_BYTES)
+    assert md5(TEXT[OTHER_BYTES:2 * OTHER_BYTES]) in said and "dd: " not in said
+    assert content(shell) == "ext2 1.0.0\n1"
+    # Who was right has ended as well, for nobody knew; without attempts there is no other one.
+    assert (shell.heal("witness")["deaths"], shell.heal("witness")["health"]) == ("1", "Failed")
+    assert "ext2 1.0.0" in shell("helixctl module swap witness ext2")
+    assert shell("cp /mnt/file /mnt/other; mkdir /mnt/folder; mv /mnt/other /mnt/folder; rm /mnt/file; sync") == ""
+    assert md5(TEXT) in shell("md5sum /mnt/folder/other")
+    assert shell("umount /mnt") == "" and content(shell) == "ext2 1.0.0\n1"
+    check(image)
+
+
+# SPEC: R6
+def test_two_that_never_agree_are_not_asked_for_ever(boot, image, tmp_path):
+    options = "heal.attempts=100 heal.cooldown=0"
+    shell = with_a_liar(boot, image, tmp_path, options)
+    assert shell("helixctl module swap witness ext2") == "ext2 1.0.0"
+    assert md5(TEXT[:OTHER_BYTES]) in read_from(shell, OTHER_BYTES)
+    assert "never agree" in shell("cat /helix/log")
+    assert shell.heal("witness")["deaths"] == shell.heal("file_system")["deaths"] == "2"
+    assert md5(TEXT[:OTHER_BYTES]) in read_from(shell, OTHER_BYTES)
+    assert shell.heal("file_system")["deaths"] == "2"
+    assert shell("umount /mnt") == ""
+    check(image)

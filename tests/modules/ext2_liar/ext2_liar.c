@@ -1,4 +1,5 @@
-/* ext2 that answers some reads with errors that there are none of: for the tests of doubt. */
+/* ext2 that answers some reads with errors that there are none of, or with other bytes: for the
+ * tests of doubt, and of witnesses. */
 #include <../modules/ext2/hint.h>
 #include <../modules/ext2/operations.h>
 #include <../modules/ext2/state.h>
@@ -68,6 +69,8 @@ static hx_err read(uint64_t number, uint64_t offset, uint64_t loan, uint64_t siz
         return HX_ESTATE;
     case HX_FILE_SYSTEM_LIE_MADE_UP:
         return (hx_err)NO_ERROR;
+    case HX_FILE_SYSTEM_LIE_BYTES:
+        return ext2_read(number, 0, loan, size);
     default:
         return ext2_read(number, offset, loan, size);
     }
