@@ -63,12 +63,12 @@ static bool add_mount(const struct mount *mount, void *argument)
 static bool add_mount_information(const struct mount *mount, void *argument)
 {
     const struct listing *listing = argument;
+    const struct mount *parent = atomic_load_explicit(&mount->parent, memory_order_relaxed);
     struct text *text = listing->text;
 
     if (find_path(listing, mount)) {
         text_add(text, "%u %u 0:%u / ", (unsigned)mount->id,
-                 (unsigned)(mount->parent != NULL ? mount->parent->id : 0),
-                 (unsigned)mount->file_system->device);
+                 (unsigned)(parent != NULL ? parent->id : 0), (unsigned)mount->file_system->device);
         add_escaped(text, listing->path);
         text_add(text, " ");
         add_options(text, mount);

@@ -115,20 +115,30 @@ void location_put(struct location *location)
     put_mount(mount);
 }
 
-/* What is mounted there, if anything still is: a reference. What is bound onto itself shows itself.
- */
+struct mount *location_mounted(const struct location *location)
+{
+    struct mount *mount = vnode_mounted(location->vnode);
+
+    /* acquire: pairs with the releases in cover and uncover */
+    while (mount != NULL &&
+           atomic_load_explicit(&mount->parent, memory_order_relaxed) != location->mount) {
+        mount = atomic_load_explicit(&mount->beside, memory_order_acquire);
+    }
+    return mount;
+}
+
+/* What is mounted there, if anything still is: a reference. */
 static bool step_down(const struct location *location, struct location *inside)
 {
     hal_interrupt_state state = spinlock_acquire(&crossing);
-    struct mount *mount = atomic_load_explicit(&location->vnode->mounted, memory_order_relaxed);
-    bool is_down = mount != NULL && mount != location->mount;
+    struct mount *mount = location_mounted(location);
 
-    if (is_down) {
+    if (mount != NULL) {
         *inside = (struct location){mount, mount->root};
         location_get(inside);
     }
     spinlock_release(&crossing, state);
-    return is_down;
+    return mount != NULL;
 }
 
 void location_descend(struct location *location)
@@ -147,14 +157,16 @@ bool location_ascend(struct location *location)
 {
     const struct mount *mount = location->mount;
     struct location outside = {0};
+    struct mount *parent;
     hal_interrupt_state state;
 
     if (location->vnode != mount->root) {
         return false;
     }
     state = spinlock_acquire(&crossing);
-    if (mount->parent != NULL) {
-        outside = (struct location){mount->parent, mount->covered};
+    parent = atomic_load_explicit(&mount->parent, memory_order_relaxed);
+    if (parent != NULL) {
+        outside = (struct location){parent, mount->covered};
         location_get(&outside);
     }
     spinlock_release(&crossing, state);
@@ -195,22 +207,45 @@ static void cover(struct mount *mount, struct location *target)
     hal_interrupt_state state = spinlock_acquire(&crossing);
 
     location_get(target);
-    mount->parent = target->mount;
     mount->covered = target->vnode;
-    mount->below = atomic_load_explicit(&target->vnode->mounted, memory_order_relaxed);
+    atomic_store_explicit(&mount->parent, target->mount, memory_order_relaxed);
+    atomic_store_explicit(&mount->beside,
+                          atomic_load_explicit(&target->vnode->mounted, memory_order_relaxed),
+                          memory_order_relaxed);
     /* release: pairs with the acquire in vnode_mounted */
     atomic_store_explicit(&target->vnode->mounted, mount, memory_order_release);
     spinlock_release(&crossing, state);
 }
 
-/* Into the tree; takes references of the target. */
-static void attach_locked(struct mount *mount, struct location *target)
+static void list_locked(struct mount *mount)
 {
-    if (target != NULL) {
-        cover(mount, target);
-    }
     mount->id = ++last_id;
     list_push_back(&mounts, &mount->link);
+}
+
+/* What has mounts below it is not detached, so all above one with a parent are in the tree. */
+static bool is_in_tree_locked(const struct mount *mount)
+{
+    return mount == root_mount ||
+           atomic_load_explicit(&mount->parent, memory_order_relaxed) != NULL;
+}
+
+/* Into the tree, with references of the target; or else the mount is gone. */
+static hx_err attach(struct mount *mount, struct location *target)
+{
+    bool is_attached;
+
+    lock();
+    is_attached = is_in_tree_locked(target->mount);
+    if (is_attached) {
+        cover(mount, target);
+        list_locked(mount);
+    }
+    unlock();
+    if (!is_attached) {
+        put_mount(mount);
+    }
+    return is_attached ? HX_OK : HX_EINVAL;
 }
 
 static hx_err mount_type(const char *name, const char *source, const char *data, uint32_t flags,
@@ -241,7 +276,7 @@ hx_err mount_root(const char *type)
 
     if (error == HX_OK) {
         lock();
-        attach_locked(root_mount, NULL);
+        list_locked(root_mount);
         unlock();
     }
     return error;
@@ -266,59 +301,18 @@ hx_err mount_add(const char *source, struct location *target, const char *type, 
         return HX_ENOTDIR;
     }
     error = mount_type(type, source, data, flags, &mount);
-    if (error == HX_OK) {
-        lock();
-        attach_locked(mount, target);
-        unlock();
-    }
-    return error;
-}
-
-/*
- * Whether who comes to a directory and goes down into what is mounted there gets to another one. No
- * way down leads back, but for a directory that is bound onto itself.
- */
-static bool leads_down_locked(const struct vnode *from, const struct vnode *to)
-{
-    const struct mount *mount;
-
-    while (from != to &&
-           (mount = atomic_load_explicit(&from->mounted, memory_order_relaxed)) != NULL &&
-           mount->root != from) {
-        from = mount->root;
-    }
-    return from == to;
-}
-
-/* Whether showing `root` at the directory made a way down that leads back. */
-static bool closes_ring_locked(const struct vnode *root, const struct vnode *directory)
-{
-    return root != directory && leads_down_locked(root, directory);
+    return error == HX_OK ? attach(mount, target) : error;
 }
 
 hx_err mount_bind(struct location *from, struct location *target)
 {
     struct mount *mount;
-    hx_err error = HX_OK;
 
     if ((from->vnode->type == VNODE_DIRECTORY) != (target->vnode->type == VNODE_DIRECTORY)) {
         return HX_ENOTDIR;
     }
     mount = make(from->mount->file_system, from->vnode, from->mount->flags, from->mount->source);
-    if (mount == NULL) {
-        return HX_ENOMEM;
-    }
-    lock();
-    if (closes_ring_locked(from->vnode, target->vnode)) {
-        error = HX_EINVAL;
-    } else {
-        attach_locked(mount, target);
-    }
-    unlock();
-    if (error != HX_OK) {
-        put_mount(mount);
-    }
-    return error;
+    return mount != NULL ? attach(mount, target) : HX_ENOMEM;
 }
 
 hx_err mount_change(struct location *target, uint32_t flags)
@@ -333,11 +327,28 @@ hx_err mount_change(struct location *target, uint32_t flags)
 static bool is_parent_locked(const struct mount *mount)
 {
     for (const struct list *node = mounts.next; node != &mounts; node = node->next) {
-        if (LIST_ENTRY(node, struct mount, link)->parent == mount) {
+        const struct mount *other = LIST_ENTRY(node, struct mount, link);
+
+        if (atomic_load_explicit(&other->parent, memory_order_relaxed) == mount) {
             return true;
         }
     }
     return false;
+}
+
+/* Out of those that cover its directory. It still says what is beside it: a walk without locks may
+ * be there. */
+static void leave(struct mount *mount)
+{
+    _Atomic(struct mount *) *from = &mount->covered->mounted;
+    struct mount *other;
+
+    while ((other = atomic_load_explicit(from, memory_order_relaxed)) != mount) {
+        from = &other->beside;
+    }
+    /* release: pairs with the acquires of who goes along them */
+    atomic_store_explicit(from, atomic_load_explicit(&mount->beside, memory_order_relaxed),
+                          memory_order_release);
 }
 
 /* Uncover what the mount covers, unless it is in use; *covered is then the caller's to put. */
@@ -349,11 +360,11 @@ static hx_err uncover(struct mount *mount, bool is_detached, struct location *co
     atomic_fetch_add_explicit(&mounts_sequence, 1, memory_order_seq_cst);
     /* Two users: the tree, and the caller's own location. */
     if (is_detached || atomic_load_explicit(&mount->users, memory_order_seq_cst) == 2) {
-        *covered = (struct location){mount->parent, mount->covered};
-        atomic_store_explicit(&mount->covered->mounted, mount->below, memory_order_release);
-        mount->parent = NULL;
+        *covered = (struct location){atomic_load_explicit(&mount->parent, memory_order_relaxed),
+                                     mount->covered};
+        leave(mount);
+        atomic_store_explicit(&mount->parent, NULL, memory_order_relaxed);
         mount->covered = NULL;
-        mount->below = NULL;
         error = HX_OK;
     }
     /* release: a walk that begins now sees that the mount has left */
@@ -366,14 +377,10 @@ static hx_err detach_locked(struct mount *mount, bool is_detached, struct locati
 {
     hx_err error;
 
-    if (mount->parent == NULL) {
+    if (atomic_load_explicit(&mount->parent, memory_order_relaxed) == NULL) {
         return HX_EINVAL;
     }
-    /* Also busy: something is mounted over the same directory later, or under it a way leads back.
-     */
-    if (is_parent_locked(mount) ||
-        atomic_load_explicit(&mount->covered->mounted, memory_order_relaxed) != mount ||
-        (mount->below != NULL && closes_ring_locked(mount->below->root, mount->covered))) {
+    if (is_parent_locked(mount)) {
         return HX_EBUSY;
     }
     error = uncover(mount, is_detached, covered);

@@ -2,8 +2,10 @@
  * File systems and where they are mounted.
  *
  * Rules:
- * - A mount covers one directory; a later mount covers an earlier one. Crossing is one load in a
- * path walk.
+ * - A mount covers one directory where one other mount shows it; where a bind shows the same
+ * directory, it is not covered. So mounts are a tree, and a path that leads down ends.
+ * - A later mount covers an earlier one. A directory that nothing covers costs a path walk one
+ * load.
  * - A file system in use (a file open, a directory somebody's current one) is not unmounted, unless
  *   detached: it then goes when the last user does.
  */
@@ -79,10 +81,10 @@ enum mount_flags { /* Linux's numbers (mount(2)) */
 
 struct mount {
     struct file_system *file_system;
-    struct vnode *root;    /* shown at the mount point (of a bind mount: any directory) */
-    struct mount *parent;  /* NULL: the root of everything, or detached */
-    struct vnode *covered; /* the directory in parent; a reference of both */
-    struct mount *below;   /* what the directory had mounted before */
+    struct vnode *root;             /* shown at the mount point (of a bind mount: any directory) */
+    _Atomic(struct mount *) parent; /* NULL: the root of everything, or detached */
+    struct vnode *covered;          /* the directory in parent; a reference of both */
+    _Atomic(struct mount *) beside; /* what covers the directory, too: the one before this */
     uint32_t flags;
     uint32_t id;
     char source[64];
@@ -128,12 +130,13 @@ HX_MUST_USE hx_err mount_root(const char *type);
 /* The root of everything, a reference. */
 struct location mount_root_location(void);
 
-/* Errors: HX_ENODEV no such type, HX_ENOTDIR, HX_EBUSY, what the type's mount answers. */
+/* Errors: HX_ENODEV no such type, HX_ENOTDIR, HX_EINVAL the target's mount has been detached, what
+ * the type's mount answers. */
 HX_MUST_USE hx_err mount_add(const char *source, struct location *target, const char *type,
                              uint32_t flags, const char *data);
 /*
  * Show what is at from also at target, which may be the same.  Errors: HX_ENOTDIR one of them is a
- * directory; HX_EINVAL going down from one led to the other and back; HX_ENOMEM.
+ * directory; HX_EINVAL the target's mount has been detached; HX_ENOMEM.
  */
 HX_MUST_USE hx_err mount_bind(struct location *from, struct location *target);
 HX_MUST_USE hx_err mount_change(struct location *target, uint32_t flags);
@@ -147,6 +150,10 @@ HX_MUST_USE hx_err file_system_sync(struct file_system *file_system);
 
 /* Call back for each mount, oldest first, under the list's mutex. */
 void mount_for_each(bool (*callback)(const struct mount *mount, void *argument), void *argument);
+
+/* What covers the place, the latest; NULL: nothing. It stays in memory as long as the caller's read
+ * section. */
+struct mount *location_mounted(const struct location *location);
 
 /* From a directory down into what is mounted on it, and from a mount's root up to where it is
  * mounted; the location changes, references with it. */

@@ -98,12 +98,12 @@ static HX_ALWAYS_INLINE bool borrow_start(const struct path_walk *walk, bool is_
     return true;
 }
 
-/* Down into what is mounted on a directory, which is itself if it is bound onto itself. */
+/* Down into what is mounted on a directory. */
 static HX_NOINLINE struct location descend_unlocked(struct location here)
 {
     struct mount *mount;
 
-    while ((mount = vnode_mounted(here.vnode)) != NULL && mount != here.mount) {
+    while ((mount = location_mounted(&here)) != NULL) {
         here = (struct location){mount, mount->root};
     }
     return here;

@@ -148,7 +148,7 @@ struct vnode {
     struct vnode_times times;        /* M */
     struct memory_object *contents;  /* I  of a file whose bytes can be mapped; NULL */
     struct mutex mutex;
-    _Atomic(struct mount *) mounted; /* V  what is mounted on this directory, NULL */
+    _Atomic(struct mount *) mounted; /* V  the latest of those that cover this directory, NULL */
     /* M  to write; of a directory that has all its names in memory, for walks without locks, which
      * then have the vnode's memory as ops->are_retired says. NULL: lookup is to be asked */
     _Atomic(struct name_table *) names;
@@ -167,7 +167,7 @@ static inline struct vnode *vnode_get(struct vnode *vnode)
     return vnode;
 }
 
-/* What is mounted on a directory, NULL. */
+/* The latest that covers a directory, wherever it is shown; NULL. */
 static inline struct mount *vnode_mounted(const struct vnode *directory)
 {
     /* acquire: pairs with the release in mount.c */

@@ -196,25 +196,92 @@ VFS_TEST(a_folder_is_bound_onto_itself_and_shows_itself)
 }
 
 /* Who has come to a folder before something was bound there still stands on it. */
-VFS_TEST(no_ring_is_bound)
+VFS_TEST(two_folders_bound_onto_each_other_lead_nowhere_twice)
 {
-    struct location first, second, target;
+    struct vfs_balance before;
+    struct location first, second;
+    uint64_t a, b;
 
     CHECK(make_directory("/a") == HX_OK && make_directory("/b") == HX_OK);
+    before = vfs_balance();
+    a = number_at("/a");
+    b = number_at("/b");
     CHECK(path_find(&walk, "/a", 0, &first) == HX_OK &&
           path_find(&walk, "/b", 0, &second) == HX_OK);
-    CHECK(mount_bind(&first, &second) == HX_OK);
-    CHECK(mount_bind(&second, &first) == HX_EINVAL);
-    /* What hides the way down does not keep it from coming back. */
-    CHECK(path_find(&walk, "/b", 0, &target) == HX_OK && target.vnode == first.vnode);
-    location_put(&target);
-    CHECK(mount_add("none", &second, "tmpfs", 0, "") == HX_OK);
-    CHECK(mount_bind(&second, &first) == HX_OK);
-    CHECK(unmount("/b", false) == HX_EBUSY);
-    CHECK(unmount("/a", false) == HX_EBUSY); /* it leads to the file system at /b */
-    CHECK(number_at("/a") == number_at("/b"));
+    CHECK(mount_bind(&first, &second) == HX_OK && mount_bind(&second, &first) == HX_OK);
     location_put(&first);
     location_put(&second);
+    CHECK(number_at("/a") == b && number_at("/b") == a);
+    CHECK(unmount("/a", false) == HX_OK && number_at("/a") == a && number_at("/b") == a);
+    CHECK(unmount("/b", false) == HX_OK && number_at("/b") == b);
+    vfs_check_balance(before);
+}
+
+static hx_err bind_at(const char *from, const char *target_path)
+{
+    struct location target;
+    hx_err error = path_find(&walk, target_path, 0, &target);
+
+    CHECK(error == HX_OK);
+    error = bind(from, &target);
+    location_put(&target);
+    return error;
+}
+
+/* By the name that it was mounted under it is found, and by no other. */
+VFS_TEST(a_mount_covers_a_folder_only_where_it_was_mounted)
+{
+    struct vfs_balance before;
+
+    CHECK(make_directory("/w") == HX_OK && make_directory("/w/d") == HX_OK);
+    make_file("/w/d/f", "x");
+    before = vfs_balance();
+    CHECK(bind_at("/w", "/w/d") == HX_OK && contains("/w/d/d/f", "x"));
+    CHECK(mount_at("/w/d/d", 0) == HX_OK && find("/w/d/d/f", 0) == HX_ENOENT);
+    CHECK(number_at("/w/d") == number_at("/w") && number_at("/w/d/d/..") == number_at("/w"));
+    CHECK(make_directory("/w/d/d/x") == HX_OK && mount_at("/w/d/d/x", 0) == HX_OK);
+    CHECK(unmount("/w/d/d", true) == HX_EBUSY && unmount("/w/d/d/x", false) == HX_OK);
+    CHECK(unmount("/w/d/d", false) == HX_OK && contains("/w/d/d/f", "x"));
+    CHECK(unmount("/w/d", false) == HX_OK && contains("/w/d/f", "x"));
+    vfs_check_balance(before);
+}
+
+/* The earlier of two that cover a folder goes first. */
+VFS_TEST(mounts_beside_each_other_go_in_any_order)
+{
+    struct vfs_balance before;
+
+    CHECK(make_directory("/w") == HX_OK && make_directory("/w/d") == HX_OK &&
+          make_directory("/v") == HX_OK && make_directory("/u") == HX_OK);
+    before = vfs_balance();
+    CHECK(bind_at("/w", "/v") == HX_OK && bind_at("/w", "/u") == HX_OK);
+    CHECK(mount_at("/w/d", 0) == HX_OK && make_directory("/w/d/w") == HX_OK);
+    CHECK(mount_at("/v/d", 0) == HX_OK && make_directory("/v/d/v") == HX_OK);
+    CHECK(mount_at("/u/d", 0) == HX_OK && make_directory("/u/d/u") == HX_OK);
+    CHECK(unmount("/v/d", false) == HX_OK && find("/v/d/v", 0) == HX_ENOENT);
+    CHECK(find("/w/d/w", 0) == HX_OK && find("/u/d/u", 0) == HX_OK);
+    CHECK(unmount("/w/d", false) == HX_OK && find("/u/d/u", 0) == HX_OK);
+    CHECK(path_remove_directory(&walk, "/w/d") == HX_EBUSY);
+    CHECK(unmount("/u/d", false) == HX_OK && path_remove_directory(&walk, "/w/d") == HX_OK);
+    CHECK(unmount("/v", false) == HX_OK && unmount("/u", false) == HX_OK);
+    CHECK(make_directory("/w/d") == HX_OK);
+    vfs_check_balance(before);
+}
+
+/* Nobody would find it there to unmount it. */
+VFS_TEST(nothing_is_mounted_in_what_was_detached)
+{
+    struct vfs_balance before;
+    struct location inside;
+
+    CHECK(make_directory("/m") == HX_OK);
+    before = vfs_balance();
+    CHECK(mount_at("/m", 0) == HX_OK && make_directory("/m/d") == HX_OK);
+    CHECK(path_find(&walk, "/m/d", 0, &inside) == HX_OK && unmount("/m", true) == HX_OK);
+    CHECK(mount_add("none", &inside, "tmpfs", 0, "") == HX_EINVAL);
+    CHECK(bind("/", &inside) == HX_EINVAL);
+    location_put(&inside);
+    vfs_check_balance(before);
 }
 
 VFS_TEST(what_is_mounted_read_only_is_not_changed)
@@ -459,8 +526,11 @@ static void mount_around(uint32_t number)
         if (number == 0) {
             CHECK(mount_at("/m", 0) == HX_OK);
             CHECK(unmount("/m", true) == HX_OK);
+        } else if (number == 1) {
+            CHECK(mount_at("/b/m", 0) == HX_OK && unmount("/b/m", true) == HX_OK);
         } else {
             (void)!find("/m/../m/.", 0);
+            (void)!find("/b/m/../m/.", 0);
         }
     }
 }
@@ -469,9 +539,10 @@ VFS_TEST(mounts_come_and_go_while_others_cross_them)
 {
     struct vfs_balance before;
 
-    CHECK(make_directory("/m") == HX_OK);
+    CHECK(make_directory("/m") == HX_OK && make_directory("/b") == HX_OK);
+    CHECK(bind_at("/", "/b") == HX_OK);
     before = vfs_balance();
-    on_threads(3, mount_around);
+    on_threads(4, mount_around);
     vfs_check_balance(before);
 }
 
@@ -490,7 +561,10 @@ int main(void)
         cmocka_unit_test(a_detached_mount_ends_at_its_root),
         cmocka_unit_test(a_bound_folder_outlives_the_mount_it_was_bound_from),
         cmocka_unit_test(a_folder_is_bound_onto_itself_and_shows_itself),
-        cmocka_unit_test(no_ring_is_bound),
+        cmocka_unit_test(two_folders_bound_onto_each_other_lead_nowhere_twice),
+        cmocka_unit_test(a_mount_covers_a_folder_only_where_it_was_mounted),
+        cmocka_unit_test(mounts_beside_each_other_go_in_any_order),
+        cmocka_unit_test(nothing_is_mounted_in_what_was_detached),
         cmocka_unit_test(what_is_mounted_read_only_is_not_changed),
         cmocka_unit_test(a_deep_tree_goes_with_its_file_system),
         cmocka_unit_test(names_are_made_once),
