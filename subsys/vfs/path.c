@@ -279,15 +279,13 @@ static bool is_root(struct walker *walker)
 static hx_err step_up(struct walker *walker)
 {
     struct vnode *parent;
+    bool is_at_root;
     hx_err error;
 
-    if (is_root(walker)) {
-        return HX_OK;
+    while (!(is_at_root = is_root(walker)) && location_ascend(&walker->here)) {
     }
-    while (location_ascend(&walker->here)) {
-    }
-    if (walker->here.vnode == walker->here.mount->root) {
-        return HX_OK; /* of everything, or of a mount that was detached */
+    if (is_at_root || walker->here.vnode == walker->here.mount->root) {
+        return HX_OK; /* the walk's root, or that of a mount that was detached */
     }
     error = vnode_parent(walker->here.vnode, &parent);
     if (error == HX_OK) {

@@ -268,6 +268,29 @@ VFS_TEST(mounts_beside_each_other_go_in_any_order)
     vfs_check_balance(before);
 }
 
+/* Who is in what covers the root is not above it by "..". */
+VFS_TEST(a_root_that_is_covered_is_not_left)
+{
+    struct path_context *confined;
+    struct path_walk inside = walk;
+    struct location root, found;
+    uint64_t number;
+
+    CHECK(make_directory("/r") == HX_OK && make_directory("/out") == HX_OK);
+    number = number_at("/r");
+    CHECK(path_context_create(&confined) == HX_OK && path_find(&walk, "/r", 0, &root) == HX_OK);
+    path_context_set_root(confined, root);
+    CHECK(mount_at("/r", 0) == HX_OK && path_find(&walk, "/r", 0, &root) == HX_OK);
+    inside.context = confined;
+    inside.base = &root;
+    CHECK(path_find(&inside, "../out", 0, &found) == HX_ENOENT);
+    CHECK(path_find(&inside, "..", 0, &found) == HX_OK && found.vnode->number == number);
+    location_put(&found);
+    location_put(&root);
+    path_context_put(confined);
+    CHECK(unmount("/r", false) == HX_OK);
+}
+
 /* Nobody would find it there to unmount it. */
 VFS_TEST(nothing_is_mounted_in_what_was_detached)
 {
@@ -564,6 +587,7 @@ int main(void)
         cmocka_unit_test(two_folders_bound_onto_each_other_lead_nowhere_twice),
         cmocka_unit_test(a_mount_covers_a_folder_only_where_it_was_mounted),
         cmocka_unit_test(mounts_beside_each_other_go_in_any_order),
+        cmocka_unit_test(a_root_that_is_covered_is_not_left),
         cmocka_unit_test(nothing_is_mounted_in_what_was_detached),
         cmocka_unit_test(what_is_mounted_read_only_is_not_changed),
         cmocka_unit_test(a_deep_tree_goes_with_its_file_system),
