@@ -22,6 +22,12 @@ static void add_escaped(struct text *text, const char *name)
     }
 }
 
+/* A field is not empty: who reads it counts fields. */
+static void add_source(struct text *text, const struct mount *mount)
+{
+    add_escaped(text, mount->source[0] != '\0' ? mount->source : "none");
+}
+
 /* Where it is mounted; false: outside of what the process sees. */
 static bool find_path(const struct listing *listing, const struct mount *mount)
 {
@@ -50,7 +56,7 @@ static bool add_mount(const struct mount *mount, void *argument)
     struct text *text = listing->text;
 
     if (find_path(listing, mount)) {
-        add_escaped(text, mount->source);
+        add_source(text, mount);
         text_add(text, " ");
         add_escaped(text, listing->path);
         text_add(text, " %s ", mount->file_system->type->name);
@@ -73,7 +79,7 @@ static bool add_mount_information(const struct mount *mount, void *argument)
         text_add(text, " ");
         add_options(text, mount);
         text_add(text, " - %s ", mount->file_system->type->name);
-        add_escaped(text, mount->source);
+        add_source(text, mount);
         text_add(text, " %s\n", access_of(mount));
     }
     return true;

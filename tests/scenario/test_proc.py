@@ -73,6 +73,9 @@ def test_mount_and_df_show_what_is_mounted(shell):
     assert "/tmp/a b" in shell("df")
     shell("umount '/tmp/a b'")
     assert "040b" not in shell("cat /proc/mounts")
+    shell("mount -t tmpfs '' '/tmp/a b'")  # no field is empty
+    assert "none /tmp/a\\040b tmpfs rw 0 0" in shell("cat /proc/mounts")
+    shell("umount '/tmp/a b'")
 
 
 def test_status_and_stat_of_a_process_agree(shell):
