@@ -17,6 +17,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <mntent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -613,24 +615,36 @@ static void make_folders(unsigned workers)
 /* Detach a mount below the folder; 0: there is none. What was bound into itself is there often. */
 static int detach_one(void)
 {
-    FILE *mounts = fopen("/proc/mounts", "r");
-    char line[4096], path[4096];
+    FILE *mounts = setmntent("/proc/mounts", "r");
+    const struct mntent *mount;
     int is_detached = 0;
 
-    while (mounts != NULL && !is_detached && fgets(line, sizeof(line), mounts) != NULL) {
-        is_detached = sscanf(line, "%*s %4095s", path) == 1 &&
-                      strncmp(path, FOLDER "/", sizeof(FOLDER)) == 0 &&
-                      umount2(path, MNT_DETACH) == 0;
+    while (mounts != NULL && !is_detached && (mount = getmntent(mounts)) != NULL) {
+        is_detached = strncmp(mount->mnt_dir, FOLDER "/", sizeof(FOLDER)) == 0 &&
+                      umount2(mount->mnt_dir, MNT_DETACH) == 0;
     }
     if (mounts != NULL) {
-        fclose(mounts);
+        endmntent(mounts);
     }
     return is_detached;
 }
 
+static int detach_file(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status;
+    (void)place;
+    return kind == FTW_F && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
+}
+
+/* What is bound onto files is not listed by every kernel. */
+static int detach_one_file(void)
+{
+    return nftw(FOLDER, detach_file, 16, FTW_PHYS) > 0;
+}
+
 static void remove_folders(void)
 {
-    while (detach_one()) {
+    while (detach_one() || detach_one_file()) {
     }
     (void)!system("chmod -R u+rwx " FOLDER "; rm -rf " FOLDER);
 }
