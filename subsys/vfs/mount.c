@@ -230,22 +230,70 @@ static bool is_in_tree_locked(const struct mount *mount)
            atomic_load_explicit(&mount->parent, memory_order_relaxed) != NULL;
 }
 
+/*
+ * Lock the parent of a directory, so that nobody removes it; NULL: it is a root, which nobody does.
+ * Errors: as vnode_parent.
+ */
+static hx_err lock_parent(struct vnode *directory, struct vnode **parent)
+{
+    struct mutex *moves = &directory->file_system->rename_mutex;
+    hx_err error;
+
+    *parent = NULL;
+    if (directory == directory->file_system->root) {
+        return HX_OK;
+    }
+    mutex_lock(moves); /* until it is locked it stays the parent */
+    error = vnode_parent(directory, parent);
+    if (error == HX_OK) {
+        mutex_lock(&(*parent)->mutex);
+    }
+    mutex_unlock(moves);
+    return error;
+}
+
+static void unlock_parent(struct vnode *parent)
+{
+    if (parent != NULL) {
+        mutex_unlock(&parent->mutex);
+        vnode_put(parent);
+    }
+}
+
+/* Unless its last name has gone. */
+static hx_err cover_named(struct mount *mount, struct location *target)
+{
+    struct vnode *parent = NULL;
+    hx_err error = HX_OK;
+
+    if (target->vnode->type == VNODE_DIRECTORY) {
+        error = lock_parent(target->vnode, &parent);
+    }
+    if (error == HX_OK && atomic_load_explicit(&target->vnode->links, memory_order_relaxed) == 0) {
+        error = HX_ENOENT;
+    }
+    if (error == HX_OK) {
+        cover(mount, target);
+    }
+    unlock_parent(parent);
+    return error;
+}
+
 /* Into the tree, with references of the target; or else the mount is gone. */
 static hx_err attach(struct mount *mount, struct location *target)
 {
-    bool is_attached;
+    hx_err error;
 
     lock();
-    is_attached = is_in_tree_locked(target->mount);
-    if (is_attached) {
-        cover(mount, target);
+    error = is_in_tree_locked(target->mount) ? cover_named(mount, target) : HX_EINVAL;
+    if (error == HX_OK) {
         list_locked(mount);
     }
     unlock();
-    if (!is_attached) {
+    if (error != HX_OK) {
         put_mount(mount);
     }
-    return is_attached ? HX_OK : HX_EINVAL;
+    return error;
 }
 
 static hx_err mount_type(const char *name, const char *source, const char *data, uint32_t flags,

@@ -130,13 +130,14 @@ HX_MUST_USE hx_err mount_root(const char *type);
 /* The root of everything, a reference. */
 struct location mount_root_location(void);
 
-/* Errors: HX_ENODEV no such type, HX_ENOTDIR, HX_EINVAL the target's mount has been detached, what
- * the type's mount answers. */
+/* Errors: HX_ENODEV no such type, HX_ENOTDIR, HX_ENOENT the target has been removed, HX_EINVAL its
+ * mount has been detached, what the type's mount answers. */
 HX_MUST_USE hx_err mount_add(const char *source, struct location *target, const char *type,
                              uint32_t flags, const char *data);
 /*
  * Show what is at from also at target, which may be the same.  Errors: HX_ENOTDIR one of them is a
- * directory; HX_EINVAL the target's mount has been detached; HX_ENOMEM.
+ * directory; HX_ENOENT the target has been removed; HX_EINVAL its mount has been detached;
+ * HX_ENOMEM.
  */
 HX_MUST_USE hx_err mount_bind(struct location *from, struct location *target);
 HX_MUST_USE hx_err mount_change(struct location *target, uint32_t flags);

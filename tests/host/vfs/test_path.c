@@ -569,6 +569,63 @@ VFS_TEST(mounts_come_and_go_while_others_cross_them)
     vfs_check_balance(before);
 }
 
+VFS_TEST(nothing_is_mounted_on_what_was_removed)
+{
+    struct vfs_balance before;
+    struct location gone;
+
+    make_and_remove("/m"); /* the table of names is as large as it gets */
+    make_file("/g", "y");
+    before = vfs_balance();
+    CHECK(make_directory("/m") == HX_OK && path_find(&walk, "/m", 0, &gone) == HX_OK);
+    CHECK(path_remove_directory(&walk, "/m") == HX_OK);
+    CHECK(mount_add("none", &gone, "tmpfs", 0, "") == HX_ENOENT && bind("/", &gone) == HX_ENOENT);
+    location_put(&gone);
+    make_file("/f", "x");
+    CHECK(path_find(&walk, "/f", 0, &gone) == HX_OK && path_unlink(&walk, "/f") == HX_OK);
+    CHECK(bind("/g", &gone) == HX_ENOENT);
+    location_put(&gone);
+    vfs_check_balance(before);
+}
+
+static hx_err bind_root_at(const char *path)
+{
+    struct location root = mount_root_location();
+    struct location target;
+    hx_err error = path_find(&walk, path, 0, &target);
+
+    if (error == HX_OK) {
+        error = mount_bind(&root, &target);
+        location_put(&target);
+    }
+    location_put(&root);
+    return error;
+}
+
+/* Whoever has mounted something finds it there. */
+static void mount_on_what_goes(uint32_t number)
+{
+    for (uint32_t i = 0; i < 100 * rounds(); i++) {
+        if (number == 0) {
+            (void)!make_directory("/m");
+            (void)!path_remove_directory(&walk, "/m");
+        } else if (bind_root_at("/m") == HX_OK) {
+            CHECK(unmount("/m", true) == HX_OK);
+        }
+    }
+}
+
+VFS_TEST(a_folder_that_goes_while_something_is_mounted_on_it_stays_or_has_gone)
+{
+    struct vfs_balance before;
+
+    make_and_remove("/m");
+    before = vfs_balance();
+    on_threads(2, mount_on_what_goes);
+    (void)!path_remove_directory(&walk, "/m");
+    vfs_check_balance(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,6 +659,8 @@ int main(void)
         cmocka_unit_test(renaming_removing_and_walking_agree),
         cmocka_unit_test(a_name_that_is_always_there_is_always_found),
         cmocka_unit_test(mounts_come_and_go_while_others_cross_them),
+        cmocka_unit_test(nothing_is_mounted_on_what_was_removed),
+        cmocka_unit_test(a_folder_that_goes_while_something_is_mounted_on_it_stays_or_has_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
