@@ -11,6 +11,7 @@
 #ifndef KERN_THREAD_TABLE_H
 #define KERN_THREAD_TABLE_H
 
+#include <hal/cpu.h>
 #include <helix/attributes.h>
 #include <helix/error.h>
 #include <stdatomic.h>
@@ -28,13 +29,17 @@ struct thread;
  * thread is offered. */
 #define THREAD_PLACE_OFFERED (1ULL << THREAD_TABLE_INDEX_BITS)
 
+#define THREAD_PLACE_PRIORITY_SHIFT 48U
+_Static_assert(HAL_CPU_MAX <= THREAD_PLACE_PRIORITY_SHIFT, "the CPUs have room below it");
+
 /* Keys: A = atomic, T = the table's lock */
 struct thread_place {
-    _Atomic uint64_t word; /* A  the handle, THREAD_PLACE_OFFERED beside it; 0: nobody's */
-    struct thread *thread; /* T  written before a handle is given out, read by who has taken it, or
-                              knows that nobody can */
-    _Atomic uint64_t affinity; /* A  of the last offer: the CPUs where the thread may run */
-    _Atomic uint64_t offers;   /* A  so many were made; counted before each */
+    _Atomic uint64_t word;  /* A  the handle, THREAD_PLACE_OFFERED beside it; 0: nobody's */
+    struct thread *thread;  /* T  written before a handle is given out, read by who has taken it, or
+                               knows that nobody can */
+    _Atomic uint64_t terms; /* A  of the last offer: the CPUs where the thread may run, and its
+                               priority above them */
+    _Atomic uint64_t offers; /* A  so many were made; counted before each */
 };
 
 /* Give a thread a place and a handle.  Context: thread.  Errors: HX_ENOMEM, HX_ENOSPC 2^20 threads.
@@ -62,9 +67,12 @@ static inline struct thread_place *thread_table_place(uint64_t handle)
 /* The caller has the thread, which is Runnable: from now on whoever takes it does.  Context: any,
  * interrupts off. */
 static inline void thread_place_offer(struct thread_place *place, uint64_t handle,
-                                      uint64_t affinity)
+                                      uint64_t affinity, uint64_t priority)
 {
-    atomic_store_explicit(&place->affinity, affinity, memory_order_relaxed);
+    uint64_t cpus = affinity & ((1ULL << THREAD_PLACE_PRIORITY_SHIFT) - 1);
+
+    atomic_store_explicit(&place->terms, cpus | priority << THREAD_PLACE_PRIORITY_SHIFT,
+                          memory_order_relaxed);
     atomic_store_explicit(&place->offers,
                           atomic_load_explicit(&place->offers, memory_order_relaxed) + 1,
                           memory_order_relaxed); /* nobody else writes it meanwhile */

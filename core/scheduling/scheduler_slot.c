@@ -243,7 +243,7 @@ static HX_ALWAYS_INLINE struct hal_gate_result offer(struct thread *thread, uint
     uint64_t affinity = thread->affinity;
     struct slot *scheduler = slot; /* read before the place is written */
 
-    thread_place_offer(place, handle, affinity);
+    thread_place_offer(place, handle, affinity, priority);
     return hal_gate_call(handle, cpu, priority, affinity, &scheduler->gate, SCHEDULER_ENQUEUE);
 }
 
@@ -265,11 +265,47 @@ static bool slot_enqueue(struct thread *thread, uint32_t cpu)
     return enqueue_refused(thread, place, handle, cpu);
 }
 
+/* Of a CPU by itself; touched by it alone. */
+#define PREEMPTIONS_MAX 1000U /* since its last tick */
+
+static struct {
+    uint64_t ticks; /* when it was counted last */
+    uint32_t count;
+} preemptions[HAL_CPU_MAX];
+
+/* Whether the module has ended because it always passes over the same one. */
+static bool look_for_passed_over(uint32_t cpu)
+{
+    bool is_found = passed_over_look(cpu, thread_priority_word(thread_current()));
+
+    if (HX_UNLIKELY(is_found)) {
+        slot_end(slot, DEATH_LOST_THREAD);
+    }
+    return is_found;
+}
+
+/* Each is an interrupt of this CPU, and comes before its ticks: a module that wants one at every
+ * turn would leave no room for those, and for all that waits for a time. */
+static void preempt(uint32_t cpu)
+{
+    uint64_t ticks = thread_tick_count(cpu);
+
+    if (preemptions[cpu].ticks != ticks) {
+        preemptions[cpu].ticks = ticks;
+        preemptions[cpu].count = 0;
+    }
+    if (++preemptions[cpu].count > PREEMPTIONS_MAX) {
+        slot_distrust(slot);
+    } else {
+        hal_interrupt_send(cpu, HAL_VECTOR_RESCHEDULE);
+    }
+}
+
 static HX_NOINLINE void requeue_otherwise(struct thread *thread, struct thread_place *place,
                                           uint64_t handle, struct hal_gate_result result)
 {
     if (result.error == HX_OK && result.value == HX_SCHEDULER_PREEMPTS) {
-        hal_interrupt_send(hal_cpu_id(), HAL_VECTOR_RESCHEDULE);
+        preempt(hal_cpu_id());
     } else {
         (void)enqueue_refused(thread, place, handle, hal_cpu_id());
     }
@@ -347,6 +383,9 @@ static bool slot_is_over(const struct thread *running, uint32_t cpu)
 
     if (!atomic_load_explicit(&is_served, memory_order_relaxed)) {
         return scheduler_fifo.is_over(running, cpu);
+    }
+    if (look_for_passed_over(cpu)) {
+        return true;
     }
     result = ask(SCHEDULER_IS_OVER, cpu, running->slice_ticks, thread_priority_word(running), 0);
     return result.error == HX_OK ? result.value != 0 : scheduler_fifo.is_over(running, cpu);

@@ -15,6 +15,7 @@ enum hx_scheduler_lie {
     HX_LIE_TRAP,      /* no answer: an illegal instruction */
     HX_LIE_LOOP,      /* no answer: an endless loop */
     HX_LIE_LOSE,      /* the thread after the one that it should be, which nobody hears of again */
+    HX_LIE_STARVE,    /* of those that wait always the one that came last */
     HX_LIE_COUNT,
 };
 

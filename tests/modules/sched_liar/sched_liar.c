@@ -56,6 +56,25 @@ static uint64_t thread_of_others(uint64_t cpu)
     return 0;
 }
 
+/* Whoever came last to the CPU's queue, 0: nobody who may run there. */
+static uint64_t take_last(uint64_t cpu)
+{
+    struct queue *queue = &queues[cpu];
+    struct node *last;
+    uint64_t thread = 0;
+
+    hx_spin_lock(&queue->lock);
+    if (queue->is_used && queue->rings[0].previous != &queue->rings[0]) {
+        last = (struct node *)queue->rings[0].previous;
+        if ((last->affinity >> cpu & 1) != 0) {
+            thread = last->thread;
+            unlink_locked(queue, last);
+        }
+    }
+    hx_spin_unlock(&queue->lock);
+    return thread;
+}
+
 /* What the lie is for a CPU, 0: none. */
 static uint64_t tell(uint64_t cpu)
 {
@@ -75,6 +94,8 @@ static uint64_t tell(uint64_t cpu)
     case HX_LIE_LOSE:
         (void)queues_pick(cpu);
         return 0;
+    case HX_LIE_STARVE:
+        return take_last(cpu);
     default:
         return 0;
     }
