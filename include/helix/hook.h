@@ -23,15 +23,20 @@
 #define HX_HOOK_CALL_MAX 512U /* numbers of system calls; there may be calls of others */
 
 /*
- * pre        whether a call may be made, that the policy does not leave to everyone: its number and
- *            class, the subject that makes it, and whether that holds the class's capability.
- *            Comes from several threads at once, beside all others, in a context that does not
- * wait; calls nothing.  HX_OK, HX_EPERM, HX_EACCES; HX_ESTATE: I have no policy yet post count
- * calls have ended on a CPU; the loan has an entry for each: the slot hook.metrics gets struct
- * hx_hook_time, hook.audit struct hx_hook_record. A CPU's entries are numbered from 0 on; first is
- * that of the first one here. A gap before it is what an instance before this one had read what the
- * hook knows: item says of what (enum hx_hook_item), index of which configure  item says what is to
- * be set
+ * pre: whether a call may be made, that the policy does not leave to everyone: its number and
+ * class, the subject that makes it, and whether that holds the class's capability. Comes from
+ * several threads at once, beside all others, in a context that does not wait; calls nothing.
+ * HX_OK, HX_EPERM, HX_EACCES; HX_ESTATE: I have no policy yet. The kernel knows what the policy
+ * says: who says otherwise, and was just told it, ends.
+ *
+ * post: count calls have ended on a CPU; the loan has an entry for each: the slot hook.metrics gets
+ * struct hx_hook_time, hook.audit struct hx_hook_record. A CPU's entries are numbered from 0 on;
+ * first is that of the first one here. A gap before it is what an instance before this one had.
+ * HX_EAGAIN: not now; one that takes nothing for a second ends.
+ *
+ * read: what the hook knows: item says of what (enum hx_hook_item), index of which.
+ *
+ * configure: item says what is to be set.
  */
 #define HX_HOOK_OPERATION_LIST(X)                                                                  \
     X(HOOK_PRE, pre, hx_err, (uint64_t number, uint64_t class, uint64_t subject, uint64_t holds),  \

@@ -69,29 +69,54 @@ static void wait_for_gate(void)
     }
 }
 
-/* The module's answer; HX_ENOSYS: it has none. Leaves the read section and enters it again where it
- * has to wait. */
+/* What the policy says.  In a read section. */
+static hx_err right_answer(uint32_t number, bool holds)
+{
+    /* Acquire: pairs with the release in use_locked. */
+    const struct rules *rules = atomic_load_explicit(&security.rules, memory_order_acquire);
+    struct hx_hook_rule rule = policy_rule_of(&rules->policy, number);
+
+    if (rule.who == HX_HOOK_EVERYONE || (rule.who == HX_HOOK_HOLDERS && holds)) {
+        return HX_OK;
+    }
+    return rule.error == HX_EACCES ? HX_EACCES : HX_EPERM;
+}
+
+/*
+ * The module's answer; HX_ENOSYS: it has none. Leaves the read section and enters it again where it
+ * has to wait. One that knows no policy, or judges by another, is told it; who judges otherwise
+ * then ends, and what is right counts.
+ */
 static hx_err ask(uint32_t number, subject_id subject)
 {
     uint64_t class = syscall_class_of(number);
     resource_id resource = resource_make(RESOURCE_TYPE_CALLS, class);
     bool holds = capability_check(subject, resource, PERMISSION_EXECUTE);
-    struct hal_gate_result result = {.error = HX_OK};
-    hx_err told = HX_OK;
+    bool was_told = false;
+    struct hal_gate_result result;
+    hx_err right;
 
     for (;;) {
         result = gate_call(security.slot, HOOK_PRE, number, class, subject, holds);
-        if (result.error == HX_OK && (hx_err)result.value != HX_ESTATE) {
-            return (hx_err)result.value;
+        right = right_answer(number, holds);
+        if (result.error == HX_OK && (hx_err)result.value == right) {
+            return right;
         }
-        if ((result.error != HX_OK && result.error != HX_EAGAIN) || told != HX_OK) {
+        if (result.error != HX_OK && result.error != HX_EAGAIN) {
             return HX_ENOSYS;
+        }
+        if (result.error == HX_OK && was_told) {
+            slot_distrust(security.slot);
+            return right;
         }
         read_leave();
         if (result.error == HX_EAGAIN) {
             wait_for_gate();
+        } else if (tell() == HX_OK) {
+            was_told = true;
         } else {
-            told = tell();
+            read_enter();
+            return HX_ENOSYS;
         }
         read_enter();
     }
