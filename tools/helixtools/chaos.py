@@ -63,6 +63,7 @@ class Campaign:
     seed: int
     fault: str = ""      # only this class
     is_counted: bool = False
+    is_alone: bool = False # a file system has no witness
 
     @property
     def slot(self):
@@ -108,7 +109,7 @@ class Machine:
         campaign = self.campaign
         append = (f"inject panic=exit console=serial hooks=security,audit,metrics heal.cooldown=0 loglevel=error "
                   f"gate.{campaign.slot}={campaign.gate} module.{campaign.slot}={campaign.module}")
-        if campaign.slot == "file_system":
+        if campaign.slot == "file_system" and not campaign.is_alone:
             append += f" module.witness={campaign.module} gate.witness={campaign.gate}"
         return [str(tree.ROOT / "tools/run"), *(["--icount"] if campaign.can_be_counted else []),
                 "--extra", str(self.folder / "extra"), "--disk", str(self.disk),

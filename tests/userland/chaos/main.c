@@ -160,13 +160,25 @@ static bool renew(const char *slot)
     return helix_write("inject", command);
 }
 
+static bool has_witness; /* at the beginning; it may be dead by now */
+
+static void look_for_witness(const struct work *work)
+{
+    char active[NAME_SIZE] = "";
+
+    if (work->witness != NULL) {
+        helix_active(work->witness, active);
+    }
+    has_witness = active[0] != '\0';
+}
+
 /* Fresh instances of what was there at the beginning. */
 static bool make_fresh(const struct work *work, const char *wanted)
 {
     char file[NAME_SIZE * 2];
     char active[NAME_SIZE];
 
-    if (!renew(work->slot) || (work->witness != NULL && !renew(work->witness))) {
+    if (!renew(work->slot) || (has_witness && !renew(work->witness))) {
         return false;
     }
     helix_active(work->slot, active);
@@ -266,6 +278,7 @@ int main(int argc, char **argv)
         return 1;
     }
     set_options();
+    look_for_witness(work);
     next = run_campaign(work, strtoull(argv[2], NULL, 0), (unsigned)atoi(argv[3]),
                         (unsigned)atoi(argv[4]), argc > 5 ? argv[5] : NULL);
     (void)umount("/mnt");
