@@ -250,13 +250,18 @@ static hx_err make(struct vnode *vnode, const char *name, size_t length,
     if (error != HX_OK) {
         return error;
     }
+    if (making->type == VNODE_DIRECTORY) {
+        directory_of(*made)->parent = vnode; /* whoever finds it finds that */
+    }
     error = add(vnode, name, length, *made);
     if (error != HX_OK) {
+        if (making->type == VNODE_DIRECTORY) {
+            directory_of(*made)->parent = NULL;
+        }
         vnode_put(*made);
         return error;
     }
     if (making->type == VNODE_DIRECTORY) {
-        directory_of(*made)->parent = vnode;
         add_links(vnode, 1);
     }
     return HX_OK;
