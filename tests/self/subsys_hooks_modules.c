@@ -199,6 +199,7 @@ static void check_audit_under_load(enum hal_gate_backend backend)
     for (unsigned i = 0; i < HOOK_LOAD_SWAPS; i++) {
         EXPECT_EQUAL(modules_swap(slot, "audit", i % 2 == 0 ? &hook_load_old_version : NULL),
                      HX_OK);
+        thread_sleep(HAL_NS_PER_MS / 4); /* of one processor the callers have theirs then */
         read += read_some(&reader, HOOK_LOAD_FEW);
     }
     EXPECT(read > 0);
