@@ -4,6 +4,7 @@
 #include <base/string.h>
 #include <core/gate/gate.h>
 #include <core/gate/slot.h>
+#include <core/hot_reload/hot_reload.h>
 #include <core/self_heal/healer.h>
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
@@ -363,12 +364,14 @@ static hx_err recover(const struct pseudo_node *node, const char *text, size_t l
     return health == HEAL_CRASHED || health == HEAL_FAILED ? HX_EIO : HX_OK;
 }
 
-/* Whoever was there is about to be followed by another. */
+/* Whoever was there is about to be followed by another; the healer may not have seen it yet. */
 static bool is_being_replaced(struct slot *slot)
 {
+    struct hot_reload_death death;
     enum heal_health health = healer_check_health(slot);
 
-    return health == HEAL_CRASHED || health == HEAL_RECOVERING;
+    return (healer_is_on() && hot_reload_find_death(slot, &death) == HX_OK) ||
+           health == HEAL_CRASHED || health == HEAL_RECOVERING;
 }
 
 /* Who dies of it has not counted: the next one is asked. */
