@@ -49,19 +49,20 @@ static hx_err refusal(uint64_t word, uint64_t handle, hx_err otherwise)
     return word == (handle | STATE_QUEUED) ? HX_EBUSY : otherwise;
 }
 
-/* Acquire: pairs with the release of who lent it, or took it out of a queue. */
-static bool move(struct dma_buffer *buffer, uint64_t from, uint64_t to, uint64_t *found)
-{
-    *found = from;
-    return atomic_compare_exchange_strong_explicit(&buffer->word, found, to, memory_order_acquire,
-                                                   memory_order_relaxed);
-}
-
-/* From its holder's hands, whether a queue has had it or not. */
+/*
+ * From its holder's hands, whether a queue has had it or not; one may have it in between.
+ * Acquire: pairs with the release of who lent it, or took it out of a queue.
+ */
 static bool move_held(struct dma_buffer *buffer, uint64_t handle, enum state to, uint64_t *found)
 {
-    return move(buffer, handle | STATE_RETURNED, handle | to, found) ||
-           move(buffer, handle | STATE_LENT, handle | to, found);
+    *found = atomic_load_explicit(&buffer->word, memory_order_relaxed);
+    do {
+        if (*found != (handle | STATE_LENT) && *found != (handle | STATE_RETURNED)) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&buffer->word, found, handle | to,
+                                                    memory_order_acquire, memory_order_relaxed));
+    return true;
 }
 
 uint64_t dma_buffer_lend(struct dma_buffer *buffer)
@@ -98,7 +99,9 @@ static hx_err take_over(struct dma_buffer *buffer, uint64_t handle, hx_err outco
         return move_held(buffer, handle, STATE_OWNED, &word) ? HX_OK
                                                              : refusal(word, handle, HX_EINVAL);
     }
-    if (move(buffer, handle | STATE_RETURNED, handle | STATE_OWNED, &word)) {
+    word = handle | STATE_RETURNED;
+    if (atomic_compare_exchange_strong_explicit(&buffer->word, &word, handle | STATE_OWNED,
+                                                memory_order_acquire, memory_order_relaxed)) {
         return HX_OK;
     }
     return word == (handle | STATE_LENT) ? HX_ESTATE : refusal(word, handle, HX_EINVAL);
