@@ -1,6 +1,7 @@
 /* Security as a module: swapped, dying and missing while calls are refused. */
 #include <base/string.h>
 #include <core/capability/capability.h>
+#include <core/fault_injection/fault_injection.h>
 #include <core/gate/gate.h>
 #include <core/syscall/syscall.h>
 #include <helix/hook.h>
@@ -9,6 +10,7 @@
 #include <subsys/hooks/security.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/hook_load.h>
+#include <tests/self/log_lines.h>
 #include <tests/self/suites.h>
 
 #define TEST(function) "subsys_hooks_judge." #function, function
@@ -165,6 +167,54 @@ static void a_policy_given_to_one_on_trial_outlives_its_death(void)
     EXPECT_EQUAL(hooks_set("security", true), HX_OK);
 }
 
+#define FAULTS 60U /* of each class; some are in the way of a verdict */
+
+/* Nobody who is refused gets through, whatever is wrong with who judges. Returns whether it was
+ * ended for what it said. */
+static bool judge_wrongly(struct slot *slot, subject_id subject, enum fault_class class,
+                          uint64_t seed)
+{
+    uint64_t from = log_lines_next();
+    int64_t result;
+
+    if (fault_inject(slot, class, seed) != HX_OK) {
+        return false;
+    }
+    result = call_for(subject);
+    /* EPERM: there is nobody, or nobody who takes the policy. */
+    EXPECT(result == -(int64_t)EACCES || result == -(int64_t)EPERM);
+    fault_withdraw();
+    if (slot_instance(slot) == NULL) {
+        EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, slot->backend), HX_OK);
+    }
+    return log_lines_count(from, "*module security: answered what cannot be*") > 0;
+}
+
+/* SPEC: Y5 */
+static void a_verdict_that_is_not_the_policys_is_not_heard(void)
+{
+    static const enum fault_class classes[] = {FAULT_BRANCH, FAULT_REMOVED, FAULT_RESULT};
+    struct slot *slot = hook_load_begin("security", "hook.security", HAL_GATE_USER);
+    subject_id subject = 0;
+    uint32_t ended = 0;
+
+    if (slot == NULL) {
+        return;
+    }
+    fault_injection_allow();
+    EXPECT_EQUAL(capability_subject_create("judged", &subject), HX_OK);
+    replace("call test_modules nobody EACCES\n");
+    for (uint64_t i = 0; i < FAULTS * HX_ARRAY_SIZE(classes); i++) {
+        ended += judge_wrongly(slot, subject, classes[i / FAULTS], i) ? 1 : 0;
+    }
+    EXPECT(ended > 0);
+    replace("");
+    hook_load_end("security", slot);
+    EXPECT_EQUAL(hooks_set("security", true), HX_OK);
+    EXPECT_EQUAL(capability_subject_destroy(subject), HX_OK);
+    capability_settle();
+}
+
 const struct selftest subsys_hooks_judge_tests[] = {
     {TEST(who_is_refused_is_refused_over_swaps_behind_the_open_gate), SELFTEST_KEEPS_MEMORY},
     {TEST(who_is_refused_is_refused_over_swaps_behind_the_user_gate),
@@ -172,5 +222,7 @@ const struct selftest subsys_hooks_judge_tests[] = {
     {TEST(counts_of_refusals_outlive_a_version_that_does_not_know_them), SELFTEST_KEEPS_MEMORY},
     {TEST(with_no_module_only_who_may_load_one_makes_calls_that_are_kept), SELFTEST_KEEPS_MEMORY},
     {TEST(a_policy_given_to_one_on_trial_outlives_its_death), SELFTEST_KEEPS_MEMORY},
+    {TEST(a_verdict_that_is_not_the_policys_is_not_heard),
+     SELFTEST_KEEPS_MEMORY | SELFTEST_METAL_ONLY},
     {0},
 };
