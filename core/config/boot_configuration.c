@@ -306,10 +306,67 @@ static void drop_foreign_modules(struct boot_configuration *config)
     config->module_count = kept;
 }
 
+/* --- the screen ------------------------------------------------------------------------------- */
+
+static bool colour_fits(const struct boot_colour *colour, uint8_t bits)
+{
+    return colour->size >= 1 && colour->size <= 8 && colour->shift + colour->size <= bits;
+}
+
+uint64_t boot_framebuffer_size(const struct boot_framebuffer *framebuffer)
+{
+    return (uint64_t)framebuffer->pitch * framebuffer->height;
+}
+
+hx_err boot_configuration_set_framebuffer(struct boot_configuration *config,
+                                          const struct boot_framebuffer *framebuffer)
+{
+    const struct boot_framebuffer *new = framebuffer;
+    bool has_sides = new->width - 1 < BOOT_FRAMEBUFFER_SIDE_MAX && /* 0 wraps */
+                                          new->height -
+                                          1 <
+                     BOOT_FRAMEBUFFER_SIDE_MAX;
+    bool has_pixels = new->bits == 16 || new->bits == 24 || new->bits == 32;
+
+    if (!has_sides || !has_pixels || (uint64_t) new->width *(new->bits / 8) > new->pitch ||
+        !colour_fits(&new->red, new->bits) || !colour_fits(&new->green, new->bits) ||
+        !colour_fits(&new->blue, new->bits) || new->physical == 0 ||
+        boot_framebuffer_size(new) > ADDRESS_END - new->physical) {
+        return HX_EINVAL;
+    }
+    config->framebuffer = *new;
+    return HX_OK;
+}
+
+/* A screen is a device's, which maps do not name or call reserved. */
+static bool framebuffer_is_in_memory(const struct boot_configuration *config)
+{
+    uint64_t base = config->framebuffer.physical;
+    uint64_t end = base + boot_framebuffer_size(&config->framebuffer);
+
+    for (size_t i = 0; i < config->memory_count; i++) {
+        const struct memory_region *region = &config->memory_map[i];
+
+        if (region->kind != MEMORY_RESERVED && region->base < end && base < region_end(region)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop_foreign_framebuffer(struct boot_configuration *config)
+{
+    if (config->framebuffer.physical != 0 && framebuffer_is_in_memory(config)) {
+        memset(&config->framebuffer, 0, sizeof(config->framebuffer));
+        boot_configuration_warn(config, "the loader's screen lies in memory of something else");
+    }
+}
+
 hx_err boot_configuration_finish(struct boot_configuration *config)
 {
     map_resolve(config);
     drop_foreign_modules(config);
+    drop_foreign_framebuffer(config);
     return boot_configuration_usable(config) > 0 ? HX_OK : HX_EFORMAT;
 }
 

@@ -51,6 +51,27 @@ struct boot_module {
     const void *data; /* through the direct map */
 };
 
+/*
+ * A screen that the loader left in a mode of straight colours. Pixels are read from left to right,
+ * rows from top to bottom; a colour's `size` bits begin at bit `shift` of the pixel's little-endian
+ * number.
+ */
+struct boot_colour {
+    uint8_t shift;
+    uint8_t size;
+};
+
+struct boot_framebuffer {
+    uint64_t physical; /* of the first row; 0: there is none */
+    uint32_t width;    /* pixels */
+    uint32_t height;
+    uint32_t pitch; /* bytes from a row to the next */
+    uint8_t bits;   /* of a pixel: 16, 24 or 32 */
+    struct boot_colour red, green, blue;
+};
+
+#define BOOT_FRAMEBUFFER_SIDE_MAX 16384U
+
 struct boot_configuration {
     char loader[BOOT_LOADER_NAME_MAX]; /* "pvh", "hosted", … */
     char command_line[BOOT_COMMAND_LINE_MAX];
@@ -58,7 +79,8 @@ struct boot_configuration {
     size_t memory_count;
     struct boot_module modules[BOOT_MODULE_MAX];
     size_t module_count;
-    uint64_t acpi_rsdp;       /* physical address the loader gave, 0: none */
+    uint64_t acpi_rsdp; /* physical address the loader gave, 0: none */
+    struct boot_framebuffer framebuffer;
     uint32_t dropped_regions; /* malformed or one too many */
     uint32_t dropped_modules;
     uint32_t fixed_regions;                 /* overlaps cut, wraps clipped */
@@ -89,6 +111,18 @@ HX_MUST_USE hx_err boot_configuration_add_memory(struct boot_configuration *conf
 HX_MUST_USE hx_err boot_configuration_add_module(struct boot_configuration *config,
                                                  uint64_t physical, uint64_t size, const void *data,
                                                  const char *text, size_t max);
+
+/*
+ * Keep the loader's screen, if it can be one: sides from 1 to BOOT_FRAMEBUFFER_SIDE_MAX, rows that
+ * hold their pixels and do not wrap, colours of 1 to 8 bits inside the pixel. Where it lies is
+ * looked at by boot_configuration_finish, which forgets a screen in memory of another's, and warns.
+ * Errors: HX_EINVAL it cannot be one; nothing is kept.
+ */
+HX_MUST_USE hx_err boot_configuration_set_framebuffer(struct boot_configuration *config,
+                                                      const struct boot_framebuffer *framebuffer);
+
+/* Bytes of a screen, from its first row's to its last row's end. */
+uint64_t boot_framebuffer_size(const struct boot_framebuffer *framebuffer);
 
 /*
  * Sort and resolve overlaps, drop modules outside usable memory. O(n log n) would do; n <= 128.

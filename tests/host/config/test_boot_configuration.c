@@ -396,6 +396,71 @@ static void a_command_line_that_does_not_fit_is_cut_and_said_to_be(void **state)
     free(unterminated);
 }
 
+static const struct boot_framebuffer screen = {
+    .physical = 0xe0000000,
+    .width = 1024,
+    .height = 768,
+    .pitch = 4096,
+    .bits = 32,
+    .red = {.shift = 16, .size = 8},
+    .green = {.shift = 8, .size = 8},
+    .blue = {.shift = 0, .size = 8},
+};
+
+static void expect_no_screen(struct boot_framebuffer wrong)
+{
+    assert_int_equal(boot_configuration_set_framebuffer(&config, &wrong), HX_EINVAL);
+    assert_true(config.framebuffer.physical == 0);
+}
+
+/* SPEC: B1 */
+static void a_screen_that_cannot_be_one_is_refused(void **state)
+{
+    struct boot_framebuffer wrong = screen;
+
+    (void)state;
+    wrong.width = 0;
+    expect_no_screen(wrong);
+    wrong.width = 1025; /* more than a row holds */
+    expect_no_screen(wrong);
+    wrong = screen;
+    wrong.height = BOOT_FRAMEBUFFER_SIDE_MAX + 1;
+    expect_no_screen(wrong);
+    wrong = screen;
+    wrong.bits = 8;
+    expect_no_screen(wrong);
+    wrong = screen;
+    wrong.red.shift = 25;
+    expect_no_screen(wrong);
+    wrong = screen;
+    wrong.blue.size = 0;
+    expect_no_screen(wrong);
+    wrong = screen;
+    wrong.physical = UINT64_MAX - 4096; /* its end wraps */
+    expect_no_screen(wrong);
+    wrong.physical = 0;
+    expect_no_screen(wrong);
+    assert_int_equal(boot_configuration_set_framebuffer(&config, &screen), HX_OK);
+    assert_memory_equal(&config.framebuffer, &screen, sizeof(screen));
+}
+
+/* SPEC: B1 */
+static void a_screen_in_memory_is_forgotten(void **state)
+{
+    (void)state;
+    assert_int_equal(boot_configuration_set_framebuffer(&config, &screen), HX_OK);
+    add(0, 16 * MIB, MEMORY_USABLE);
+    add(0xe0000000, 16 * MIB, MEMORY_RESERVED);
+    assert_int_equal(boot_configuration_finish(&config), HX_OK);
+    assert_true(config.framebuffer.physical == screen.physical);
+    assert_int_equal(config.warning_count, 0);
+    add(0xe02ff000, 4096, MEMORY_USABLE); /* its last page */
+    config.memory_map[1].size = 0x2ff000;
+    assert_int_equal(boot_configuration_finish(&config), HX_OK);
+    assert_true(config.framebuffer.physical == 0);
+    assert_int_equal(config.warning_count, 1);
+}
+
 static void kinds_and_loaders_have_names(void **state)
 {
     (void)state;
@@ -429,6 +494,8 @@ int main(void)
         FRESH(a_module_outside_usable_memory_is_dropped),
         FRESH(long_module_texts_are_cut_and_never_read_beyond_their_limit),
         FRESH(a_command_line_that_does_not_fit_is_cut_and_said_to_be),
+        FRESH(a_screen_that_cannot_be_one_is_refused),
+        FRESH(a_screen_in_memory_is_forgotten),
         FRESH(kinds_and_loaders_have_names),
     };
 
