@@ -26,8 +26,9 @@ static _Atomic uint64_t missed_cpus;
 
 /*
  * Bit 0: all is plain, the module is served and no thread waits in core's own queues, so that who
- * picks has one thing to look at. Whoever queues a thread there clears the bit before, and counts
- * the rest up; so the bit is set again only if nobody has since it was seen that there is none.
+ * picks has one thing to look at. Whoever has queued a thread there clears the bit and counts the
+ * rest up, as one step; so the bit is set, and stays set, only if nobody had when it was seen that
+ * there is none (tests/models/plain.pml).
  */
 static _Atomic uint64_t plainness;
 
@@ -35,18 +36,19 @@ static _Atomic uint64_t plainness;
 
 static bool fifo_enqueue(struct thread *thread, uint32_t cpu)
 {
+    bool preempts = scheduler_fifo.enqueue(thread, cpu);
     uint64_t old = atomic_load_explicit(&plainness, memory_order_relaxed);
 
-    /* Sequential: pairs with look_whether_plain, which reads the lengths after it. */
+    /* Release, behind the length: pairs with look_whether_plain, which reads that after this. */
     while (!atomic_compare_exchange_weak_explicit(&plainness, &old, (old & ~(uint64_t)PLAIN) + 2,
-                                                  memory_order_seq_cst, memory_order_relaxed)) {
+                                                  memory_order_release, memory_order_relaxed)) {
     }
-    return scheduler_fifo.enqueue(thread, cpu);
+    return preempts;
 }
 
 static void look_whether_plain(void)
 {
-    uint64_t seen = atomic_load_explicit(&plainness, memory_order_seq_cst);
+    uint64_t seen = atomic_load_explicit(&plainness, memory_order_acquire);
     uint32_t waiting = 0;
 
     for (uint64_t cpus = cpu_online_mask(); cpus != 0; cpus &= cpus - 1) {
@@ -54,7 +56,7 @@ static void look_whether_plain(void)
     }
     if (waiting == 0 && atomic_load_explicit(&is_served, memory_order_relaxed)) {
         (void)atomic_compare_exchange_strong_explicit(&plainness, &seen, seen | PLAIN,
-                                                      memory_order_seq_cst, memory_order_relaxed);
+                                                      memory_order_acquire, memory_order_relaxed);
     }
 }
 
