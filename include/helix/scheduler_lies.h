@@ -16,6 +16,7 @@ enum hx_scheduler_lie {
     HX_LIE_LOOP,      /* no answer: an endless loop */
     HX_LIE_LOSE,      /* the thread after the one that it should be, which nobody hears of again */
     HX_LIE_STARVE,    /* of those that wait always the one that came last */
+    HX_LIE_PREEMPT,   /* whoever comes is to have the CPU at once, whoever has it */
     HX_LIE_COUNT,
 };
 

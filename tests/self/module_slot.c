@@ -1,5 +1,7 @@
 #include <base/string.h>
+#include <hal/clock.h>
 #include <subsys/modules/modules.h>
+#include <tests/self/crew.h>
 #include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 
@@ -14,6 +16,17 @@ void module_slot_put(struct slot *slot, const char *module, const struct hx_modu
 {
     EXPECT_EQUAL(modules_swap(slot, module, version), HX_OK);
     EXPECT(string_equal(modules_content_of(slot).name, module));
+}
+
+bool module_slot_await_death(struct slot *slot, uint64_t deaths)
+{
+    for (unsigned i = 0; i < CREW_PATIENCE_NS / HAL_NS_PER_MS; i++) {
+        if (modules_content_of(slot).deaths > deaths) {
+            return true;
+        }
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    return false;
 }
 
 struct slot *module_slot_begin(const char *name, const char *module,

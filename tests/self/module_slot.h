@@ -5,6 +5,8 @@
 #include <core/gate/slot.h>
 #include <core/hot_reload/hot_reload.h>
 #include <helix/module.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Take out what is there, if anything is; else the test fails.  Context: thread, may block. */
 void module_slot_empty(struct slot *slot);
@@ -13,6 +15,9 @@ void module_slot_empty(struct slot *slot);
  * thread, may block. */
 void module_slot_put(struct slot *slot, const char *module,
                      const struct hx_module_version *version);
+
+/* Whether more than so many deaths have been counted there in time.  Context: thread, blocks. */
+bool module_slot_await_death(struct slot *slot, uint64_t deaths);
 
 /*
  * A slot with that module, which begins without a state, behind that gate, to be swapped in that

@@ -88,6 +88,7 @@ static const struct {
     unsigned flag;
     const char *module;
 } needs[] = {
+    {SELFTEST_NEEDS_AUDIT_LIAR, "audit_liar"},
     {SELFTEST_NEEDS_DEMO_LOCKS, "demo_locks"},
     {SELFTEST_NEEDS_ENTROPY_LIAR, "entropy_liar"},
     {SELFTEST_NEEDS_MEMORY_LIAR, "memory_liar"},

@@ -25,6 +25,7 @@ enum selftest_flag {
     SELFTEST_NEEDS_ENTROPY_LIAR = 1U << 4,
     SELFTEST_NEEDS_MEMORY_LIAR = 1U << 5,
     SELFTEST_NEEDS_SCHED_LIAR = 1U << 6,
+    SELFTEST_NEEDS_AUDIT_LIAR = 1U << 7,
 };
 
 struct selftest {

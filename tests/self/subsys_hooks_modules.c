@@ -3,16 +3,20 @@
 #include <core/gate/gate.h>
 #include <core/syscall/syscall.h>
 #include <hal/clock.h>
+#include <helix/hook.h>
+#include <helix/hook_lies.h>
 #include <subsys/hooks/audit.h>
 #include <subsys/hooks/metrics.h>
 #include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
 #include <tests/self/hook_load.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/suites.h>
 
 #define TEST(function) "subsys_hooks_modules." #function, function
 
-#define CALLERS_MAX 8U /* in hook_load.c there are not more */
+#define KEPT        20U /* calls, fewer than there is room for */
+#define CALLERS_MAX 8U  /* in hook_load.c there are not more */
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
@@ -300,6 +304,46 @@ static void records_that_die_with_their_module_are_counted(void)
     hook_load_end("audit", slot);
 }
 
+/* --- lies ------------------------------------------------------------------------------------- */
+
+/* One that takes nothing leaves to the next what others take with them. */
+static void check_lie(struct slot *slot, enum hx_hook_lie lie)
+{
+    uint64_t deaths = modules_content_of(slot).deaths;
+    uint64_t kept = lie == HX_HOOK_LIE_BUSY ? KEPT : 0;
+    struct audit_reader reader;
+    struct audit_record record;
+
+    module_slot_put(slot, "audit_liar", NULL);
+    audit_open(&reader, false, 0);
+    hook_load_call_many(KEPT);
+    EXPECT_EQUAL(gate_call(slot, HOOK_READ, HX_HOOK_LIE_ITEM, lie, 0, 0).error, HX_OK);
+    EXPECT_EQUAL(audit_read(&reader, &record), HX_EAGAIN);
+    EXPECT(module_slot_await_death(slot, deaths));
+    module_slot_put(slot, "audit", NULL);
+    EXPECT_EQUAL(read_all(&reader), kept);
+    hook_load_call_many(KEPT);
+    EXPECT_EQUAL(read_all(&reader), KEPT);
+    EXPECT_EQUAL(reader.dropped, KEPT - kept);
+}
+
+/* SPEC: H5 Y5 */
+static void who_tells_of_records_that_cannot_be_or_takes_none_ends(void)
+{
+    uint64_t affinity = thread_current()->affinity;
+    struct slot *slot = begin_audit(HAL_GATE_OPEN);
+
+    if (slot == NULL) {
+        return;
+    }
+    EXPECT_EQUAL(thread_set_own_affinity(1ULL << crew_cpu(0)), HX_OK); /* all in one ring */
+    for (unsigned lie = HX_HOOK_LIE_NONE + 1; lie < HX_HOOK_LIE_COUNT; lie++) {
+        check_lie(slot, (enum hx_hook_lie)lie);
+    }
+    EXPECT_EQUAL(thread_set_own_affinity(affinity), HX_OK);
+    hook_load_end("audit", slot);
+}
+
 const struct selftest subsys_hooks_modules_tests[] = {
     {TEST(each_call_is_counted_once_over_swaps_behind_the_open_gate), SELFTEST_KEEPS_MEMORY},
     {TEST(each_call_is_counted_once_over_swaps_behind_the_user_gate),
@@ -313,5 +357,7 @@ const struct selftest subsys_hooks_modules_tests[] = {
      SELFTEST_KEEPS_MEMORY | SELFTEST_METAL_ONLY},
     {TEST(records_go_to_a_version_with_a_smaller_ring_and_back), SELFTEST_KEEPS_MEMORY},
     {TEST(records_that_die_with_their_module_are_counted), SELFTEST_KEEPS_MEMORY},
+    {TEST(who_tells_of_records_that_cannot_be_or_takes_none_ends),
+     SELFTEST_KEEPS_MEMORY | SELFTEST_NEEDS_AUDIT_LIAR},
     {0},
 };

@@ -21,7 +21,11 @@ static _Atomic uint64_t last_picked[HX_SCHEDULER_CPU_MAX];
 
 static uint64_t enqueue(uint64_t thread, uint64_t cpu, uint64_t priority, uint64_t affinity)
 {
-    return queues_put(thread, cpu, level_of(priority), affinity);
+    uint64_t answer = queues_put(thread, cpu, level_of(priority), affinity);
+
+    return answer == HX_SCHEDULER_QUEUED && read_word(&lie) == HX_LIE_PREEMPT
+               ? HX_SCHEDULER_PREEMPTS
+               : answer;
 }
 
 static uint64_t unfit_locked(const struct queue *queue, uint64_t cpu)
