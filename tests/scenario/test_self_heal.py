@@ -54,6 +54,28 @@ def test_who_dies_is_recovered_while_programs_go_on(shell):
     assert shell("cat /tmp/sum") == f"{ZEROS}  -"
 
 
+# The hat is in a warning that is printed while slots are still being filled.
+# SPEC: H5 H6
+def test_who_dies_while_the_kernel_boots_is_recovered_before_it_runs(boot):
+    guest = boot(initrd=TESTS_INITRD, append="module.console=serial_liar module.hook.metrics=no^such exit=init")
+    guest.expect(r"there is no module no\^such\r")
+    guest.expect(r"heal: console \(serial_liar\) died: exception; next: restart")
+    guest.expect("heal: console serves again after")
+    assert guest.until_running().end() == 0
+    assert guest.text.count("there is no module") == 1
+
+
+# SPEC: H5 O6
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_who_dies_when_told_to_leave_does_not_keep_the_kernel_from_ending(boot, gate):
+    guest = boot(initrd=TESTS_INITRD, append=f"module.demo=demo_departing gate.demo={gate}").until_running()
+    guest.ask("q", "warn: module demo_departing: ")
+    guest.expect("shutdown of modules failed: .*HX_EDIED")
+    guest.expect("helix: halted")
+    assert guest.end() == 0
+    assert "PANIC" not in guest.text
+
+
 # SPEC: H1 H2 H6
 def test_a_recovery_waits_for_its_cooldown_or_for_nobody_and_has_an_end(shell):
     shell.hear_events()
