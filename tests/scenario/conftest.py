@@ -31,9 +31,11 @@ PATIENCE = int(os.environ.get("HELIX_PATIENCE", "120"))
 IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
 # The longest that a machine may run; in a soak as long as the test says.
 LONGEST = None if IS_SOAK else 2 * PATIENCE
-# For campaigns. In a soak one thread of the host plays all processors in turn: where the host has fewer of its own, with a
-# thread for each whoever is waited for is often not running, and the same takes many times as long.
-CAMPAIGN = {"qemu_args": "-accel tcg,thread=single"} if IS_SOAK else {}
+# One thread of the host plays all processors of a machine in turn: where the host has fewer of its own, or other things to do, with a
+# thread for each whoever is waited for is often not running, and the same takes many times as long. Tests that want the threads
+# nevertheless say parallel=PARALLEL, and get them but in a soak.
+IN_TURN = "-accel tcg,thread=single"
+PARALLEL = not IS_SOAK
 HELLO = "/bin/hello"
 USER_SPACE = "/init"  # of the image: busybox init, which ends at a shell
 TESTS_INITRD = ROOT / "build/x86_64/initrd-tests.cpio"  # for initrd=: with modules that only tests use
@@ -100,8 +102,10 @@ class Guest:
         self._child.close(force=True)
 
 
-def run_arguments(append="", timeout=2 * PATIENCE, init=HELLO, **options):
+def run_arguments(append="", timeout=2 * PATIENCE, init=HELLO, parallel=False, **options):
     """Words for tools/run: smp=4 becomes --smp 4, icount=True becomes --icount."""
+    if options.get("smp", 1) > 1 and not parallel:
+        options["qemu_args"] = f"{IN_TURN} {options.get('qemu_args', '')}".strip()
     words = [str(RUN), f"--timeout={min(timeout, LONGEST or timeout)}", f"--append=init={init} {append}"]
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")

@@ -9,7 +9,7 @@ import re
 import time
 
 import pytest
-from conftest import CAMPAIGN, IS_SOAK, PATIENCE, ROOT, USER_SPACE
+from conftest import IS_SOAK, PATIENCE, ROOT, USER_SPACE
 
 PROMPT = r"helix:\S+# "
 SEED = int(os.environ.get("HELIX_SEED", "0")) or random.randrange(1, 1 << 32)
@@ -119,7 +119,7 @@ def a_guest(boot, tmp_path):
     (tmp_path / "bin/call_fuzzer").chmod(0o755)
 
     def start(**options):
-        return Campaign(boot(init=USER_SPACE, extra=tmp_path, timeout=LIMIT, mem=512, **CAMPAIGN, **options))
+        return Campaign(boot(init=USER_SPACE, extra=tmp_path, timeout=LIMIT, mem=512, **options))
 
     return start
 

@@ -4,7 +4,7 @@ import random
 import time
 
 import pytest
-from conftest import CAMPAIGN, IS_SOAK, PATIENCE, ROOT, USER_SPACE
+from conftest import IS_SOAK, PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
 from swap_pauses import SWAPPER, pauses_of, report, swapping
 from test_ext2 import ask, check, make_image
@@ -80,7 +80,7 @@ def a_guest(boot, tmp_path):
         file.write(RAW)
 
     def start(gate, processors, more=""):
-        shell = Shell(boot(init=USER_SPACE, extra=tmp_path / "extra", disk=image, smp=processors, timeout=LIMIT, **CAMPAIGN,
+        shell = Shell(boot(init=USER_SPACE, extra=tmp_path / "extra", disk=image, smp=processors, timeout=LIMIT,
                            append=f"gate.block={gate} gate.file_system={gate} {more}"))
         assert shell("mkdir /mnt; mount -t ext2 /dev/vda /mnt") == ""
         for slot in SLOTS:

@@ -2,7 +2,7 @@
 import hashlib
 
 import pytest
-from conftest import CAMPAIGN, IS_SOAK, PATIENCE, ROOT, USER_SPACE
+from conftest import IS_SOAK, PARALLEL, PATIENCE, ROOT, USER_SPACE
 from helix_shell import Shell
 from swap_pauses import SWAPPER, pauses_of, report, swapping
 
@@ -46,7 +46,7 @@ def a_guest(boot, tmp_path):
         (tmp_path / "bin" / name).write_bytes(contents)
         (tmp_path / "bin" / name).chmod(0o755)
     return lambda **options: Shell(boot(init=USER_SPACE, extra=tmp_path, mem=512, timeout=LIMIT,
-                                        **CAMPAIGN, **options))
+                                        parallel=PARALLEL, **options))
 
 
 def start_load(shell):

@@ -6,7 +6,7 @@ import hashlib
 import re
 
 import pytest
-from conftest import CAMPAIGN, IS_SOAK, PATIENCE, USER_SPACE
+from conftest import IS_SOAK, PATIENCE, USER_SPACE
 from helix_shell import PROMPT, Shell
 from swap_pauses import SWAPPER, pauses_of, report, swapping
 
@@ -191,7 +191,7 @@ def a_guest(boot, tmp_path):
         for name, text in {"swapper": SWAPPER, "load": LOAD.format(body=kind.load, last=kind.last), "chain": CHAIN}.items():
             (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
             (tmp_path / "bin" / name).chmod(0o755)
-        shell = Shell(boot(init=USER_SPACE, extra=tmp_path, smp=processors, timeout=LIMIT, **CAMPAIGN,
+        shell = Shell(boot(init=USER_SPACE, extra=tmp_path, smp=processors, timeout=LIMIT,
                            append=f"gate.{slot}={gate} {kind.append}"))
         # What the host lets a processor wait for is not what a swap is called off for.
         shell(f"echo drain_ms 30000 > /helix/slots/{slot}/options")

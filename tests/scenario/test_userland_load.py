@@ -2,7 +2,7 @@
 import os
 
 import pytest
-from conftest import PATIENCE, ROOT, USER_SPACE
+from conftest import PARALLEL, PATIENCE, ROOT, USER_SPACE
 
 PROMPT = r"helix:\S+# "
 IS_SOAK = bool(os.environ.get("HELIX_SOAK"))
@@ -47,7 +47,7 @@ def a_guest(boot, tmp_path):
     (tmp_path / "bin/load").chmod(0o755)
 
     def start(**options):
-        return Loaded(boot(init=USER_SPACE, extra=tmp_path, **options))
+        return Loaded(boot(init=USER_SPACE, extra=tmp_path, parallel=PARALLEL, **options))
 
     return start
 

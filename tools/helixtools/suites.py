@@ -142,8 +142,9 @@ def _pytest(source):
             str(source)]
 
 
-def _has_many_processors(source):
-    return "smp" in source.read_text(encoding="utf-8")
+def _wants_processors(source):
+    """Whether its machines have a thread of the host for each processor."""
+    return "parallel=" in source.read_text(encoding="utf-8")
 
 
 def scenario_suites(patience):
@@ -151,7 +152,7 @@ def scenario_suites(patience):
     return [Suite(f"scenario/{source.stem}", METAL, _pytest(source),
                   _image("release") + _image("debug") + RUN_TOOL
                   + [source, tree.ROOT / "tests/scenario/conftest.py"],
-                  [source], timeout=900 * patience, form="junit", alone=_has_many_processors(source))
+                  [source], timeout=900 * patience, form="junit", alone=_wants_processors(source))
             for source in sources]
 
 
