@@ -98,6 +98,18 @@ static void report_firmware(const struct boot_configuration *config)
     }
 }
 
+static void report_loader(const struct boot_configuration *config)
+{
+    const struct boot_framebuffer *screen = &config->framebuffer;
+
+    if (screen->physical == 0) {
+        kinfo("loader: %s", config->loader);
+    } else {
+        kinfo("loader: %s, with a screen of %u times %u pixels", config->loader,
+              (unsigned)screen->width, (unsigned)screen->height);
+    }
+}
+
 static void report_options(void)
 {
     const struct command_line *line = kernel_command_line();
@@ -216,6 +228,7 @@ void kernel_main(const struct boot_configuration *config)
     open_consoles();
     kprintln("helix %s", HX_VERSION_STRING);
     apply_options();
+    report_loader(config);
     report_options();
     report_firmware(config);
     last_panic_announce();

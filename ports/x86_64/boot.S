@@ -1,6 +1,11 @@
 /*
- * From the PVH entry (32-bit protected mode, paging off; Xen docs/misc/pvh: ebx = start info) to C in
- * the higher half. Builds the boot page tables:
+ * From the loader to C in the higher half. Two entries, which share all but their first instruction;
+ * both are in 32-bit protected mode with paging off, and ebx is the address of what the loader says:
+ *
+ *   PVH          start info (Xen docs/misc/pvh)
+ *   Multiboot2   boot information, eax = a magic number (Multiboot2 Specification 2.0, 3.3)
+ *
+ * Builds the boot page tables:
  *
  *   identity     first 8 MiB, read and execute, only until the jump
  *   direct map   first 4 GiB in 2 MiB pages, no execute (paging.c narrows it to RAM)
@@ -40,19 +45,50 @@
     .asciz "Xen"
     .quad PHYSICAL(pvh_entry)
 
-    .globl pvh_entry_physical
-    .set pvh_entry_physical, PHYSICAL(pvh_entry)
+/*
+ * Multiboot2 (3.1): looked for in the first 32 KiB of the file. Each tag is aligned to 8 bytes; flag 1
+ * says that a loader which cannot do it may start the kernel nevertheless.
+ */
+#define MULTIBOOT2_HEADER_MAGIC 0xe85250d6
+#define MULTIBOOT2_I386         0
+#define TAG_OPTIONAL            1
+
+    .section .multiboot2, "a"
+    .balign 8
+multiboot2_header:
+    .long MULTIBOOT2_HEADER_MAGIC, MULTIBOOT2_I386, multiboot2_header_end - multiboot2_header
+    .long -(MULTIBOOT2_HEADER_MAGIC + MULTIBOOT2_I386 + (multiboot2_header_end - multiboot2_header))
+    .balign 8
+1:  .short 1, TAG_OPTIONAL        /* wanted: command line, modules, memory map, screen, ACPI root */
+    .long 2f - 1b, 1, 3, 6, 8, 14, 15
+2:  .balign 8
+1:  .short 3, 0                   /* the entry, instead of the 64-bit one that the ELF header names */
+    .long 2f - 1b, PHYSICAL(multiboot2_entry)
+2:  .balign 8
+1:  .short 5, TAG_OPTIONAL        /* the screen that is preferred */
+    .long 2f - 1b, 1024, 768, 32
+2:  .balign 8
+    .short 6, 0                   /* modules begin at pages */
+    .long 8
+    .short 0, 0                   /* the end */
+    .long 8
+multiboot2_header_end:
 
     .section .text.boot, "ax"
     .code32
     .globl pvh_entry
+multiboot2_entry:
+    movl %eax, %esi               /* the loader's magic number, for x86_start */
+    jmp boot_entry
 pvh_entry:
+    xorl %esi, %esi
+boot_entry:
     cld
     cli
     rdtsc
     movl %eax, PHYSICAL(boot_cycles)
     movl %edx, PHYSICAL(boot_cycles) + 4
-    movl %ebx, %ebp               /* start info, kept through cpuid */
+    movl %ebx, %ebp               /* what the loader says, kept through cpuid */
     movl $PHYSICAL(boot_stack_top), %esp
 
     /* Long mode and NX are required; everything else is optional. */

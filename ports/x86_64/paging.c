@@ -30,7 +30,7 @@ static struct hal_space *kernel_space;
 /* --- memory for tables ------------------------------------------------------------------------ */
 
 static const struct boot_configuration *boot_config;
-static uint64_t supply_next; /* physical: the boot supply has handed out [end of the image, next) */
+static uint64_t supply_next; /* physical: the boot supply is done with [end of the image, next) */
 static struct hal_table_source table_source;
 static uintptr_t device_next = DEVICE_BASE;
 
@@ -64,13 +64,21 @@ static bool range_hits_module(uint64_t base, uint64_t size)
     return false;
 }
 
+static bool supply_may_use(uint64_t page)
+{
+    bool is_retained = page >= RETAINED_BASE && page < RETAINED_BASE + RETAINED_SIZE;
+
+    return !is_retained && range_is_usable(page, HAL_PAGE_SIZE) &&
+           !range_hits_module(page, HAL_PAGE_SIZE);
+}
+
+/* The next page; a loader may have put modules right behind the image, and memory has holes. */
 static uint64_t supply_allocate(void)
 {
-    if (supply_next == RETAINED_BASE) {
-        supply_next += RETAINED_SIZE;
+    while (supply_next < BOOT_MAPPED && !supply_may_use(supply_next)) {
+        supply_next += HAL_PAGE_SIZE;
     }
-    if (range_hits_module(supply_next, HAL_PAGE_SIZE) ||
-        !range_is_usable(supply_next, HAL_PAGE_SIZE)) {
+    if (supply_next == BOOT_MAPPED) {
         return 0;
     }
     supply_next += HAL_PAGE_SIZE;

@@ -4,8 +4,8 @@
  * Rules:
  * - Top-level entries of the kernel half are all made here, at boot, so that every space shares
  *   them and a kernel mapping made later is seen in all of them.
- * - Before kern gives a table source, frames come from a boot supply: the usable memory right after
- *   the image. What it took is reported as reserved (hal_memory_reserved).
+ * - Before kern gives a table source, frames come from a boot supply: the usable memory after the
+ *   image, without modules. Up to where it came is reported as reserved (hal_memory_reserved).
  */
 #ifndef PORTS_X86_64_PAGING_H
 #define PORTS_X86_64_PAGING_H

@@ -18,6 +18,7 @@
 #include <ports/x86_64/instructions.h>
 #include <ports/x86_64/ioapic.h>
 #include <ports/x86_64/layout.h>
+#include <ports/x86_64/multiboot2.h>
 #include <ports/x86_64/paging.h>
 #include <ports/x86_64/power.h>
 #include <ports/x86_64/pvh.h>
@@ -178,14 +179,29 @@ static hx_err reserve_image(struct boot_configuration *config)
         config, KERNEL_LOAD, (uint64_t)kernel_image_end - KERNEL_BASE - KERNEL_LOAD, MEMORY_IMAGE);
 }
 
-static void read_loader_data(uint64_t start_info)
+/* By the protocol that the entry of boot.S tells. */
+static hx_err read_protocol(uint64_t information, uint32_t magic, const char **why)
 {
     const struct physical_reader reader = {.map = map_loader_data};
-    const char *why = NULL;
-    hx_err error;
 
-    boot_configuration_init(&configuration, "pvh");
-    error = pvh_read(&reader, start_info, &configuration, &why);
+    switch (magic) {
+    case 0:
+        boot_configuration_init(&configuration, "pvh");
+        return pvh_read(&reader, information, &configuration, why);
+    case MULTIBOOT2_LOADER_MAGIC:
+        boot_configuration_init(&configuration, "multiboot2");
+        return multiboot2_read(&reader, information, &configuration, why);
+    default:
+        *why = "the loader is not a Multiboot2 one";
+        return HX_EFORMAT;
+    }
+}
+
+static void read_loader_data(uint64_t information, uint32_t magic)
+{
+    const char *why = NULL;
+    hx_err error = read_protocol(information, magic, &why);
+
     if (error == HX_OK) {
         error = reserve_image(&configuration);
     }
@@ -240,7 +256,7 @@ static HX_ALWAYS_INLINE void set_canary(uint64_t canary)
 }
 
 /* The canary changes under this function, which never returns. */
-__attribute__((no_stack_protector)) void x86_start(uint64_t start_info)
+__attribute__((no_stack_protector)) void x86_start(uint64_t information, uint32_t magic)
 {
     struct x86_cpu *cpu = &x86_cpus[0];
     hx_err error;
@@ -249,7 +265,7 @@ __attribute__((no_stack_protector)) void x86_start(uint64_t start_info)
     serial_init();
     x86_crc32c_init();
     prepare_cpu(cpu);
-    read_loader_data(start_info);
+    read_loader_data(information, magic);
     read_firmware_tables();
     retained_init(&configuration);
     error = paging_init(&configuration);

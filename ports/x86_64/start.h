@@ -5,7 +5,10 @@
 #include <helix/attributes.h>
 #include <stdint.h>
 
-/* start_info: physical address that the loader left in ebx. */
-HX_NORETURN void x86_start(uint64_t start_info);
+/*
+ * information: physical address that the loader left in ebx. magic: 0 after PVH's entry, else what
+ * a Multiboot2 loader left in eax.
+ */
+HX_NORETURN void x86_start(uint64_t information, uint32_t magic);
 
 #endif
