@@ -42,16 +42,21 @@ struct HX_PACKED fadt {
     struct acpi_generic_address x_pm1b_control;
     struct acpi_generic_address x_pm2_control;
     struct acpi_generic_address x_pm_timer;
+    struct acpi_generic_address x_gpe0;
+    struct acpi_generic_address x_gpe1;
+    struct acpi_generic_address sleep_control;
+    struct acpi_generic_address sleep_status;
 };
 _Static_assert(offsetof(struct fadt, century) == 108, "ACPI 6.4 table 5.9");
-_Static_assert(sizeof(struct fadt) == 220, "ACPI 6.4 table 5.9");
+_Static_assert(sizeof(struct fadt) == 268, "ACPI 6.4 table 5.9");
 
 /* The length of the table in ACPI 1.0. */
 #define FADT_SIZE_1 116U
 
 /* Table 5.10 */
-#define FADT_TIMER_32_BIT    (1U << 8)
-#define FADT_RESET_SUPPORTED (1U << 10)
+#define FADT_TIMER_32_BIT     (1U << 8)
+#define FADT_RESET_SUPPORTED  (1U << 10)
+#define FADT_HARDWARE_REDUCED (1U << 20)
 
 #define CMOS_SIZE         128U
 #define PM_TIMER_WIDTH    32U
@@ -120,6 +125,13 @@ static struct acpi_register prefer(struct acpi_summary *summary,
     return found.space != ACPI_SPACE_NONE ? found : port(summary, legacy, width);
 }
 
+/* What a machine without the hardware of old has instead of it (4.1); the rest is to be ignored. */
+static void read_reduced_registers(const struct fadt *fadt, struct acpi_summary *summary)
+{
+    summary->is_hardware_reduced = true;
+    summary->sleep_control = generic(summary, &fadt->sleep_control, 8);
+}
+
 static void read_registers(const struct fadt *fadt, struct acpi_summary *summary)
 {
     summary->pm_timer = prefer(summary, &fadt->x_pm_timer, fadt->pm_timer, PM_TIMER_WIDTH);
@@ -128,6 +140,10 @@ static void read_registers(const struct fadt *fadt, struct acpi_summary *summary
         prefer(summary, &fadt->x_pm1a_control, fadt->pm1a_control, PM1_CONTROL_WIDTH);
     summary->pm1b_control =
         prefer(summary, &fadt->x_pm1b_control, fadt->pm1b_control, PM1_CONTROL_WIDTH);
+}
+
+static void read_reset(const struct fadt *fadt, struct acpi_summary *summary)
+{
     if ((fadt->flags & FADT_RESET_SUPPORTED) != 0) {
         summary->reset = generic(summary, &fadt->reset, 8);
         summary->reset_value = fadt->reset_value;
@@ -162,8 +178,13 @@ void acpi_read_fadt(const struct acpi_table *table, struct acpi_summary *summary
     } else {
         acpi_note(summary, ACPI_ISSUE_ENTRY_VALUE);
     }
-    read_acpi_enable(&fadt, summary);
-    read_registers(&fadt, summary);
+    if ((fadt.flags & FADT_HARDWARE_REDUCED) != 0) {
+        read_reduced_registers(&fadt, summary);
+    } else {
+        read_acpi_enable(&fadt, summary);
+        read_registers(&fadt, summary);
+    }
+    read_reset(&fadt, summary);
     *dsdt = (struct acpi_dsdt_places){.extended = fadt.x_dsdt, .legacy = fadt.dsdt};
 }
 

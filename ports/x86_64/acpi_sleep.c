@@ -1,5 +1,6 @@
 /*
- * The package \_S5_: what to write to the PM1 control registers to power the machine off.
+ * The package \_S5_: what to write to the PM1 control registers, or the sleep control register, to
+ * power the machine off.
  * Source: ACPI 6.4, 7.4.2 (its meaning) and 20.2 (AML: names, packages, integers).
  *
  * The AML is not interpreted: the definition Name(\_S5_, Package(){…}) is looked for as bytes and

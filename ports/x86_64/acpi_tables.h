@@ -108,15 +108,17 @@ struct acpi_summary {
     uint32_t local_nmi_count;
 
     bool has_fadt;
-    uint32_t fadt_flags;    /* as in the table */
-    uint16_t sci_interrupt; /* a GSI; an ISA line, through the overrides, where has_8259 */
-    uint8_t century;        /* index of the century in the CMOS clock, 0: none */
-    uint16_t smi_command;   /* port to write acpi_enable to, 0: ACPI mode is always on */
+    bool is_hardware_reduced; /* no timer, no PM1 registers: sleep_control in their place */
+    uint32_t fadt_flags;      /* as in the table */
+    uint16_t sci_interrupt;   /* a GSI; an ISA line, through the overrides, where has_8259 */
+    uint8_t century;          /* index of the century in the CMOS clock, 0: none */
+    uint16_t smi_command;     /* port to write acpi_enable to, 0: ACPI mode is always on */
     uint8_t acpi_enable;
     struct acpi_register pm_timer;
     bool pm_timer_is_32_bit; /* else it wraps at 24 bits */
     struct acpi_register pm1a_control;
     struct acpi_register pm1b_control;
+    struct acpi_register sleep_control;
     struct acpi_register reset; /* none unless the flags say it is supported */
     uint8_t reset_value;
 

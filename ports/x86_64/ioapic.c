@@ -88,6 +88,16 @@ void ioapic_init(const struct acpi_summary *summary)
     }
 }
 
+void ioapic_silence(void)
+{
+    for (uint32_t i = 0; i < ioapic_count; i++) {
+        for (uint32_t line = 0; line < ioapics[i].count; line++) {
+            ioapic_write(&ioapics[i], entry_register(&ioapics[i], ioapics[i].first + line),
+                         (uint32_t)IOAPIC_MASKED);
+        }
+    }
+}
+
 static const struct ioapic *ioapic_of_line(uint32_t line)
 {
     for (uint32_t i = 0; i < ioapic_count; i++) {

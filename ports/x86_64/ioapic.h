@@ -23,6 +23,13 @@ void ioapic_init(const struct acpi_summary *summary);
 struct hal_line_mode;
 void ioapic_route_nmi(uint32_t line, struct hal_line_mode mode);
 
+/*
+ * Mask all lines, for a machine that is reset: devices signal when they are, and a message that
+ * comes before the firmware can take it is its end. Does not wait for who holds the lock.
+ * Context: any.
+ */
+void ioapic_silence(void);
+
 /* Redirection entry (82093AA 3.2.4). */
 #define IOAPIC_VECTOR            0xFFUL
 #define IOAPIC_NMI               (4UL << 8)

@@ -5,6 +5,8 @@
 #include <hal/power.h>
 #include <ports/x86_64/acpi_tables.h>
 #include <ports/x86_64/instructions.h>
+#include <ports/x86_64/ioapic.h>
+#include <ports/x86_64/paging.h>
 #include <ports/x86_64/power.h>
 
 /* PM1 control register (ACPI 6.4, table 4.19). */
@@ -12,6 +14,10 @@
 #define PM1_SLEEP_TYPE       0x1C00
 #define PM1_SLEEP_TYPE_SHIFT 10
 #define PM1_SLEEP_ENABLE     0x2000
+
+/* Sleep control register (ACPI 6.4, table 4.24). */
+#define SLEEP_TYPE_SHIFT 2
+#define SLEEP_ENABLE     0x20
 
 #define KEYBOARD_COMMAND    0x64
 #define KEYBOARD_INPUT_FULL 0x02
@@ -22,16 +28,43 @@
 
 #define POLLS_MAX 100000 /* of a register that should change at once */
 
-static const struct acpi_summary *power_summary;
+/* A register of one byte: a port, a device's memory, or neither: none. */
+struct byte_register {
+    uint16_t port;
+    volatile uint8_t *memory;
+};
 
-void power_init(const struct acpi_summary *summary)
-{
-    power_summary = summary;
-}
+static const struct acpi_summary *power_summary;
+static struct byte_register reset_register;
+static struct byte_register sleep_register;
 
 static bool is_port(const struct acpi_register *reg)
 {
     return reg->space == ACPI_SPACE_IO && reg->address <= UINT16_MAX;
+}
+
+static struct byte_register byte_register(const struct acpi_register *reg)
+{
+    if (reg->space == ACPI_SPACE_MEMORY) {
+        return (struct byte_register){.memory = x86_map_device(reg->address, 1)};
+    }
+    return (struct byte_register){.port = is_port(reg) ? (uint16_t)reg->address : 0};
+}
+
+static void byte_register_write(const struct byte_register *reg, uint8_t value)
+{
+    if (reg->memory != NULL) {
+        *reg->memory = value;
+    } else if (reg->port != 0) {
+        x86_out8(reg->port, value);
+    }
+}
+
+void power_init(const struct acpi_summary *summary)
+{
+    power_summary = summary;
+    reset_register = byte_register(&summary->reset);
+    sleep_register = byte_register(&summary->sleep_control);
 }
 
 /* Give a command some time to take effect. */
@@ -64,17 +97,31 @@ static void acpi_sleep(uint16_t port, uint8_t type)
     x86_out16(port, (uint16_t)(control | type << PM1_SLEEP_TYPE_SHIFT | PM1_SLEEP_ENABLE));
 }
 
-/* Enter S5; returns when the machine cannot or does not. */
-static void acpi_power_off(void)
+/* By the registers of old. */
+static void pm1_power_off(void)
 {
-    if (power_summary == NULL || !power_summary->has_sleep ||
-        !is_port(&power_summary->pm1a_control)) {
+    if (!is_port(&power_summary->pm1a_control)) {
         return;
     }
     acpi_enable((uint16_t)power_summary->pm1a_control.address);
     acpi_sleep((uint16_t)power_summary->pm1a_control.address, power_summary->sleep_type_a);
     if (is_port(&power_summary->pm1b_control)) {
         acpi_sleep((uint16_t)power_summary->pm1b_control.address, power_summary->sleep_type_b);
+    }
+}
+
+/* Enter S5; returns when the machine cannot or does not. */
+static void acpi_power_off(void)
+{
+    if (power_summary == NULL || !power_summary->has_sleep) {
+        return;
+    }
+    if (power_summary->is_hardware_reduced) {
+        byte_register_write(
+            &sleep_register,
+            (uint8_t)(power_summary->sleep_type_a << SLEEP_TYPE_SHIFT | SLEEP_ENABLE));
+    } else {
+        pm1_power_off();
     }
     power_wait();
 }
@@ -113,8 +160,9 @@ void hal_power_reset(void)
 {
     hal_interrupts_disable();
     hal_console_flush();
-    if (power_summary != NULL && is_port(&power_summary->reset)) {
-        x86_out8((uint16_t)power_summary->reset.address, power_summary->reset_value);
+    ioapic_silence();
+    if (power_summary != NULL) {
+        byte_register_write(&reset_register, power_summary->reset_value);
         power_wait();
     }
     keyboard_reset();

@@ -5,8 +5,9 @@
 struct acpi_summary;
 
 /*
- * Remember the registers. The summary is kept: it must stay valid. Before this call there is no
- * power-off, and reset goes through the keyboard controller.  Context: boot.
+ * Remember the registers, and map those that are in memory. The summary is kept: it must stay
+ * valid. Before this call there is no power-off, and reset goes through the keyboard controller.
+ * Context: boot.
  */
 void power_init(const struct acpi_summary *summary);
 

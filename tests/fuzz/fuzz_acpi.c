@@ -72,7 +72,7 @@ static void make_sample(uint8_t sample[SAMPLE_SIZE])
     const uint64_t long_list[] = {BASE + SSDT, BASE + FADT, BASE + HPET};
     const uint32_t rsdt = BASE + RSDT, length = 36, dsdt = BASE + DSDT;
     const uint64_t xsdt = BASE + XSDT;
-    uint8_t fadt[208] = {0};
+    uint8_t fadt[220] = {0};
     const uint8_t hpet[20] = {1, 0xa2, 0x86, 0x80, 0, 64, 0, 0, 0, 0, 0xd0, 0xfe};
     const uint8_t sleep[] = {8, '_', 'S', '5', '_', 0x12, 6, 4, 0x0a, 5, 0, 0};
     const uint8_t madt[] = {0, 0,  0xe0, 0xfe, 1, 0, 0,    0, /* local APIC, flags */

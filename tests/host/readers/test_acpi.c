@@ -230,7 +230,9 @@ enum fadt_field {
     RESET_VALUE = 128,
     X_DSDT = 140,
     X_PM1A = 172,
-    X_TIMER = 208
+    X_TIMER = 208,
+    SLEEP_CONTROL = 244,
+    FADT_SIZE_6 = 268
 };
 
 static void fadt_put(struct machine *machine, enum fadt_field field, uint64_t value, uint32_t size)
@@ -749,6 +751,43 @@ static void a_reset_register_that_is_not_supported_is_none(void **state)
     assert_true(machine->summary.pm_timer_is_32_bit);
 }
 
+static void a_machine_without_the_hardware_of_old_has_a_sleep_control_register(void **state)
+{
+    struct machine *machine = *state;
+    const struct acpi_summary *summary;
+
+    fadt_begin(machine);
+    machine->body_size = FADT_SIZE_6 - HEADER_SIZE;
+    fadt_put(machine, FLAGS, 1U << 20 | 1U << 10, 4);
+    fadt_register(machine, SLEEP_CONTROL, 0, 0xfea00000);
+    fadt_register(machine, RESET, 0, 0xfea00002);
+    (void)list_table(machine, "FACP");
+    summary = read_listed(machine);
+    assert_true(summary->is_hardware_reduced);
+    assert_int_equal(summary->sleep_control.space, ACPI_SPACE_MEMORY);
+    assert_int_equal(summary->sleep_control.address, 0xfea00000);
+    assert_int_equal(summary->reset.space, ACPI_SPACE_MEMORY);
+    assert_int_equal(summary->reset.address, 0xfea00002);
+    /* What such a table says about the old registers is to be ignored. */
+    assert_int_equal(summary->pm1a_control.space, ACPI_SPACE_NONE);
+    assert_int_equal(summary->pm_timer.space, ACPI_SPACE_NONE);
+    assert_int_equal(summary->smi_command, 0);
+    assert_int_equal(issue_count(summary), 0);
+}
+
+static void a_sleep_control_register_is_none_of_a_machine_with_the_hardware_of_old(void **state)
+{
+    struct machine *machine = *state;
+
+    fadt_begin(machine);
+    machine->body_size = FADT_SIZE_6 - HEADER_SIZE;
+    fadt_register(machine, SLEEP_CONTROL, 0, 0xfea00000);
+    (void)list_table(machine, "FACP");
+    assert_int_equal(read_listed(machine)->sleep_control.space, ACPI_SPACE_NONE);
+    assert_false(machine->summary.is_hardware_reduced);
+    assert_port(&machine->summary.pm1a_control, 0x604, 16);
+}
+
 static void a_fadt_of_acpi_1_is_read_without_the_later_fields(void **state)
 {
     struct machine *machine = *state;
@@ -970,6 +1009,8 @@ int main(void)
         TEST(extended_registers_that_make_no_sense_leave_the_old_ones),
         TEST(impossible_ports_are_no_registers),
         TEST(a_reset_register_that_is_not_supported_is_none),
+        TEST(a_machine_without_the_hardware_of_old_has_a_sleep_control_register),
+        TEST(a_sleep_control_register_is_none_of_a_machine_with_the_hardware_of_old),
         TEST(a_fadt_of_acpi_1_is_read_without_the_later_fields),
         TEST(the_first_hpet_that_makes_sense_is_taken),
         TEST(an_hpet_period_outside_the_specification_is_none),
