@@ -22,6 +22,7 @@ include mk/sdk.mk
 include mk/modules.mk
 include mk/user.mk
 include mk/initrd.mk
+include mk/iso.mk
 include mk/host.mk
 include mk/explore.mk
 include mk/docs.mk

@@ -26,16 +26,16 @@ tour: deps all ## walk through the running system, in ten minutes (ARGS=--fast d
 gdb: deps all ## debug what `make run ARGS=--gdb` started in another terminal (docs/building.md)
 	$(Q)gdb -q $(OUT)/helix.elf -x tools/gdb/helix.py -ex 'target remote :1234'
 
-test: deps ## run all tests, short campaigns
+test: deps iso-deps ## run all tests, short campaigns
 	$(Q)tools/test
 
 test-host: deps ## run the tests that run as Linux processes
 	$(Q)tools/test host-asan host-gcc host-tsan hosted
 
-test-metal: deps ## run the tests that boot the kernel
+test-metal: deps iso-deps ## run the tests that boot the kernel
 	$(Q)tools/test metal scenario
 
-soak: deps ## run all tests with their full counts (long)
+soak: deps iso-deps ## run all tests with their full counts (long)
 	$(Q)HELIX_SOAK=1 tools/test --fuzz-seconds 600
 
 fuzz: deps ## run every fuzzer for T seconds

@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import tempfile
 import threading
 from typing import List, Optional
 
+from helixtools import iso
 from helixtools.cpio import Archive
 
 EXIT_EXPLAINED = 1
@@ -28,6 +30,12 @@ EXIT_TIMEOUT = 124
 
 # What QEMU returns for v written to isa-debug-exit is (v << 1) | 1.
 DEBUG_EXIT_DEVICE = "isa-debug-exit,iobase=0xf4,iosize=0x04"
+
+MACHINES = ["q35", "pc", "microvm"]
+
+# Debian's OVMF: the firmware, and a store for its variables, of which each run has its own.
+UEFI_CODE = pathlib.Path("/usr/share/OVMF/OVMF_CODE.fd")
+UEFI_VARIABLES = pathlib.Path("/usr/share/OVMF/OVMF_VARS.fd")
 
 COUNTED = ["-icount", "shift=0,sleep=off",
            "-rtc", "base=2026-01-01T00:00:00,clock=vm", "-seed", "1"]
@@ -49,28 +57,38 @@ class Machine:
     gdb: bool = False
     push: Optional[pathlib.Path] = None
     disk: Optional[pathlib.Path] = None
+    machine: str = "q35"
+    iso: Optional[str] = None  # "bios" or "uefi": boot by GRUB from an image made of kernel, initrd and append
     qemu_args: str = ""
+
+    def starts_kernel(self):
+        """The last line on the firmware's port before the kernel runs; None: its firmware says nothing."""
+        if self.machine == "microvm":
+            return None
+        return iso.GRUB_STARTS_KERNEL if self.iso else "Booting from ROM"
 
 
 class Witness:
     """Follows QEMU's events and, where resets are allowed, the firmware's messages.
 
-    One reset by the guest makes several RESET events, because the firmware resets the machine again
-    on its own; so boots are counted by what the firmware says just before it starts the kernel.
+    One reset by the guest makes several RESET events where the firmware resets the machine again on
+    its own; so boots are counted by what the firmware, or GRUB, says just before it starts the kernel.
+    A firmware that says nothing resets nothing either, and the events are counted.
     """
 
-    FIRMWARE_STARTS_KERNEL = "Booting from ROM"
-
-    def __init__(self, reboots):
+    def __init__(self, reboots, starts_kernel):
         self._reboots = reboots
+        self._starts_kernel = starts_kernel
         self._boots = 0
         self.reason = ""
         self._events, self.events_peer = socket.socketpair()
         self._firmware, self.firmware_peer = socket.socketpair()
         self._threads = [threading.Thread(target=_follow, args=source, daemon=True)
                          for source in ((self._events, self._note_event),
-                                        (self._firmware, self._note_boot))]
+                                        (self._firmware, self._note_firmware))]
         self._send("qmp_capabilities")
+        if starts_kernel is None:
+            self._note_boot()
 
     def peers(self):
         """The file descriptors that QEMU inherits."""
@@ -98,12 +116,17 @@ class Witness:
         message = json.loads(line)
         if message.get("event") == "SHUTDOWN":
             self.reason = message.get("data", {}).get("reason", "")
+        if message.get("event") == "RESET" and self._starts_kernel is None:
+            self._note_boot()
 
-    def _note_boot(self, line):
-        if self.FIRMWARE_STARTS_KERNEL in line:
-            self._boots += 1
-            if self._boots == self._reboots + 1:
-                self._send("set-action", reboot="shutdown")
+    def _note_firmware(self, line):
+        if self._starts_kernel is not None and self._starts_kernel in line:
+            self._note_boot()
+
+    def _note_boot(self):
+        self._boots += 1
+        if self._boots == self._reboots + 1:
+            self._send("set-action", reboot="shutdown")
 
 
 def _follow(connection, note):
@@ -128,7 +151,7 @@ def _reset_options(machine, witness):
     if machine.reboots == 0:
         return ["-no-reboot"]
     return ["-chardev", f"socket,id=firmware,fd={witness.firmware_peer.fileno()}",
-            "-device", "isa-debugcon,iobase=0x402,chardev=firmware"]
+            "-device", f"isa-debugcon,iobase={iso.WITNESS_PORT:#x},chardev=firmware"]
 
 
 def _disk_options(machine):
@@ -139,17 +162,40 @@ def _disk_options(machine):
             "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"]
 
 
-def qemu_command(machine: Machine, initrd: Optional[pathlib.Path], debug_console: str,
-                 witness: Witness) -> List[str]:
-    """QEMU's command line."""
-    command = ["qemu-system-x86_64", "-M", "q35", "-m", str(machine.memory),
+def missing_for_iso(firmware):
+    """What it takes to boot by GRUB with this firmware, and is not there."""
+    files = [UEFI_CODE, UEFI_VARIABLES] if firmware == "uefi" else []
+    return iso.missing_tools() + [str(file) for file in files if not file.is_file()]
+
+
+def _iso_options(machine, initrd, folder):
+    image = os.path.join(folder, "helix.iso")
+    iso.write(image, machine.kernel, initrd, machine.append)
+    options = ["-cdrom", image, "-boot", "d"]
+    if machine.iso == "uefi":
+        variables = shutil.copyfile(UEFI_VARIABLES, os.path.join(folder, "variables.fd"))
+        options += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={UEFI_CODE}",
+                    "-drive", f"if=pflash,unit=1,format=raw,file={variables}"]
+    return options
+
+
+def _kernel_options(machine, folder):
+    initrd = _lay_over(machine, folder)
+    if machine.iso:
+        return _iso_options(machine, initrd, folder)
+    return (["-kernel", str(machine.kernel), "-append", machine.append]
+            + (["-initrd", str(initrd)] if initrd else []))
+
+
+def qemu_command(machine: Machine, folder: str, debug_console: str, witness: Witness) -> List[str]:
+    """QEMU's command line; the folder is for what has to be made."""
+    command = ["qemu-system-x86_64", "-M", machine.machine, "-m", str(machine.memory),
                "-smp", str(machine.smp), "-cpu", "max,erms=off" if machine.icount else "max",
-               "-kernel", str(machine.kernel), "-append", machine.append,
+               *_kernel_options(machine, folder),
                "-device", DEBUG_EXIT_DEVICE, "-debugcon", f"file:{debug_console}",
                "-chardev", f"socket,id=qmp,fd={witness.events_peer.fileno()}",
                "-mon", "chardev=qmp,mode=control"]
     command += _serial_options(machine)
-    command += ["-initrd", str(initrd)] if initrd else []
     command += COUNTED if machine.icount else []
     command += [] if machine.display else ["-display", "none"]
     command += _disk_options(machine)
@@ -228,8 +274,8 @@ def run(machine: Machine) -> int:
     signal.signal(signal.SIGTERM, _end_with_us)
     with tempfile.TemporaryDirectory(prefix="helix-run-") as folder:
         debug_console = os.path.join(folder, "debug-console")
-        witness = Witness(machine.reboots)
-        command = qemu_command(machine, _lay_over(machine, folder), debug_console, witness)
+        witness = Witness(machine.reboots, machine.starts_kernel())
+        command = qemu_command(machine, folder, debug_console, witness)
         with subprocess.Popen(command, pass_fds=witness.peers()) as process:
             witness.start()
             status = _wait(process, machine.timeout)
