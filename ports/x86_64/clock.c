@@ -1,4 +1,3 @@
-#include <base/assert.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/interrupt.h>
@@ -17,12 +16,16 @@
 #define SAMPLE_TRIES       4
 #define EDGE_POLLS_MAX     1000
 #define NOMINAL_HZ         1000000000 /* what is assumed of the TSC until it is measured */
+#define STATED_HZ_MIN      100000000  /* what a processor states below it is no rate of a TSC */
+#define ASSUMED_WINDOW     1000000    /* cycles for the timer's rate, where there is no reference */
 #define REFINE_NS_MIN      (50 * HAL_NS_PER_MS)
 #define CORRECTION_MAX     100000 /* ppm; more is a stopped clock, not a better measurement */
 #define MILLION            1000000
 #define FRACTION_BITS      HX_CLOCK_FRACTION_BITS /* of both multipliers */
 #define FRACTION_ONE       (1UL << FRACTION_BITS)
 #define APIC_TIMER_LONGEST UINT32_MAX
+#define CPUID_CRYSTAL      0x15
+#define CPUID_FREQUENCY    0x16
 
 /* A moment, as the three counters show it. */
 struct clock_sample {
@@ -99,9 +102,14 @@ uint64_t hal_clock_cycles_per_second(void)
     return atomic_load_explicit(&clock_hz, memory_order_relaxed);
 }
 
+static bool has_reference(void)
+{
+    return clock_reference.read != NULL;
+}
+
 const char *clock_reference_name(void)
 {
-    return clock_reference.name;
+    return has_reference() ? clock_reference.name : "no timer of known rate";
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */
@@ -216,11 +224,11 @@ static bool reference_runs(void)
 
 static void reference_choose(const struct acpi_summary *summary)
 {
-    bool found = (hpet_init(summary, &clock_reference) && reference_runs()) ||
-                 (pm_timer_init(summary, &clock_reference) && reference_runs()) ||
-                 (pit_init(&clock_reference) && reference_runs());
-
-    HX_ASSERT(found, "the machine has an HPET, an ACPI timer or a PIT that counts");
+    if (!(hpet_init(summary, &clock_reference) && reference_runs()) &&
+        !(pm_timer_init(summary, &clock_reference) && reference_runs()) &&
+        !(pit_init(&clock_reference) && reference_runs())) {
+        clock_reference = (struct clock_reference){.read = NULL};
+    }
 }
 
 /* Sample until the window that began with clock_first is over; *ticks: its true length. */
@@ -242,13 +250,11 @@ static bool is_balanced(const struct clock_sample *a, const struct clock_sample 
     return a->spread <= 2 * b->spread && b->spread <= 2 * a->spread;
 }
 
-void clock_init(const struct acpi_summary *summary)
+static void clock_measure(void)
 {
     struct clock_sample last;
     uint64_t ticks;
 
-    rtc_init(summary);
-    reference_choose(summary);
     apic_timer_start(APIC_TIMER_LONGEST);
     clock_first = clock_sample();
     last = window_end(&ticks);
@@ -260,6 +266,55 @@ void clock_init(const struct acpi_summary *summary)
     window_cycles = last.cycles - clock_first.cycles;
     window_timer = clock_first.timer - last.timer;
     clock_set_rate(x86_multiply_divide(window_cycles, HAL_NS_PER_S, reference_nanoseconds(ticks)));
+}
+
+/* Of the TSC (SDM 2A, CPUID leaf 15H, else the base frequency in 16H); 0: the processor is silent.
+ */
+static uint64_t stated_rate(void)
+{
+    uint32_t highest = x86_cpuid(0, 0).registers[X86_EAX];
+    struct x86_cpuid crystal = {{0}};
+    struct x86_cpuid frequency = {{0}};
+
+    if (highest >= CPUID_CRYSTAL) {
+        crystal = x86_cpuid(CPUID_CRYSTAL, 0);
+    }
+    if (highest >= CPUID_FREQUENCY) {
+        frequency = x86_cpuid(CPUID_FREQUENCY, 0);
+    }
+    if (crystal.registers[X86_EAX] != 0 && crystal.registers[X86_ECX] != 0) {
+        return (uint64_t)crystal.registers[X86_ECX] * crystal.registers[X86_EBX] /
+               crystal.registers[X86_EAX];
+    }
+    return (uint64_t)(frequency.registers[X86_EAX] & UINT16_MAX) * MILLION;
+}
+
+/* With nothing to measure against: the timer's rate is measured in that of the TSC. */
+static void clock_assume(void)
+{
+    uint64_t hz = stated_rate();
+    uint64_t start;
+
+    apic_timer_start(APIC_TIMER_LONGEST);
+    start = hal_clock_cycles();
+    do {
+        window_cycles = hal_clock_cycles() - start;
+    } while (window_cycles < ASSUMED_WINDOW);
+    window_timer = APIC_TIMER_LONGEST - apic_timer_left();
+    apic_timer_start(0);
+    clock_set_rate(hz >= STATED_HZ_MIN ? hz : NOMINAL_HZ);
+}
+
+bool clock_init(const struct acpi_summary *summary)
+{
+    rtc_init(summary);
+    reference_choose(summary);
+    if (has_reference()) {
+        clock_measure();
+    } else {
+        clock_assume();
+    }
+    return has_reference();
 }
 
 /* --- refining --------------------------------------------------------------------------------- */
@@ -286,6 +341,9 @@ int64_t hal_clock_refine(void)
     int64_t correction = 0;
     uint64_t hz;
 
+    if (!has_reference()) {
+        return 0;
+    }
     /* acquire: pairs with the release below; who comes second leaves the work to the first */
     if (atomic_exchange_explicit(&clock_refining, true, memory_order_acquire)) {
         return 0;

@@ -9,17 +9,20 @@
 #ifndef PORTS_X86_64_CLOCK_H
 #define PORTS_X86_64_CLOCK_H
 
-#include <stdint.h>
+#include <helix/attributes.h>
+#include <stdbool.h>
 
 struct acpi_summary;
 
 /*
  * Measure the rates of the TSC and of the boot CPU's APIC timer in about 100 us against the best
- * reference there is; time starts to run. After apic_init().  Context: boot, interrupts off.
+ * reference there is; time starts to run. After apic_init(). False: there is no reference; the
+ * TSC's rate is what the processor states or, failing that, a guess, and time may be wrong by any
+ * factor. Context: boot, interrupts off.
  */
-void clock_init(const struct acpi_summary *summary);
+HX_MUST_USE bool clock_init(const struct acpi_summary *summary);
 
-/* The name of that reference, for people.  Context: any. */
+/* The name of that reference, for people; "no timer of known rate".  Context: any. */
 const char *clock_reference_name(void);
 
 #endif

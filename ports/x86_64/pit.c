@@ -19,16 +19,24 @@
 
 #define COMMAND_SIGNAL 0x34 /* channel 0, both bytes, mode 2 */
 #define COMMAND_STOP   0x30 /* channel 0, mode 0: waits for a count */
+#define SIGNAL_LATCH   0x00 /* channel 0 */
+#define POLLS_MAX      1000
 
-static uint32_t pit_read(void)
+/* What the channel behind a port has counted. */
+static uint32_t channel_read(uint8_t latch, uint16_t port)
 {
     uint32_t low;
     uint32_t high;
 
-    x86_out8(PIT_COMMAND, COMMAND_LATCH);
-    low = x86_in8(PIT_CHANNEL_2);
-    high = x86_in8(PIT_CHANNEL_2);
+    x86_out8(PIT_COMMAND, latch);
+    low = x86_in8(port);
+    high = x86_in8(port);
     return (uint16_t) - (high << 8 | low);
+}
+
+static uint32_t pit_read(void)
+{
+    return channel_read(COMMAND_LATCH, PIT_CHANNEL_2);
 }
 
 bool pit_init(struct clock_reference *reference)
@@ -47,11 +55,25 @@ bool pit_init(struct clock_reference *reference)
     return true;
 }
 
-void pit_signal(void)
+/* Where there is no PIT, the ports always read the same. */
+static bool signal_counts(void)
+{
+    uint32_t before = channel_read(SIGNAL_LATCH, PIT_CHANNEL_0);
+
+    for (unsigned polls = 0; polls < POLLS_MAX; polls++) {
+        if (channel_read(SIGNAL_LATCH, PIT_CHANNEL_0) != before) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pit_signal(void)
 {
     x86_out8(PIT_COMMAND, COMMAND_SIGNAL);
     x86_out8(PIT_CHANNEL_0, 0); /* 65536 again, the longest there is */
     x86_out8(PIT_CHANNEL_0, 0);
+    return signal_counts();
 }
 
 void pit_signal_stop(void)

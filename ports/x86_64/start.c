@@ -278,7 +278,10 @@ __attribute__((no_stack_protector)) void x86_start(uint64_t information, uint32_
     prepare_boot_thread(cpu);
     apic_init(&acpi);
     ioapic_init(&acpi);
-    clock_init(&acpi);
+    if (!clock_init(&acpi)) {
+        boot_configuration_warn(&configuration,
+                                "there is no timer of known rate: time may be wrong by any factor");
+    }
     power_init(&acpi);
     smp_init(&acpi);
     devices_describe(&acpi);

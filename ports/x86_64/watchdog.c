@@ -11,15 +11,16 @@
 
 static _Atomic bool runs;
 
-static struct hal_watchdog begin_signals(uint32_t line)
+static bool begin_signals(uint32_t line, struct hal_watchdog *watchdog)
 {
     /* Firmware leaves the PIT counting, and on this input it would be heard beside the HPET. */
     pit_signal_stop();
     if (hpet_signal(line, HPET_PERIOD_MS)) {
-        return (struct hal_watchdog){.source = "HPET", .period_ms = HPET_PERIOD_MS};
+        *watchdog = (struct hal_watchdog){.source = "HPET", .period_ms = HPET_PERIOD_MS};
+        return true;
     }
-    pit_signal();
-    return (struct hal_watchdog){.source = "PIT", .period_ms = PIT_SIGNAL_PERIOD_MS};
+    *watchdog = (struct hal_watchdog){.source = "PIT", .period_ms = PIT_SIGNAL_PERIOD_MS};
+    return pit_signal();
 }
 
 bool hal_watchdog_start(struct hal_watchdog *watchdog)
@@ -32,7 +33,11 @@ bool hal_watchdog_start(struct hal_watchdog *watchdog)
     }
     ioapic_route_nmi(line, mode);
     atomic_store_explicit(&runs, true, memory_order_relaxed);
-    *watchdog = begin_signals(line);
+    if (!begin_signals(line, watchdog)) {
+        atomic_store_explicit(&runs, false, memory_order_relaxed);
+        hal_line_mask(line);
+        return false;
+    }
     return true;
 }
 

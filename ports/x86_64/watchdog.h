@@ -21,9 +21,12 @@ void watchdog_pass_on(void);
 bool hpet_signal(uint32_t line, uint32_t period_ms);
 void hpet_signal_stop(void);
 
-/* Have channel 0 of the PIT signal ISA interrupt 0 once in PIT_SIGNAL_PERIOD_MS.  Context: any. */
+/*
+ * Have channel 0 of the PIT signal ISA interrupt 0 once in PIT_SIGNAL_PERIOD_MS. False: there is no
+ * PIT that counts.  Context: any.
+ */
 #define PIT_SIGNAL_PERIOD_MS 55 /* 65,536 / 1,193,182 Hz */
-void pit_signal(void);
+bool pit_signal(void);
 void pit_signal_stop(void);
 
 #endif
