@@ -49,7 +49,8 @@ def test_counted_instructions_work_with_one_processor_only(kernel):
     assert run("--kernel", kernel, "--append", "p", "--icount", "--smp", 2).returncode == 2
 
 
-@pytest.mark.parametrize("words", [["--iso", "bios"], ["--initrd", "/nowhere"],
+@pytest.mark.parametrize("words", [["--iso", "floppy"], ["--iso", "bios", "--machine", "microvm"],
+                                   ["--machine", "toaster"], ["--initrd", "/nowhere"],
                                    ["--extra", "/nowhere"], ["--kernel", "/nowhere"]])
 def test_wrong_usage_is_refused_before_anything_starts(kernel, words):
     result = run("--kernel", kernel, *words)

@@ -171,7 +171,7 @@ def missing_for_iso(firmware):
 def _iso_options(machine, initrd, folder):
     image = os.path.join(folder, "helix.iso")
     iso.write(image, machine.kernel, initrd, machine.append)
-    options = ["-cdrom", image, "-boot", "d"]
+    options = ["-cdrom", image, "-boot", "d", "-nic", "none"]  # nothing is looked for in a network
     if machine.iso == "uefi":
         variables = shutil.copyfile(UEFI_VARIABLES, os.path.join(folder, "variables.fd"))
         options += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={UEFI_CODE}",

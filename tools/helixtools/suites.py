@@ -113,7 +113,7 @@ def _image(grade):
     return [folder / "helix.elf", folder / "initrd.cpio", tree.tests_initrd(grade)]
 
 
-RUN_TOOL = [tree.ROOT / "tools/run", tree.ROOT / "tools/helixtools/guest.py"]
+RUN_TOOL = [tree.ROOT / "tools/run", tree.ROOT / "tools/helixtools/guest.py", tree.ROOT / "tools/helixtools/iso.py"]
 
 
 def metal_suites(seed, patience):

@@ -1,0 +1,93 @@
+"""Each way to get the kernel into a machine leads to the same one, on a new processor and on an old one."""
+import re
+
+import pytest
+from boot_paths import record
+from conftest import PATIENCE, ROOT
+from test_boot import memory_regions, usable_memory
+
+INITRD = ROOT / "build/x86_64/initrd.cpio"
+MEMORY = 256  # MiB
+PATHS = {
+    "pvh q35": {},
+    "pvh pc": {"machine": "pc"},
+    "pvh microvm": {"machine": "microvm"},
+    "iso bios": {"iso": "bios"},
+    "iso uefi": {"iso": "uefi"},
+}
+LOADERS = {"pvh": "pvh", "iso": "multiboot2, with a screen of 1024 times 768 pixels"}
+# UEFI takes as long as all others together; the other processor has its turn with the reset below.
+PAIRS = [(path, cpu) for path in PATHS for cpu in ("max", "qemu64") if (path, cpu) != ("iso uefi", "qemu64")]
+TESTS = "config_boot.*"
+
+
+def assert_configuration(text, loader):
+    """What every path must have brought: the loader's name, the memory, the initrd."""
+    regions = memory_regions(text)
+    assert f"loader: {loader}\n" in text.replace("\r", "")
+    assert all(before[1] < after[0] for before, after in zip(regions, regions[1:]))
+    # UEFI keeps some for itself.
+    assert (MEMORY - 12) << 20 <= usable_memory(text) <= MEMORY << 20
+    assert f"boot module: initrd, {INITRD.stat().st_size} bytes" in text
+    assert "ACPI power-off" in re.search(r"devices: (.*)", text)[1]
+    assert "online" in re.search(r"processors: 2 of 2 (\w+)", text)[1]
+
+
+# SPEC: B1 B2 B3
+@pytest.mark.parametrize("path, cpu", PAIRS)
+def test_the_same_configuration_comes_out_of_every_path(run_to_end, path, cpu):
+    result = run_to_end(append=f"loglevel=info selftest={TESTS} panic=exit word='two words'", smp=2, mem=MEMORY,
+                        qemu_args=f"-cpu {cpu}", **PATHS[path])
+    passed = re.search(r"# (\d+) passed, (\d+) failed", result.stdout)
+    is_good = result.returncode == 0 and passed is not None and passed[2] == "0"
+    record(path, cpu, MEMORY, 2, f"Running, {passed[1]} tests passed, off" if is_good else "failed")
+    assert is_good, result.stdout[-4000:] + result.stderr
+    assert int(passed[1]) > 5
+    assert "state Running after" in result.stdout
+    assert_configuration(result.stdout, LOADERS[path.split()[0]])
+    line = re.search(r"command line: ([^\r\n]*)", result.stdout)[1]
+    # GRUB moves the quotes to the ends of the word.
+    assert line.endswith(('word=\'two words\'', '"word=two words"'))
+    assert line.startswith(f"init=/bin/hello loglevel=info selftest={TESTS} panic=exit ")
+
+
+def until_user_space(guest):
+    guest.until_running()
+    guest.expect("init: hello from user space")
+    guest.expect("init: ended with status 0")
+
+
+# SPEC: B1 L4
+@pytest.mark.parametrize("path, cpu", [("pvh microvm", "max"), ("iso bios", "max"), ("iso uefi", "qemu64")])
+def test_a_machine_is_reset_and_switched_off_by_its_own_means(boot, path, cpu):
+    guest = boot(reboots=1, mem=MEMORY, qemu_args=f"-cpu {cpu}", **PATHS[path])
+    until_user_space(guest)
+    guest.ask("r", "helix: halted")
+    guest.expect(r"helix 0\.1\.0-alpha\r*\n")
+    until_user_space(guest)
+    guest.ask("q", "helix: halted")
+    status = guest.end()
+    record(path, cpu, MEMORY, 1, "Running, reset, Running, off" if status == 0 else "failed")
+    assert status == 0
+    assert "triple fault" not in guest.text
+
+
+# SPEC: B1
+def test_without_any_timer_of_known_rate_the_kernel_boots_and_says_so(run_to_end):
+    result = run_to_end(append="loglevel=info exit=init", machine="microvm", qemu_args="-M microvm,pit=off,rtc=off")
+    assert re.search(r"warn: firmware: there is no timer of known rate: time may be wrong", result.stdout)
+    assert "watchdog: none" in result.stdout
+    assert "init: hello from user space" in result.stdout
+    assert result.returncode == 0
+    record("pvh microvm without timers", "max", 256, 1, "Running, off")
+
+
+# SPEC: B3
+def test_a_folder_is_laid_over_the_initrd_of_an_iso_image_too(run_to_end, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/hello").write_bytes((ROOT / "build/x86_64/user/hello").read_bytes())
+    (tmp_path / "bin/hello").rename(tmp_path / "bin/other")
+    (tmp_path / "bin/other").chmod(0o755)
+    result = run_to_end(append="exit=init", init="/bin/other", iso="bios", extra=tmp_path)
+    assert "init: hello from user space" in result.stdout
+    assert result.returncode == 0
