@@ -80,6 +80,14 @@ struct hal_symbols {
 };
 struct hal_symbols hal_kernel_symbols(void);
 
+/* How far this boot's image and direct map are from where they would be without a slide, bytes.
+ * Context: any. */
+struct hal_slide {
+    uint64_t image;
+    uint64_t direct;
+};
+struct hal_slide hal_kernel_slide(void);
+
 /* An address space: opaque, the port's. */
 struct hal_space;
 

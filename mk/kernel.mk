@@ -1,8 +1,9 @@
 # The bootable image.
 #
-# It is linked twice: the first link tells where the functions are, the second carries that table.
-# The table is the last thing in read-only data, so the functions stay where they were, and
-# tools/symbols --check makes sure of it.
+# It is linked twice: the first link tells where the functions are, and which places hold addresses; the second
+# carries both tables. They are the last things in read-only data, so the functions stay where they were, and
+# the places where they were or, in data, as far from its start; tools/symbols and tools/relocations make sure
+# of it.
 
 OUT := build/x86_64$(if $(filter debug,$(BUILD)),-debug)
 
@@ -25,6 +26,9 @@ KERNEL_CFLAGS := $(FREESTANDING_CFLAGS) $(CANARY_FLAGS) -I. -Iinclude -Iports/x8
 KERNEL_LDS    := ports/x86_64/kernel.lds
 KERNEL_LINK   := $(LD) -T $(KERNEL_LDS) --gc-sections --build-id=none -z noexecstack \
     -z max-page-size=4096
+
+# The first link keeps its relocations; nobody debugs it.
+FIRST_LINK    := --emit-relocs --strip-debug
 
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(OUT)/obj/%.o)
 
@@ -55,34 +59,51 @@ $(OUT)/obj/%.S.o: %.S $(OUT)/kernel.flags
 $(OUT)/symbols%.o: $(OUT)/symbols%.S
 	$(Q)$(CLANG) $(TARGET_FLAGS) -c $< -o $@
 
+$(OUT)/relocations%.o: $(OUT)/relocations%.S
+	$(Q)$(CLANG) $(TARGET_FLAGS) -c $< -o $@
+
 $(OUT)/symbols-none.S: tools/symbols
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/symbols < /dev/null > $@
 
-$(OUT)/helix.first.elf: $(KERNEL_OBJECTS) $(OUT)/symbols-none.o $(KERNEL_LDS) $(OUT)/kernel.objects
+$(OUT)/relocations-none.S: tools/relocations
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/relocations > $@
+
+NO_TABLES := $(OUT)/symbols-none.o $(OUT)/relocations-none.o
+
+$(OUT)/helix.first.elf: $(KERNEL_OBJECTS) $(NO_TABLES) $(KERNEL_LDS) $(OUT)/kernel.objects
 	$(call say,LD,$@)
-	$(Q)$(KERNEL_LINK) -o $@ $(KERNEL_OBJECTS) $(OUT)/symbols-none.o
+	$(Q)$(KERNEL_LINK) $(FIRST_LINK) -o $@ $(KERNEL_OBJECTS) $(NO_TABLES)
 
 $(OUT)/symbols-all.S: $(OUT)/helix.first.elf tools/symbols
 	$(Q)$(NM) $< | tools/symbols > $@
 
-$(OUT)/helix.elf: $(OUT)/helix.first.elf $(OUT)/symbols-all.o
+$(OUT)/relocations-all.S: $(OUT)/helix.first.elf tools/relocations
+	$(Q)tools/relocations $< > $@
+
+$(OUT)/helix.elf: $(OUT)/helix.first.elf $(OUT)/symbols-all.o $(OUT)/relocations-all.o
 	$(call say,LD,$@)
-	$(Q)$(KERNEL_LINK) -Map=$(OUT)/helix.map -o $@ $(KERNEL_OBJECTS) $(OUT)/symbols-all.o
+	$(Q)$(KERNEL_LINK) -Map=$(OUT)/helix.map -o $@ $(KERNEL_OBJECTS) $(OUT)/symbols-all.o \
+	    $(OUT)/relocations-all.o
 	$(Q)$(NM) $@ | tools/symbols --check $(OUT)/symbols-all.S
+	$(Q)tools/relocations $@ --check $(OUT)/relocations-all.S
 
 # The same kernel without its built-in tests and measurements: never run, only weighed (tools/bench).
 UNTESTED_OBJECTS := $(filter-out $(OUT)/obj/tests/%,$(KERNEL_OBJECTS))
 UNTESTED_LINK    := $(KERNEL_LINK) --unresolved-symbols=ignore-all
 
-$(OUT)/untested.first.elf: $(UNTESTED_OBJECTS) $(OUT)/symbols-none.o $(KERNEL_LDS) $(OUT)/kernel.objects
-	$(Q)$(UNTESTED_LINK) -o $@ $(UNTESTED_OBJECTS) $(OUT)/symbols-none.o
+$(OUT)/untested.first.elf: $(UNTESTED_OBJECTS) $(NO_TABLES) $(KERNEL_LDS) $(OUT)/kernel.objects
+	$(Q)$(UNTESTED_LINK) $(FIRST_LINK) -o $@ $(UNTESTED_OBJECTS) $(NO_TABLES)
 
 $(OUT)/symbols-untested.S: $(OUT)/untested.first.elf tools/symbols
 	$(Q)$(NM) $< | tools/symbols > $@
 
-$(OUT)/untested.elf: $(OUT)/untested.first.elf $(OUT)/symbols-untested.o
+$(OUT)/relocations-untested.S: $(OUT)/untested.first.elf tools/relocations
+	$(Q)tools/relocations $< > $@
+
+$(OUT)/untested.elf: $(OUT)/untested.first.elf $(OUT)/symbols-untested.o $(OUT)/relocations-untested.o
 	$(call say,LD,$@)
-	$(Q)$(UNTESTED_LINK) -o $@ $(UNTESTED_OBJECTS) $(OUT)/symbols-untested.o
+	$(Q)$(UNTESTED_LINK) -o $@ $(UNTESTED_OBJECTS) $(OUT)/symbols-untested.o $(OUT)/relocations-untested.o
 
 -include $(KERNEL_OBJECTS:.o=.d)

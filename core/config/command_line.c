@@ -186,6 +186,24 @@ void command_line_parse(struct command_line *line, const char *text)
     }
 }
 
+bool command_line_names(const char *text, const char *flag)
+{
+    struct parser parser = {.at = text};
+    size_t length = string_length(flag);
+
+    for (skip_blanks(&parser); *parser.at != '\0' && !at_end_of_options(&parser);
+         skip_blanks(&parser)) {
+        if (string_has_prefix(parser.at, flag) &&
+            (parser.at[length] == '\0' || is_blank(parser.at[length]))) {
+            return true;
+        }
+        while (*parser.at != '\0' && !is_blank(*parser.at)) {
+            parser.at++;
+        }
+    }
+    return false;
+}
+
 /* --- getters ---------------------------------------------------------------------------------- */
 
 static const char *value_of(const struct command_line *line, const char *key)

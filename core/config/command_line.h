@@ -37,6 +37,10 @@ struct command_line {
 
 void command_line_parse(struct command_line *line, const char *text);
 
+/* Whether a flag stands in a text that is not parsed yet, before a bare --; quotes are no part of
+ * it. */
+bool command_line_names(const char *text, const char *flag);
+
 /* Whether the key is present. */
 bool command_line_has(const struct command_line *line, const char *key);
 

@@ -19,6 +19,7 @@
       "fail the N-th fallible step, or the next that is STEP: init:block")                         \
     X("init.retries", "N", "2", "try a subsystem's failed init again, so often")                   \
     X("exit", "init", "", "leave the emulator with the status of process 1")                       \
+    X("nokaslr", "", "", "the kernel's image and the direct map are not moved at random")          \
     X("smp", "N", "all", "start at most N processors")                                             \
     X("gate.*", "open|user", "open", "gate.SLOT: how the slot's module is called")                 \
     X("module.*", "NAME", "(the slot's own)", "module.SLOT: what the slot is filled with at boot") \

@@ -8,6 +8,7 @@
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/frame.h>
+#include <hal/memory.h>
 #include <kern/thread.h>
 
 #define REGISTERS_PER_LINE 2
@@ -71,6 +72,17 @@ static void print_backtrace(const struct panic_context *context)
     }
 }
 
+/* What the addresses above must be brought back by, to be found in the file of the image. */
+static void print_slide(void)
+{
+    struct hal_slide slide = hal_kernel_slide();
+
+    if (slide.image != 0) {
+        kprintln("Slide: image 0x%llx, direct map 0x%llx", (unsigned long long)slide.image,
+                 (unsigned long long)slide.direct);
+    }
+}
+
 void panic_print(const struct panic_context *context, enum panic_action action)
 {
     const struct panic_location *location = &context->location;
@@ -88,6 +100,7 @@ void panic_print(const struct panic_context *context, enum panic_action action)
     kprintln("Stack Trace:");
     print_backtrace(context);
     kprintln("Action: %s", panic_action_name(action));
+    print_slide();
 }
 
 /* --- what happened just before ---------------------------------------------------------------- */

@@ -213,6 +213,14 @@ boot_high:
     call x86_start
     ud2
 
+/* slide.c; reading CR3 anew makes the processor forget code that was changed through another address. */
+    .globl boot_again
+boot_again:
+    movl %edi, %ebp
+    movq %cr3, %rax
+    movq %rax, %cr3
+    jmp boot_high
+
     .section .rodata.boot, "a"
 boot_refusal:
     .asciz "helix: this processor has no 64-bit mode with NX; it cannot run here\r\n"
@@ -231,7 +239,7 @@ boot_gdt_pointer_high:
 
     .section .bss.boot, "aw", @nobits
     .balign 4096
-    .globl boot_pml4, boot_pdpt_direct, boot_pdpt_high, boot_pd_direct
+    .globl boot_pml4, boot_pdpt_direct, boot_pdpt_high, boot_pd_direct, boot_pd_image
 boot_pml4:          .skip 4096
 boot_pdpt_identity: .skip 4096
 boot_pd_identity:   .skip 4096

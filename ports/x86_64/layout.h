@@ -3,10 +3,10 @@
  * reader.
  *
  *   0000000000010000  user programs
- *   ffff800000000000  direct map of all RAM
+ *   ffff800000000000  direct map of all RAM (64 TiB, in which it lies elsewhere at each boot)
  *   ffffc00000000000  virtual areas of kern (2 TiB)
  *   ffffffff40000000  device registers (1 GiB)
- *   ffffffff80000000  kernel image (physical address + this)
+ *   ffffffff80000000  kernel image (physical address + this + a slide, in 512 MiB)
  *   ffffffffa0000000  modules called through the open gate (512 MiB)
  *   ffffffffc0000000  modules called through the user gate (1 GiB - 2 MiB), each in its own space
  * only

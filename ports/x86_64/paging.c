@@ -17,7 +17,6 @@ extern uint64_t boot_pdpt_direct[TABLE_ENTRIES];
 extern uint64_t boot_pdpt_high[TABLE_ENTRIES];
 extern uint64_t boot_pd_direct[4 * TABLE_ENTRIES];
 extern char boot_stack_guard[];
-extern char kernel_image_start[];
 extern char kernel_image_end[];
 extern char text_end[];
 extern char rodata_start[];
@@ -33,11 +32,6 @@ static const struct boot_configuration *boot_config;
 static uint64_t supply_next; /* physical: the boot supply is done with [end of the image, next) */
 static struct hal_table_source table_source;
 static uintptr_t device_next = DEVICE_BASE;
-
-static uint64_t image_physical(const void *pointer)
-{
-    return (uint64_t)pointer - KERNEL_BASE;
-}
 
 static bool range_is_usable(uint64_t base, uint64_t size)
 {
@@ -325,7 +319,7 @@ struct hal_space *hal_space_kernel(void)
 
 uint64_t x86_kernel_cr3(void)
 {
-    return image_physical(&boot_pml4);
+    return x86_image_physical(&boot_pml4);
 }
 
 /* --- windows ---------------------------------------------------------------------------------- */
@@ -364,6 +358,21 @@ static bool kind_is_memory(enum memory_kind kind)
            kind == MEMORY_ACPI_NVS;
 }
 
+uint64_t paging_direct_map_end(const struct boot_configuration *config)
+{
+    uint64_t last = BOOT_MAPPED - 1;
+
+    for (size_t i = 0; i < config->memory_count; i++) {
+        const struct memory_region *region = &config->memory_map[i];
+        uint64_t end = region->base + (region->size - 1);
+
+        if (kind_is_memory(region->kind) && end > last) {
+            last = end;
+        }
+    }
+    return last < UINT64_MAX ? last + 1 : last;
+}
+
 /* Mark the large pages that a region touches, of those that boot.S mapped. */
 static void mark_pages(const struct memory_region *region, uint8_t marks[])
 {
@@ -394,7 +403,8 @@ static void narrow_direct_map(void)
 /* Map one large page of the direct map above what boot.S mapped. */
 static hx_err map_direct_large(uint64_t base)
 {
-    uint64_t *pml4_entry = &kernel_space->entries[table_index(DIRECT_MAP + base, 3)];
+    uintptr_t address = (uintptr_t)hal_direct_map(base);
+    uint64_t *pml4_entry = &kernel_space->entries[table_index(address, 3)];
     uint64_t *table = NULL;
     uint64_t *entry = pml4_entry;
 
@@ -407,7 +417,7 @@ static hx_err map_direct_large(uint64_t base)
             *entry = hal_direct_physical(table) | PTE_PRESENT | PTE_WRITE;
         }
         table = entry_table(*entry);
-        entry = &table[table_index(DIRECT_MAP + base, level - 1)];
+        entry = &table[table_index(address, level - 1)];
     }
     *entry = base | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_GLOBAL | PTE_NX;
     return HX_OK;
@@ -438,9 +448,9 @@ static hx_err extend_direct_map(void)
  */
 static hx_err protect_image_alias(void)
 {
-    uint64_t read_only_end = image_physical(rodata_end);
+    uint64_t read_only_end = x86_image_physical(rodata_end);
 
-    for (uint64_t base = 0; base < image_physical(kernel_image_end); base += LARGE_SIZE) {
+    for (uint64_t base = 0; base < x86_image_physical(kernel_image_end); base += LARGE_SIZE) {
         uint64_t *table = x86_table_allocate();
 
         if (table == NULL) {
@@ -487,9 +497,9 @@ hx_err paging_init(const struct boot_configuration *config)
     hx_err error;
 
     boot_config = config;
-    supply_next = image_physical(kernel_image_end);
+    supply_next = x86_image_physical(kernel_image_end);
     table_source = boot_supply;
-    kernel_space = hal_direct_map(image_physical(&boot_pml4));
+    kernel_space = hal_direct_map(x86_image_physical(&boot_pml4));
 
     error = share_top_level();
     if (error == HX_OK) {

@@ -12,11 +12,20 @@
 
 #include <helix/attributes.h>
 #include <helix/error.h>
+#include <ports/x86_64/layout.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct boot_configuration;
+
+extern const char kernel_image_start[];
+
+/* Of what lies in the image, wherever that is seen. */
+static inline uint64_t x86_image_physical(const void *pointer)
+{
+    return (uint64_t)pointer - (uint64_t)kernel_image_start + KERNEL_LOAD;
+}
 
 /*
  * Final page tables: narrow the direct map to memory that is RAM or firmware tables, extend it
@@ -24,6 +33,9 @@ struct boot_configuration;
  * the boot stack's guard page. Context: boot.  Errors: HX_ENOMEM.
  */
 HX_MUST_USE hx_err paging_init(const struct boot_configuration *config);
+
+/* Where physically the last of the memory ends that the direct map is to cover. */
+uint64_t paging_direct_map_end(const struct boot_configuration *config);
 
 /*
  * Map device registers, uncached, for ever; the pointer is to the exact byte.

@@ -24,6 +24,7 @@
 #include <ports/x86_64/pvh.h>
 #include <ports/x86_64/retained.h>
 #include <ports/x86_64/serial.h>
+#include <ports/x86_64/slide.h>
 #include <ports/x86_64/smp.h>
 #include <ports/x86_64/start.h>
 #include <ports/x86_64/user.h>
@@ -133,7 +134,6 @@ extern const uint32_t symbol_count;
 extern const uint32_t symbol_addresses[];
 extern const uint32_t symbol_name_offsets[];
 extern const char symbol_names[];
-extern const char kernel_image_start[];
 extern const char text_end[];
 extern const char kernel_image_end[];
 
@@ -176,7 +176,7 @@ static HX_NORETURN void refuse(const char *what, const char *why)
 static hx_err reserve_image(struct boot_configuration *config)
 {
     return boot_configuration_add_memory(
-        config, KERNEL_LOAD, (uint64_t)kernel_image_end - KERNEL_BASE - KERNEL_LOAD, MEMORY_IMAGE);
+        config, KERNEL_LOAD, (uint64_t)(kernel_image_end - kernel_image_start), MEMORY_IMAGE);
 }
 
 /* By the protocol that the entry of boot.S tells. */
@@ -263,9 +263,10 @@ __attribute__((no_stack_protector)) void x86_start(uint64_t information, uint32_
 
     set_canary(hal_cpu_entropy());
     serial_init();
+    read_loader_data(information, magic);
+    slide_kernel(&configuration, information, magic);
     x86_crc32c_init();
     prepare_cpu(cpu);
-    read_loader_data(information, magic);
     read_firmware_tables();
     retained_init(&configuration);
     error = paging_init(&configuration);

@@ -133,7 +133,7 @@ void x86_user_init(bool smap)
 
     for (const uint64_t *site = text_patches_start; smap && site < text_patches_end; site++) {
         /* Through the direct map: the text itself is read only already. */
-        uint8_t *code = hal_direct_map(*site - KERNEL_BASE);
+        uint8_t *code = hal_direct_map(x86_image_physical((const void *)*site));
 
         memcpy(code, code[2] == 0 ? clac : stac, sizeof(clac));
     }

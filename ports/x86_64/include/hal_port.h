@@ -44,11 +44,9 @@ struct x86_fpu;
 #define X86_PTE_NX      (1UL << 63)
 #define X86_PTE_ADDRESS 0x000ffffffffff000UL
 
-#define X86_USER_BASE   0x10000UL
-#define X86_USER_SIZE   0x7ffffffe0000UL
-#define X86_USER_BITS   47
-#define X86_DIRECT_MAP  0xffff800000000000UL
-#define X86_KERNEL_BASE 0xffffffff80000000UL
+#define X86_USER_BASE 0x10000UL
+#define X86_USER_SIZE 0x7ffffffe0000UL
+#define X86_USER_BITS 47
 
 /*
  * What entry.S pushes, lowest address first. The frame of an exception (vector below 32) is
@@ -185,14 +183,23 @@ static inline uint64_t hal_clock_cycles(void)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
+/* A constant in the code, which slide.c changes. */
+static HX_ALWAYS_INLINE uint64_t x86_direct_base(void)
+{
+    uint64_t base;
+
+    __asm__("movabsq $direct_map, %0" : "=r"(base));
+    return base;
+}
+
 static inline void *hal_direct_map(uint64_t physical)
 {
-    return (void *)(physical + X86_DIRECT_MAP);
+    return (void *)(physical + x86_direct_base());
 }
 
 static inline uint64_t hal_direct_physical(const void *pointer)
 {
-    return (uint64_t)pointer - X86_DIRECT_MAP;
+    return (uint64_t)pointer - x86_direct_base();
 }
 
 static inline bool hal_user_is_range(uintptr_t address, size_t size)
