@@ -24,7 +24,7 @@ tour: deps all ## walk through the running system, in ten minutes (ARGS=--fast d
 	$(Q)$(PYTHON) tools/tour $(ARGS)
 
 gdb: deps all ## debug what `make run ARGS=--gdb` started in another terminal (docs/building.md)
-	$(Q)gdb -q $(OUT)/helix.elf -x tools/gdb/helix.py -ex 'target remote :1234'
+	$(Q)gdb -q $(OUT)/helix.elf -x tools/gdb/helix.py -ex 'target remote :1234' -ex helix-slide
 
 test: deps iso-deps ## run all tests, short campaigns
 	$(Q)tools/test

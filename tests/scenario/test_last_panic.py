@@ -12,7 +12,7 @@ MESSAGE = re.compile(r" *(\d+) +(\d+\.\d{6}) (.*)")
 def panic(guest):
     """Press the key; what was printed on the console from the block on, as plain lines."""
     guest.ask("p", "=== KERNEL PANIC ===")
-    printed = guest.expect(r"(?s)\r*\n(Message: .*Action: Reboot\r*\nRecent Events: (\d+)\r*\n)")
+    printed = guest.expect(r"(?s)\r*\n(Message: .*Action: Reboot\r*\nSlide: [^\n]*\nRecent Events: (\d+)\r*\n)")
     text = printed.group(1)
     for _ in range(int(printed.group(2))):
         text += guest.expect(r"-[^\n]*\n").group()

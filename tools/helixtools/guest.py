@@ -68,6 +68,10 @@ class Machine:
         return iso.GRUB_STARTS_KERNEL if self.iso else "Booting from ROM"
 
 
+# What is to be seen twice, or by a debugger from the first instruction on, lies where it was linked.
+NO_SLIDE = "nokaslr"
+
+
 class Witness:
     """Follows QEMU's events and, where resets are allowed, the firmware's messages.
 
@@ -168,9 +172,17 @@ def missing_for_iso(firmware):
     return iso.missing_tools() + [str(file) for file in files if not file.is_file()]
 
 
+def _command_line(machine):
+    """The kernel's; what follows a bare -- is process 1's."""
+    if not (machine.icount or machine.gdb) or NO_SLIDE in machine.append.split():
+        return machine.append
+    options, separator, others = machine.append.partition(" -- ")
+    return f"{options} {NO_SLIDE}{separator}{others}"
+
+
 def _iso_options(machine, initrd, folder):
     image = os.path.join(folder, "helix.iso")
-    iso.write(image, machine.kernel, initrd, machine.append)
+    iso.write(image, machine.kernel, initrd, _command_line(machine))
     options = ["-cdrom", image, "-boot", "d", "-nic", "none"]  # nothing is looked for in a network
     if machine.iso == "uefi":
         variables = shutil.copyfile(UEFI_VARIABLES, os.path.join(folder, "variables.fd"))
@@ -183,7 +195,7 @@ def _kernel_options(machine, folder):
     initrd = _lay_over(machine, folder)
     if machine.iso:
         return _iso_options(machine, initrd, folder)
-    return (["-kernel", str(machine.kernel), "-append", machine.append]
+    return (["-kernel", str(machine.kernel), "-append", _command_line(machine)]
             + (["-initrd", str(initrd)] if initrd else []))
 
 

@@ -52,6 +52,21 @@ static void an_empty_line_has_no_options(void **state)
     }
 }
 
+/* SPEC: B1 B2 */
+static void a_flag_is_found_before_the_line_is_parsed(void **state)
+{
+    static const char *const with[] = {"nokaslr", "\tnokaslr ", "a=b nokaslr c", "-- nokaslr"};
+    static const char *const without[] = {"", " ", "nokaslrs", "nokasl", "nokaslr=1", "a=nokaslr"};
+
+    (void)state;
+    for (size_t i = 0; i < HX_ARRAY_SIZE(with); i++) {
+        assert_int_equal(command_line_names(with[i], "nokaslr"), with[i][0] != '-');
+    }
+    for (size_t i = 0; i < HX_ARRAY_SIZE(without); i++) {
+        assert_false(command_line_names(without[i], "nokaslr"));
+    }
+}
+
 /* SPEC: B2 */
 static void quotes_keep_blanks_anywhere_in_a_word(void **state)
 {
@@ -343,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_become_options),
         cmocka_unit_test(an_empty_line_has_no_options),
+        cmocka_unit_test(a_flag_is_found_before_the_line_is_parsed),
         cmocka_unit_test(quotes_keep_blanks_anywhere_in_a_word),
         cmocka_unit_test(a_quote_that_is_never_closed_reaches_to_the_end),
         cmocka_unit_test(only_the_first_equals_sign_splits),
