@@ -4,7 +4,7 @@
 #include <base/format.h>
 #include <base/memory.h>
 #include <base/string.h>
-#include <stdbool.h>
+#include <core/config/command_line.h>
 
 /* Ends are exclusive and must fit a uint64_t: the last byte of the address space is given up. */
 #define ADDRESS_END UINT64_MAX
@@ -186,6 +186,11 @@ static void map_resolve(struct boot_configuration *config)
         }
         address = span.end;
     }
+}
+
+bool boot_configuration_has_flag(const struct boot_configuration *config, const char *flag)
+{
+    return command_line_names(config->command_line, flag);
 }
 
 uint64_t boot_configuration_usable(const struct boot_configuration *config)

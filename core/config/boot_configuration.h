@@ -12,6 +12,7 @@
 
 #include <helix/attributes.h>
 #include <helix/error.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -139,6 +140,9 @@ void boot_configuration_warn(struct boot_configuration *config, const char *sent
 /* A module by name, NULL if there is none.  Context: any. */
 const struct boot_module *boot_configuration_module(const struct boot_configuration *config,
                                                     const char *name);
+
+/* Whether a flag stands on the command line: for ports, before that is parsed.  Context: any. */
+bool boot_configuration_has_flag(const struct boot_configuration *config, const char *flag);
 
 /* Bytes of usable memory. */
 uint64_t boot_configuration_usable(const struct boot_configuration *config);

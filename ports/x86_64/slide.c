@@ -8,7 +8,6 @@
  */
 #include <base/memory.h>
 #include <core/config/boot_configuration.h>
-#include <core/config/command_line.h>
 #include <hal/cpu.h>
 #include <hal/memory.h>
 #include <ports/x86_64/layout.h>
@@ -181,7 +180,7 @@ void slide_kernel(const struct boot_configuration *config, uint64_t information,
         unmap_first_places();
         return;
     }
-    if (command_line_names(config->command_line, "nokaslr")) {
+    if (boot_configuration_has_flag(config, "nokaslr")) {
         return;
     }
     slide.image = draw_image();

@@ -1,4 +1,5 @@
-/* Where the image and the direct map lie, which tests/scenario/test_kaslr.py compares from boot to boot. */
+/* Where the image and the direct map lie, which tests/scenario/test_kaslr.py compares from boot to
+ * boot. */
 #include <core/debug/log.h>
 #include <hal/memory.h>
 #include <ports/x86_64/layout.h>
@@ -11,6 +12,7 @@ static bool is_mapped(uintptr_t address)
     return hal_space_lookup(hal_space_kernel(), address, NULL, NULL);
 }
 
+/* SPEC: B1 */
 static void image_and_direct_map_are_a_slide_away(void)
 {
     struct hal_slide slide = hal_kernel_slide();
@@ -25,7 +27,7 @@ static void image_and_direct_map_are_a_slide_away(void)
     EXPECT(is_mapped(direct + KERNEL_LOAD));
 }
 
-/* The same memory is at one place of each. */
+/* SPEC: B1 */
 static void image_and_direct_map_show_the_same(void)
 {
     struct hal_image image = hal_kernel_image();
@@ -34,10 +36,10 @@ static void image_and_direct_map_show_the_same(void)
     EXPECT(hal_space_lookup(hal_space_kernel(), image.rodata.base, &physical, NULL));
     EXPECT_EQUAL(physical - KERNEL_LOAD, image.rodata.base - image.text.base);
     EXPECT_EQUAL(hal_direct_physical(hal_direct_map(physical)), physical);
-    EXPECT_EQUAL(*(const uint64_t *)hal_direct_map(physical),
-                 *(const uint64_t *)image.rodata.base);
+    EXPECT_EQUAL(*(const uint64_t *)hal_direct_map(physical), *(const uint64_t *)image.rodata.base);
 }
 
+/* SPEC: B1 */
 static void nothing_is_left_at_the_first_places(void)
 {
     struct hal_slide slide = hal_kernel_slide();
