@@ -311,6 +311,19 @@ static void drop_foreign_modules(struct boot_configuration *config)
     config->module_count = kept;
 }
 
+void boot_configuration_cut_memory(struct boot_configuration *config, size_t index, uint64_t end)
+{
+    struct memory_region *region = &config->memory_map[index];
+
+    if (region->base < end) {
+        region->size = end < region_end(region) ? end - region->base : region->size;
+    } else {
+        config->memory_count--;
+        memmove(region, region + 1, (config->memory_count - index) * sizeof(*region));
+    }
+    drop_foreign_modules(config);
+}
+
 /* --- the screen ------------------------------------------------------------------------------- */
 
 static bool colour_fits(const struct boot_colour *colour, uint8_t bits)

@@ -131,6 +131,13 @@ uint64_t boot_framebuffer_size(const struct boot_framebuffer *framebuffer);
  */
 HX_MUST_USE hx_err boot_configuration_finish(struct boot_configuration *config);
 
+/*
+ * Give up what region `index` of the finished map has from address `end` on; one that begins there
+ * or behind it is taken out, and those after it move down. Modules that are not in usable memory
+ * any more are dropped.
+ */
+void boot_configuration_cut_memory(struct boot_configuration *config, size_t index, uint64_t end);
+
 /* Add a constant sentence to the warnings; those beyond BOOT_WARNING_MAX are left out.  Context:
  * boot. */
 void boot_configuration_warn(struct boot_configuration *config, const char *sentence);

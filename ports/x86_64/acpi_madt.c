@@ -79,6 +79,9 @@ struct HX_PACKED madt_x2apic_nmi {
 #define ISA_LINES 16U
 #define APIC_PAGE 4096U
 
+#define GSI_LAST          UINT32_MAX
+#define IO_APIC_LINES_MAX 256U /* the version register has 8 bits for it */
+
 /* Table 5.26: polarity in bits 0-1, trigger mode in bits 2-3; 2 is reserved in both. */
 static struct acpi_line line_of(struct acpi_summary *summary, uint16_t flags)
 {
@@ -157,7 +160,7 @@ static void take_io_apic(struct acpi_summary *summary, const void *bytes)
     struct madt_io_apic entry;
 
     memcpy(&entry, bytes, sizeof(entry));
-    if (entry.address == 0) {
+    if (entry.address == 0 || entry.gsi_base > GSI_LAST - IO_APIC_LINES_MAX) {
         acpi_note(summary, ACPI_ISSUE_ENTRY_VALUE);
     } else if (has_io_apic(summary, &entry)) {
         acpi_note(summary, ACPI_ISSUE_DUPLICATE);

@@ -1,18 +1,21 @@
 #include <base/format.h>
+#include <hal/clock.h>
 #include <hal/console.h>
 #include <hal/interrupt.h>
 #include <hal/power.h>
 #include <ports/x86_64/acpi_tables.h>
 #include <ports/x86_64/clock.h>
 #include <ports/x86_64/devices.h>
+#include <ports/x86_64/ioapic.h>
 
 static char devices[128];
 
 void devices_describe(const struct acpi_summary *summary)
 {
-    (void)format_text(devices, sizeof devices, "local APIC, %u I/O APIC with %u lines, %s, RTC%s%s",
-                      (unsigned)summary->io_apic_count, (unsigned)hal_line_count(),
-                      clock_reference_name(), hal_console_line() >= 0 ? ", COM1" : "",
+    (void)format_text(devices, sizeof devices, "local APIC, %u I/O APIC with %u lines, %s%s%s%s",
+                      (unsigned)ioapic_found(), (unsigned)hal_line_count(), clock_reference_name(),
+                      hal_clock_wall() != 0 ? ", RTC" : "",
+                      hal_console_has_registers() ? ", COM1" : "",
                       summary->has_sleep ? ", ACPI power-off" : "");
 }
 

@@ -4,6 +4,7 @@
 #include <ports/x86_64/clock_reference.h>
 #include <ports/x86_64/instructions.h>
 #include <ports/x86_64/paging.h>
+#include <ports/x86_64/start.h>
 #include <ports/x86_64/watchdog.h>
 
 #define HPET_CAPABILITIES   (0x000 / 4) /* the upper half: femtoseconds per tick */
@@ -48,6 +49,7 @@ bool hpet_init(const struct acpi_summary *summary, struct clock_reference *refer
     }
     hpet = x86_map_device(summary->hpet, HPET_REGISTERS_SIZE);
     if (hpet == NULL) {
+        x86_boot_warn("there is no HPET where ACPI says: ignored");
         return false;
     }
     capabilities = hpet[HPET_CAPABILITIES] | (uint64_t)hpet[HPET_CAPABILITIES + 1] << 32;

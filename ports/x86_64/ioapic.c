@@ -5,6 +5,7 @@
 #include <ports/x86_64/ioapic.h>
 #include <ports/x86_64/paging.h>
 #include <ports/x86_64/port_lock.h>
+#include <ports/x86_64/start.h>
 
 #define IOAPIC_SELECT         (0x00 / 4) /* word index of the register window */
 #define IOAPIC_WINDOW         (0x10 / 4)
@@ -65,13 +66,35 @@ static void entry_write(const struct ioapic *ioapic, uint32_t line, uint64_t ent
     ioapic_write(ioapic, low, (uint32_t)entry);
 }
 
+/* An empty bus keeps nothing, and neither does a ROM. */
+static bool keeps_selection(const struct ioapic *ioapic, uint32_t index)
+{
+    ioapic->registers[IOAPIC_SELECT] = index;
+    return ioapic->registers[IOAPIC_SELECT] == index;
+}
+
+/* Whether there is one at the address. */
+static bool ioapic_open(struct ioapic *ioapic, uint64_t address)
+{
+    ioapic->registers = x86_map_device(address, IOAPIC_REGISTERS_SIZE);
+    if (ioapic->registers == NULL || !keeps_selection(ioapic, REGISTER_REDIRECTION) ||
+        !keeps_selection(ioapic, REGISTER_VERSION)) {
+        return false;
+    }
+    ioapic->count = ((ioapic_read(ioapic, REGISTER_VERSION) >> VERSION_LAST_SHIFT) & 0xFF) + 1;
+    return true;
+}
+
 static void ioapic_add(const struct acpi_io_apic *found)
 {
-    struct ioapic *ioapic = &ioapics[ioapic_count++];
+    struct ioapic *ioapic = &ioapics[ioapic_count];
 
-    ioapic->registers = x86_map_device(found->address, IOAPIC_REGISTERS_SIZE);
+    if (!ioapic_open(ioapic, found->address)) {
+        x86_boot_warn("there is no I/O APIC where ACPI says: ignored");
+        return;
+    }
+    ioapic_count++;
     ioapic->first = found->gsi_base;
-    ioapic->count = ((ioapic_read(ioapic, REGISTER_VERSION) >> VERSION_LAST_SHIFT) & 0xFF) + 1;
     for (uint32_t i = 0; i < ioapic->count; i++) {
         entry_write(ioapic, ioapic->first + i, IOAPIC_MASKED);
     }
@@ -96,6 +119,11 @@ void ioapic_silence(void)
                          (uint32_t)IOAPIC_MASKED);
         }
     }
+}
+
+uint32_t ioapic_found(void)
+{
+    return ioapic_count;
 }
 
 static const struct ioapic *ioapic_of_line(uint32_t line)
@@ -133,9 +161,6 @@ hx_err hal_line_of_isa(uint32_t isa, uint32_t *line, struct hal_line_mode *mode)
     if (isa >= ISA_LINES) {
         return HX_EINVAL;
     }
-    if (ioapic_of_line(isa) == NULL) {
-        return HX_ENOSYS;
-    }
     *line = isa;
     *mode = (struct hal_line_mode){.level = false, .active_low = false};
     for (uint32_t i = 0; i < ioapic_summary->override_count; i++) {
@@ -147,7 +172,7 @@ hx_err hal_line_of_isa(uint32_t isa, uint32_t *line, struct hal_line_mode *mode)
             mode->active_low = override->line.is_active_low;
         }
     }
-    return HX_OK;
+    return ioapic_of_line(*line) != NULL ? HX_OK : HX_ENOSYS;
 }
 
 /* The destination half of an entry for a set of CPUs, see the rules in the header. */

@@ -18,6 +18,9 @@ struct acpi_summary;
 /* Find the I/O APICs and mask all lines. The summary must stay valid.  Context: boot. */
 void ioapic_init(const struct acpi_summary *summary);
 
+/* How many there are.  Context: any, after ioapic_init. */
+uint32_t ioapic_found(void);
+
 /* Have a line that exists raise NMIs on the started CPUs 0 to 7, unmasked.  Context: any but nmi.
  */
 struct hal_line_mode;

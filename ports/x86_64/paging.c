@@ -4,6 +4,7 @@
 #include <core/config/boot_configuration.h>
 #include <hal/memory.h>
 #include <ports/x86_64/layout.h>
+#include <ports/x86_64/memory_check.h>
 #include <ports/x86_64/page_table.h>
 #include <ports/x86_64/paging.h>
 
@@ -33,7 +34,7 @@ static uint64_t supply_next; /* physical: the boot supply is done with [end of t
 static struct hal_table_source table_source;
 static uintptr_t device_next = DEVICE_BASE;
 
-static bool range_is_usable(uint64_t base, uint64_t size)
+bool x86_range_is_usable(uint64_t base, uint64_t size)
 {
     for (size_t i = 0; i < boot_config->memory_count; i++) {
         const struct memory_region *region = &boot_config->memory_map[i];
@@ -58,25 +59,26 @@ static bool range_hits_module(uint64_t base, uint64_t size)
     return false;
 }
 
-static bool supply_may_use(uint64_t page)
+static bool page_can_be_supplied(uint64_t page)
 {
-    bool is_retained = page >= RETAINED_BASE && page < RETAINED_BASE + RETAINED_SIZE;
+    bool is_retained = page - RETAINED_BASE < RETAINED_SIZE;
 
-    return !is_retained && range_is_usable(page, HAL_PAGE_SIZE) &&
+    return !is_retained && x86_range_is_usable(page, HAL_PAGE_SIZE) &&
            !range_hits_module(page, HAL_PAGE_SIZE);
 }
 
-/* The next page; a loader may have put modules right behind the image, and memory has holes. */
+/* What it passes over is nobody's, or lies in the way for good: reserving it all loses nothing. */
 static uint64_t supply_allocate(void)
 {
-    while (supply_next < BOOT_MAPPED && !supply_may_use(supply_next)) {
+    while (supply_next < BOOT_MAPPED) {
+        uint64_t page = supply_next;
+
         supply_next += HAL_PAGE_SIZE;
+        if (page_can_be_supplied(page)) {
+            return page;
+        }
     }
-    if (supply_next == BOOT_MAPPED) {
-        return 0;
-    }
-    supply_next += HAL_PAGE_SIZE;
-    return supply_next - HAL_PAGE_SIZE;
+    return 0;
 }
 
 static void supply_release(uint64_t physical)
@@ -384,10 +386,31 @@ static void mark_pages(const struct memory_region *region, uint8_t marks[])
     }
 }
 
+/* Whether it shares bytes with memory: firmware has named something that is no device. */
+static bool is_in_memory(uint64_t base, uint64_t size)
+{
+    bool is_in_image = base < x86_image_physical(kernel_image_end) && KERNEL_LOAD < base + size;
+
+    for (size_t i = 0; i < boot_config->memory_count; i++) {
+        const struct memory_region *region = &boot_config->memory_map[i];
+
+        if (kind_is_memory(region->kind) && base < region->base + region->size &&
+            region->base < base + size) {
+            return true;
+        }
+    }
+    return is_in_image;
+}
+
 static void narrow_direct_map(void)
 {
+    const struct memory_region image = {
+        .base = KERNEL_LOAD,
+        .size = x86_image_physical(kernel_image_end) - KERNEL_LOAD,
+    };
     uint8_t marks[BOOT_MAPPED / LARGE_SIZE] = {1}; /* the first stays as it is */
 
+    mark_pages(&image, marks); /* whatever a map says that it lies in */
     for (size_t i = 0; i < boot_config->memory_count; i++) {
         if (kind_is_memory(boot_config->memory_map[i].kind)) {
             mark_pages(&boot_config->memory_map[i], marks);
@@ -524,6 +547,9 @@ volatile void *x86_map_device(uint64_t physical, size_t size)
     size_t pages = (size + offset + HAL_PAGE_SIZE - 1) >> HAL_PAGE_SHIFT;
     uintptr_t address = device_next;
 
+    if (physical > x86_physical_end() - size || is_in_memory(physical, size)) {
+        return NULL;
+    }
     if (hal_space_map(kernel_space, address, physical - offset, pages,
                       HAL_READ | HAL_WRITE | HAL_DEVICE) != HX_OK) {
         return NULL;

@@ -37,9 +37,13 @@ HX_MUST_USE hx_err paging_init(const struct boot_configuration *config);
 /* Where physically the last of the memory ends that the direct map is to cover. */
 uint64_t paging_direct_map_end(const struct boot_configuration *config);
 
+/* Whether all of it is memory that anybody may use.  Context: boot, after paging_init. */
+bool x86_range_is_usable(uint64_t base, uint64_t size);
+
 /*
- * Map device registers, uncached, for ever; the pointer is to the exact byte.
- * Context: boot.  NULL when the window or memory is exhausted.
+ * Map device registers, uncached, for ever; the pointer is to the exact byte. NULL: there can be no
+ * device, since the address is one of memory or beyond those that the processor has; or the window
+ * or memory is exhausted.  Context: boot.
  */
 volatile void *x86_map_device(uint64_t physical, size_t size);
 

@@ -15,6 +15,7 @@
 #include <ports/x86_64/layout.h>
 #include <ports/x86_64/paging.h>
 #include <ports/x86_64/smp.h>
+#include <ports/x86_64/start.h>
 
 /*
  * Start-up times. The 10 ms that the SDM (3A 8.4.4.1) puts after INIT are those of the discrete
@@ -22,7 +23,8 @@
  */
 #define INIT_NS      (HAL_NS_PER_MS / 10)
 #define STARTUP_NS   HAL_NS_PER_MS
-#define ARRIVAL_NS   (10 * HAL_NS_PER_S)
+#define ARRIVAL_NS   (10 * HAL_NS_PER_S) /* for all that do not come, together; then, for each, */
+#define LEAST_NS     (100 * HAL_NS_PER_MS)
 #define STOP_NS      HAL_NS_PER_S /* one that answers does so at once, unless an emulator is busy */
 #define XAPIC_ID_MAX 254          /* 255 is the broadcast */
 
@@ -72,6 +74,10 @@ void smp_init(const struct acpi_summary *summary)
     x86_cpus[0].apic_id = apic_id();
     x86_cpus[0].present = true;
     atomic_store_explicit(&x86_cpus[0].arrived, true, memory_order_relaxed);
+    if (!x86_range_is_usable(AP_TRAMPOLINE, HAL_PAGE_SIZE)) {
+        x86_boot_warn("the memory that CPUs start in is not usable: one CPU only");
+        return;
+    }
     for (uint32_t i = 0; i < summary->cpu_count && smp_cpu_count < HAL_CPU_MAX; i++) {
         const struct acpi_cpu *found = &summary->cpus[i];
 
@@ -138,7 +144,9 @@ static struct ap_mailbox *prepare_trampoline(struct x86_cpu *cpu, void *stack_to
 /* Reset the CPU and send it to the trampoline; whether it has come in time. */
 static bool wake_cpu(const struct x86_cpu *cpu)
 {
+    static uint64_t patience = ARRIVAL_NS; /* left; starts are serialised */
     uint64_t start = hal_clock_now();
+    uint64_t waited;
 
     apic_send_init(cpu->apic_id);
     (void)wait_arrival(cpu, start + INIT_NS);
@@ -147,7 +155,12 @@ static bool wake_cpu(const struct x86_cpu *cpu)
         return true;
     }
     apic_send_startup(cpu->apic_id, AP_TRAMPOLINE);
-    return wait_arrival(cpu, start + ARRIVAL_NS);
+    if (wait_arrival(cpu, start + (patience > LEAST_NS ? patience : LEAST_NS))) {
+        return true;
+    }
+    waited = hal_clock_now() - start;
+    patience = waited < patience ? patience - waited : 0;
+    return false;
 }
 
 /*

@@ -18,6 +18,7 @@
 #include <ports/x86_64/instructions.h>
 #include <ports/x86_64/ioapic.h>
 #include <ports/x86_64/layout.h>
+#include <ports/x86_64/memory_check.h>
 #include <ports/x86_64/multiboot2.h>
 #include <ports/x86_64/paging.h>
 #include <ports/x86_64/power.h>
@@ -172,11 +173,16 @@ static HX_NORETURN void refuse(const char *what, const char *why)
     hal_power_exit(1);
 }
 
-/* So that no boot module is accepted on top of the image. */
+/* So that no boot module is accepted on top of the image; first, while the table has room. */
 static hx_err reserve_image(struct boot_configuration *config)
 {
     return boot_configuration_add_memory(
         config, KERNEL_LOAD, (uint64_t)(kernel_image_end - kernel_image_start), MEMORY_IMAGE);
+}
+
+void x86_boot_warn(const char *sentence)
+{
+    boot_configuration_warn(&configuration, sentence);
 }
 
 /* By the protocol that the entry of boot.S tells. */
@@ -186,10 +192,8 @@ static hx_err read_protocol(uint64_t information, uint32_t magic, const char **w
 
     switch (magic) {
     case 0:
-        boot_configuration_init(&configuration, "pvh");
         return pvh_read(&reader, information, &configuration, why);
     case MULTIBOOT2_LOADER_MAGIC:
-        boot_configuration_init(&configuration, "multiboot2");
         return multiboot2_read(&reader, information, &configuration, why);
     default:
         *why = "the loader is not a Multiboot2 one";
@@ -200,11 +204,14 @@ static hx_err read_protocol(uint64_t information, uint32_t magic, const char **w
 static void read_loader_data(uint64_t information, uint32_t magic)
 {
     const char *why = NULL;
-    hx_err error = read_protocol(information, magic, &why);
+    hx_err error;
 
+    boot_configuration_init(&configuration, magic == 0 ? "pvh" : "multiboot2");
+    error = reserve_image(&configuration);
     if (error == HX_OK) {
-        error = reserve_image(&configuration);
+        error = read_protocol(information, magic, &why);
     }
+    memory_check_board(&configuration);
     if (error == HX_OK) {
         error = boot_configuration_finish(&configuration);
     }
@@ -268,6 +275,7 @@ __attribute__((no_stack_protector)) void x86_start(uint64_t information, uint32_
     x86_crc32c_init();
     prepare_cpu(cpu);
     read_firmware_tables();
+    memory_check_presence(&configuration);
     retained_init(&configuration);
     error = paging_init(&configuration);
     if (error == HX_OK) {

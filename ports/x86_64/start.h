@@ -11,4 +11,7 @@
  */
 HX_NORETURN void x86_start(uint64_t information, uint32_t magic);
 
+/* Have the log say a constant sentence about what the firmware got wrong.  Context: boot. */
+void x86_boot_warn(const char *sentence);
+
 #endif

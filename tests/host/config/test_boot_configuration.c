@@ -131,6 +131,31 @@ static void no_memory_at_all_is_a_clear_error(void **state)
     assert_int_equal(config.memory_count, 0);
 }
 
+/* SPEC: B1 B3 */
+static void what_is_not_there_is_given_up_with_the_modules_in_it(void **state)
+{
+    (void)state;
+    add(0, 4 * MIB, MEMORY_USABLE);
+    add(4 * MIB, MIB, MEMORY_RESERVED);
+    add(8 * MIB, 8 * MIB, MEMORY_USABLE);
+    assert_int_equal(boot_configuration_add_module(&config, 3 * MIB, MIB, "", "low", 4), HX_OK);
+    assert_int_equal(boot_configuration_add_module(&config, 11 * MIB, 2 * MIB, "", "high", 5),
+                     HX_OK);
+    assert_int_equal(boot_configuration_finish(&config), HX_OK);
+    boot_configuration_cut_memory(&config, 2, 13 * MIB);
+    expect_region(2, 8 * MIB, 5 * MIB, MEMORY_USABLE);
+    assert_int_equal(config.module_count, 2);
+    boot_configuration_cut_memory(&config, 2, 20 * MIB); /* behind its end: nothing to cut */
+    expect_region(2, 8 * MIB, 5 * MIB, MEMORY_USABLE);
+    boot_configuration_cut_memory(&config, 2, 12 * MIB);
+    assert_int_equal(config.module_count, 1);
+    assert_int_equal(config.dropped_modules, 1);
+    boot_configuration_cut_memory(&config, 1, 4 * MIB);
+    assert_int_equal(config.memory_count, 2);
+    expect_region(1, 8 * MIB, 4 * MIB, MEMORY_USABLE);
+    assert_non_null(boot_configuration_module(&config, "low"));
+}
+
 /* SPEC: B1 */
 static void a_reservation_that_has_no_place_still_takes_memory_away(void **state)
 {
@@ -485,6 +510,7 @@ int main(void)
         FRESH(a_map_over_the_whole_address_space_does_not_overflow),
         FRESH(reserved_regions_are_never_usable),
         FRESH(no_memory_at_all_is_a_clear_error),
+        FRESH(what_is_not_there_is_given_up_with_the_modules_in_it),
         FRESH(a_reservation_that_has_no_place_still_takes_memory_away),
         FRESH(a_map_with_too_many_pieces_keeps_what_fits_in_order),
         FRESH(random_maps_agree_with_a_map_of_single_bytes),
