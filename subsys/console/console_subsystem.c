@@ -4,13 +4,19 @@
 #include <core/debug/log.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
+#include <hal/clock.h>
 #include <hal/console.h>
+#include <kern/timer.h>
 #include <subsys/console/console_driver.h>
 #include <subsys/console/console_input.h>
 #include <subsys/console/console_subsystem.h>
 #include <subsys/console/console_taker.h>
 
+/* How often a device that cannot interrupt is looked at: a person does not notice. */
+#define POLL_NS (20 * HAL_NS_PER_MS)
+
 static uint8_t input_vector; /* immutable after init; 0: no interrupt */
+static struct timer poll;    /* instead of it; function NULL: not used */
 
 static enum interrupt_action on_input(void *argument, struct hal_frame *frame)
 {
@@ -40,7 +46,20 @@ static hx_err connect(uint32_t line, uint8_t vector)
     return HX_OK;
 }
 
-/* A machine whose console cannot interrupt has output only. */
+static void look(struct timer *timer)
+{
+    (void)timer;
+    console_taker_request();
+}
+
+static void start_polling(void)
+{
+    kwarn("console: its device has no interrupt: looked at every %u ms",
+          (unsigned)(POLL_NS / HAL_NS_PER_MS));
+    timer_init(&poll, look);
+    timer_start(&poll, hal_clock_now() + POLL_NS, POLL_NS);
+}
+
 static hx_err start_input(void)
 {
     int line = hal_console_line();
@@ -48,10 +67,16 @@ static hx_err start_input(void)
     hx_err error = console_input_init();
 
     error = error == HX_OK ? console_taker_start() : error;
-    if (error != HX_OK || line < 0 || vector == 0) {
+    if (error != HX_OK) {
         return error;
     }
-    return connect((uint32_t)line, vector);
+    if (line >= 0 && vector != 0) {
+        return connect((uint32_t)line, vector);
+    }
+    if (hal_console_has_registers()) {
+        start_polling();
+    }
+    return HX_OK;
 }
 
 /* The reader gets what is left, then HX_ECLOSED. */
@@ -59,6 +84,9 @@ static void stop_input(void)
 {
     if (input_vector != 0) {
         (void)!interrupt_unregister(input_vector, "console");
+    }
+    if (poll.function != NULL) {
+        (void)timer_cancel(&poll);
     }
     console_input_fini();
 }

@@ -83,6 +83,9 @@ static hx_err init(const struct boot_configuration *config)
     kinfo("time: %llu kHz counter, %llu seconds since 1970",
           (unsigned long long)hal_clock_cycles_per_second() / 1000,
           (unsigned long long)hal_clock_wall());
+    if (hal_clock_wall() == 0) {
+        kwarn("time: no clock says the date: it is 1970 until it is set");
+    }
     error = clock_page_init();
     if (error != HX_OK) {
         return error;
