@@ -17,6 +17,7 @@ SHELL := /bin/sh
 
 include mk/toolchain.mk
 include mk/sources.mk
+include mk/font.mk
 include mk/kernel.mk
 include mk/sdk.mk
 include mk/modules.mk

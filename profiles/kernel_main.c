@@ -8,6 +8,7 @@
 #include <core/debug/console.h>
 #include <core/debug/log.h>
 #include <core/debug/recorder_control.h>
+#include <core/debug/screen.h>
 #include <core/debug/symbols.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/exceptions.h>
@@ -83,6 +84,24 @@ static void open_consoles(void)
     }
     if (command_line_lists(line, "console", "null")) {
         require(console_register(&console_null), "null console");
+    }
+}
+
+/* Once memory can be mapped. */
+static void open_screen(const struct boot_configuration *config)
+{
+    const struct command_line *line = kernel_command_line();
+    hx_err error;
+
+    if (command_line_has(line, "console") && !command_line_lists(line, "console", "fb")) {
+        return;
+    }
+    error = screen_start(config);
+    if (error == HX_OK) {
+        error = console_register_late(&console_framebuffer);
+    }
+    if (error != HX_OK && error != HX_ENOENT) {
+        kwarn("screen: %s", hx_error_text(error));
     }
 }
 
@@ -233,6 +252,7 @@ void kernel_main(const struct boot_configuration *config)
     report_firmware(config);
     last_panic_announce();
     early_init(config);
+    open_screen(config);
     require(thread_start_scheduling(), "scheduling");
     require(thread_create(&(struct thread_options){.name = "kernel",
                                                    .entry = live,

@@ -9,7 +9,8 @@
  */
 #define OPTION_LIST(X)                                                                             \
     X("init", "PATH", "/init", "program that becomes process 1")                                   \
-    X("console", "LIST", "serial", "consoles, comma separated: serial, null")                      \
+    X("console", "LIST", "serial,fb",                                                              \
+      "consoles, comma separated: serial, fb (the screen, if there is one), null")                 \
     X("loglevel", "LEVEL", "info", "least level shown: error, warn, info, debug")                  \
     X("panic", "halt|reboot|break|exit", "halt", "what a panic does last")                         \
     X("selftest", "[GLOB]", "", "run the built-in tests whose names match, then power off")        \

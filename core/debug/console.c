@@ -426,6 +426,36 @@ hx_err console_register(const struct console_writer *writer)
     return error;
 }
 
+/* Lines that are printed already. */
+static void repeat_lines(const struct console_writer *writer)
+{
+    struct console_line *line = &console.line;
+    struct log_entry entry;
+
+    for (uint64_t number = 1;
+         number < next_number() && log_read(number, false, &entry) == LOG_READ_RECORD;
+         number = line->next) {
+        prepare_line(number, &entry);
+        if (entry.number != number || line->level <= log_level()) {
+            writer->set_level(line->level);
+            writer->write_string(line->text, line->length);
+        }
+    }
+}
+
+hx_err console_register_late(const struct console_writer *writer)
+{
+    hx_err error;
+
+    lock();
+    error = add_writer(writer);
+    if (error == HX_OK) {
+        repeat_lines(writer);
+    }
+    unlock_and_print();
+    return error;
+}
+
 hx_err console_unregister(const struct console_writer *writer)
 {
     size_t index;

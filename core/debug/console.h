@@ -46,6 +46,10 @@ extern const struct console_writer console_null;
  * HX_ENOSPC. */
 HX_MUST_USE hx_err console_register(const struct console_writer *writer);
 
+/* The same, and at once those that the ring still has: for a device that is found late.  Context:
+ * boot. Errors: as above. */
+HX_MUST_USE hx_err console_register_late(const struct console_writer *writer);
+
 /*
  * Take a writer out. When it returns, the writer is not being called and never will be.
  * Context: boot or thread.  Errors: HX_ENOENT.

@@ -209,7 +209,7 @@ def qemu_command(machine: Machine, folder: str, debug_console: str, witness: Wit
                "-mon", "chardev=qmp,mode=control"]
     command += _serial_options(machine)
     command += COUNTED if machine.icount else []
-    command += [] if machine.display else ["-display", "none"]
+    command += ["-vga", "std"] if machine.display else ["-display", "none", "-vga", "none"]
     command += _disk_options(machine)
     command += _reset_options(machine, witness)
     command += ["-s", "-S"] if machine.gdb else []
