@@ -7,7 +7,7 @@
 HELIX_SDK := sdk
 include sdk/flags.mk
 
-MODULE_CFLAGS := $(HELIX_MODULE_TARGET) $(OPTIMIZE) -g $(WARNINGS) $(SAME_ANYWHERE) -fdebug-compilation-dir=. -Iinclude
+MODULE_CFLAGS := $(HELIX_MODULE_TARGET) -DHELIX_MODULE $(OPTIMIZE) -g $(WARNINGS) $(SAME_ANYWHERE) -fdebug-compilation-dir=. -Iinclude
 MODULE_LINK   := $(HELIX_MODULE_LINK)
 
 # $(call modules_below,FOLDER)
@@ -49,6 +49,13 @@ MODULE_SHARES_virtio_blk_liar    := modules/virtio_blk/device.c
 MODULE_SHARES_ext2_hints         := $(filter-out modules/ext2/ext2.c,$(wildcard modules/ext2/*.c))
 MODULE_SHARES_ext2_fragile       := $(MODULE_SHARES_ext2_hints)
 MODULE_SHARES_ext2_liar          := $(MODULE_SHARES_ext2_hints)
+
+# Who draws text has the console's font.
+MODULE_SHARES_screen      := modules/console_font.c
+MODULE_SHARES_screen_liar := modules/console_font.c
+
+$(OUT)/obj/modules/console_font.c.o: $(FONT_SOURCE) $(OUT)/modules.flags
+	$(compile_module)
 
 # $(call module_objects,NAME)
 module_objects = $(patsubst %,$(OUT)/obj/%.o,$(sort $(wildcard modules/$(1)/*.c tests/modules/$(1)/*.c) \

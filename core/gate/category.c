@@ -10,7 +10,9 @@
 #include <helix/entropy.h>
 #include <helix/file_system.h>
 #include <helix/hook.h>
+#include <helix/keyboard.h>
 #include <helix/scheduler.h>
+#include <helix/screen.h>
 #include <stddef.h>
 
 static const uint8_t demo_properties[] = {HX_DEMO_OPERATION_LIST(HX_OPERATION_PROPERTY)};
@@ -24,6 +26,9 @@ static const uint8_t file_system_properties[] = {
 static const uint8_t console_properties[] = {HX_CONSOLE_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 static const uint8_t entropy_properties[] = {HX_ENTROPY_OPERATION_LIST(HX_OPERATION_PROPERTY)};
 
+static const uint8_t screen_properties[] = {HX_SCREEN_OPERATION_LIST(HX_OPERATION_PROPERTY)};
+static const uint8_t keyboard_properties[] = {HX_KEYBOARD_OPERATION_LIST(HX_OPERATION_PROPERTY)};
+
 static const struct category categories[] = {
     {HX_CATEGORY_DEMO, "demo", demo_properties, HX_ARRAY_SIZE(demo_properties)},
     {HX_CATEGORY_SCHEDULER, "scheduler", scheduler_properties, HX_ARRAY_SIZE(scheduler_properties)},
@@ -33,6 +38,8 @@ static const struct category categories[] = {
     {HX_CATEGORY_FILE_SYSTEM, "file_system", file_system_properties,
      HX_ARRAY_SIZE(file_system_properties)},
     {HX_CATEGORY_CONSOLE, "console", console_properties, HX_ARRAY_SIZE(console_properties)},
+    {HX_CATEGORY_SCREEN, "screen", screen_properties, HX_ARRAY_SIZE(screen_properties)},
+    {HX_CATEGORY_KEYBOARD, "keyboard", keyboard_properties, HX_ARRAY_SIZE(keyboard_properties)},
     {HX_CATEGORY_ENTROPY, "entropy", entropy_properties, HX_ARRAY_SIZE(entropy_properties)},
 };
 

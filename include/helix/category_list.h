@@ -12,7 +12,9 @@
     X(HX_CATEGORY_FILE_SYSTEM, 5, "file_system", hx_file_system_operations)                        \
     X(HX_CATEGORY_CONSOLE, 6, "console", hx_console_operations)                                    \
     X(HX_CATEGORY_ENTROPY, 7, "entropy", hx_entropy_operations)                                    \
-    X(HX_CATEGORY_HOOK, 8, "hook", hx_hook_operations)
+    X(HX_CATEGORY_HOOK, 8, "hook", hx_hook_operations)                                             \
+    X(HX_CATEGORY_SCREEN, 9, "screen", hx_screen_operations)                                       \
+    X(HX_CATEGORY_KEYBOARD, 10, "keyboard", hx_keyboard_operations)
 
 #define HX_CATEGORY_ENUM(enumerator, number, name, operations) enumerator = (number),
 enum hx_category { HX_CATEGORY_LIST(HX_CATEGORY_ENUM) HX_CATEGORY_END };

@@ -2,6 +2,7 @@
 #include <core/component/component.h>
 #include <core/debug/console.h>
 #include <core/debug/log.h>
+#include <core/debug/screen.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
 #include <hal/clock.h>
@@ -11,6 +12,7 @@
 #include <subsys/console/console_input.h>
 #include <subsys/console/console_subsystem.h>
 #include <subsys/console/console_taker.h>
+#include <subsys/console/screen_driver.h>
 
 /* How often a device that cannot interrupt is looked at: a person does not notice. */
 #define POLL_NS (20 * HAL_NS_PER_MS)
@@ -120,6 +122,9 @@ static hx_err init(const struct boot_configuration *config)
         return error;
     }
     error = start_input();
+    if (error == HX_OK && screen_is_there()) {
+        error = screen_driver_start();
+    }
     if (error != HX_OK) {
         (void)!component_unregister(&console_component);
         return error;

@@ -4,6 +4,7 @@
 #include <core/component/component.h>
 #include <core/config/kernel_configuration.h>
 #include <core/debug/log.h>
+#include <core/debug/screen.h>
 #include <core/debug/symbols.h>
 #include <core/fault_injection/fault_injection.h>
 #include <core/gate/gate.h>
@@ -27,8 +28,9 @@ static const struct slot_row {
     const char *name;
     enum hx_category category;
     const char *module;
-    const char *backup; /* stands in for it when it cannot be healed; NULL: nothing does */
-    const char *needs;  /* a slot before it, without which it cannot work; NULL: none */
+    const char *backup;      /* stands in for it when it cannot be healed; NULL: nothing does */
+    const char *needs;       /* a slot before it, without which it cannot work; NULL: none */
+    bool (*is_of_use)(void); /* else it begins empty, unless module.SLOT= is given; NULL: always */
 } slot_rows[] = {
     {.name = "demo", .category = HX_CATEGORY_DEMO, .module = "demo"},
     {.name = "scheduler",
@@ -47,6 +49,14 @@ static const struct slot_row {
     {.name = "hook.audit", .category = HX_CATEGORY_HOOK, .module = "audit"},
     {.name = "hook.metrics", .category = HX_CATEGORY_HOOK, .module = "metrics"},
     {.name = "witness", .category = HX_CATEGORY_FILE_SYSTEM, .module = NOBODY},
+    {.name = "screen",
+     .category = HX_CATEGORY_SCREEN,
+     .module = "screen",
+     .is_of_use = screen_is_there},
+    {.name = "keyboard",
+     .category = HX_CATEGORY_KEYBOARD,
+     .module = "ps2_keyboard",
+     .is_of_use = screen_is_there},
 };
 
 /* Keys: M = mutex */
@@ -324,8 +334,11 @@ static const char *name_of_default(const struct slot *slot)
 {
     char key[SLOT_NAME_MAX + sizeof("module.")];
 
+    const struct slot_row *row = &slot_rows[slot_index(slot)];
+
     (void)format_text(key, sizeof(key), "module.%s", slot->name);
-    return command_line_text(kernel_command_line(), key, slot_rows[slot_index(slot)].module);
+    return command_line_text(kernel_command_line(), key,
+                             row->is_of_use == NULL || row->is_of_use() ? row->module : NOBODY);
 }
 
 static hx_err begin_anew(struct slot *slot, enum hal_gate_backend backend,

@@ -3,7 +3,9 @@
 #include <helix/attributes.h>
 #include <helix/block.h>
 #include <helix/console.h>
+#include <helix/keyboard.h>
 #include <helix/scheduler.h>
+#include <helix/screen.h>
 #include <subsys/modules/modules.h>
 
 static const char *const scheduler_numbers[HX_SCHEDULER_STATISTICS] = {
@@ -30,6 +32,16 @@ static const char *const console_numbers[HX_CONSOLE_NUMBERS] = {
     [HX_CONSOLE_TAKES] = "takes",
 };
 
+static const char *const screen_numbers[HX_SCREEN_NUMBERS] = {
+    [HX_SCREEN_CELLS] = "cells_drawn",
+    [HX_SCREEN_CALLS] = "calls",
+};
+
+static const char *const keyboard_numbers[HX_KEYBOARD_NUMBERS] = {
+    [HX_KEYBOARD_CODES] = "codes",
+    [HX_KEYBOARD_BYTES] = "bytes",
+};
+
 /* Categories whose modules have an operation that tells a number by its index. */
 static const struct counting_category {
     uint32_t number;
@@ -40,6 +52,8 @@ static const struct counting_category {
     {HX_CATEGORY_SCHEDULER, SCHEDULER_NUMBER, scheduler_numbers, HX_SCHEDULER_STATISTICS},
     {HX_CATEGORY_BLOCK, BLOCK_NUMBER, block_numbers, HX_BLOCK_NUMBERS},
     {HX_CATEGORY_CONSOLE, CONSOLE_NUMBER, console_numbers, HX_CONSOLE_NUMBERS},
+    {HX_CATEGORY_SCREEN, SCREEN_NUMBER, screen_numbers, HX_SCREEN_NUMBERS},
+    {HX_CATEGORY_KEYBOARD, KEYBOARD_NUMBER, keyboard_numbers, HX_KEYBOARD_NUMBERS},
 };
 
 static const struct counting_category *counting_category_of(const struct slot *slot)
