@@ -199,6 +199,12 @@ def _kernel_options(machine, folder):
             + (["-initrd", str(initrd)] if initrd else []))
 
 
+def _screen_options(machine):
+    """GRUB sets a screen up; without it there is one where somebody looks at it."""
+    has_screen = machine.display or machine.iso
+    return ["-vga", "std" if has_screen else "none"] + ([] if machine.display else ["-display", "none"])
+
+
 def qemu_command(machine: Machine, folder: str, debug_console: str, witness: Witness) -> List[str]:
     """QEMU's command line; the folder is for what has to be made."""
     command = ["qemu-system-x86_64", "-M", machine.machine, "-m", str(machine.memory),
@@ -209,7 +215,7 @@ def qemu_command(machine: Machine, folder: str, debug_console: str, witness: Wit
                "-mon", "chardev=qmp,mode=control"]
     command += _serial_options(machine)
     command += COUNTED if machine.icount else []
-    command += ["-vga", "std"] if machine.display else ["-display", "none", "-vga", "none"]
+    command += _screen_options(machine)
     command += _disk_options(machine)
     command += _reset_options(machine, witness)
     command += ["-s", "-S"] if machine.gdb else []
