@@ -5,7 +5,7 @@
 #   build/host-asan      clang with the address and undefined-behaviour sanitizers, debug assertions
 #   build/host-tsan      clang with the thread sanitizer, debug assertions
 #   build/host-coverage  clang, counting lines
-#   build/host-fuzz      clang with the fuzzer's instrumentation and the sanitizers of host-asan
+#   build/host-fuzz      clang with the fuzzer's instrumentation and the sanitizers of host-asan: what is fuzzed
 #
 # In each: libhelix.a, the core; libabove.a, what stands above it; helix, the whole kernel as a process;
 # tests/LAYER/test_THING. A test takes from libabove.a what the hosted port calls, if it uses the port.
@@ -109,11 +109,15 @@ endef
 $(foreach variant,$(HOST_VARIANTS),$(eval $(call host_rules,$(variant))))
 
 
-build/host-fuzz/fuzz/%: build/host-fuzz/obj/tests/fuzz/%.c.o $(call host_archives,host-fuzz)
+# What is fuzzed is compiled for it; all else, from host-asan, is the same but for the counting.
+FUZZED_SOURCES := $(HOST_READERS) $(FONT_SOURCE) $(call sources_in,base core/config core/hot_reload) subsys/hooks/policy.c
+
+build/host-fuzz/fuzz/%: build/host-fuzz/obj/tests/fuzz/%.c.o $(call host_objects,host-fuzz,$(FUZZED_SOURCES)) \
+    $(call host_archives,host-asan)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(host-fuzz_COMPILE) -fsanitize=fuzzer -o $@ $< $(call host_link,host-fuzz) -no-pie \
-	    -pthread
+	$(Q)$(host-fuzz_COMPILE) -fsanitize=fuzzer -o $@ $< $(call host_objects,host-fuzz,$(FUZZED_SOURCES)) \
+	    $(call host_link,host-asan) -no-pie -pthread
 
 build/host-fuzz/fuzz/fuzz_module_check: $(OUT)/modules/demo.hxm
 

@@ -43,5 +43,6 @@ $(SDK_COPIED:%=$(SDK)/%) $(SDK_TEMPLATES:%=$(SDK)/%): $(SDK)/%: sdk/%
 	$(Q)mkdir -p $(@D)
 	$(Q)cp -p $< $@
 
-$(SDK)/helix-module-check: build/host/helix-module-check
+# Of the variant that the tests have too.
+$(SDK)/helix-module-check: build/host-gcc/helix-module-check
 	$(Q)cp -p $< $@

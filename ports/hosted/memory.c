@@ -467,8 +467,3 @@ struct hal_symbols hal_kernel_symbols(void)
 {
     return (struct hal_symbols){.count = 0};
 }
-
-struct hal_slide hal_kernel_slide(void)
-{
-    return (struct hal_slide){0};
-}

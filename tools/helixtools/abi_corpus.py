@@ -13,8 +13,8 @@ from typing import List
 from helixtools import cpio, dwarf_types, signature_source, signatures, tree
 
 ABI = tree.ROOT / "tests/abi"
-OBJECTS = tree.BUILD / "host/obj"
-ARCHIVES = [tree.BUILD / "host/libhelix.a", tree.BUILD / "host/libabove.a"]
+OBJECTS = tree.BUILD / "host-gcc/obj"
+ARCHIVES = [tree.BUILD / "host-gcc/libhelix.a", tree.BUILD / "host-gcc/libabove.a"]
 FLAGS = ("--target=x86_64-linux-gnu -nostdlibinc -std=gnu17 -ffreestanding -mcmodel=kernel -mno-red-zone "
          "-mgeneral-regs-only -fno-pic -fno-common -fno-stack-protector -ffunction-sections -fdata-sections "
          "-O1").split()

@@ -9,7 +9,7 @@ from helixtools import tree
 GOALS = {
     "host-asan": ["tests-asan"], "host-gcc": ["tests-gcc"], "host-tsan": ["tests-tsan"],
     "hosted": ["kernels-hosted", "images"], "metal": ["images"], "scenario": ["images", "userland"], "fuzz": ["fuzzers"],
-    "models": [], "lint": [], "tools": ["build/host-gcc/tables", "plugins", "sdk", "build/host/helix"],
+    "models": [], "lint": [], "tools": ["build/host-gcc/tables", "plugins", "sdk", "build/host-gcc/helix"],
 }
 GROUPS = list(GOALS)
 

@@ -16,7 +16,8 @@ HOST, METAL, NEITHER = "host", "metal", "neither"
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=0:handle_segv=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
-    "TSAN_OPTIONS": "halt_on_error=0:exitcode=66:second_deadlock_stack=1",
+    # By default each process waits a second when it ends, for what its other threads may still do wrong; there are many processes.
+    "TSAN_OPTIONS": "halt_on_error=0:exitcode=66:second_deadlock_stack=1:atexit_sleep_ms=20",
 }
 
 
