@@ -164,7 +164,8 @@ class Machine:
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
-        self._process.stdin.close()
+        with contextlib.suppress(OSError): # it may have ended before it read all that was typed
+            self._process.stdin.close()
         self._log.close()
 
     def disk_is_clean(self):
