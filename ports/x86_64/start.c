@@ -87,8 +87,11 @@ _Static_assert(ACPI_CPU_MAX == HAL_CPU_MAX, "the reader keeps as many CPUs as th
 #define VGA_BASE 0xa0000UL
 #define VGA_END  0xc0000UL
 #define BIOS_END 0x100000UL
-/* Loader data lies in RAM, and on a PC no RAM below 4 GiB lies above this: devices do. */
-#define LOADER_LIMIT 0xc0000000UL
+/*
+ * Loader data and tables lie in RAM, and on a PC no RAM below 4 GiB lies above this: devices do.
+ * QEMU's board pc has RAM up to here.
+ */
+#define LOADER_LIMIT 0xe0000000UL
 
 static struct boot_configuration configuration;
 static struct acpi_summary acpi;
