@@ -74,6 +74,15 @@ def test_a_machine_comes_back_from_a_reset_and_from_a_panic_and_is_switched_off(
     assert status == 0
 
 
+def test_the_watchdog_of_a_microvm_is_heard(run_to_end):
+    """Its ACPI does not say where the interval timer's interrupt arrives."""
+    result = run_to_end(append="loglevel=info panic=exit selftest=core_watchdog.a_module_that_turns_*", machine="microvm",
+                        timeout=60)
+    assert "watchdog: PIT, every 55 ms" in result.stdout
+    assert "# 1 passed, 0 failed" in result.stdout
+    assert result.returncode == 0
+
+
 # SPEC: B1
 def test_tables_at_the_end_of_more_than_three_gibibytes_below_four_are_read(run_to_end):
     result = run_to_end(append="loglevel=info exit=init", machine="pc", mem=3500)
