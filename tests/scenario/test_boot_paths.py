@@ -57,6 +57,14 @@ def until_user_space(guest):
     guest.expect("init: ended with status 0")
 
 
+@pytest.mark.parametrize("tests", ["hal_*", "x86_64_*"])
+def test_the_machine_is_as_its_contract_says_on_an_old_processor_too(run_to_end, tests):
+    """All built-in tests have their turn there in a soak (helixtools/suites.py)."""
+    result = run_to_end(append=f"panic=exit selftest={tests}", smp=2, qemu_args="-cpu qemu64")
+    assert re.search(r"# \d\d+ passed, 0 failed", result.stdout), result.stdout[-4000:]
+    assert result.returncode == 0
+
+
 # SPEC: B1 L4 X7
 @pytest.mark.parametrize("path, cpu", [("pvh microvm", "max"), ("iso bios", "max"), ("iso uefi", "qemu64")])
 def test_a_machine_comes_back_from_a_reset_and_from_a_panic_and_is_switched_off(boot, path, cpu):

@@ -117,24 +117,30 @@ def _image(grade):
 RUN_TOOL = [tree.ROOT / "tools/run", tree.ROOT / "tools/helixtools/guest.py", tree.ROOT / "tools/helixtools/iso.py"]
 
 
+def _metal_suite(name, grade, cpus, seed, patience, qemu_args=None):
+    kernel, initrd = tree.image_folder(grade) / "helix.elf", tree.tests_initrd(grade)
+    limit = 600 * patience
+    command = [str(RUN_TOOL[0]), "--kernel", str(kernel), "--initrd", str(initrd), "--smp", str(cpus),
+               "--timeout", str(limit), "--append",
+               " ".join(["selftest console=serial panic=exit", f"seed={seed}", *_counts(patience)]),
+               *([f"--qemu-args={qemu_args}"] if qemu_args else [])]
+    return Suite(f"metal/{name}", METAL, command, [kernel, initrd] + RUN_TOOL, _selftest_sources(),
+                 timeout=limit + 10, alone=cpus > 1 and not qemu_args)
+
+
 def metal_suites(seed, patience):
     if not _selftest_sources():
         return []
     suites = []
     for grade in ("release", "debug"):
         for cpus in (1, 4):
-            kernel, initrd = tree.image_folder(grade) / "helix.elf", tree.tests_initrd(grade)
-            limit = 600 * patience
             # One thread of the host for all processors in turn: slower where there are enough, but several times as fast
             # where there are fewer, and another order of things than a thread for each has.
             is_single = grade == "debug" and cpus > 1
-            command = [str(RUN_TOOL[0]), "--kernel", str(kernel), "--initrd", str(initrd), "--smp", str(cpus),
-                       "--timeout", str(limit), "--append",
-                       " ".join(["selftest console=serial panic=exit", f"seed={seed}",
-                                 *_counts(patience)]),
-                       *(["--qemu-args=-accel tcg,thread=single"] if is_single else [])]
-            suites.append(Suite(f"metal/{grade}-{cpus}cpu", METAL, command, [kernel, initrd] + RUN_TOOL,
-                                _selftest_sources(), timeout=limit + 10, alone=cpus > 1 and not is_single))
+            suites.append(_metal_suite(f"{grade}-{cpus}cpu", grade, cpus, seed, patience,
+                                       "-accel tcg,thread=single" if is_single else None))
+    if patience > 1:
+        suites.append(_metal_suite("release-1cpu-qemu64", "release", 1, seed, patience, "-cpu qemu64"))
     return suites
 
 
