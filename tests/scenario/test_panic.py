@@ -5,7 +5,7 @@ import pytest
 
 EXIT_STATUS = 3
 
-# The whole block of SPEC X4, once; further registers and frames in between.
+# The whole block of SPEC X4, once; further registers and frames in between, and how to read addresses behind it.
 BLOCK = re.compile(
     r"^=== KERNEL PANIC ===\r?\n"
     r"Message: (?P<message>.+)\r?\n"
@@ -16,7 +16,8 @@ BLOCK = re.compile(
     r"(?:[A-Z0-9]+=0x[0-9A-F]{16}[^\n]*\n){8,}"
     r"Stack Trace:\r?\n"
     r"(?P<frames>(?:#\d+ [^\n]+\n)+)"
-    r"Action: (?P<action>\w+)\r?\n", re.MULTILINE)
+    r"Action: (?P<action>\w+)\r?\n"
+    r"(?:Slide: [^\n]+\n)?", re.MULTILINE)
 
 
 def the_block(text):
