@@ -21,7 +21,7 @@ struct boot_configuration;
 
 extern const char kernel_image_start[];
 
-/* Of what lies in the image, wherever that is seen. */
+/* The physical address of what lies in the image. */
 static inline uint64_t x86_image_physical(const void *pointer)
 {
     return (uint64_t)pointer - (uint64_t)kernel_image_start + KERNEL_LOAD;
