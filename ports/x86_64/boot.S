@@ -89,6 +89,8 @@ boot_entry:
     movl %eax, PHYSICAL(boot_cycles)
     movl %edx, PHYSICAL(boot_cycles) + 4
     movl %ebx, %ebp               /* what the loader says, kept through cpuid */
+    movl %ebx, PHYSICAL(boot_loader)
+    movl %esi, PHYSICAL(boot_loader) + 4
     movl $PHYSICAL(boot_stack_top), %esp
 
     /* Long mode and NX are required; everything else is optional. */
@@ -216,7 +218,8 @@ boot_high:
 /* slide.c; reading CR3 anew makes the processor forget code that was changed through another address. */
     .globl boot_again
 boot_again:
-    movl %edi, %ebp
+    movl boot_loader(%rip), %ebp
+    movl boot_loader + 4(%rip), %esi
     movq %cr3, %rax
     movq %rax, %cr3
     jmp boot_high
@@ -254,5 +257,6 @@ boot_stack_guard:   .skip 4096 /* unmapped by paging.c */
 boot_stack_top:
     .globl boot_cycles
 boot_cycles:        .skip 8
+boot_loader:        .skip 8 /* x86_start's two, for boot_again */
 
     .section .note.GNU-stack, "", @progbits

@@ -30,14 +30,14 @@ extern const char data_start[];
 extern const uint8_t relocations[]; /* see tools/relocations */
 
 /* boot.S: go on as if the loader had just been left, at the place where this is called. */
-HX_NORETURN void boot_again(uint64_t information, uint32_t magic);
+HX_NORETURN void boot_again(void);
 
 /* What relocating is done with; no address in it changes meanwhile. */
 struct relocator {
     const uint8_t *next; /* byte of the list */
     char *image;         /* the first byte, through the direct map */
     char *data;
-    void (*again)(uint64_t information, uint32_t magic); /* boot_again, at the new place */
+    void (*again)(void); /* boot_again, at the new place */
 };
 
 static struct hal_slide slide;
@@ -114,7 +114,7 @@ static struct relocator make_relocator(void)
         .next = relocations,
         .image = hal_direct_map(KERNEL_LOAD),
         .data = hal_direct_map(x86_image_physical(data_start)),
-        .again = (void (*)(uint64_t, uint32_t))((uintptr_t)boot_again + slide.image),
+        .again = (void (*)(void))((uintptr_t)boot_again + slide.image),
     };
 
     /* To be loaded from here, not made of addresses again. */
@@ -161,7 +161,7 @@ static void move_longs(struct relocator *relocator, char *place, uint64_t distan
     }
 }
 
-HX_NORETURN static void relocate(uint64_t information, uint32_t magic)
+HX_NORETURN static void relocate(void)
 {
     struct relocator relocator = make_relocator();
     struct hal_slide by = slide;
@@ -170,11 +170,11 @@ HX_NORETURN static void relocate(uint64_t information, uint32_t magic)
     move_words(&relocator, relocator.data, by.image);
     move_longs(&relocator, relocator.image, by.image);
     move_words(&relocator, relocator.image, by.direct);
-    relocator.again(information, magic);
+    relocator.again();
     __builtin_unreachable();
 }
 
-void slide_kernel(const struct boot_configuration *config, uint64_t information, uint32_t magic)
+void slide_kernel(const struct boot_configuration *config)
 {
     if (slide.image != 0) {
         unmap_first_places();
@@ -186,5 +186,5 @@ void slide_kernel(const struct boot_configuration *config, uint64_t information,
     slide.image = draw_image();
     slide.direct = draw_direct(config);
     map_new_places();
-    relocate(information, magic);
+    relocate();
 }

@@ -8,15 +8,13 @@
 #ifndef PORTS_X86_64_SLIDE_H
 #define PORTS_X86_64_SLIDE_H
 
-#include <stdint.h>
-
 struct boot_configuration;
 
 /*
  * The first time: unless the command line says nokaslr, draw places and go there, by way of
  * x86_start. The second time, there: unmap the first ones.
- * information, magic: x86_start's.  Context: boot, before anything remembers an address.
+ * Context: boot, before anything remembers an address.
  */
-void slide_kernel(const struct boot_configuration *config, uint64_t information, uint32_t magic);
+void slide_kernel(const struct boot_configuration *config);
 
 #endif

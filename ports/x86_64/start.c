@@ -274,7 +274,7 @@ __attribute__((no_stack_protector)) void x86_start(uint64_t information, uint32_
     set_canary(hal_cpu_entropy());
     serial_init();
     read_loader_data(information, magic);
-    slide_kernel(&configuration, information, magic);
+    slide_kernel(&configuration);
     x86_crc32c_init();
     prepare_cpu(cpu);
     read_firmware_tables();
