@@ -1,4 +1,5 @@
 """A debugger at the running kernel knows the functions of loaded modules by their names."""
+import re
 import subprocess
 
 from conftest import PATIENCE, ROOT, USER_SPACE
@@ -23,6 +24,7 @@ def test_a_debugger_stops_in_a_loaded_module_and_names_what_it_finds(boot, tmp_p
     guest.expect(PROMPT)
     said = debug(socket, "helix-modules", "hbreak queues_pick", "continue", "backtrace 2",
                  "helix-modules")
+    assert re.search(r"the kernel is 0x[1-9a-f][0-9a-f]+ above where it was linked", said)
     assert "sched_rr: 0x" in said and "sched_rr.hxm.debug" in said
     assert "queues_pick (" in said and "scheduler_queues.h" in said
     assert "hal_gate_call" in said  # its caller in the kernel
