@@ -453,7 +453,8 @@ static hx_err extend_direct_map(void)
         uint64_t end = region->base + region->size;
         uint64_t base = region->base & ~(LARGE_SIZE - 1);
 
-        if (!kind_is_memory(region->kind)) {
+        /* Firmware's tables are read where boot.S's map is. */
+        if (region->kind != MEMORY_USABLE) {
             continue;
         }
         for (base = base < BOOT_MAPPED ? BOOT_MAPPED : base; base < end; base += LARGE_SIZE) {
