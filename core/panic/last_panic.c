@@ -1,7 +1,11 @@
 #include <core/debug/log.h>
 #include <core/panic/last_panic.h>
+#include <core/panic/panic.h>
 #include <core/panic/record.h>
 #include <hal/memory.h>
+
+/* Records of each ring, where few CPUs leave room for so many. */
+#define EVENTS_MAX 64U
 
 /* Of the one CPU that panics: its stack may be nearly used up. */
 static struct log_entry entry;
@@ -19,7 +23,7 @@ static void add_report(uint64_t first, uint64_t last)
 {
     for (uint64_t number = first; number <= last; number++) {
         if (read_line(number)) {
-            text_add(&writer.report, "%s\n", entry.text);
+            text_add(&writer.text, "%s\n", entry.text);
         }
     }
 }
@@ -52,9 +56,9 @@ static uint64_t oldest_that_fits(uint64_t end, size_t room)
 
 static void add_messages(uint64_t end)
 {
-    for (uint64_t number = oldest_that_fits(end, writer.messages.size); number < end; number++) {
+    for (uint64_t number = oldest_that_fits(end, writer.text.size); number < end; number++) {
         if (read_line(number)) {
-            log_describe(&entry, &writer.messages);
+            log_describe(&entry, &writer.text);
         }
     }
 }
@@ -67,7 +71,9 @@ void last_panic_keep(const char *message, uint64_t first)
         return;
     }
     add_report(first, log_statistics().written);
-    panic_record_end_report(&writer);
+    panic_record_next(&writer);
+    panic_add_recent(&writer.text, EVENTS_MAX);
+    panic_record_next(&writer);
     add_messages(first);
     panic_record_seal(&writer, message);
 }

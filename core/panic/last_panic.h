@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 /*
- * Keep the lines of the log from number `first` on as the report, and as many of those before it as
- * there is room for.  Context: panic.
+ * Keep the lines of the log from number `first` on as the report, what the flight recorder had, and
+ * as many of the lines before as there is room for.  Context: panic.
  */
 void last_panic_keep(const char *message, uint64_t first);
 

@@ -6,6 +6,7 @@
 #include <core/orchestrator/orchestrator.h>
 #include <core/panic/last_panic.h>
 #include <core/panic/panic.h>
+#include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/frame.h>
 #include <hal/interrupt.h>
@@ -27,6 +28,7 @@ _Atomic uint32_t panic_cpu_plus_1; /* who panics */
 static struct {
     uint32_t depth;                    /* P  panics under way on it, one inside the other */
     bool is_breaking;                  /* P  a breakpoint is to be passed over */
+    uint64_t began_ns;                 /* P  the first of them */
     hal_interrupt_state interrupts;    /* P  as they were, for PANIC_CONTINUE */
     struct report reports[REPORT_MAX]; /* P */
 } panicking;
@@ -139,6 +141,7 @@ static struct report *begin(const char *format, va_list args)
             lose(format, args);
         }
         panicking.interrupts = interrupts;
+        panicking.began_ns = hal_clock_now();
     }
     if (panicking.depth == REPORT_MAX) {
         console_emergency("\npanic: a third one inside the report; halted\n");
@@ -193,6 +196,8 @@ HX_NORETURN static void die(const struct panic_context *context, enum panic_acti
     first = log_statistics().written + 1;
     panic_print(context, action);
     panic_print_recent();
+    kprintln("Report Complete: after %llu us",
+             (unsigned long long)(hal_clock_now() - panicking.began_ns) / 1000);
     last_panic_keep(context->message, first);
     act(action);
 }

@@ -4,13 +4,15 @@
  * Rules:
  * - Works in every context; takes no lock of others and allocates nothing.
  * - Order: interrupts off; the handler decides the action; consoles made synchronous, other CPUs
- *   stopped; state to Panic; report; the report kept over a reset (last_panic.h); action.
+ *   stopped; state to Panic; report, the last line of which says that it is whole; the report kept
+ *   over a reset (last_panic.h); action.
  * - One CPU reports. Another that panics meanwhile leaves one line and stops. A panic during a
  * panic reports once more, with both messages, and halts; one during that halts at once.
  */
 #ifndef CORE_PANIC_PANIC_H
 #define CORE_PANIC_PANIC_H
 
+#include <base/text.h>
 #include <core/kernel/state.h>
 #include <hal/cpu.h>
 #include <helix/attributes.h>
@@ -24,7 +26,8 @@ struct hal_frame;
 
 #define PANIC_MESSAGE_MAX   192
 #define PANIC_BACKTRACE_MAX 32
-#define PANIC_RECENT_MAX    8
+#define PANIC_RECENT_MAX    8  /* records of each ring in the report, */
+#define PANIC_RECENT_LINES  64 /* and of all of them, as far as each has one */
 
 /* X(enumerator, name in the report, word of the `panic=` option) */
 #define PANIC_ACTION_LIST_ALWAYS(X)                                                                \
@@ -119,10 +122,16 @@ void panic_describe(struct panic_context *context, const struct hal_frame *frame
 void panic_print(const struct panic_context *context, enum panic_action action);
 
 /*
- * Print what the flight recorder has of the time before, at most PANIC_RECENT_MAX records of each
- * ring, merged by time; nothing when there is none. Behind the block.  Context: panic.
+ * Print what the flight recorder has of the time before, the newest records of each ring, merged by
+ * time; nothing when there is none. Behind the block.  Context: panic.
  */
 void panic_print_recent(void);
+
+/*
+ * The same as text, a line for each record: as many of each ring, up to `most`, as fit the text's
+ * buffer with all others'.  Context: panic.
+ */
+void panic_add_recent(struct text *text, uint64_t most);
 
 /* Where a debugger stops: executes the breakpoint instruction.  Context: panic. */
 HX_NOINLINE void panic_debug_break(void);

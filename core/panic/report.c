@@ -105,46 +105,88 @@ void panic_print(const struct panic_context *context, enum panic_action action)
 
 /* --- what happened just before ---------------------------------------------------------------- */
 
+static struct recorder_merge merge; /* of the one CPU that panics */
+
 /* Microseconds, and thousandths, that a record is older than now. */
-static void print_record(const struct recorder_entry *entry, uint64_t now)
+static void add_record(const struct recorder_entry *entry, uint64_t now, struct text *text)
 {
     uint64_t rate = hal_clock_cycles_per_second() / 1000000;
     uint64_t age = entry->cycles < now && rate != 0 ? (now - entry->cycles) * 1000 / rate : 0;
-    char details[160];
-    struct text text = text_into(details, sizeof(details));
 
-    recorder_describe(entry, &text);
-    kprintln("-%llu.%03llu us cpu=%u tid=%u %s %s", (unsigned long long)(age / 1000),
+    text_add(text, "-%llu.%03llu us cpu=%u tid=%u %s ", (unsigned long long)(age / 1000),
              (unsigned long long)(age % 1000), entry->cpu, entry->thread,
-             recorder_kind_name(entry->kind), details);
+             recorder_kind_name(entry->kind));
+    recorder_describe(entry, text);
 }
 
 /* Told first, so that a reader of the lines knows when all are there. */
-static unsigned count_records(struct recorder_merge *merge)
+static unsigned count_records(uint64_t most)
 {
     struct recorder_entry entry;
     unsigned count = 0;
 
-    recorder_merge_begin(merge, PANIC_RECENT_MAX);
-    while (recorder_merge_next(merge, &entry)) {
+    recorder_merge_begin(&merge, most);
+    while (recorder_merge_next(&merge, &entry)) {
         count++;
     }
     return count;
 }
 
+/* Of each ring, so that every CPU has its part of the lines. */
+static uint64_t recent_of_ring(void)
+{
+    uint64_t share = PANIC_RECENT_LINES / (RECORDER_RING_COUNT * hal_cpu_count());
+
+    if (share > PANIC_RECENT_MAX) {
+        return PANIC_RECENT_MAX;
+    }
+    return share > 0 ? share : 1;
+}
+
 void panic_print_recent(void)
 {
-    static struct recorder_merge merge; /* of the one CPU that panics */
     uint64_t now = hal_clock_cycles();
-    unsigned count = count_records(&merge);
+    unsigned count = count_records(recent_of_ring());
     struct recorder_entry entry;
 
     if (count == 0) {
         return;
     }
     kprintln("Recent Events: %u", count);
-    recorder_merge_begin(&merge, PANIC_RECENT_MAX);
+    recorder_merge_begin(&merge, recent_of_ring());
     for (; count > 0 && recorder_merge_next(&merge, &entry); count--) {
-        print_record(&entry, now);
+        char line[LOG_TEXT_MAX];
+        struct text text = text_into(line, sizeof(line));
+
+        add_record(&entry, now, &text);
+        kprintln("%s", line);
+    }
+}
+
+static void add_records(struct text *text, uint64_t most, uint64_t now)
+{
+    struct recorder_entry entry;
+
+    recorder_merge_begin(&merge, most);
+    while (recorder_merge_next(&merge, &entry)) {
+        add_record(&entry, now, text);
+        text_add(text, "\n");
+    }
+}
+
+/* Newer ones must not be cut off, so it is measured first. */
+void panic_add_recent(struct text *text, uint64_t most)
+{
+    uint64_t now = hal_clock_cycles();
+
+    for (; most > 0; most -= most / 4 + 1) {
+        char nothing[1];
+        struct text counted = text_into(nothing, sizeof(nothing));
+
+        add_records(&counted, most, now);
+        if (text->length + counted.length < text->size) {
+            add_records(text, most, now);
+            return;
+        }
     }
 }

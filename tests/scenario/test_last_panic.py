@@ -6,22 +6,21 @@ from helix_shell import PROMPT, Shell
 
 LAST = "/helix/last_panic"
 WARNING = r"the kernel panicked before: asked for with the key p; cat /helix/last_panic\r"
+EVENT = re.compile(r"-\d+\.\d{3} us (cpu=\d+ tid=\d+ .+)")
 MESSAGE = re.compile(r" *(\d+) +(\d+\.\d{6}) (.*)")
 
 
 def panic(guest):
     """Press the key; what was printed on the console from the block on, as plain lines."""
     guest.ask("p", "=== KERNEL PANIC ===")
-    printed = guest.expect(r"(?s)\r*\n(Message: .*Action: Reboot\r*\nSlide: [^\n]*\nRecent Events: (\d+)\r*\n)")
-    text = printed.group(1)
-    for _ in range(int(printed.group(2))):
-        text += guest.expect(r"-[^\n]*\n").group()
-    return ["=== KERNEL PANIC ===", *text.replace("\r", "").splitlines()]
+    printed = guest.expect(r"(?s)\r*\n(Message: .*Action: Reboot\r*\n.*Report Complete: [^\n]*\n)")
+    return ["=== KERNEL PANIC ===", *printed.group(1).replace("\r", "").splitlines()]
 
 
 def parts(text):
-    report, messages = text.split("Messages Before:\n")
-    return report.splitlines(), [MESSAGE.fullmatch(line).groups() for line in messages.splitlines()]
+    report, rest = text.split("Flight Recorder:\n")
+    events, messages = rest.split("Messages Before:\n")
+    return report.splitlines(), events.splitlines(), [MESSAGE.fullmatch(line).groups() for line in messages.splitlines()]
 
 
 # SPEC: X7 D4
@@ -33,8 +32,13 @@ def test_the_report_and_the_last_messages_are_shown_after_the_reset(boot):
     printed = panic(guest)
     guest.expect(WARNING)
     shell = Shell(guest)
-    report, messages = parts(shell(f"cat {LAST}"))
+    report, events, messages = parts(shell(f"cat {LAST}"))
     assert report == printed
+    assert all(EVENT.fullmatch(line) for line in events)
+    recent = [EVENT.fullmatch(line)[1] for line in report if line.startswith("-")]
+    assert [EVENT.fullmatch(line)[1] for line in events][-len(recent):] == recent or set(recent) <= {
+        EVENT.fullmatch(line)[1] for line in events}
+    assert len(events) > len(recent) and "panic asked for with" in events[-1]
     assert messages[-1][2].endswith("state: Running -> Panic")
     assert newest in shell(f"cat {LAST}").splitlines()
     numbers = [int(number) for number, _, _ in messages]
@@ -68,7 +72,7 @@ def test_the_panic_of_a_machine_that_halted_is_there_when_it_is_reset_by_hand(bo
     guest = boot(append="panic=halt", reboots=1, init=USER_SPACE)
     Shell(guest)
     guest.ask("p", "Action: Halt")
-    guest.expect(r"Recent Events: \d+")
+    guest.expect("Report Complete: ")
     guest.press("\x01c")
     guest.expect(r"\(qemu\) ")
     guest.type("info registers")

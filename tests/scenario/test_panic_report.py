@@ -42,7 +42,7 @@ def a_guest_that_panicked(boot_once):
 # SPEC: X1
 def test_panic_exit_leaves_with_status_3_and_says_so_last(panicked):
     assert panicked.status == 3
-    assert re.search(r"Action: Exit\nSlide: .+\nRecent Events: \d+\n(-.+\n)+panic: exit\n$",
+    assert re.search(r"Action: Exit\nSlide: .+\nRecent Events: \d+\n(-.+\n)+Report Complete: after \d+ us\npanic: exit\n$",
                      plain(panicked.text))
 
 

@@ -12,9 +12,13 @@
 #include <kern/cpu.h>
 #include <kern/frames.h>
 #include <kern/heap.h>
+#include <kern/slab.h>
 #include <kern/spinlock.h>
 #include <kern/thread.h>
+#include <kern/timer.h>
+#include <subsys/modules/modules.h>
 #include <tests/self/crew.h>
+#include <tests/self/module_slot.h>
 #include <tests/self/selftest.h>
 #include <tests/self/suites.h>
 
@@ -101,6 +105,41 @@ static void with_a_lock_held(void)
     hal_interrupt_state state = spinlock_acquire(&lock);
 
     panic("with a lock held, interrupts were %s", state != 0 ? "on" : "off");
+}
+
+/* The class's lock of the heap that the report would need, if it allocated. */
+static void with_the_heap_lock_held(void)
+{
+    void *object = heap_allocate(64, OWNER_CORE);
+
+    EXPECT(object != NULL);
+    (void)spinlock_acquire(&slab_of(object)->class->lock);
+    panic("with the heap lock held");
+}
+
+static struct slot *swapped;
+
+/* Often enough to come between the steps of a swap. */
+static void panic_in_swap(struct timer *timer)
+{
+    (void)timer;
+    if (atomic_load_explicit(&swapped->status, memory_order_relaxed) == SLOT_SWAPPING) {
+        panic("in the middle of a swap");
+    }
+}
+
+static void in_the_middle_of_a_swap(void)
+{
+    static const struct swap_options options = {.drain_limit_ns = 200 * HAL_NS_PER_MS};
+    static struct timer timer;
+
+    swapped = module_slot_begin("demo", "demo", NULL, HAL_GATE_USER, &options);
+    EXPECT(swapped != NULL);
+    timer_init(&timer, panic_in_swap);
+    timer_start(&timer, hal_clock_now(), 20000);
+    for (;;) {
+        EXPECT_EQUAL(modules_swap(swapped, "demo", NULL), HX_OK);
+    }
 }
 
 static uint64_t recurse(uint64_t depth)
@@ -256,6 +295,8 @@ const struct selftest core_panic_end_tests[] = {
     FATAL(in_an_nmi),
     FATAL(with_the_console_lock_held),
     FATAL(with_a_lock_held),
+    FATAL(with_the_heap_lock_held),
+    FATAL(in_the_middle_of_a_swap),
     FATAL(by_stack_overflow),
     FATAL(by_a_wild_write),
     FATAL(by_a_failed_assertion),

@@ -209,6 +209,12 @@ static void a_non_maskable_interrupt_has_a_stack_of_its_own(void)
     EXPECT_EQUAL(exception_unregister(EXCEPTION_NMI, "exceptions"), HX_OK);
 }
 
+/* A stack at an address that there cannot be: not even the stack fault can be told there. */
+static void by_a_double_fault(void)
+{
+    __asm__ volatile("movq %0, %%rsp\n\tpushq %%rax" : : "r"(NON_CANONICAL) : "memory");
+}
+
 #define TEST(function)                                                                             \
     {                                                                                              \
         .name = "x86_64_exceptions." #function, .run = function                                    \
@@ -220,5 +226,8 @@ const struct selftest x86_64_exceptions_tests[] = {
     TEST(the_debug_exception_has_a_stack_of_its_own),
     TEST(a_stack_overflow_is_survived_on_another_stack),
     TEST(a_non_maskable_interrupt_has_a_stack_of_its_own),
+    {.name = "x86_64_exceptions.by_a_double_fault",
+     .run = by_a_double_fault,
+     .flags = SELFTEST_ENDS_KERNEL},
     {.name = NULL},
 };

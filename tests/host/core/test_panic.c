@@ -47,7 +47,8 @@ static void ends_by_exit(void (*function)(void))
     if (child.status != PANIC_EXIT_STATUS) {
         fail_msg("ended with %d after printing:\n%s", child.status, child.output);
     }
-    assert_non_null(strstr(child.output, "Action: Exit\r\npanic: exit\r\n"));
+    assert_non_null(strstr(child.output, "Action: Exit\r\nReport Complete: after "));
+    assert_non_null(strstr(child.output, " us\r\npanic: exit\r\n"));
     one_block_was_printed();
 }
 
