@@ -36,7 +36,7 @@ def test_the_report_and_the_last_messages_are_shown_after_the_reset(boot):
     assert report == printed
     recent = [EVENT.fullmatch(line)[1] for line in report if line.startswith("-")]
     kept = [EVENT.fullmatch(line)[1] for line in events]
-    assert set(recent) < set(kept) and kept[-1].endswith("panic asked for with ")
+    assert set(recent) < set(kept) and kept[-1].endswith("panic asked for with t")
     assert messages[-1][2].endswith("state: Running -> Panic")
     assert newest in shell(f"cat {LAST}").splitlines()
     numbers = [int(number) for number, _, _ in messages]
