@@ -343,21 +343,20 @@ hx_err console_start_thread(void)
 }
 
 /* Before anybody has opened a console there is nobody yet who prints, and nobody to race with. */
-static void open_one_for_panic(void)
+void console_open_for_panic(const struct console_writer *writer)
 {
     for (size_t i = 0; i < CONSOLE_WRITER_MAX; i++) {
         if (console.writers[i] != NULL) {
             return;
         }
     }
-    console.writers[0] = &console_serial;
+    console.writers[0] = writer;
 }
 
 void console_enter_panic(void)
 {
     uint64_t deadline = hal_clock_now() + PANIC_PATIENCE_NS;
 
-    open_one_for_panic();
     atomic_store_explicit(&console.panic_cpu, hal_cpu_id(), memory_order_relaxed);
     atomic_store_explicit(&console.panic_printing, false, memory_order_relaxed);
     /* A printer on another CPU sees this at the end of its line, and lets go. */

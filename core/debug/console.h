@@ -76,10 +76,13 @@ void console_write_bytes(const char *bytes, size_t size);
 /*
  * For ever: print at once, in the caller's context, to the writers that work in a panic. A printer
  * in the middle of a line gets a bounded time to finish it; past that its line is continued where
- * it was. Nothing is lost or printed twice. A panic before any writer is registered is printed by
- * console_serial.  Context: panic, interrupts off.
+ * it was. Nothing is lost or printed twice.  Context: panic, interrupts off.
  */
 void console_enter_panic(void);
+
+/* Register a writer past all locks if there is none yet.  Context: panic, before
+ * console_enter_panic. */
+void console_open_for_panic(const struct console_writer *writer);
 
 /* Who prints. */
 enum console_mode {

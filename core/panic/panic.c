@@ -190,6 +190,7 @@ HX_NORETURN static void die(const struct panic_context *context, enum panic_acti
 {
     uint64_t first;
 
+    console_open_for_panic(&console_serial);
     console_enter_panic();
     hal_cpu_stop_others();
     orchestrator_enter_panic();

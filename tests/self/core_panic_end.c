@@ -113,7 +113,7 @@ static void with_the_heap_lock_held(void)
     void *object = heap_allocate(64, OWNER_CORE);
 
     EXPECT(object != NULL);
-    (void)spinlock_acquire(&slab_of(object)->class->lock);
+    (void)!spinlock_acquire(&slab_of(object)->class->lock);
     panic("with the heap lock held");
 }
 

@@ -618,6 +618,25 @@ static void run_panic_and_reboot(void)
     machine_run(1, panic_and_reboot);
 }
 
+static void panic_before_consoles(void)
+{
+    panic_set_action(PANIC_EXIT);
+    panic("nobody has opened one");
+}
+
+static void run_panic_before_consoles(void)
+{
+    machine_run(1, panic_before_consoles);
+}
+
+/* SPEC: X6 */
+static void a_panic_before_there_are_consoles_is_printed_too(void **state)
+{
+    (void)state;
+    ends_by_exit(run_panic_before_consoles);
+    assert_int_equal(printed("Message: nobody has opened one\r\n"), 1);
+}
+
 /* SPEC: X1 */
 static void each_action_does_what_it_says(void **state)
 {
@@ -758,6 +777,7 @@ int main(void)
         cmocka_unit_test(a_panic_inside_the_panic_handler_reports_both_and_halts),
         cmocka_unit_test(when_even_the_report_panics_it_halts_with_last_words),
         cmocka_unit_test(a_replaced_handler_sees_the_context_and_decides),
+        cmocka_unit_test(a_panic_before_there_are_consoles_is_printed_too),
         cmocka_unit_test(each_action_does_what_it_says),
         cmocka_unit_test(actions_are_named_as_in_the_option),
         cmocka_unit_test(the_report_shows_the_state_it_happened_in_and_the_state_moves),
