@@ -6,7 +6,8 @@
 #include <ports/x86_64/page_table.h>
 #include <ports/x86_64/start.h>
 
-#define STEP (2UL << 20) /* a large page */
+#define STEP  (2UL << 20) /* a large page */
+#define PARTS 4           /* of a region that is all there */
 
 /* The last page of boot.S's direct map shows what is tried; paging.c makes what it is to be. */
 #define WINDOW      ((4UL << 30) - STEP)
@@ -100,11 +101,27 @@ static bool is_there(uint64_t end)
     return kept;
 }
 
+/* The end of each part of a region: who adds up memory wrongly gets its end wrong. */
+static bool seems_there(uint64_t base, uint64_t end)
+{
+    uint64_t part = (end - base) / PARTS;
+
+    for (uint64_t i = 1; i <= PARTS && part >= sizeof(uint64_t); i++) {
+        if (!is_there((base + i * part) & ~(sizeof(uint64_t) - 1))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Where the memory of a region ends: at the first large page whose last word is not there. */
 static uint64_t find_end(uint64_t base, uint64_t end)
 {
     uint64_t last = end & ~(sizeof(uint64_t) - 1);
 
+    if (seems_there(base, end)) {
+        return end;
+    }
     while (base < last) {
         uint64_t next = (base & ~(STEP - 1)) + STEP;
 

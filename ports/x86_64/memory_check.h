@@ -21,7 +21,8 @@ void memory_check_board(struct boot_configuration *config);
 
 /*
  * Cut what the processor cannot address, and usable memory from where nothing is kept that is
- * written there, tried every 2 MiB. What is in memory stays.
+ * written there: tried at the end of each quarter of a region, and where that finds nothing, every
+ * 2 MiB. What is in memory stays.
  * Context: boot, after boot_configuration_finish, before paging_init.
  */
 void memory_check_presence(struct boot_configuration *config);
