@@ -77,8 +77,10 @@ static const char *field_at(const char *header, enum field field)
     return header + MAGIC_SIZE + field * FIELD_SIZE;
 }
 
-/* Fields that nobody asks for: of those the digits are not looked at. */
-#define UNUSED_FIELDS (1U << FIELD_DEV_MAJOR | 1U << FIELD_DEV_MINOR | 1U << FIELD_CHECK)
+/* Fields that nobody asks for, whose digits are not looked at; and those that a span has. */
+#define UNUSED_FIELDS                                                                              \
+    (1U << FIELD_DEV_MAJOR | 1U << FIELD_DEV_MINOR | 1U << FIELD_CHECK | 1U << FIELD_NAME_SIZE |   \
+     1U << FIELD_FILE_SIZE)
 
 /* The header has been seen to lie in the buffer. */
 static bool decode_fields(const char *header, uint32_t fields[FIELD_COUNT])
@@ -101,24 +103,6 @@ static size_t padded(size_t length, size_t room)
     size_t padding = -length % ALIGNMENT;
 
     return padding > room - length ? room : length + padding;
-}
-
-static struct cpio_entry entry_of(const uint32_t fields[FIELD_COUNT], const char *name,
-                                  const char *data)
-{
-    return (struct cpio_entry){
-        .name = name,
-        .data = data,
-        .size = fields[FIELD_FILE_SIZE],
-        .ino = fields[FIELD_INO],
-        .mode = fields[FIELD_MODE],
-        .uid = fields[FIELD_UID],
-        .gid = fields[FIELD_GID],
-        .nlink = fields[FIELD_NLINK],
-        .mtime = fields[FIELD_MTIME],
-        .rdev_major = fields[FIELD_RDEV_MAJOR],
-        .rdev_minor = fields[FIELD_RDEV_MINOR],
-    };
 }
 
 /* Where the parts of a record are; offsets from its header. */
@@ -158,6 +142,23 @@ static bool find_span(const struct cpio_archive *archive, size_t offset, struct 
     return true;
 }
 
+static struct cpio_entry entry_of(const uint32_t fields[FIELD_COUNT], const struct span *span)
+{
+    return (struct cpio_entry){
+        .name = span->header + HEADER_SIZE,
+        .data = span->header + span->data_start,
+        .size = span->data_size,
+        .ino = fields[FIELD_INO],
+        .mode = fields[FIELD_MODE],
+        .uid = fields[FIELD_UID],
+        .gid = fields[FIELD_GID],
+        .nlink = fields[FIELD_NLINK],
+        .mtime = fields[FIELD_MTIME],
+        .rdev_major = fields[FIELD_RDEV_MAJOR],
+        .rdev_minor = fields[FIELD_RDEV_MINOR],
+    };
+}
+
 /* The rest of a header, and that the name's NUL is its only one. */
 static bool decode_span(const struct span *span, struct cpio_entry *entry)
 {
@@ -167,7 +168,7 @@ static bool decode_span(const struct span *span, struct cpio_entry *entry)
     if (!decode_fields(span->header, fields) || string_ends_within(name, span->name_size - 1)) {
         return false;
     }
-    *entry = entry_of(fields, name, span->header + span->data_start);
+    *entry = entry_of(fields, span);
     return true;
 }
 

@@ -11,6 +11,7 @@
     X("init", "PATH", "/init", "program that becomes process 1")                                   \
     X("console", "LIST", "serial,fb",                                                              \
       "consoles, comma separated: serial, fb (the screen, if there is one), null")                 \
+    X("keyboard.layout", "us|de", "us", "the layout of the PC's keyboard")                         \
     X("loglevel", "LEVEL", "info", "least level shown: error, warn, info, debug")                  \
     X("panic", "halt|reboot|break|exit", "halt", "what a panic does last")                         \
     X("selftest", "[GLOB]", "", "run the built-in tests whose names match, then power off")        \

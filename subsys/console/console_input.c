@@ -68,6 +68,31 @@ static int take_locked(void)
     return byte;
 }
 
+/* As take_locked, of a byte that is here already. */
+static bool type_locked(char byte)
+{
+    if (!give_held_locked()) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&input.taken, 1, memory_order_relaxed);
+    input.owner = owner_of_locked(byte);
+    input.held = input.owner != NULL ? (uint8_t)byte : NONE;
+    (void)give_held_locked();
+    return true;
+}
+
+hx_err console_input_type(char byte)
+{
+    hal_interrupt_state state = spinlock_acquire(&input.lock);
+    hx_err error = HX_ECLOSED;
+
+    if (input.is_open) {
+        error = type_locked(byte) ? HX_OK : HX_EAGAIN;
+    }
+    spinlock_release(&input.lock, state);
+    return error;
+}
+
 bool console_input_attend(void)
 {
     hal_interrupt_state state = spinlock_acquire(&input.lock);

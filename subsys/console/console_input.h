@@ -38,6 +38,10 @@ void console_input_set_request(void (*request)(void));
  * Context: irq, thread. */
 bool console_input_attend(void);
 
+/* A byte that comes from another device than the console's: as if it had come from that.
+ * Context: thread.  Errors: HX_EAGAIN there is no room now, HX_ECLOSED. */
+HX_MUST_USE hx_err console_input_type(char byte);
+
 /* --- for a driver: one thread asks it at a time ------------------------------------------------
  */
 

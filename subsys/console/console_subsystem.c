@@ -12,6 +12,7 @@
 #include <subsys/console/console_input.h>
 #include <subsys/console/console_subsystem.h>
 #include <subsys/console/console_taker.h>
+#include <subsys/console/keyboard.h>
 #include <subsys/console/screen_driver.h>
 
 /* How often a device that cannot interrupt is looked at: a person does not notice. */
@@ -81,6 +82,14 @@ static hx_err start_input(void)
     return HX_OK;
 }
 
+/* Who has a screen may type, too. */
+static hx_err start_screen(void)
+{
+    hx_err error = screen_driver_start();
+
+    return error == HX_OK ? keyboard_start() : error;
+}
+
 /* The reader gets what is left, then HX_ECLOSED. */
 static void stop_input(void)
 {
@@ -123,7 +132,7 @@ static hx_err init(const struct boot_configuration *config)
     }
     error = start_input();
     if (error == HX_OK && screen_is_there()) {
-        error = screen_driver_start();
+        error = start_screen();
     }
     if (error != HX_OK) {
         (void)!component_unregister(&console_component);

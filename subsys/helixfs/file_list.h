@@ -52,6 +52,7 @@
     X(HELIXFS_FAULT_CLASSES, 37, "fault_classes", "", "faults that inject can put into a module")  \
     X(HELIXFS_HEAL_GROUPS, 38, "heal_groups", "",                                                  \
       "whose module is restarted with whose; NAME STRATEGY:SLOT,...")                              \
-    X(HELIXFS_LAST_PANIC, 39, "last_panic", "", "what the kernel before said in a panic; erase")
+    X(HELIXFS_LAST_PANIC, 39, "last_panic", "", "what the kernel before said in a panic; erase")   \
+    X(HELIXFS_SCREEN, 40, "screen", "", "the screen and the keyboard; layout NAME")
 
 #endif

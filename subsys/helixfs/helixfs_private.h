@@ -25,7 +25,7 @@ extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_com
     helixfs_self, helixfs_resources, helixfs_topics, helixfs_subscribers, helixfs_mailboxes,
     helixfs_channels, helixfs_threads, helixfs_interrupts, helixfs_hooks, helixfs_calls,
     helixfs_trace, helixfs_trace_kinds, helixfs_devices, helixfs_heal, helixfs_heal_options,
-    helixfs_heal_groups, helixfs_checkpoints, helixfs_inject, helixfs_fault_classes;
+    helixfs_heal_groups, helixfs_checkpoints, helixfs_inject, helixfs_fault_classes, helixfs_screen;
 
 #define HELIXFS_TABLE(table_columns, function)                                                     \
     {                                                                                              \
@@ -66,6 +66,7 @@ hx_err helixfs_change_calls(const struct pseudo_node *node, const char *text, si
 hx_err helixfs_change_heal_options(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_inject(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_last_panic(const struct pseudo_node *node, const char *text, size_t length);
+hx_err helixfs_change_screen(const struct pseudo_node *node, const char *text, size_t length);
 hx_err helixfs_change_heal_groups(const struct pseudo_node *node, const char *text, size_t length);
 
 /* "open" or "user". */
