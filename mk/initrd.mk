@@ -14,7 +14,7 @@ INITRD_LINKS := init=sbin/init
 INITRD_SETTINGS := $(wildcard user/etc/* user/etc/helix/* user/etc/init.d/*)
 
 # The other modules of the tests are loaded from a file.
-INITRD_TEST_MODULES := audit_liar demo_departing demo_locks demo_state entropy_liar memory_liar sched_liar serial_liar
+INITRD_TEST_MODULES := audit_liar demo_departing demo_locks demo_state entropy_liar memory_liar sched_liar screen_liar serial_liar
 
 # $(call initrd_modules,NAMES)
 initrd_modules = $(foreach name,$(1),$(OUT)/modules/$(name).hxm>lib/modules/$(name).hxm>0644)

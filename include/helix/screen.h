@@ -42,4 +42,9 @@ enum hx_screen_number {
     HX_SCREEN_NUMBERS,
 };
 
+/* What tests/modules/screen_liar does with cells of which one has such a character. */
+#define HX_SCREEN_LIE_TRAP   '^' /* dies after half of them */
+#define HX_SCREEN_LIE_PIXELS '@' /* draws them wrong */
+#define HX_SCREEN_LIE_MORE   '}' /* says that it has drawn one more */
+
 #endif

@@ -3,10 +3,12 @@ import re
 import time
 
 import pytest
-from conftest import PATIENCE, USER_SPACE
+from conftest import PATIENCE, TESTS_INITRD, USER_SPACE
 from helix_shell import Shell
 from helixtools.screenshot import Monitor, Reader
 
+SLOT = "/helix/slots/screen"
+KEYBOARD = "/helix/slots/keyboard"
 GREY, WHITE, RED, YELLOW = "aaaaaa", "ffffff", "ff5555", "ffff55"
 ROWS, COLUMNS = 48, 128
 
@@ -113,3 +115,137 @@ def test_programs_move_about_on_the_screen(boot, screen):
     rows = screen.until("here").split("\n")
     assert rows[9] == " " * 19 + "here"
     assert rows[11].startswith("reversed ä€\N{REPLACEMENT CHARACTER}")
+
+
+# --- the driver ---------------------------------------------------------------------------------------
+
+def numbers_on(screen):
+    return [int(row.split()[1]) for row in screen.rows() if re.fullmatch(r"line \d+ of what flows by", row)]
+
+
+def flow(shell, screen, meanwhile, last=1500):
+    """Text flows while something is done in the background; the numbers of the lines on the screen, in the end."""
+    shell(f"({meanwhile}) 2>/dev/null & i=0; while [ $i -lt {last} ]; do i=$((i+1)); "
+          "echo line $i of what flows by; done; wait")
+    shell("echo all of it")
+    screen.until("^all of it")
+    return numbers_on(screen)
+
+
+# SPEC: D1 R6
+@pytest.mark.parametrize("gate", ["open", "user"])
+def test_nothing_is_missing_on_the_screen_while_its_driver_is_exchanged(boot, screen, gate):
+    shell = Shell(boot(init=USER_SPACE, append=f"gate.screen={gate}", **screen.options))
+    screen.connect()
+    assert shell(f"cat {SLOT}/active {SLOT}/gate") == f"screen 1.0.0\n{gate}"
+    shell(f"echo 'trial_ms 0' > {SLOT}/options")
+    numbers = flow(shell, screen, f"for i in $(seq 50); do echo screen > {SLOT}/swap || echo bad > /tmp/bad; done")
+    assert len(numbers) > 30 and numbers == list(range(1501 - len(numbers), 1501))
+    assert "No such" in shell("cat /tmp/bad")
+    assert int(shell(f"grep cells {SLOT}/statistics").split()[1]) > 1000
+
+
+# SPEC: D1 R6
+@pytest.mark.parametrize("gate", ["open", "user"])
+@pytest.mark.parametrize("fault", ["null-pointer", "endless-loop"])
+def test_nothing_is_missing_on_the_screen_when_its_driver_dies(boot, screen, gate, fault):
+    shell = Shell(boot(init=USER_SPACE, append=f"gate.screen={gate} inject heal.cooldown=0", **screen.options))
+    screen.connect()
+    numbers = flow(shell, screen, f"for i in 1 2 3 4 5 6; do echo screen {fault} $i > /helix/inject; usleep 300000; done")
+    assert len(numbers) > 20 and numbers == list(range(1501 - len(numbers), 1501))[-len(numbers):]
+    assert int(shell("awk '$1 == \"screen\" { print $5 }' /helix/heal")) > 0
+
+
+# SPEC: D1 R6
+@pytest.mark.parametrize("gate", ["open", "user"])
+@pytest.mark.parametrize("lie", ["^", "@", "}"])
+def test_a_driver_that_lies_or_dies_ends_and_the_screen_is_right(boot, screen, gate, lie):
+    shell = Shell(boot(init=USER_SPACE, initrd=TESTS_INITRD, append=f"gate.screen={gate} heal=off loglevel=error",
+                       **screen.options))
+    screen.connect()
+    shell(f"echo > {SLOT}/unload; echo screen_liar > {SLOT}/swap; clear")
+    assert shell(f"cat {SLOT}/active") == "screen_liar 1.0.0"
+    shell(f"printf 'some text with \\{ord(lie):o} in it\\n'; sleep 1")
+    screen.until(f"^some text with {re.escape(lie)} in it$")
+    assert shell(f"cat {SLOT}/active") == "-"
+
+
+# SPEC: D1
+def test_the_screen_is_drawn_while_there_is_no_driver(boot, screen):
+    shell = Shell(boot(init=USER_SPACE, **screen.options))
+    screen.connect()
+    shell(f"echo > {SLOT}/unload; echo core draws this")
+    screen.until("^core draws this")
+    drawn = shell("grep by_module /helix/screen")
+    shell("seq 100")
+    assert shell("grep by_module /helix/screen") == drawn
+
+
+# --- the keyboard -------------------------------------------------------------------------------------
+
+NAMES = {" ": "spc", "-": "minus", "=": "equal", "/": "slash", ".": "dot", ",": "comma", ";": "semicolon",
+         "'": "apostrophe", "\n": "ret"}
+
+
+def type_text(screen, text):
+    for character in text:
+        name = NAMES.get(character, character.lower())
+        screen.monitor.press(*(["shift"] if character.isupper() else []), name)
+        time.sleep(0.03)  # QEMU holds a key for so long, and has a short queue
+    return screen
+
+
+# SPEC: D1
+def test_a_shell_is_served_at_the_keyboard_and_answers_on_the_screen(boot, screen):
+    Shell(boot(init=USER_SPACE, **screen.options))
+    screen.connect()
+    type_text(screen, "echo Typed-here; uname -s\n")
+    assert "\nTyped-here\nHelix" in screen.until("^Helix")
+
+
+# SPEC: D1
+def test_the_german_layout_by_command_line_and_at_run_time(boot, screen):
+    shell = Shell(boot(init=USER_SPACE, append="keyboard.layout=de", **screen.options))
+    screen.connect()
+    shell("clear")
+    for keys in ("e c h o spc apostrophe y z minus shift-2 alt_r-q alt_r-7 semicolon bracket_left less shift-7".split()
+                 + ["backslash", "ret"]):
+        screen.monitor.press(*keys.split("-"))
+        time.sleep(0.05)
+    screen.until('echo äzy')
+    assert shell("grep layout /helix/screen") == "layout: de"
+    assert shell("echo layout us > /helix/screen; grep layout /helix/screen").endswith("layout: us")
+    assert "rror" in shell("echo layout fr > /helix/screen")
+
+
+# SPEC: D1
+def test_modifiers_outlive_a_swap_of_the_keyboards_driver(boot, screen):
+    shell = Shell(boot(init=USER_SPACE, **screen.options))
+    screen.connect()
+    screen.monitor.press("caps_lock")
+    type_text(screen, "echo ")
+    shell(f"clear; echo 'trial_ms 0' > {KEYBOARD}/options; echo ps2_keyboard > {KEYBOARD}/swap; "
+          f"tail -n 1 {KEYBOARD}/history")
+    type_text(screen, "abc\n")
+    screen.until("ABC")
+
+
+# SPEC: D1
+def test_keys_wait_for_a_driver_while_there_is_none(boot, screen):
+    shell = Shell(boot(init=USER_SPACE, **screen.options))
+    screen.connect()
+    shell(f"echo > {KEYBOARD}/unload; clear")
+    type_text(screen, "echo patient\n")
+    assert "patient" not in screen.text()
+    shell(f"echo ps2_keyboard > {KEYBOARD}/swap")
+    screen.until("^patient")
+
+
+# SPEC: D1
+def test_control_alt_delete_restarts_the_machine(boot, screen):
+    guest = boot(init=USER_SPACE, **screen.options)
+    Shell(guest)
+    screen.connect()
+    screen.monitor.press("ctrl", "alt", "delete")
+    guest.expect("shutting down: reboot")
+    guest.end()
