@@ -25,14 +25,25 @@ bool hal_cpu_id_is_readable(void);
 uint32_t hal_cpu_count(void);
 
 /*
- * Start CPU cpu (1..count-1): it calls kernel_secondary_main() on the stack of `size` bytes that
- * ends at stack_top, with interrupts off and current as its running thread.
- * Returns once the CPU has arrived there.
- * Context: thread or boot.  Blocks: spins, at most 10 s (an emulator's host may be busy).
- * Errors: HX_EINVAL no such CPU, HX_ENOMEM, HX_ETIMEDOUT it did not come.
+ * Start CPU cpu (1..count-1), which has never run or has left: it calls kernel_secondary_main() on
+ * the stack of `size` bytes that ends at stack_top, with interrupts off and current as its running
+ * thread. Returns once the CPU has arrived there.
+ * Context: thread or boot, one at a time.  Blocks: spins, at most 10 s (an emulator's host may be
+ * busy).  Errors: HX_EINVAL no such CPU, or one that runs; HX_ENOMEM, HX_ETIMEDOUT it did not come.
  */
 struct thread;
 HX_MUST_USE hx_err hal_cpu_start(uint32_t cpu, void *stack_top, struct thread *current);
+
+/*
+ * The calling CPU, not 0, stops until it is started again, its caches written back as far as the
+ * machine needs. Nobody sends it anything any more, and its timer is off; what was sent before is
+ * forgotten. Interrupts off.  Context: its first thread.
+ */
+HX_NORETURN void hal_cpu_leave(void);
+
+/* Return once a CPU that is about to leave has done so: then its stack is in no use, and
+ * hal_cpu_start may be called for it.  Context: thread.  Blocks: spins. */
+void hal_cpu_wait_left(uint32_t cpu);
 
 /* Tell the processor that this is a spin loop.  Context: any.  (inline in the port) */
 static inline void hal_cpu_relax(void);

@@ -3,12 +3,14 @@
 #include <hal/interrupt.h>
 #include <hal/memory.h>
 #include <kern/cpu.h>
+#include <kern/cpu_hotplug.h>
 #include <kern/read_section.h>
 #include <kern/thread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
 _Atomic uint64_t cpu_online_bits;
+_Atomic uint64_t cpu_open_bits;
 
 /*
  * What a CPU asks of others: one call at a time, since it asks with preemption off, and waits for
@@ -28,9 +30,11 @@ static struct cpu_call_slot slots[HAL_CPU_MAX];
 void cpu_init(void)
 {
     atomic_store_explicit(&cpu_online_bits, 0, memory_order_relaxed);
+    atomic_store_explicit(&cpu_open_bits, 0, memory_order_relaxed);
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
         atomic_store_explicit(&slots[cpu].callers, 0, memory_order_relaxed);
     }
+    cpu_hotplug_init();
 }
 
 uint32_t cpu_online_count(void)
@@ -43,6 +47,7 @@ void cpu_set_online(void)
     read_section_join();
     /* Release pairs with cpu_online_mask: what the CPU has set up is visible. */
     atomic_fetch_or_explicit(&cpu_online_bits, 1ULL << hal_cpu_id(), memory_order_release);
+    atomic_fetch_or_explicit(&cpu_open_bits, 1ULL << hal_cpu_id(), memory_order_relaxed);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */

@@ -1,20 +1,26 @@
 /*
- * CPUs as kern sees them: which are online, calling a function on others, flushing their TLBs.
+ * CPUs as kern sees them: which are online, taking them off line and back, calling a function on
+ * others, flushing their TLBs.
  *
  * Rules:
- * - cpu_online_mask only grows in this release; bit n = CPU n schedules threads.
+ * - A CPU that is online runs threads, takes messages and is waited for by grace periods; one that
+ *   is off line does none of it. Who reads the mask and acts on it in one go, with preemption or
+ *   interrupts off, finds that the CPUs in it still answer.
+ * - A CPU that is about to go off line is online, but not open: nothing new is sent there.
  */
 #ifndef KERN_CPU_H
 #define KERN_CPU_H
 
 #include <hal/cpu.h>
 #include <helix/attributes.h>
+#include <helix/error.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 extern _Atomic uint64_t cpu_online_bits; /* read through cpu_online_mask */
+extern _Atomic uint64_t cpu_open_bits;   /* read through cpu_open_mask */
 
 /* Context: any. */
 static inline uint64_t cpu_online_mask(void)
@@ -23,6 +29,18 @@ static inline uint64_t cpu_online_mask(void)
     return atomic_load_explicit(&cpu_online_bits, memory_order_acquire);
 }
 uint32_t cpu_online_count(void);
+
+/* CPUs that threads and interrupts may be sent to; never empty.  Context: any. */
+static inline uint64_t cpu_open_mask(void)
+{
+    /* Relaxed: who changes it waits until all who have read it are done (kern/cpu_hotplug.c). */
+    return atomic_load_explicit(&cpu_open_bits, memory_order_relaxed);
+}
+
+static inline bool cpu_is_open(uint32_t cpu)
+{
+    return (cpu_open_mask() >> cpu & 1) != 0;
+}
 
 /* The first CPU of a mask (not empty) at or after number from, going round. */
 static inline uint32_t cpu_next(uint64_t mask, uint32_t from)
@@ -40,6 +58,26 @@ void cpu_set_online(void);
 
 /* No CPU but the calling one is online.  Called by thread_init_boot. */
 void cpu_init(void);
+
+/*
+ * Take a CPU off line: its threads, timers and caches go to others, and it stops. Threads that may
+ * run nowhere else are displaced until it is back (kern/displaced.h). What is core's - external
+ * lines, events - is subsys/processors' to see to, before and after.
+ * Context: thread, may block; one at a time, the others wait.
+ * Errors: HX_ENODEV no such CPU, HX_ENOENT it is off line, HX_EBUSY CPU 0, which machines are
+ * started and stopped by; HX_ETIMEDOUT a thread keeps it: it is online as before.
+ */
+HX_MUST_USE hx_err cpu_offline(uint32_t cpu);
+
+/*
+ * Start a CPU, the first time or again.  Context: as cpu_offline.
+ * Errors: HX_ENODEV no such CPU, HX_EEXIST it is online, HX_ENOMEM, HX_ETIMEDOUT it did not come.
+ */
+HX_MUST_USE hx_err cpu_online(uint32_t cpu);
+
+/* How long cpu_offline waits until no thread keeps a CPU; CPU_LEAVE_LIMIT_NS at first. */
+#define CPU_LEAVE_LIMIT_NS (10ULL * 1000 * 1000 * 1000)
+void cpu_set_leave_limit(uint64_t nanoseconds);
 
 /*
  * Call function(argument) on every online CPU of the mask, the caller's included when in it, with

@@ -1,8 +1,11 @@
 #include <base/assert.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
+#include <hal/user.h>
 #include <kern/cpu.h>
+#include <kern/cpu_hotplug.h>
 #include <kern/dispatch.h>
+#include <kern/displaced.h>
 #include <kern/hand_over.h>
 #include <kern/inheritance.h>
 #include <kern/read_section.h>
@@ -46,12 +49,17 @@ static const uint32_t after_wake[] = {
 
 void dispatch_set_policy(const struct scheduler_ops *ops)
 {
-    atomic_store_explicit(&chosen_policy, ops, memory_order_release);
+    static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_SCHEDULER, "scheduling policy");
+    hal_interrupt_state state = spinlock_acquire(&lock);
+
+    atomic_store_explicit(&chosen_policy, displaced_wrap_locked(ops), memory_order_release);
+    spinlock_release(&lock, state);
 }
 
 void dispatch_init(struct thread *(*idle_of)(uint32_t cpu))
 {
     dispatch_set_policy(&scheduler_fifo);
+    displaced_watch(false);
     policy()->init();
     atomic_store_explicit(&idle_cpus, 0, memory_order_relaxed);
     for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
@@ -81,15 +89,26 @@ static void change_state(struct thread *thread, enum thread_state from, enum thr
 
 /* --- where a thread goes ---------------------------------------------------------------------- */
 
-/* The last CPU while it is idle or nobody is; else one that is idle; all within the affinity. */
-static uint32_t choose_cpu(const struct thread *thread)
+/* Where it ran last it may not go on: to one of those, one that is idle before others. */
+static HX_NOINLINE uint32_t choose_other_cpu(struct thread *thread, uint64_t allowed, uint64_t idle,
+                                             uint32_t last)
 {
-    uint64_t allowed = thread->affinity & cpu_online_mask();
+    if (allowed == 0) {
+        allowed = displaced_begin(thread);
+        idle = allowed & atomic_load_explicit(&idle_cpus, memory_order_relaxed);
+    }
+    return cpu_next(idle != 0 ? idle : allowed, last);
+}
+
+/* The last CPU while it is idle or nobody is; else one that is idle; all within the affinity. */
+static uint32_t choose_cpu(struct thread *thread)
+{
+    uint64_t allowed = thread_affinity(thread) & cpu_open_mask();
     uint64_t idle = allowed & atomic_load_explicit(&idle_cpus, memory_order_relaxed);
     uint32_t last = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
 
     if ((allowed >> last & 1) == 0) {
-        return cpu_next(idle != 0 ? idle : allowed, last);
+        return choose_other_cpu(thread, allowed, idle, last);
     }
     if (idle == 0 || (idle >> last & 1) != 0) {
         return last;
@@ -236,12 +255,12 @@ static HX_ALWAYS_INLINE void switch_to(struct thread *self, struct thread *next,
     finish_switch(dispatch_leave_to(self, next, cpu, 0));
 }
 
-/* Nobody waits for the CPU: the idle thread's turn if the caller cannot go on. */
+/* Nobody waits for the CPU: the idle thread's turn if the caller cannot go on, or not here. */
 static HX_NOINLINE void schedule_idle(struct thread *self, uint32_t cpu)
 {
     uint32_t state = state_of(self);
 
-    if (state != THREAD_RUNNING && state != THREAD_IDLE) {
+    if (state != THREAD_IDLE && (state != THREAD_RUNNING || displaced_must_go(self, cpu))) {
         recorder_note(RECORDER_SWITCH, 0, cpus[cpu].idle->id, state);
         switch_to(self, cpus[cpu].idle, cpu);
     }
@@ -422,28 +441,45 @@ static bool may_run_here(uint64_t affinity)
     return (affinity >> hal_cpu_id() & 1) != 0;
 }
 
-/* Interrupts are off from the change until the thread is parked: one that loses its turn is queued
- * where it is. Who wakes it sends it to a CPU that is allowed. */
+static void set_own_affinity(struct thread *self, uint64_t affinity)
+{
+    atomic_store_explicit(&self->affinity, affinity, memory_order_relaxed);
+    atomic_store_explicit(&self->displaced_from, 0, memory_order_relaxed);
+}
+
+/*
+ * Interrupts are off from the change until the thread is parked: one that loses its turn is queued
+ * where it is. Who wakes it sends it to a CPU that is allowed, or displaces it. Returns whether one
+ * of both has happened.
+ */
+static bool try_move_within(struct thread *self, uint64_t affinity, uint64_t before)
+{
+    bool is_displaced;
+
+    hal_interrupts_disable();
+    set_own_affinity(self, affinity);
+    if (may_run_here(affinity)) {
+        hal_interrupts_enable();
+        return true;
+    }
+    if (dispatch_begin_parking(self)) {
+        wait_parked(self, hal_clock_now() + TIMER_TICK_NS);
+    } else {
+        set_own_affinity(self, before); /* a token, which is consumed below */
+    }
+    is_displaced = thread_displaced_from(self) == affinity;
+    (void)!dispatch_finish_parking(self);
+    return is_displaced;
+}
+
 void dispatch_move_within(uint64_t affinity)
 {
     struct thread *self = thread_current();
-    uint64_t before = self->affinity;
-    bool is_there;
+    uint64_t displaced_from = thread_displaced_from(self);
+    uint64_t before = displaced_from != 0 ? displaced_from : thread_affinity(self);
 
-    do {
-        hal_interrupts_disable();
-        self->affinity = affinity;
-        is_there = may_run_here(affinity);
-        if (!is_there && dispatch_begin_parking(self)) {
-            wait_parked(self, hal_clock_now() + TIMER_TICK_NS);
-        } else if (!is_there) {
-            self->affinity = before; /* a token, which is consumed below */
-        }
-        if (!is_there) {
-            (void)!dispatch_finish_parking(self);
-        }
-    } while (!is_there);
-    hal_interrupts_enable();
+    while (!try_move_within(self, affinity, before)) {
+    }
 }
 
 hx_err dispatch_wake_and_park(struct thread *next, _Atomic uint32_t *word, uint32_t value,
@@ -522,6 +558,24 @@ static void idle_once(uint32_t cpu)
     }
 }
 
+void dispatch_end(void)
+{
+    uint32_t cpu = hal_cpu_id();
+
+    idle_clock_stop(cpu);
+    atomic_fetch_and_explicit(&idle_cpus, ~(1ULL << cpu), memory_order_relaxed);
+    timer_stop_cpu();
+    hal_space_activate(hal_space_kernel());
+}
+
+void dispatch_kick(uint32_t cpu)
+{
+    hal_interrupt_state state = hal_interrupts_save();
+
+    call_attention(cpu);
+    hal_interrupts_restore(state);
+}
+
 void dispatch_begin(void)
 {
     struct thread *self = thread_current();
@@ -539,6 +593,7 @@ void thread_idle(void)
     dispatch_begin();
     for (;;) {
         idle_once(hal_cpu_id());
+        cpu_leave_if_asked();
     }
 }
 
@@ -547,7 +602,7 @@ void thread_idle(void)
 /* Threads wait here while another CPU has nothing to do: have it come and steal. */
 static void call_for_help(uint64_t ticks)
 {
-    uint64_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed) & cpu_online_mask();
+    uint64_t idle = atomic_load_explicit(&idle_cpus, memory_order_relaxed) & cpu_open_mask();
 
     if (idle != 0) {
         hal_interrupt_send(cpu_next(idle, (uint32_t)(ticks % HAL_CPU_MAX)), HAL_VECTOR_RESCHEDULE);

@@ -45,9 +45,15 @@ void dispatch_arrive(void);
 /* Leave the calling thread for ever; thread_bury gets it when its stack is no longer in use. */
 HX_NORETURN void dispatch_exit(void);
 
+/* This CPU, in its idle thread, runs no thread any more until dispatch_begin.  Interrupts off. */
+void dispatch_end(void);
+
+/* Have a CPU that is online look for the next thread.  Context: any but nmi. */
+void dispatch_kick(uint32_t cpu);
+
 /*
- * Give the calling thread an affinity, and return when it runs within it: at no moment is it queued
- * where it may not run.  Context: thread, may block.
+ * Give the calling thread an affinity, and return when it runs within it, or is displaced from it:
+ * at no moment is it queued where it may not run.  Context: thread, may block.
  */
 void dispatch_move_within(uint64_t affinity);
 

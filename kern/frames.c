@@ -450,6 +450,18 @@ void frames_drain_caches(void)
     }
 }
 
+void frames_give_back(uint32_t cpu)
+{
+    hal_interrupt_state state = spinlock_acquire(&pool.lock);
+    struct frame_cache *cache = &caches[cpu];
+
+    for (uint32_t i = 0; i < cache_count(cache); i++) {
+        block_put_locked(index_of(cache->frames[i]), 0);
+    }
+    cache_set_count(cache, 0);
+    spinlock_release(&pool.lock, state);
+}
+
 /* --- allocation ------------------------------------------------------------------------------- */
 
 /* Whether this allocation is the one frames_fail_nth named. */

@@ -65,6 +65,9 @@ void frames_release_range(uint64_t base, uint64_t size);
  */
 void frames_drain_caches(void);
 
+/* The same for a CPU that is off line, and stays so meanwhile.  Context: thread. */
+void frames_give_back(uint32_t cpu);
+
 /* An allocated frame, or the first of a block, is another owner's from now on.  Context: any but
  * nmi. */
 void frames_give(uint64_t physical, owner_tag owner);

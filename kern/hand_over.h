@@ -76,12 +76,12 @@ static HX_ALWAYS_INLINE hx_err dispatch_finish_parking(struct thread *self)
     return HX_LIKELY((old & THREAD_TOKEN) != 0) ? HX_OK : HX_ETIMEDOUT;
 }
 
-/* A thread changes its affinity by itself alone, and nobody hands it a CPU before it is on one
- * within it: where it ran last it may. */
+/* A parked thread's affinity stays, and nobody hands it a CPU before it is on one within it: where
+ * it ran last it may. */
 static HX_ALWAYS_INLINE bool dispatch_may_run_on(const struct thread *parked, uint32_t cpu)
 {
     return HX_LIKELY(atomic_load_explicit(&parked->cpu, memory_order_relaxed) == cpu) ||
-           HX_LIKELY((parked->affinity >> cpu & 1) != 0);
+           HX_LIKELY((thread_affinity(parked) >> cpu & 1) != 0);
 }
 
 /*

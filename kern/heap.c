@@ -248,6 +248,26 @@ static void magazine_drain(size_t class)
     preempt_enable();
 }
 
+/* All that is in the magazine of a CPU that is off line. */
+static void magazine_empty(size_t class, struct magazine *magazine)
+{
+    size_t used = magazine_used(magazine);
+
+    for (; used != 0; used -= OBJECT_WORDS) {
+        void *object = magazine->words[used - 2];
+
+        slab_put(&classes[class], &object, 1);
+        magazine_change(magazine, -(uint64_t)OBJECT_WORDS);
+    }
+}
+
+void heap_give_back(uint32_t cpu)
+{
+    for (size_t class = CLASS_FIRST; class < CLASS_END; class ++) {
+        magazine_empty(class, magazines[class][cpu]);
+    }
+}
+
 /* --- large blocks ----------------------------------------------------------------------------- */
 
 static size_t large_room(const struct large *block)

@@ -54,6 +54,10 @@ struct heap_statistics {
 /* Exact while nobody allocates or frees.  Context: thread. */
 void heap_statistics(struct heap_statistics *statistics);
 
+/* Return the free objects that a CPU which is off line had for itself; it stays so meanwhile.
+ * Context: thread. */
+void heap_give_back(uint32_t cpu);
+
 /* Bytes and objects the owner holds: a walk over all slabs.  Context: thread. */
 struct heap_owned {
     uint64_t bytes;

@@ -141,6 +141,14 @@ HX_PRESERVE_REGISTERS void read_report_quiescent(void)
     hurry_cpus(hurry);
 }
 
+void read_section_leave(void)
+{
+    spinlock_acquire_nested(&grace.lock);
+    grace.members &= ~(1ULL << hal_cpu_id());
+    spinlock_release_nested(&grace.lock);
+    read_report_quiescent(); /* no grace period that begins from here on waits for it */
+}
+
 /* Join the waiters, and start a grace period when none is under way. Returns whether to wait. */
 static bool begin_wait(struct grace_waiter *waiter)
 {

@@ -7,7 +7,8 @@
  * counter.
  * - Writers: publish the new version with memory_order_release, read_synchronize, then free the
  * old.
- * - A CPU is quiescent when it switches threads, idles, or takes a timer tick with preempt_depth 0.
+ * - A CPU is quiescent when it switches threads, idles, or takes a timer tick with preempt_depth 0;
+ *   one that is off line always is.
  * - Interrupt handlers, and any code with preemption or interrupts off, are readers by nature.
  */
 #ifndef KERN_READ_SECTION_H
@@ -78,6 +79,10 @@ static inline void read_quiescent(uint32_t cpu)
 
 /* Grace periods include this CPU from now on.  Called by cpu_set_online. */
 void read_section_join(void);
+
+/* And not any more: it enters no read section from here on.  Called by the CPU itself as it leaves,
+ * interrupts off, outside of any. */
+void read_section_leave(void);
 
 /* No CPU takes part.  Called by thread_init_boot. */
 void read_section_init(void);

@@ -59,7 +59,7 @@ static struct thread *take_for(struct fifo *fifo, uint32_t cpu)
     LIST_FOR_EACH (node, &fifo->threads) {
         struct thread *thread = LIST_ENTRY(node, struct thread, run_link);
 
-        if ((thread->affinity >> cpu & 1) != 0) {
+        if ((thread_affinity(thread) >> cpu & 1) != 0) {
             found = thread;
             list_remove(node);
             set_length_locked(fifo, atomic_load_explicit(&fifo->length, memory_order_relaxed) - 1);

@@ -167,11 +167,20 @@ static void init_boot_thread(uint32_t cpu)
     thread->preempt_depth = 1; /* until this CPU schedules */
     thread->reschedule = false;
     thread->space = hal_space_kernel();
-    thread->affinity = 1ULL << cpu;
+    atomic_store_explicit(&thread->affinity, 1ULL << cpu, memory_order_relaxed);
     thread->owner = OWNER_CORE;
     thread->run_since = hal_clock_cycles();
     atomic_store_explicit(&thread->cpu, cpu, memory_order_relaxed);
     atomic_store_explicit(&thread->state, THREAD_IDLE, memory_order_relaxed);
+}
+
+void thread_reset_boot(uint32_t cpu)
+{
+    struct thread *thread = thread_boot(cpu);
+
+    thread->preempt_depth = 1;
+    thread->reschedule = false;
+    thread->run_since = hal_clock_cycles();
 }
 
 void thread_init_boot(void)
@@ -266,7 +275,9 @@ static void init_thread(struct thread *thread, const struct thread_options *opti
     thread->argument = options->argument;
     atomic_store_explicit(&thread->priority_word, options->priority, memory_order_relaxed);
     thread->own_priority = options->priority;
-    thread->affinity = options->affinity != 0 ? options->affinity : UINT64_MAX;
+    atomic_store_explicit(&thread->affinity,
+                          options->affinity != 0 ? options->affinity : UINT64_MAX,
+                          memory_order_relaxed);
     thread->owner = options->owner != OWNER_NONE ? options->owner : OWNER_CORE;
     thread->process = options->process;
     thread->user = options->user;

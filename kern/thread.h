@@ -84,20 +84,23 @@ struct thread {
         };
         uint32_t interruptions; /* O  both at once: 0 in thread context */
     };
-    bool reschedule;                /* O  switch at the next chance */
-    struct hal_space *space;        /* I  address space activated when it first runs */
-    struct process *process;        /* I  NULL for a kernel thread */
-    struct user_thread *user;       /* I  a process's thread: what subsys/process keeps of it */
-    _Atomic uint64_t subject;       /* A  of core/capability; of a thread of a process */
-    uint32_t process_number;        /* O  its process's id; 0: a kernel thread */
-    uint32_t thread_number;         /* O  what programs know it by */
-    struct syscall_record *call;    /* O  core/syscall's: the innermost call recorded, NULL: none */
-    _Atomic uint32_t state;         /* A  enum thread_state | THREAD_TOKEN */
-    _Atomic uint32_t cpu;           /* A  where it runs or is queued, or ran last */
-    struct thread *previous;        /* O  who ran on its CPU just before it */
-    uint64_t affinity;              /* O  bit n: may run on CPU n; who queues it reads it */
-    _Atomic uint16_t priority_word; /* A  thread_priority, thread_nice in the upper byte */
-    uint8_t own_priority;           /* I  without what is lent to it (kern/inheritance.h) */
+    bool reschedule;             /* O  switch at the next chance */
+    struct hal_space *space;     /* I  address space activated when it first runs */
+    struct process *process;     /* I  NULL for a kernel thread */
+    struct user_thread *user;    /* I  a process's thread: what subsys/process keeps of it */
+    _Atomic uint64_t subject;    /* A  of core/capability; of a thread of a process */
+    uint32_t process_number;     /* O  its process's id; 0: a kernel thread */
+    uint32_t thread_number;      /* O  what programs know it by */
+    struct syscall_record *call; /* O  core/syscall's: the innermost call recorded, NULL: none */
+    _Atomic uint32_t state;      /* A  enum thread_state | THREAD_TOKEN */
+    _Atomic uint32_t cpu;        /* A  where it runs or is queued, or ran last */
+    struct thread *previous;     /* O  who ran on its CPU just before it */
+    _Atomic uint64_t affinity;   /* A  bit n: may run on CPU n; changed by itself, and by who
+                                    queues it (kern/displaced.h) */
+    _Atomic uint64_t displaced_from; /* A  its own affinity while that names no CPU that is there,
+                                        else 0; changed by the same */
+    _Atomic uint16_t priority_word;  /* A  thread_priority, thread_nice in the upper byte */
+    uint8_t own_priority;            /* I  without what is lent to it (kern/inheritance.h) */
     _Atomic bool waits_for_mutex;  /* A  set and cleared by itself: a wake-up makes it look again */
     struct list run_link;          /* Q  (L once exited) */
     struct thread_place *place;    /* I  in the table by handle; NULL for a boot thread */
@@ -223,6 +226,10 @@ struct thread_accounting {
     void (*release)(owner_tag owner, uint64_t charge);
 };
 
+/* Make the boot thread of a CPU that is off line as it was before that CPU first ran.  Called
+ * before it starts. */
+void thread_reset_boot(uint32_t cpu);
+
 /* Count all threads from now on.  Context: boot, once, before the first thread_create. */
 void thread_set_accounting(const struct thread_accounting *ops);
 
@@ -261,7 +268,8 @@ HX_NORETURN void thread_exit(void);
 bool thread_reap(void);
 
 /*
- * Change which CPUs the calling thread may run on; it goes to one of them at once.
+ * Change which CPUs the calling thread may run on; it goes to one of them at once. While all of
+ * them are off line later, it runs where it can, and afterwards within them again.
  * Context: thread, may block.  Errors: HX_EINVAL none of them is online.
  */
 HX_MUST_USE hx_err thread_set_own_affinity(uint64_t affinity);
@@ -285,6 +293,17 @@ static inline uint16_t thread_priority_word(const struct thread *thread)
 static inline uint8_t thread_priority(const struct thread *thread)
 {
     return (uint8_t)thread_priority_word(thread);
+}
+
+/* CPUs it may run on: all, while those that were asked for are off line.  Context: any. */
+static inline uint64_t thread_affinity(const struct thread *thread)
+{
+    return atomic_load_explicit(&thread->affinity, memory_order_relaxed);
+}
+
+static inline uint64_t thread_displaced_from(const struct thread *thread)
+{
+    return atomic_load_explicit(&thread->displaced_from, memory_order_relaxed);
 }
 
 static inline int thread_nice(const struct thread *thread)

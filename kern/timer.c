@@ -96,7 +96,9 @@ static bool settle_with_home(struct timer_base *home, struct timer *timer, uint6
 
     bool stays = home->running == timer;
 
-    remove_locked(home, timer);
+    if (home_of(timer) == home) {
+        remove_locked(home, timer);
+    }
     if (stays) {
         timer->period_ns = period_ns;
         insert_locked(home, timer, deadline_ns);
@@ -105,14 +107,30 @@ static bool settle_with_home(struct timer_base *home, struct timer *timer, uint6
     return stays;
 }
 
+/* The same until it is in nobody else's heap: it may be moved between two looks at its home. */
+static bool stays_with_home(struct timer *timer, const struct timer_base *base,
+                            uint64_t deadline_ns, uint64_t period_ns)
+{
+    struct timer_base *home = home_of(timer);
+    struct timer_base *seen = NULL;
+
+    while (home != NULL && home != base && home != seen) {
+        if (settle_with_home(home, timer, deadline_ns, period_ns)) {
+            return true;
+        }
+        seen = home;
+        home = home_of(timer);
+    }
+    return false;
+}
+
 void timer_start(struct timer *timer, uint64_t deadline_ns, uint64_t period_ns)
 {
     hal_interrupt_state state = hal_interrupts_save();
     uint32_t cpu = hal_cpu_id();
     struct timer_base *base = &bases[cpu];
-    struct timer_base *home = home_of(timer);
 
-    if (home == NULL || home == base || !settle_with_home(home, timer, deadline_ns, period_ns)) {
+    if (!stays_with_home(timer, base, deadline_ns, period_ns)) {
         spinlock_acquire_nested(&base->lock);
         remove_locked(base, timer);
         timer->period_ns = period_ns;
@@ -126,27 +144,27 @@ void timer_start(struct timer *timer, uint64_t deadline_ns, uint64_t period_ns)
     hal_interrupts_restore(state);
 }
 
-/* One attempt; *running tells whether the function runs on another CPU, so that another is needed.
- */
+/* One attempt; *running tells whether the function runs on another CPU, or the timer has been moved
+ * to one, so that another is needed. */
 static bool cancel_once(struct timer_base *home, struct timer *timer, bool *running)
 {
     hal_interrupt_state state = spinlock_acquire(&home->lock);
-    bool was_pending = remove_locked(home, timer);
+    bool has_moved = home_of(timer) != home;
+    bool was_pending = !has_moved && remove_locked(home, timer);
 
     /* On this CPU it can only be running below the caller: the call comes from it. */
-    *running = home->running == timer && home != &bases[hal_cpu_id()];
+    *running = has_moved || (home->running == timer && home != &bases[hal_cpu_id()]);
     spinlock_release(&home->lock, state);
     return was_pending;
 }
 
 bool timer_cancel(struct timer *timer)
 {
-    struct timer_base *home = home_of(timer);
     bool was_pending = false;
-    bool running = home != NULL;
+    bool running = home_of(timer) != NULL;
 
     while (running) {
-        was_pending |= cancel_once(home, timer, &running);
+        was_pending |= cancel_once(home_of(timer), timer, &running);
         if (running) {
             hal_cpu_relax();
         }
@@ -236,4 +254,56 @@ bool timer_run_due(bool keep_ticking)
 
     run_timers(base);
     return ticked;
+}
+
+/* --- a CPU that leaves ------------------------------------------------------------------------ */
+
+void timer_stop_cpu(void)
+{
+    bases[hal_cpu_id()].tick = NEVER;
+    hal_timer_disarm();
+}
+
+/* The first timer of a heap into another; both locked. */
+static bool move_one_locked(struct timer_base *from, struct timer_base *to, uint32_t to_cpu)
+{
+    struct heap_node *least = pairing_heap_least(&from->heap);
+
+    if (least == NULL) {
+        return false;
+    }
+
+    struct timer *timer = HX_CONTAINER_OF(least, struct timer, node);
+    uint64_t deadline_ns = least->key;
+
+    remove_locked(from, timer);
+    atomic_store_explicit(&timer->cpu_plus_1, to_cpu + 1, memory_order_relaxed);
+    insert_locked(to, timer, deadline_ns);
+    return true;
+}
+
+/* Two locks of one rank: the second is only tried, so nobody ever waits with one of them held.
+ * Returns whether to go on. */
+static bool move_one(struct timer_base *from)
+{
+    hal_interrupt_state state = hal_interrupts_save();
+    uint32_t cpu = hal_cpu_id();
+    struct timer_base *to = &bases[cpu];
+    bool is_any = true;
+
+    spinlock_acquire_nested(&to->lock);
+    if (spinlock_try_acquire_nested(&from->lock)) {
+        is_any = move_one_locked(from, to, cpu);
+        spinlock_release_nested(&from->lock);
+    }
+    arm_locked(to, 0);
+    spinlock_release_nested(&to->lock);
+    hal_interrupts_restore(state);
+    return is_any;
+}
+
+void timer_take_from(uint32_t cpu)
+{
+    while (move_one(&bases[cpu])) {
+    }
 }

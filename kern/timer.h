@@ -3,7 +3,8 @@
  *
  * Rules:
  * - The function runs in interrupt context on the CPU that started the timer (a timer started again
- *   while its function runs on another CPU stays there).
+ *   while its function runs on another CPU stays there; one of a CPU that goes off line goes to
+ *   another).
  * - The caller serialises calls of start and cancel for one timer; against the timer's own
  * function, which may start it again or cancel it, they are safe.
  * - A timer's memory may be freed when timer_cancel has returned, or from its own function when it
@@ -27,7 +28,8 @@ struct timer {
     void (*function)(struct timer *timer); /* I */
     uint64_t period_ns;                    /* T  0: one shot */
     bool is_pending;                       /* T  in the heap */
-    _Atomic uint32_t cpu_plus_1; /* A  whose heap it is in, or was last; 0: never started */
+    _Atomic uint32_t cpu_plus_1; /* A  whose heap it is in, or was last; 0: never started; one that
+                                    is in it is moved under its lock */
 };
 
 /* Prepare a timer, not started. */
@@ -61,5 +63,13 @@ void timer_tick_start(void);
  * unless keep_ticking.  Returns whether a tick was due.  Context: irq.
  */
 bool timer_run_due(bool keep_ticking);
+
+/* --- called when a CPU leaves (kern/cpu_leave.c) ---------------------------------------------- */
+
+/* No tick of this CPU any more, and no interrupt for its timers.  Interrupts off. */
+void timer_stop_cpu(void);
+
+/* Have the timers of a CPU that is gone run on the calling one.  Context: thread. */
+void timer_take_from(uint32_t cpu);
 
 #endif

@@ -148,7 +148,7 @@ int64_t linux_sched_getaffinity(uint64_t id, uint64_t size, uint64_t address)
         return linux_result(error == HX_EINVAL ? HX_ESRCH : error);
     }
     if (id == 0 || id == user_thread_current()->id) {
-        mask &= thread_current()->affinity != 0 ? thread_current()->affinity : UINT64_MAX;
+        mask &= thread_affinity(thread_current());
     }
     error = hal_user_copy_out(address, &mask, sizeof(mask));
     return linux_count(error, sizeof(mask));

@@ -242,7 +242,7 @@ static HX_ALWAYS_INLINE struct hal_gate_result offer(struct thread *thread, uint
                                                      struct thread_place *place, uint64_t handle)
 {
     uint64_t priority = thread_priority_word(thread);
-    uint64_t affinity = thread->affinity;
+    uint64_t affinity = thread_affinity(thread);
     struct slot *scheduler = slot; /* read before the place is written */
 
     thread_place_offer(place, handle, affinity, priority);
@@ -355,7 +355,7 @@ static struct thread *slot_pick(uint32_t cpu)
         return pick_alone(cpu, HX_OK);
     }
     thread = thread_table_take(result.value);
-    if (HX_UNLIKELY(thread == NULL || (thread->affinity >> cpu & 1) == 0)) {
+    if (HX_UNLIKELY(thread == NULL || (thread_affinity(thread) >> cpu & 1) == 0)) {
         return pick_again(thread, cpu);
     }
     return thread;
@@ -449,7 +449,7 @@ static void wait_for_offers(void)
 static inline struct hx_runnable describe(const struct thread *thread, uint64_t handle)
 {
     return (struct hx_runnable){.thread = handle,
-                                .affinity = thread->affinity,
+                                .affinity = thread_affinity(thread),
                                 .cpu = waiting_place(thread),
                                 .priority = thread_priority_word(thread)};
 }

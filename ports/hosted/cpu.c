@@ -180,6 +180,27 @@ HX_NORETURN void hosted_cpu_leave(struct hosted_cpu *cpu)
     __builtin_unreachable();
 }
 
+void hal_cpu_leave(void)
+{
+    struct hosted_cpu *cpu = hosted_cpu();
+
+    /* release: pairs with hal_cpu_wait_left */
+    atomic_store_explicit(&cpu->arrived, false, memory_order_release);
+    hosted_cpu_leave(cpu);
+}
+
+void hal_cpu_wait_left(uint32_t number)
+{
+    struct hosted_cpu *cpu = hosted_cpu_at(number);
+
+    while (atomic_load_explicit(&cpu->arrived, memory_order_acquire)) {
+        sched_yield();
+    }
+    pthread_join(cpu->thread, NULL);
+    hal_thread_fini((struct hal_thread *)cpu->current);
+    cpu->is_started = false;
+}
+
 static hx_err await_arrival(struct hosted_cpu *cpu)
 {
     uint64_t deadline = hal_clock_now() + START_TIMEOUT_NS;
@@ -193,6 +214,17 @@ static hx_err await_arrival(struct hosted_cpu *cpu)
     return HX_OK;
 }
 
+/* What was sent to a CPU that has left. */
+static void forget_interrupts(struct hosted_cpu *cpu)
+{
+    atomic_store_explicit(&cpu->attention, 0, memory_order_relaxed);
+    atomic_store_explicit(&cpu->deadline, HOSTED_NO_DEADLINE, memory_order_relaxed);
+    for (size_t word = 0; word < HOSTED_PENDING_WORDS; word++) {
+        atomic_store_explicit(&cpu->pending[word], 0, memory_order_relaxed);
+    }
+    cpu->interrupts_on = false;
+}
+
 hx_err hal_cpu_start(uint32_t number, void *stack_top, struct thread *current)
 {
     struct hosted_cpu *cpu;
@@ -201,6 +233,7 @@ hx_err hal_cpu_start(uint32_t number, void *stack_top, struct thread *current)
         return HX_EINVAL;
     }
     cpu = &cpus[number];
+    forget_interrupts(cpu);
     hal_thread_init((struct hal_thread *)current, (char *)stack_top - SECONDARY_STACK_SIZE,
                     SECONDARY_STACK_SIZE, secondary_entry, cpu);
     cpu->current = current;

@@ -139,6 +139,15 @@ void apic_init_this_cpu(uint32_t cpu)
     x86_apic[APIC_TIMER_INITIAL] = 0;
 }
 
+void apic_leave(void)
+{
+    x86_apic[APIC_TIMER_INITIAL] = 0;
+    x86_apic[APIC_LOGICAL_ID] = 0;
+    x86_apic[APIC_LVT_LINT0] = LVT_MASKED;
+    x86_apic[APIC_LVT_LINT0 + LINT_STRIDE] = LVT_MASKED;
+    x86_apic[APIC_SPURIOUS] = X86_VECTOR_SPURIOUS;
+}
+
 /* --- messages --------------------------------------------------------------------------------- */
 
 static void apic_wait_sent(void)

@@ -26,6 +26,10 @@ void apic_init(const struct acpi_summary *summary);
  */
 void apic_init_this_cpu(uint32_t cpu);
 
+/* Switch the calling CPU's APIC off but for what starts it again: no line and no set of CPUs
+ * reaches it.  Context: interrupts off. */
+void apic_leave(void);
+
 /* The calling CPU's APIC id. */
 uint32_t apic_id(void);
 

@@ -102,6 +102,11 @@ static inline void x86_cr0_write(uint64_t value)
     __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
 }
 
+static inline void x86_write_back_caches(void)
+{
+    __asm__ volatile("wbinvd" : : : "memory");
+}
+
 static inline uint64_t x86_cr4_read(void)
 {
     uint64_t value;

@@ -208,6 +208,28 @@ void x86_ap_main(struct x86_cpu *cpu)
     kernel_secondary_main();
 }
 
+/* --- leaving ---------------------------------------------------------------------------------- */
+
+/* INIT, by which it is started again, leaves the caches as they are; but so long a CPU's power may
+ * be switched off. Non-maskable interrupts end the wait, not the loop. */
+void hal_cpu_leave(void)
+{
+    struct x86_cpu *cpu = x86_cpu_this();
+
+    apic_leave();
+    x86_write_back_caches();
+    /* release: pairs with hal_cpu_wait_left */
+    atomic_store_explicit(&cpu->arrived, false, memory_order_release);
+    hal_cpu_halt();
+}
+
+void hal_cpu_wait_left(uint32_t cpu)
+{
+    while (has_arrived(&x86_cpus[cpu])) {
+        hal_cpu_relax();
+    }
+}
+
 /* --- stopping --------------------------------------------------------------------------------- */
 
 void x86_cpu_stopped(void)

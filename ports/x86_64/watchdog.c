@@ -71,13 +71,20 @@ void hal_watchdog_stop(void)
     }
 }
 
+static bool has_arrived(uint32_t cpu)
+{
+    /* acquire: pairs with the release in x86_ap_main */
+    return atomic_load_explicit(&x86_cpus[cpu].arrived, memory_order_acquire);
+}
+
 void watchdog_pass_on(void)
 {
     uint32_t next = hal_cpu_id() + LOGICAL_CPUS;
 
-    /* acquire: pairs with the release in x86_ap_main */
-    if (next < hal_cpu_count() && atomic_load_explicit(&runs, memory_order_relaxed) &&
-        atomic_load_explicit(&x86_cpus[next].arrived, memory_order_acquire)) {
+    while (next < hal_cpu_count() && !has_arrived(next)) {
+        next += LOGICAL_CPUS;
+    }
+    if (next < hal_cpu_count() && atomic_load_explicit(&runs, memory_order_relaxed)) {
         (void)hal_interrupt_send_nmi(next);
     }
 }

@@ -101,7 +101,7 @@ static hx_err create_kernel_half(struct user_thread *thread, const char *name)
         .entry = run,
         .argument = thread,
         .priority = THREAD_PRIORITY_NORMAL,
-        .affinity = thread_current()->process != NULL ? thread_current()->affinity : 0,
+        .affinity = thread_current()->process != NULL ? thread_affinity(thread_current()) : 0,
         .owner = thread->process->owner,
         .process = thread->process,
         .user = thread,

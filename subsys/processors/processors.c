@@ -10,7 +10,6 @@
 #include <hal/entry.h>
 #include <hal/interrupt.h>
 #include <hal/power.h>
-#include <kern/area.h>
 #include <kern/cpu.h>
 #include <kern/thread.h>
 #include <subsys/processors/processors.h>
@@ -24,23 +23,6 @@ void kernel_secondary_main(void)
     thread_idle();
 }
 
-/* Its boot stack stays for ever: it becomes the idle thread's. */
-static hx_err start_one(uint32_t cpu)
-{
-    struct area *stack;
-    hx_err error =
-        area_allocate(THREAD_STACK_SIZE / HAL_PAGE_SIZE, HAL_READ | HAL_WRITE, OWNER_CORE, &stack);
-
-    if (error != HX_OK) {
-        return error;
-    }
-    error = hal_cpu_start(cpu, (char *)stack->base + THREAD_STACK_SIZE, thread_boot(cpu));
-    if (error != HX_OK && error != HX_ETIMEDOUT) {
-        area_free(stack);
-    }
-    return error;
-}
-
 /* A CPU that does not come is reported and done without. */
 static void start_all(void)
 {
@@ -50,7 +32,7 @@ static void start_all(void)
         wanted = 1;
     }
     for (uint32_t cpu = 1; cpu < hal_cpu_count() && cpu < wanted; cpu++) {
-        hx_err error = start_one(cpu);
+        hx_err error = cpu_online(cpu);
 
         if (error != HX_OK) {
             kerror("CPU %u did not start: %s", (unsigned)cpu, hx_error_text(error));

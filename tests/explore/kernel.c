@@ -60,6 +60,7 @@ void hosted_cpu_relax(void)
 }
 
 _Atomic uint64_t cpu_online_bits = 1;
+_Atomic uint64_t cpu_open_bits = 1;
 
 /* Everybody passes a barrier: that changes nothing where all is sequentially consistent. */
 void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)

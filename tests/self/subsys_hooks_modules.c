@@ -267,7 +267,7 @@ static void check_what_is_left(struct slot *slot, uint32_t made, uint64_t left)
 /* SPEC: R5 */
 static void records_go_to_a_version_with_a_smaller_ring_and_back(void)
 {
-    uint64_t affinity = thread_current()->affinity;
+    uint64_t affinity = thread_affinity(thread_current());
     struct slot *slot = begin_audit(HAL_GATE_OPEN);
 
     if (slot == NULL) {

@@ -42,6 +42,7 @@ extern const struct selftest core_subsystems_tests[];
 extern const struct selftest config_boot_tests[];
 extern const struct selftest hal_conformance_tests[];
 extern const struct selftest hal_memory_tests[];
+extern const struct selftest kern_hotplug_tests[];
 extern const struct selftest kern_lock_tests[];
 extern const struct selftest kern_memory_tests[];
 extern const struct selftest kern_thread_tests[];

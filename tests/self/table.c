@@ -16,6 +16,7 @@ const struct selftest *const selftest_suites[] = {
     kern_lock_tests,
     kern_thread_tests,
     kern_timer_tests,
+    kern_hotplug_tests,
     core_debug_tests,
     core_log_tests,
     core_recorder_tests,

@@ -151,6 +151,7 @@ hx_err thread_park(uint64_t deadline_ns)
 static _Atomic uint32_t kernel_barriers;
 
 _Atomic uint64_t cpu_online_bits = 1;
+_Atomic uint64_t cpu_open_bits = 1;
 
 /* A message to every CPU: the host makes every running thread of the process pass a barrier. */
 void cpu_call(uint64_t mask, void (*function)(void *argument), void *argument)

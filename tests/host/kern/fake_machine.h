@@ -66,6 +66,7 @@ static _Thread_local uint32_t fake_cpu;
 static _Thread_local bool fake_interrupts_off;
 static _Thread_local struct thread fake_thread;
 _Atomic uint64_t cpu_online_bits = 1;
+_Atomic uint64_t cpu_open_bits = 1;
 static uint32_t fake_cpu_calls;
 static uint32_t fake_preemptions;
 
