@@ -12,7 +12,8 @@
 #define PERMILLE 1000U
 
 struct route {
-    uint64_t cpus; /* where it goes, 0: not routed */
+    uint64_t cpus;  /* where it goes, 0: not routed */
+    uint32_t fixed; /* where it is to go, for ROUTE_FIXED_CPU */
     struct hal_line_mode mode;
     enum route_strategy strategy;
     uint8_t vector;
@@ -28,6 +29,7 @@ static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_CORE, "interrupt routes");
 /* Under lock, all of them. */
 static struct route routes[ROUTER_LINE_MAX];
 static struct measurement measured[HAL_CPU_MAX];
+static uint64_t leaving; /* CPUs that lines do not go to, though they may be online */
 static uint64_t window_start;
 static uint32_t next_in_turn;
 
@@ -41,11 +43,17 @@ uint32_t router_busy_permille(uint32_t cpu)
 
 /* --- choosing --------------------------------------------------------------------------------- */
 
-static uint32_t least_busy(void)
+/* CPU 0 is always among them. */
+static uint64_t allowed_locked(void)
 {
-    uint32_t least = cpu_next(cpu_online_mask(), 0);
+    return cpu_open_mask() & ~leaving;
+}
 
-    for (uint64_t left = cpu_online_mask(); left != 0; left &= left - 1) {
+static uint32_t least_busy_locked(void)
+{
+    uint32_t least = cpu_next(allowed_locked(), 0);
+
+    for (uint64_t left = allowed_locked(); left != 0; left &= left - 1) {
         uint32_t cpu = (uint32_t)__builtin_ctzll(left);
 
         if (router_busy_permille(cpu) < router_busy_permille(least)) {
@@ -57,7 +65,7 @@ static uint32_t least_busy(void)
 
 static uint32_t take_turn_locked(void)
 {
-    uint32_t cpu = cpu_next(cpu_online_mask(), next_in_turn % HAL_CPU_MAX);
+    uint32_t cpu = cpu_next(allowed_locked(), next_in_turn % HAL_CPU_MAX);
 
     next_in_turn = cpu + 1;
     return cpu;
@@ -68,13 +76,13 @@ static uint64_t choose_locked(enum route_strategy strategy, uint32_t cpu)
 {
     switch (strategy) {
     case ROUTE_FIXED_CPU:
-        return 1ULL << cpu;
+        return 1ULL << ((allowed_locked() >> cpu & 1) != 0 ? cpu : least_busy_locked());
     case ROUTE_ROUND_ROBIN:
         return 1ULL << take_turn_locked();
     case ROUTE_LOWEST_PRIORITY:
-        return 1ULL << least_busy();
+        return 1ULL << least_busy_locked();
     case ROUTE_BROADCAST:
-        return cpu_online_mask();
+        return allowed_locked();
     }
     return 0;
 }
@@ -99,7 +107,7 @@ static hx_err route_locked(uint32_t line, const struct route *wanted)
 hx_err router_route(uint32_t line, uint8_t vector, struct hal_line_mode mode,
                     enum route_strategy strategy, uint32_t cpu)
 {
-    struct route wanted = {.mode = mode, .strategy = strategy, .vector = vector};
+    struct route wanted = {.mode = mode, .strategy = strategy, .vector = vector, .fixed = cpu};
     hal_interrupt_state state;
     hx_err error;
 
@@ -182,33 +190,47 @@ static void measure_locked(uint32_t cpu, uint64_t window_ns)
                           memory_order_relaxed);
 }
 
+/* A fixed line is where it is to be, or the CPU that it is fixed to is not there. */
+static bool is_settled_locked(const struct route *route)
+{
+    return route->strategy == ROUTE_FIXED_CPU && (route->cpus & ~allowed_locked()) == 0 &&
+           (route->cpus == 1ULL << route->fixed || (allowed_locked() >> route->fixed & 1) == 0);
+}
+
 /* Where a line should go from now on; where it goes already when a move does not pay. */
 static uint64_t reconsider_locked(const struct route *route)
 {
     uint32_t best;
 
-    if (route->strategy == ROUTE_LOWEST_PRIORITY) {
-        best = least_busy();
+    if (route->strategy == ROUTE_LOWEST_PRIORITY && (route->cpus & ~allowed_locked()) == 0) {
+        best = least_busy_locked();
         if (router_busy_permille((uint32_t)__builtin_ctzll(route->cpus)) <
             router_busy_permille(best) + ROUTER_MARGIN_PERCENT * PERMILLE / 100) {
             return route->cpus;
         }
         return 1ULL << best;
     }
-    return route->strategy == ROUTE_FIXED_CPU ? route->cpus : choose_locked(route->strategy, 0);
+    return is_settled_locked(route) ? route->cpus : choose_locked(route->strategy, route->fixed);
+}
+
+/* Returns whether the line goes where it should. */
+static bool reroute_locked(uint32_t line)
+{
+    struct route wanted = routes[line];
+
+    wanted.cpus = reconsider_locked(&wanted);
+    if (wanted.cpus != routes[line].cpus &&
+        hal_line_route(line, wanted.vector, wanted.cpus, wanted.mode) == HX_OK) {
+        routes[line].cpus = wanted.cpus;
+    }
+    return wanted.cpus == routes[line].cpus;
 }
 
 static void rebalance_locked(void)
 {
     for (uint32_t line = 0; line < ROUTER_LINE_MAX; line++) {
-        struct route wanted = routes[line];
-
-        if (wanted.cpus != 0) {
-            wanted.cpus = reconsider_locked(&wanted);
-        }
-        if (wanted.cpus != routes[line].cpus &&
-            hal_line_route(line, wanted.vector, wanted.cpus, wanted.mode) == HX_OK) {
-            routes[line].cpus = wanted.cpus;
+        if (routes[line].cpus != 0) {
+            (void)reroute_locked(line);
         }
     }
 }
@@ -223,6 +245,59 @@ void router_rebalance(void)
     }
     window_start = now;
     rebalance_locked();
+    spinlock_release(&lock, state);
+}
+
+/* --- CPUs that go and come -------------------------------------------------------------------- */
+
+/* Lines that go to other CPUs alone, or are fixed there, stay where they are. */
+static bool concerns(const struct route *route, uint32_t cpu)
+{
+    return (route->cpus >> cpu & 1) != 0 || route->strategy == ROUTE_BROADCAST ||
+           (route->cpus != 0 && route->strategy == ROUTE_FIXED_CPU && route->fixed == cpu);
+}
+
+static bool reroute_all_locked(uint32_t cpu)
+{
+    bool is_done = true;
+
+    for (uint32_t line = 0; line < ROUTER_LINE_MAX; line++) {
+        if (routes[line].cpus != 0 && concerns(&routes[line], cpu)) {
+            is_done &= reroute_locked(line);
+        }
+    }
+    return is_done;
+}
+
+static void take_interrupts(void *argument)
+{
+    (void)argument;
+}
+
+hx_err router_leave(uint32_t cpu)
+{
+    hal_interrupt_state state = spinlock_acquire(&lock);
+    bool is_done;
+
+    leaving |= 1ULL << cpu;
+    is_done = reroute_all_locked(cpu);
+    spinlock_release(&lock, state);
+    if (!is_done) {
+        router_return(cpu);
+        return HX_EIO;
+    }
+    /* A message that is sent after the lines went elsewhere comes after what they had sent there.
+     */
+    cpu_call(1ULL << cpu, take_interrupts, NULL);
+    return HX_OK;
+}
+
+void router_return(uint32_t cpu)
+{
+    hal_interrupt_state state = spinlock_acquire(&lock);
+
+    leaving &= ~(1ULL << cpu);
+    (void)reroute_all_locked(cpu);
     spinlock_release(&lock, state);
 }
 

@@ -7,6 +7,7 @@
  * itself). Lowest priority: the CPU that was busy for the least of the last window, looked at again
  *   at each rebalance; a line moves only when that gains at least ROUTER_MARGIN_PERCENT of a
  * window.
+ * - No line goes to a CPU that is off line or about to be.
  * - Busy is the time outside the idle thread plus the time in interrupt handlers.
  */
 #ifndef CORE_INTERRUPTS_ROUTER_H
@@ -41,6 +42,17 @@ HX_MUST_USE hx_err router_unroute(uint32_t line);
 
 /* The CPUs a line goes to, bit n = CPU n; 0: not routed.  Context: any but nmi. */
 uint64_t router_cpus(uint32_t line);
+
+/*
+ * A CPU is about to go off line: its lines go to others, and what has been on its way to it has
+ * arrived when this returns. A line fixed to it goes to another one, until router_return.
+ * Context: thread, the CPU online.  Errors: HX_EIO a line could not be moved; all are as before.
+ */
+HX_MUST_USE hx_err router_leave(uint32_t cpu);
+
+/* The CPU is online again, or stays so: lines go there again, those that are fixed to it at once.
+ * Context: thread. */
+void router_return(uint32_t cpu);
 
 /* Rebalance every ROUTER_PERIOD_NS from now on.  Context: boot or thread, once. */
 void router_start(void);

@@ -53,6 +53,16 @@ void place_spill(struct place_cache *cache)
     spinlock_release(&depot.lock, state);
 }
 
+void place_give_back(uint32_t cpu)
+{
+    hal_interrupt_state state = spinlock_acquire(&depot.lock);
+
+    while (place_caches[cpu].first != NULL) {
+        depot_put_locked(place_take(&place_caches[cpu]));
+    }
+    spinlock_release(&depot.lock, state);
+}
+
 /* --- growing ---------------------------------------------------------------------------------- */
 
 /* Number a chunk's places, and put all but number 0 into the common list. */

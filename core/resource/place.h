@@ -87,6 +87,11 @@ HX_MUST_USE bool place_refill(struct place_cache *cache);
 /* Make room in a cache.  Context: thread, preemption off. */
 void place_spill(struct place_cache *cache);
 
+/* Put the free places of a CPU that is off line, and stays so, where all find them.  Context:
+ * thread.
+ */
+void place_give_back(uint32_t cpu);
+
 /* This CPU's free places.  Context: preemption off. */
 static inline struct place_cache *place_cache(void)
 {

@@ -91,6 +91,20 @@ static void call_cpus(uint64_t mask)
     }
 }
 
+/* Queue a thread in core's own queue of its CPU, or of another while that one leaves; answers the
+ * CPU. */
+static uint64_t wait_in_core(struct thread *thread)
+{
+    uint32_t cpu = waiting_place(thread);
+
+    if (HX_UNLIKELY(!cpu_is_open(cpu))) {
+        dispatch_enqueue(thread); /* nobody is served: so it comes to core's own queue */
+        return 0;
+    }
+    (void)fifo_enqueue(thread, cpu);
+    return 1ULL << cpu;
+}
+
 /*
  * Take all offered threads; answers the CPUs that have work now. The lock keeps threads from being
  * offered to the next instance, but for those by a CPU that has looked at is_served before: hence
@@ -106,10 +120,7 @@ static uint64_t rescue_all_locked(void)
     while ((place = thread_table_next_offered(&walk, &handle)) != NULL &&
            slot_instance(slot) == NULL) {
         if (thread_place_take(place, handle)) {
-            uint32_t cpu = waiting_place(place->thread);
-
-            (void)fifo_enqueue(place->thread, cpu);
-            cpus |= 1ULL << cpu;
+            cpus |= wait_in_core(place->thread);
         }
     }
     return cpus;
@@ -134,6 +145,16 @@ void scheduler_slot_rescue(void)
     spinlock_release_nested(&service_lock);
     call_cpus(cpus);
     hal_interrupts_restore(state);
+}
+
+void scheduler_slot_hold(void)
+{
+    mutex_lock(&slot->change);
+}
+
+void scheduler_slot_let_go(void)
+{
+    mutex_unlock(&slot->change);
 }
 
 /* There is an instance: threads are offered to it from now on. */

@@ -24,4 +24,9 @@ void scheduler_slot_install(struct slot *slot);
  */
 void scheduler_slot_rescue(void);
 
+/* No other instance comes into the slot until it is let go: a CPU goes off line, and what waits for
+ * it is being moved.  Context: thread, may block. */
+void scheduler_slot_hold(void);
+void scheduler_slot_let_go(void);
+
 #endif

@@ -31,7 +31,7 @@
     X(HELIXFS_INTERRUPTS, 18, "interrupts", "", "counts and times by vector and CPU")              \
     X(HELIXFS_LOG, 19, "log", "", "the recent messages of the kernel")                             \
     X(HELIXFS_EVENTS, 20, "events", "", "events as they happen, one on a line")                    \
-    X(HELIXFS_POWER, 21, "power", "", "written: off, reboot, suspend, resume")                     \
+    X(HELIXFS_POWER, 21, "power", "", "written: off, reboot, suspend, suspend SECONDS, resume")    \
     X(HELIXFS_SLOTS, 22, "slots", "", "a directory for each slot")                                 \
     X(HELIXFS_HOOKS, 23, "hooks", "", "hooks of system calls; on, off, order")                     \
     X(HELIXFS_POLICY, 24, "policy", "", "who may make which system calls; written: a new policy")  \
@@ -53,6 +53,7 @@
     X(HELIXFS_HEAL_GROUPS, 38, "heal_groups", "",                                                  \
       "whose module is restarted with whose; NAME STRATEGY:SLOT,...")                              \
     X(HELIXFS_LAST_PANIC, 39, "last_panic", "", "what the kernel before said in a panic; erase")   \
-    X(HELIXFS_SCREEN, 40, "screen", "", "the screen and the keyboard; layout NAME")
+    X(HELIXFS_SCREEN, 40, "screen", "", "the screen and the keyboard; layout NAME")                \
+    X(HELIXFS_CPUS, 41, "cpus", "", "a directory for each CPU: online, written 0 or 1")
 
 #endif

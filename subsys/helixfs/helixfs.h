@@ -14,11 +14,16 @@
 
 #include <helix/attributes.h>
 #include <helix/error.h>
+#include <stdbool.h>
 #include <subsys/helixfs/file_list.h>
 
 #define HELIXFS_FILE_ENUM(name, number, text, access, meaning) name = (number),
 enum helixfs_file { HELIXFS_FILE_LIST(HELIXFS_FILE_ENUM) HELIXFS_FILE_END };
 #undef HELIXFS_FILE_ENUM
+
+/* Whether the calling thread may read or write a file of /helix.  Context: thread.
+ * Errors: HX_EACCES. */
+HX_MUST_USE hx_err helixfs_admit(enum helixfs_file file, bool is_write);
 
 struct pseudo_entry;
 /* The table of what is in the root, for the documentation. */

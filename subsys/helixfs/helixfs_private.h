@@ -25,7 +25,8 @@ extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_com
     helixfs_self, helixfs_resources, helixfs_topics, helixfs_subscribers, helixfs_mailboxes,
     helixfs_channels, helixfs_threads, helixfs_interrupts, helixfs_hooks, helixfs_calls,
     helixfs_trace, helixfs_trace_kinds, helixfs_devices, helixfs_heal, helixfs_heal_options,
-    helixfs_heal_groups, helixfs_checkpoints, helixfs_inject, helixfs_fault_classes, helixfs_screen;
+    helixfs_heal_groups, helixfs_checkpoints, helixfs_inject, helixfs_fault_classes, helixfs_screen,
+    helixfs_processors;
 
 #define HELIXFS_TABLE(table_columns, function)                                                     \
     {                                                                                              \
@@ -39,10 +40,6 @@ extern const struct helixfs_table helixfs_state, helixfs_subsystems, helixfs_com
                    .is_record = true},                                                             \
         .fill = (function),                                                                        \
     }
-
-/* Whether the calling thread may read or write a file of /helix.  Context: thread.
- * Errors: HX_EACCES. */
-HX_MUST_USE hx_err helixfs_admit(enum helixfs_file file, bool is_write);
 
 /* Files that are no tables. */
 hx_err helixfs_show_version(const struct pseudo_node *node, struct text *text);
@@ -74,6 +71,9 @@ const char *helixfs_gate_name(enum hal_gate_backend backend);
 
 /* The members of /helix/slots. */
 extern const struct pseudo_family helixfs_slots;
+
+/* The members of /helix/cpus. */
+extern const struct pseudo_family helixfs_cpus;
 
 /* --- commands as words ------------------------------------------------------------------------ */
 

@@ -14,6 +14,7 @@
 #include <kern/heap.h>
 #include <kern/thread.h>
 #include <subsys/helixfs/helixfs_private.h>
+#include <subsys/power/power.h>
 #include <subsys/process/process.h>
 
 #define NS_PER_MS 1000000ULL
@@ -294,6 +295,21 @@ const struct helixfs_table helixfs_interrupts = HELIXFS_TABLE(interrupt_columns,
 
 /* --- power ------------------------------------------------------------------------------------ */
 
+#define SLEEP_MAX_S 86400U
+
+/* suspend SECONDS */
+static hx_err sleep_for(const struct helixfs_word *seconds)
+{
+    struct subsystem_failure failure = {0};
+    uint64_t count;
+
+    if (string_to_u64(seconds->start, seconds->length, &count) != HX_OK || count == 0 ||
+        count > SLEEP_MAX_S) {
+        return HX_EINVAL;
+    }
+    return power_suspend(hal_clock_now() + count * HAL_NS_PER_S, &failure);
+}
+
 hx_err helixfs_change_power(const struct pseudo_node *node, const char *text, size_t length)
 {
     struct helixfs_word words[HELIXFS_WORDS_MAX];
@@ -302,6 +318,9 @@ hx_err helixfs_change_power(const struct pseudo_node *node, const char *text, si
     hx_err error = helixfs_split(text, length, words, &count);
 
     (void)node;
+    if (error == HX_OK && count == 2 && helixfs_is_word(&words[0], "suspend")) {
+        return sleep_for(&words[1]);
+    }
     if (error != HX_OK || count != 1) {
         return HX_EINVAL;
     }

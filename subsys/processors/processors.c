@@ -156,5 +156,7 @@ const struct subsystem processors_subsystem = {
     .dependencies = dependencies,
     .init = init,
     .shutdown = shutdown,
+    .suspend = processors_suspend,
+    .resume = processors_resume,
     .is_healthy = is_healthy,
 };

@@ -243,6 +243,11 @@ static void refill_reserve(void)
     forget(&made, sizeof(made));
 }
 
+void random_forget_reserve(uint32_t cpu)
+{
+    forget(&reserves[cpu], sizeof(reserves[cpu]));
+}
+
 void random_fill(void *bytes, size_t size)
 {
     count_request();

@@ -46,4 +46,7 @@ void random_rekey(void);
 
 extern const struct subsystem random_subsystem;
 
+/* What a CPU that is off line had for its next callers is to be found nowhere.  Context: thread. */
+void random_forget_reserve(uint32_t cpu);
+
 #endif

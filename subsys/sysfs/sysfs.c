@@ -1,5 +1,9 @@
+#include <base/memory.h>
 #include <hal/cpu.h>
 #include <kern/cpu.h>
+#include <subsys/helixfs/helixfs.h>
+#include <subsys/power/power.h>
+#include <subsys/processors/processors.h>
 #include <subsys/pseudo/pseudo.h>
 #include <subsys/sysfs/sysfs.h>
 
@@ -65,10 +69,45 @@ static hx_err show_is_online(const struct pseudo_node *node, struct text *text)
     return HX_OK;
 }
 
+static hx_err change_is_online(const struct pseudo_node *node, const char *text, size_t length)
+{
+    hx_err error = helixfs_admit(HELIXFS_CPUS, true);
+
+    return error != HX_OK ? error : processors_set_online(node->parent->number, text, length);
+}
+
+static hx_err show_sleep_states(const struct pseudo_node *node, struct text *text)
+{
+    (void)node;
+    text_add(text, "mem\n");
+    return HX_OK;
+}
+
+/* Until a key is pressed. */
+static hx_err change_sleep_state(const struct pseudo_node *node, const char *text, size_t length)
+{
+    struct subsystem_failure failure = {0};
+    hx_err error = helixfs_admit(HELIXFS_POWER, true);
+
+    (void)node;
+    length -= length > 0 && text[length - 1] == '\n' ? 1 : 0;
+    if (error != HX_OK) {
+        return error;
+    }
+    return length == 3 && memcmp(text, "mem", length) == 0
+               ? power_suspend(POWER_UNTIL_KEY, &failure)
+               : HX_EINVAL;
+}
+
 /* --- the tables ------------------------------------------------------------------------------- */
 
 static const struct pseudo_entry cpu_rows[] = {
-    PSEUDO_FILE("online", 0444, show_is_online, "whether it runs: 1 or 0"),
+    {.name = "online",
+     .type = VNODE_FILE,
+     .mode = 0644,
+     .show = show_is_online,
+     .store = change_is_online,
+     .meaning = "whether it runs: 1 or 0; written: it shall"},
     {.name = NULL},
 };
 
@@ -106,13 +145,23 @@ static const struct pseudo_entry dev_rows[] = {
     {.name = NULL},
 };
 
+static const struct pseudo_entry power_rows[] = {
+    {.name = "state",
+     .type = VNODE_FILE,
+     .mode = 0644,
+     .show = show_sleep_states,
+     .store = change_sleep_state,
+     .meaning = "how deep the machine can sleep; written: it shall, until a key is pressed"},
+    {.name = NULL},
+};
+
 static const struct pseudo_entry root_rows[] = {
     PSEUDO_DIRECTORY("block", NULL),
     PSEUDO_DIRECTORY("class", NULL),
     PSEUDO_DIRECTORY("dev", dev_rows),
     PSEUDO_DIRECTORY("devices", devices_rows),
     PSEUDO_DIRECTORY("kernel", NULL),
-    PSEUDO_DIRECTORY("power", NULL),
+    PSEUDO_DIRECTORY("power", power_rows),
     {.name = NULL},
 };
 

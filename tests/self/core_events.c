@@ -13,6 +13,7 @@
 #include <kern/cpu.h>
 #include <kern/heap.h>
 #include <subsys/modules/modules.h>
+#include <subsys/processors/processors.h>
 #include <tests/self/crew.h>
 #include <tests/self/suites.h>
 
@@ -933,6 +934,30 @@ static void each_processor_that_came_was_an_event(void)
     EXPECT(info.published >= cpu_online_count() - 1);
 }
 
+/* SPEC: K7 */
+static void a_cpu_that_goes_off_line_or_comes_back_is_an_event(void)
+{
+    uint32_t cpu = hal_cpu_count() - 1;
+    event_subscription id;
+
+    if (cpu_online_count() < 2) {
+        selftest_skip("needs a second CPU");
+        return;
+    }
+    id = keep_topic(EVENT_TOPIC_CPU_HOTPLUG);
+    EXPECT_EQUAL(processors_offline(0), HX_EBUSY);
+    EXPECT_EQUAL(processors_offline(cpu), HX_OK);
+    EXPECT_EQUAL(processors_offline(cpu), HX_ENOENT);
+    EXPECT_EQUAL(processors_online(cpu), HX_OK);
+    EXPECT_EQUAL(processors_online(cpu), HX_EEXIST);
+    EXPECT(crew_sleep_until(&seen_count, 2));
+    unsubscribe(id);
+    EXPECT_EQUAL(atomic_load_explicit(&seen_count, memory_order_acquire), 2);
+    EXPECT(seen[0].kind == EVENT_CPU_HOTPLUG && seen[1].kind == EVENT_CPU_HOTPLUG);
+    EXPECT(seen[0].cpu_hotplug.cpu == cpu && !seen[0].cpu_hotplug.online);
+    EXPECT(seen[1].cpu_hotplug.cpu == cpu && seen[1].cpu_hotplug.online);
+}
+
 const struct selftest core_events_tests[] = {
     {TEST(higher_priorities_hear_first_and_equal_ones_in_order), 0},
     {TEST(stop_keeps_the_event_from_those_behind), 0},
@@ -956,5 +981,6 @@ const struct selftest core_events_tests[] = {
     {TEST(a_module_that_comes_and_goes_is_an_event), 0},
     {TEST(ticks_are_events_while_somebody_listens), 0},
     {TEST(each_processor_that_came_was_an_event), 0},
+    {TEST(a_cpu_that_goes_off_line_or_comes_back_is_an_event), 0},
     {0},
 };

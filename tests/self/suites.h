@@ -55,6 +55,7 @@ extern const struct selftest subsys_hooks_records_tests[];
 extern const struct selftest subsys_hooks_judge_tests[];
 extern const struct selftest subsys_hooks_modules_tests[];
 extern const struct selftest subsys_hooks_tests[];
+extern const struct selftest subsys_processors_tests[];
 extern const struct selftest vm_space_tests[];
 
 /* Of the x86_64 image alone: elsewhere there are no such arrays, and the runner passes them over.

@@ -54,6 +54,7 @@ const struct selftest *const selftest_suites[] = {
     subsys_entropy_tests,
     subsys_health_tests,
     subsys_hooks_tests,
+    subsys_processors_tests,
     subsys_hooks_records_tests,
     subsys_hooks_judge_tests,
     subsys_hooks_modules_tests,

@@ -1,4 +1,5 @@
 /* Routing policies, proved by where the interval timer's interrupts arrive. */
+#include <core/debug/log.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
 #include <hal/clock.h>
@@ -7,6 +8,7 @@
 #include <kern/cpu.h>
 #include <ports/x86_64/instructions.h>
 #include <stdatomic.h>
+#include <subsys/processors/processors.h>
 #include <tests/self/crew.h>
 #include <tests/self/suites.h>
 
@@ -196,6 +198,127 @@ static void lowest_priority_finds_the_cpu_that_is_really_idle(void)
     close_pit();
 }
 
+/* --- evenly ----------------------------------------------------------------------------------- */
+
+#define TURNS    4U
+#define PER_TURN 40U /* ticks */
+#define PER_CENT 10U
+
+/* A turn of the CPU that has the line: how many arrive there until it has had enough; 0: the turn
+ * was cut short, as the router's own period has been over meanwhile. */
+static uint64_t take_turn(void)
+{
+    uint64_t cpus = router_cpus(pit.line);
+    uint32_t cpu = (uint32_t)__builtin_ctzll(cpus);
+    uint64_t before = count_on(cpu);
+    uint64_t deadline = hal_clock_now() + PATIENCE_NS;
+
+    while (count_on(cpu) < before + PER_TURN && hal_clock_now() < deadline &&
+           router_cpus(pit.line) == cpus) {
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    return router_cpus(pit.line) == cpus ? count_on(cpu) - before : 0;
+}
+
+/* Of whole turns, what the CPU with the most has beyond the one with the least, per cent of it. */
+static uint64_t imbalance(void)
+{
+    uint64_t counts[HAL_CPU_MAX] = {0};
+    uint32_t turns[HAL_CPU_MAX] = {0};
+    uint64_t least = UINT64_MAX;
+    uint64_t most = 0;
+
+    for (uint32_t turn = 0; turn < 10 * TURNS * cpu_online_count(); turn++) {
+        uint32_t cpu = (uint32_t)__builtin_ctzll(router_cpus(pit.line));
+        uint64_t count = turns[cpu] < TURNS ? take_turn() : 0;
+
+        counts[cpu] += count;
+        turns[cpu] += count != 0 ? 1 : 0;
+        router_rebalance();
+    }
+    for (uint32_t n = 0; n < cpu_online_count(); n++) {
+        uint64_t count = counts[crew_cpu(n)];
+
+        least = count < least ? count : least;
+        most = count > most ? count : most;
+    }
+    kprintln("# round robin: from %llu to %llu interrupts on a CPU", (unsigned long long)least,
+             (unsigned long long)most);
+    return least != 0 ? (most - least) * 100 / least : 100;
+}
+
+/* SPEC: I4 */
+static void round_robin_is_even_to_ten_per_cent(void)
+{
+    bool is_even = false;
+
+    if (!open_pit()) {
+        return;
+    }
+    EXPECT_EQUAL(route(ROUTE_ROUND_ROBIN, 0), HX_OK);
+    for (unsigned i = 0; i < ATTEMPTS && !is_even; i++) {
+        is_even = imbalance() <= PER_CENT;
+    }
+    EXPECT(is_even);
+    close_pit();
+}
+
+/* --- CPUs that go ----------------------------------------------------------------------------- */
+
+/* SPEC: I4 K7 */
+static void a_line_leaves_a_cpu_that_goes_off_line(void)
+{
+    static const enum route_strategy strategies[] = {ROUTE_FIXED_CPU, ROUTE_ROUND_ROBIN,
+                                                     ROUTE_LOWEST_PRIORITY, ROUTE_BROADCAST};
+    uint32_t cpu = hal_cpu_count() - 1;
+
+    if (cpu_online_count() < 2) {
+        selftest_skip("needs a second CPU");
+        return;
+    }
+    if (!open_pit()) {
+        return;
+    }
+    for (unsigned i = 0; i < HX_ARRAY_SIZE(strategies); i++) {
+        uint64_t there;
+
+        EXPECT_EQUAL(route(strategies[i], cpu), HX_OK);
+        EXPECT(arrivals(router_cpus(pit.line)) != 0);
+        EXPECT_EQUAL(processors_offline(cpu), HX_OK);
+        there = count_on(cpu);
+        EXPECT_EQUAL(router_cpus(pit.line) >> cpu & 1, 0);
+        EXPECT(arrivals(1) != 0);
+        EXPECT_EQUAL(route(ROUTE_FIXED_CPU, cpu), HX_EINVAL);
+        router_rebalance();
+        EXPECT_EQUAL(router_cpus(pit.line) >> cpu & 1, 0);
+        EXPECT_EQUAL(count_on(cpu), there);
+        EXPECT_EQUAL(processors_online(cpu), HX_OK);
+    }
+    EXPECT_EQUAL(arrivals(cpu_online_mask()), cpu_online_mask()); /* broadcast again */
+    close_pit();
+}
+
+/* SPEC: I4 */
+static void a_line_that_is_fixed_to_a_cpu_returns_with_it(void)
+{
+    uint32_t cpu = hal_cpu_count() - 1;
+
+    if (cpu_online_count() < 2) {
+        selftest_skip("needs a second CPU");
+        return;
+    }
+    if (!open_pit()) {
+        return;
+    }
+    EXPECT_EQUAL(route(ROUTE_FIXED_CPU, cpu), HX_OK);
+    EXPECT_EQUAL(processors_offline(cpu), HX_OK);
+    EXPECT((router_cpus(pit.line) & ~cpu_online_mask()) == 0);
+    EXPECT_EQUAL(processors_online(cpu), HX_OK);
+    EXPECT_EQUAL(router_cpus(pit.line), 1ULL << cpu);
+    EXPECT_EQUAL(arrivals(1ULL << cpu), 1ULL << cpu);
+    close_pit();
+}
+
 #define TEST(function)                                                                             \
     {                                                                                              \
         .name = "x86_64_router." #function, .run = function                                        \
@@ -206,5 +329,8 @@ const struct selftest x86_64_router_tests[] = {
     TEST(a_broadcast_line_arrives_on_every_cpu),
     TEST(round_robin_goes_to_each_cpu_in_turn),
     TEST(lowest_priority_finds_the_cpu_that_is_really_idle),
+    TEST(round_robin_is_even_to_ten_per_cent),
+    TEST(a_line_leaves_a_cpu_that_goes_off_line),
+    TEST(a_line_that_is_fixed_to_a_cpu_returns_with_it),
     {.name = NULL},
 };

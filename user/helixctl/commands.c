@@ -92,6 +92,7 @@ const struct command commands[] = {
     TABLE_COMMAND("mailboxes", "mailboxes", "mailboxes of the message router"),
     TABLE_COMMAND("channels", "channels", "channels: whose, what waits in them, who waits"),
     TABLE_COMMAND("threads", "threads", "all threads, the kernel's too"),
+    TABLE_COMMAND("cpus", "processors", "which processors run, and how busy they are"),
     TABLE_COMMAND("interrupts", "interrupts",
                   "interrupts and their times, by vector and processor"),
     {.name = "log",
