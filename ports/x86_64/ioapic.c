@@ -16,6 +16,7 @@
 #define VERSION_LAST_SHIFT   16   /* number of the last entry */
 
 #define ISA_LINES    16
+#define TIMER_LINE   2
 #define LOGICAL_CPUS 8 /* those that apic_init_this_cpu() gives a logical id */
 
 struct ioapic {
@@ -156,12 +157,23 @@ uint32_t hal_line_count(void)
     return line_count;
 }
 
+/*
+ * ISA interrupt 0 where no override says otherwise. ACPI without the hardware of old is silent
+ * about the interval timer; one that is there nevertheless, as in QEMU's microvm, has the input
+ * that it has by default (MultiProcessor Specification 1.4, chapter 5).
+ */
+static uint32_t timer_line(void)
+{
+    return ioapic_summary->is_hardware_reduced && ioapic_of_line(TIMER_LINE) != NULL ? TIMER_LINE
+                                                                                     : 0;
+}
+
 hx_err hal_line_of_isa(uint32_t isa, uint32_t *line, struct hal_line_mode *mode)
 {
     if (isa >= ISA_LINES) {
         return HX_EINVAL;
     }
-    *line = isa;
+    *line = isa == 0 ? timer_line() : isa;
     *mode = (struct hal_line_mode){.level = false, .active_low = false};
     for (uint32_t i = 0; i < ioapic_summary->override_count; i++) {
         const struct acpi_override *override = &ioapic_summary->overrides[i];

@@ -8,7 +8,6 @@
 
 #define HPET_PERIOD_MS 100
 #define LOGICAL_CPUS   8 /* as in ioapic.h */
-#define CASCADE_LINE   2 /* of the two 8259A: no device signals there */
 
 static _Atomic bool runs;
 
@@ -24,26 +23,6 @@ static bool begin_signals(uint32_t line, struct hal_watchdog *watchdog)
     return pit_signal();
 }
 
-/*
- * The input of ISA interrupt 0 and, where ACPI says nothing of it, the one that it has by default
- * (MultiProcessor Specification 1.4, chapter 5): QEMU's microvm has it there and does not say so.
- */
-static void route_lines(uint32_t line, struct hal_line_mode mode)
-{
-    ioapic_route_nmi(line, mode);
-    if (line == 0 && CASCADE_LINE < hal_line_count()) {
-        ioapic_route_nmi(CASCADE_LINE, mode);
-    }
-}
-
-static void mask_lines(uint32_t line)
-{
-    hal_line_mask(line);
-    if (line == 0) {
-        hal_line_mask(CASCADE_LINE);
-    }
-}
-
 bool hal_watchdog_start(struct hal_watchdog *watchdog)
 {
     struct hal_line_mode mode;
@@ -52,11 +31,11 @@ bool hal_watchdog_start(struct hal_watchdog *watchdog)
     if (hal_line_of_isa(0, &line, &mode) != HX_OK) {
         return false;
     }
-    route_lines(line, mode);
+    ioapic_route_nmi(line, mode);
     atomic_store_explicit(&runs, true, memory_order_relaxed);
     if (!begin_signals(line, watchdog)) {
         atomic_store_explicit(&runs, false, memory_order_relaxed);
-        mask_lines(line);
+        hal_line_mask(line);
         return false;
     }
     return true;

@@ -58,9 +58,10 @@ def until_user_space(guest):
 
 
 @pytest.mark.parametrize("tests", ["hal_*", "x86_64_*"])
-def test_the_machine_is_as_its_contract_says_on_an_old_processor_too(run_to_end, tests):
+@pytest.mark.parametrize("machine", ["q35", "microvm"])
+def test_the_machine_is_as_its_contract_says_on_an_old_processor_too(run_to_end, machine, tests):
     """All built-in tests have their turn there in a soak (helixtools/suites.py)."""
-    result = run_to_end(append=f"panic=exit selftest={tests}", smp=2, qemu_args="-cpu qemu64")
+    result = run_to_end(append=f"panic=exit selftest={tests}", smp=2, machine=machine, qemu_args="-cpu qemu64")
     assert re.search(r"# \d\d+ passed, 0 failed", result.stdout), result.stdout[-4000:]
     assert result.returncode == 0
 
