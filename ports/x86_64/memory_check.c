@@ -141,7 +141,7 @@ static void check_region(struct boot_configuration *config, size_t index)
     uint64_t end = region->base + region->size;
     uint64_t kept = end < limit ? end : limit;
 
-    if (region->kind == MEMORY_USABLE) {
+    if (region->kind == MEMORY_USABLE && region->base < limit) {
         kept = find_end(region->base, kept);
     }
     if (kept < end && region->kind == MEMORY_USABLE) {
