@@ -65,12 +65,8 @@ def test_it_stays_until_it_is_erased_and_a_clean_start_says_nothing(boot):
     assert shell(f"cat {LAST}; grep -c 'panicked before' /helix/log") == "0"
 
 
-# SPEC: X7
-def test_the_panic_of_a_machine_that_halted_is_there_when_it_is_reset_by_hand(boot):
-    guest = boot(append="panic=halt", reboots=1, init=USER_SPACE)
-    Shell(guest)
-    guest.ask("p", "Action: Halt")
-    guest.expect("Report Complete: ")
+def reset_by_hand(guest):
+    """Of a machine whose first processor halts."""
     guest.press("\x01c")
     guest.expect(r"\(qemu\) ")
     guest.type("info registers")
@@ -78,5 +74,22 @@ def test_the_panic_of_a_machine_that_halted_is_there_when_it_is_reset_by_hand(bo
         guest.type("info registers")
     guest.type("system_reset")
     guest.press("\x01c")
+
+
+# SPEC: X7
+def test_the_panic_of_a_machine_that_halted_is_there_when_it_is_reset_by_hand(boot):
+    guest = boot(append="panic=halt", reboots=1, init=USER_SPACE)
+    Shell(guest)
+    guest.ask("p", "Action: Halt")
+    guest.expect("Report Complete: ")
+    reset_by_hand(guest)
     guest.expect(WARNING)
     guest.expect(PROMPT)
+
+
+# SPEC: X6 X7
+def test_of_a_panic_inside_another_the_record_has_both(boot):
+    guest = boot(append="selftest=core_panic_end.inside_the_panic_handler", reboots=1)
+    guest.expect("Report Complete: ")
+    reset_by_hand(guest)
+    guest.expect(r"the kernel panicked before: the second, after the first \(inside the panic: the first\); cat")
