@@ -235,9 +235,9 @@ static void attend(void)
     }
 }
 
-void screen_set_drawer(void (*wake)(void))
+void (*screen_set_drawer(void (*wake)(void)))(void)
 {
-    atomic_store_explicit(&screen.wake, wake, memory_order_release);
+    return atomic_exchange_explicit(&screen.wake, wake, memory_order_acq_rel);
 }
 
 /* --- the writer --------------------------------------------------------------------------------

@@ -39,8 +39,9 @@ bool screen_is_there(void);
 typedef bool screen_painter(const uint32_t *cells, size_t count, uint32_t *pixels);
 
 /* From now on `wake` is called when there is something to draw (context: any but nmi), and whoever
- * it wakes calls screen_draw.  Context: boot or thread. */
-void screen_set_drawer(void (*wake)(void));
+ * it wakes calls screen_draw. Returns what was called before; NULL: nothing.  Context: boot or
+ * thread. */
+void (*screen_set_drawer(void (*wake)(void)))(void);
 
 /* Draw what there is; painter NULL: core paints. Returns whether there was something.  Context:
  * thread, one at a time. */

@@ -1,6 +1,7 @@
 /*
  * Source of the registers: QEMU, docs/specs/standard-vga.rst, and the VBE Bochs Display Extensions.
  */
+#include <base/memory.h>
 #include <core/device/display.h>
 #include <core/device/pci.h>
 #include <kern/area.h>
@@ -258,17 +259,6 @@ static void copy_converted(const struct boot_framebuffer *format, volatile char 
     }
 }
 
-/* Glyphs are eight pixels wide: two go at a time. */
-static void copy_plain(volatile char *to, const uint32_t *pixels, uint32_t width)
-{
-    volatile uint64_t *pairs = (volatile uint64_t *)to;
-    const uint64_t *from = (const uint64_t *)(const void *)pixels;
-
-    for (uint32_t i = 0; i < width / 2; i++) {
-        pairs[i] = from[i];
-    }
-}
-
 void display_copy(const struct display *display, uint32_t x, uint32_t line, uint32_t width,
                   uint32_t height, const uint32_t *pixels, uint32_t from_pitch)
 {
@@ -282,7 +272,7 @@ void display_copy(const struct display *display, uint32_t x, uint32_t line, uint
             (const uint32_t *)(const void *)((const char *)pixels + (size_t)y * from_pitch);
 
         if (is_plain) {
-            copy_plain(to, from, width);
+            memcpy((void *)(uintptr_t)to, from, (size_t)width * sizeof(*from));
         } else {
             copy_converted(format, to, from, width);
         }

@@ -65,25 +65,33 @@ static inline void hx_row_fill(uint64_t *pixels, uint64_t pair)
     pixels[3] = pair;
 }
 
-/* Most rows of most glyphs are empty. */
+/* Many rows of a glyph are empty. */
+static inline void hx_glyph_row_draw(uint8_t bits, const struct hx_brush *brush, char *pixels)
+{
+    uint64_t *to = (uint64_t *)(void *)pixels;
+
+    if (bits == 0) {
+        hx_row_fill(to, brush->paper);
+    } else {
+        const uint64_t *left = brush->quads[bits >> 4];
+        const uint64_t *right = brush->quads[bits & 15];
+
+        to[0] = left[0];
+        to[1] = left[1];
+        to[2] = right[0];
+        to[3] = right[1];
+    }
+}
+
+/* Four rows at a time: the loop's own instructions are a fifth of one row's. */
 static inline void hx_glyph_draw(const uint8_t rows[HX_GLYPH_HEIGHT], const struct hx_brush *brush,
                                  char *pixels, size_t pitch)
 {
-    for (unsigned y = 0; y < HX_GLYPH_HEIGHT; y++, pixels += pitch) {
-        uint64_t *to = (uint64_t *)(void *)pixels;
-        unsigned bits = rows[y];
-
-        if (bits == 0) {
-            hx_row_fill(to, brush->paper);
-        } else {
-            const uint64_t *left = brush->quads[bits >> 4];
-            const uint64_t *right = brush->quads[bits & 15];
-
-            to[0] = left[0];
-            to[1] = left[1];
-            to[2] = right[0];
-            to[3] = right[1];
-        }
+    for (unsigned y = 0; y < HX_GLYPH_HEIGHT; y += 4, pixels += 4 * pitch) {
+        hx_glyph_row_draw(rows[y], brush, pixels);
+        hx_glyph_row_draw(rows[y + 1], brush, pixels + pitch);
+        hx_glyph_row_draw(rows[y + 2], brush, pixels + 2 * pitch);
+        hx_glyph_row_draw(rows[y + 3], brush, pixels + 3 * pitch);
     }
 }
 

@@ -72,7 +72,7 @@ static struct hal_gate_result call(struct slot *slot, const uint32_t *cells, siz
     return result;
 }
 
-static bool paint(const uint32_t *cells, size_t count, uint32_t *pixels)
+bool screen_driver_paint(const uint32_t *cells, size_t count, uint32_t *pixels)
 {
     struct slot *slot = slot_of_screen();
     struct hal_gate_result result;
@@ -117,7 +117,7 @@ static void wait_for_wish(void)
 
 static void draw(void)
 {
-    (void)screen_draw(paint);
+    (void)screen_draw(screen_driver_paint);
     if (driver.has_failed) {
         driver.has_failed = false;
         screen_forget();
@@ -143,7 +143,7 @@ hx_err screen_driver_start(void)
 
     if (error == HX_OK) {
         thread_start(driver.thread);
-        screen_set_drawer(wake);
+        (void)screen_set_drawer(wake);
         wake();
     }
     return error == HX_ESTATE ? HX_OK : error;

@@ -37,6 +37,7 @@ extern const struct benchmark hot_reload_benchmarks[];
 extern const struct benchmark ipc_benchmarks[];
 extern const struct benchmark orchestrator_benchmarks[];
 extern const struct benchmark resource_benchmarks[];
+extern const struct benchmark screen_benchmarks[];
 extern const struct benchmark self_heal_benchmarks[];
 extern const struct benchmark vm_benchmarks[];
 

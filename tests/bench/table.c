@@ -258,6 +258,7 @@ const struct benchmark *const bench_tables[] = {
     vm_benchmarks,
     block_benchmarks,
     hot_reload_benchmarks,
+    screen_benchmarks,
     self_heal_benchmarks,
     NULL,
 };
