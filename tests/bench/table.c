@@ -249,16 +249,7 @@ static const struct benchmark kernel_benchmarks[] = {
 };
 
 const struct benchmark *const bench_tables[] = {
-    kernel_benchmarks,
-    capability_benchmarks,
-    channel_benchmarks,
-    ipc_benchmarks,
-    resource_benchmarks,
-    orchestrator_benchmarks,
-    vm_benchmarks,
-    block_benchmarks,
-    hot_reload_benchmarks,
-    screen_benchmarks,
-    self_heal_benchmarks,
-    NULL,
+    kernel_benchmarks,     capability_benchmarks,   channel_benchmarks,   ipc_benchmarks,
+    resource_benchmarks,   orchestrator_benchmarks, vm_benchmarks,        block_benchmarks,
+    hot_reload_benchmarks, screen_benchmarks,       self_heal_benchmarks, NULL,
 };

@@ -3,7 +3,7 @@ import re
 import time
 
 import pytest
-from conftest import PATIENCE, TESTS_INITRD, USER_SPACE
+from conftest import PATIENCE, ROOT, TESTS_INITRD, USER_SPACE
 from helix_shell import Shell
 from helixtools.screenshot import Monitor, Reader
 
@@ -42,6 +42,10 @@ class Screen:
                 pytest.fail(f"no {pattern!r} on the screen:\n{self.text()}", pytrace=False)
             time.sleep(0.2)
         return self.text()
+
+    def keep(self, name):
+        """For the documentation: `make docs-pictures` copies it."""
+        (ROOT / f"build/results/{name}.png").write_bytes(self.picture().png())
 
     def colour_of(self, text):
         return self._reader.colour_of(self.picture(), text)
@@ -105,6 +109,7 @@ def test_a_panics_report_is_on_the_screen(boot, screen):
     for line in ("Message: asked for with the key p", r"Location: subsys/monitor/\w+.c:\d+:\d+", "State: Running",
                  r"RAX=0x[0-9A-F]{16}", r"#0 \w+\+0x"):
         assert re.search(f"^{line}", text, re.MULTILINE), text
+    screen.keep("screen-panic")
 
 
 # SPEC: D1
@@ -201,6 +206,9 @@ def test_a_shell_is_served_at_the_keyboard_and_answers_on_the_screen(boot, scree
     screen.connect()
     type_text(screen, "echo Typed-here; uname -s\n")
     assert "\nTyped-here\nLinux" in screen.until("^Linux")
+    type_text(screen, "ls --color /; helixctl heal\n")
+    screen.until("^keyboard")
+    screen.keep("screen")
 
 
 # SPEC: D1
