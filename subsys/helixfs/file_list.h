@@ -54,6 +54,7 @@
       "whose module is restarted with whose; NAME STRATEGY:SLOT,...")                              \
     X(HELIXFS_LAST_PANIC, 39, "last_panic", "", "what the kernel before said in a panic; erase")   \
     X(HELIXFS_SCREEN, 40, "screen", "", "the screen and the keyboard; layout NAME")                \
-    X(HELIXFS_CPUS, 41, "cpus", "", "a directory for each CPU: online, written 0 or 1")
+    X(HELIXFS_CPUS, 41, "cpus", "", "a directory for each CPU: online, written 0 or 1")            \
+    X(HELIXFS_PROCESSORS, 42, "processors", "open", "which CPUs run, and how busy they are")
 
 #endif

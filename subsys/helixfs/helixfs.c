@@ -158,7 +158,7 @@ bool helixfs_is_word(const struct helixfs_word *word, const char *text)
     X(fault_classes, HELIXFS_FAULT_CLASSES, helixfs_fault_classes, NULL, 0444)                     \
     X(heal_groups, HELIXFS_HEAL_GROUPS, helixfs_heal_groups, helixfs_change_heal_groups, 0666)     \
     X(screen, HELIXFS_SCREEN, helixfs_screen, helixfs_change_screen, 0666)                         \
-    X(processors, HELIXFS_CPUS, helixfs_processors, NULL, 0444)
+    X(processors, HELIXFS_PROCESSORS, helixfs_processors, NULL, 0444)
 
 #define TABLE_NODES(text_name, number, rows, command, file_mode)                                   \
     static const struct helixfs_node text_name##_text = {.file = (number), .table = &(rows)};      \

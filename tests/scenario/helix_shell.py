@@ -9,11 +9,11 @@ ROWS = re.findall(r'X\(HELIXFS_\w+, \d+, "([^"]+)", "(open|)",\s+(?:\\\n\s*)?"([
 NAMES = [name for name, _, _ in ROWS]
 OPEN = [name for name, access, _ in ROWS if access == "open"]
 # A file of the directory stands for all of them.
-PATHS = {"slots": "slots/demo/gate"}
+PATHS = {"slots": "slots/demo/gate", "cpus": "cpus/0/online"}
 NOT_READ = ["confine", "power"]
 GUARDED = [name for name in NAMES if name not in OPEN + NOT_READ]
 TABLES = [name for name in NAMES
-          if name not in NOT_READ + ["version", "subsystems.dot", "counter", "log", "events", "slots", "policy",
+          if name not in NOT_READ + ["version", "subsystems.dot", "counter", "log", "events", "slots", "cpus", "policy",
                                      "audit", "messages", "last_panic"]]
 RECORDS = ["state", "refused"]
 

@@ -77,7 +77,7 @@ def test_what_is_open_is_open(shell, name):
 
 
 def test_files_that_are_no_commands_are_not_written(shell):
-    commands = {"caps", "confine", "power", "events", "slots", "hooks", "policy", "syscalls"}
+    commands = {"caps", "confine", "power", "events", "slots", "hooks", "policy", "syscalls", "cpus"}
     for name in set(NAMES) - commands:
         assert "0" not in shell(f"echo x > /helix/{name}; echo $?").split("\n")[-1], name
 
