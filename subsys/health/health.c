@@ -8,6 +8,7 @@
 #include <kern/thread.h>
 #include <stdatomic.h>
 #include <subsys/health/health.h>
+#include <subsys/memory/memory.h>
 
 #define INTERVAL_NS HAL_NS_PER_S
 
@@ -128,6 +129,7 @@ static void keep_looking(void *argument)
     (void)argument;
     /* relaxed: nothing is told by it but itself */
     while (!atomic_load_explicit(&is_stopped, memory_order_relaxed)) {
+        (void)memory_look_for_pressure();
         (void)health_look();
         thread_sleep(INTERVAL_NS);
     }

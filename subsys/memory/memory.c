@@ -2,10 +2,12 @@
 #include <core/component/component.h>
 #include <core/config/boot_configuration.h>
 #include <core/debug/log.h>
+#include <core/ipc/event_bus.h>
 #include <hal/memory.h>
 #include <kern/area.h>
 #include <kern/frames.h>
 #include <kern/heap.h>
+#include <stdatomic.h>
 #include <subsys/memory/memory.h>
 
 #define PORT_RANGE_MAX 4
@@ -94,6 +96,44 @@ static void report_map(const struct boot_configuration *config)
 
 /* With less than this share of the memory free, who needs a little more may get none. */
 #define LOW_SHARE 128
+
+/* --- pressure --------------------------------------------------------------------------------- */
+
+static const uint32_t share_of_level[] = {0, 16, 64, LOW_SHARE};
+
+static _Atomic uint32_t pressure;
+
+/* So that a few frames more or less are no change, a level ends later than it began. */
+static uint32_t level_for(const struct frame_statistics *frames, uint32_t before)
+{
+    uint32_t level = 0;
+
+    for (uint32_t i = 1; i < HX_ARRAY_SIZE(share_of_level); i++) {
+        uint64_t share = frames->total / share_of_level[i];
+
+        level = frames->free < (i <= before ? share + share / 4 : share) ? i : level;
+    }
+    return level;
+}
+
+uint32_t memory_look_for_pressure(void)
+{
+    struct frame_statistics frames;
+    uint32_t before = atomic_load_explicit(&pressure, memory_order_relaxed);
+    uint32_t level;
+
+    frames_statistics(&frames);
+    level = level_for(&frames, before);
+    /* Of two who look at once, one says it. */
+    if (level != before &&
+        atomic_compare_exchange_strong_explicit(&pressure, &before, level, memory_order_relaxed,
+                                                memory_order_relaxed)) {
+        (void)event_publish(&(struct kernel_event){.kind = EVENT_MEMORY_PRESSURE,
+                                                   .topic = EVENT_TOPIC_MEMORY_PRESSURE,
+                                                   .memory_pressure = {level}});
+    }
+    return level;
+}
 
 static bool is_healthy(void)
 {

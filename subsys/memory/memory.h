@@ -10,6 +10,7 @@
 
 #include <core/orchestrator/subsystem.h>
 #include <helix/error.h>
+#include <stdint.h>
 
 struct boot_configuration;
 
@@ -18,6 +19,14 @@ extern const struct subsystem memory_subsystem;
 /* Hand the usable memory to the allocators.  Context: boot.  Errors: those of frames_init,
  * HX_ENOMEM. */
 HX_MUST_USE hx_err memory_init_early(const struct boot_configuration *config);
+
+/*
+ * Say so (EVENT_MEMORY_PRESSURE) when the frames that are free have become fewer than a share of
+ * all since the last look, or more again. Levels: 1 less than 1/16, 2 less than 1/64, 3 less than
+ * 1/128; a level ends when a quarter more than its share is free. Called once a second. Context:
+ * thread.  Returns the level.
+ */
+uint32_t memory_look_for_pressure(void);
 
 /* One line for people: how much there is, is free, and who has the rest.  Context: thread. */
 void memory_report(void);

@@ -3,8 +3,10 @@
 #include <base/string.h>
 #include <core/component/component.h>
 #include <core/ipc/event_bus.h>
+#include <kern/frames.h>
 #include <stdatomic.h>
 #include <subsys/health/health.h>
+#include <subsys/memory/memory.h>
 #include <tests/self/crew.h>
 #include <tests/self/suites.h>
 
@@ -101,8 +103,69 @@ static void nobody_has_to_look_for_it_to_be_told(void)
     end(id);
 }
 
+/* --- memory that runs low --------------------------------------------------------------------- */
+
+#define BLOCK_ORDER FRAME_ORDER_MAX
+#define BLOCKS_MAX  8192U
+
+static _Atomic uint32_t levels[4]; /* how often each was heard of */
+
+static enum event_answer hear_level(void *argument, const struct kernel_event *event)
+{
+    (void)argument;
+    if (event->memory_pressure.level < HX_ARRAY_SIZE(levels)) {
+        atomic_fetch_add_explicit(&levels[event->memory_pressure.level], 1, memory_order_relaxed);
+    }
+    return EVENT_CONTINUE;
+}
+
+/* Take large blocks until less than a share of the frames is free; how many. */
+static size_t take_all_but(uint64_t *blocks, size_t taken, uint64_t share)
+{
+    struct frame_statistics frames;
+
+    frames_statistics(&frames);
+    while (taken < BLOCKS_MAX && frames.free >= frames.total / share) {
+        if (frames_allocate(BLOCK_ORDER, OWNER_CORE, &blocks[taken]) != HX_OK) {
+            break;
+        }
+        taken++;
+        frames_statistics(&frames);
+    }
+    return taken;
+}
+
+/* SPEC: K7 */
+static void frames_that_run_low_are_an_event(void)
+{
+    static uint64_t blocks[BLOCKS_MAX];
+    event_subscription id;
+    size_t taken;
+
+    for (unsigned i = 0; i < HX_ARRAY_SIZE(levels); i++) {
+        atomic_store_explicit(&levels[i], 0, memory_order_relaxed);
+    }
+    EXPECT_EQUAL(memory_look_for_pressure(), 0);
+    EXPECT_EQUAL(event_subscribe(&(struct event_subscriber){.topics = EVENT_TOPIC_SET(
+                                                                EVENT_TOPIC_MEMORY_PRESSURE),
+                                                            .callback = hear_level,
+                                                            .contexts = EVENT_IN_THREAD},
+                                 &id),
+                 HX_OK);
+    taken = take_all_but(blocks, 0, 16);
+    EXPECT(crew_sleep_until(&levels[1], 1)); /* by the one who looks each second */
+    while (taken > 0) {
+        frames_free(blocks[--taken], BLOCK_ORDER);
+    }
+    EXPECT(crew_sleep_until(&levels[0], 1));
+    EXPECT_EQUAL(event_unsubscribe(id), HX_OK);
+    EXPECT_EQUAL(atomic_load_explicit(&levels[1], memory_order_relaxed), 1);
+    EXPECT_EQUAL(atomic_load_explicit(&levels[0], memory_order_relaxed), 1);
+}
+
 const struct selftest subsys_health_tests[] = {
     {TEST(a_component_that_falls_sick_and_recovers_is_two_events), 0},
     {TEST(nobody_has_to_look_for_it_to_be_told), 0},
+    {TEST(frames_that_run_low_are_an_event), 0},
     {0},
 };
