@@ -88,10 +88,8 @@ static const struct {
     unsigned flag;
     const char *module;
 } needs[] = {
-    {SELFTEST_NEEDS_AUDIT_LIAR, "audit_liar"},
-    {SELFTEST_NEEDS_DEMO_LOCKS, "demo_locks"},
-    {SELFTEST_NEEDS_ENTROPY_LIAR, "entropy_liar"},
-    {SELFTEST_NEEDS_MEMORY_LIAR, "memory_liar"},
+    {SELFTEST_NEEDS_AUDIT_LIAR, "audit_liar"},     {SELFTEST_NEEDS_DEMO_LOCKS, "demo_locks"},
+    {SELFTEST_NEEDS_ENTROPY_LIAR, "entropy_liar"}, {SELFTEST_NEEDS_MEMORY_LIAR, "memory_liar"},
     {SELFTEST_NEEDS_SCHED_LIAR, "sched_liar"},
 };
 
