@@ -1,6 +1,5 @@
 #include <base/assert.h>
 #include <core/device/dma_buffer.h>
-#include <stddef.h>
 
 /*
  * The word: state in the lowest byte, the index in the table above it, the number of the loan in
@@ -130,12 +129,13 @@ hx_err dma_buffer_enqueue(uint64_t handle, struct dma_buffer **buffer)
                                                            : refusal(word, handle, HX_EINVAL);
 }
 
-void dma_buffer_dequeue(struct dma_buffer *buffer)
+void dma_buffer_dequeue(struct dma_buffer *buffer, bool is_done)
 {
     uint64_t word = atomic_load_explicit(&buffer->word, memory_order_relaxed);
 
     HX_ASSERT((word & STATE_MASK) == STATE_QUEUED, "what leaves a queue was in it");
     /* Release: pairs with the acquire of complete and revoke. */
-    atomic_store_explicit(&buffer->word, (word & ~STATE_MASK) | STATE_RETURNED,
+    atomic_store_explicit(&buffer->word,
+                          (word & ~STATE_MASK) | (is_done ? STATE_RETURNED : STATE_LENT),
                           memory_order_release);
 }

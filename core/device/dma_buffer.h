@@ -17,6 +17,7 @@
 #include <helix/error.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define DMA_BUFFERS_MAX  256U
@@ -37,6 +38,9 @@ struct dma_buffer {
     /* I  The holder of the handle says how it went; the buffer is its owner's again.
      * Context: thread. */
     void (*completed)(struct dma_buffer *buffer, hx_err error);
+    /* I  Whether the bytes that the device gets before the buffer ask for what it was lent for;
+     * NULL: nobody knows. Context: any, takes no lock. */
+    bool (*agrees)(struct dma_buffer *buffer, const uint8_t *head, size_t size);
 };
 
 /* Context: boot or thread.  Errors: HX_ENOSPC. */
@@ -70,7 +74,7 @@ HX_MUST_USE hx_err dma_buffer_complete(uint64_t handle, hx_err error);
 /* Put what a handle names into a queue.  Context: any.  Errors: as dma_buffer_complete. */
 HX_MUST_USE hx_err dma_buffer_enqueue(uint64_t handle, struct dma_buffer **buffer);
 
-/* The queue has done with it; it is lent still.  Context: any. */
-void dma_buffer_dequeue(struct dma_buffer *buffer);
+/* The queue has done with it, or has not begun; it is lent still.  Context: any. */
+void dma_buffer_dequeue(struct dma_buffer *buffer, bool is_done);
 
 #endif

@@ -121,7 +121,7 @@ void virtqueue_stop(struct virtqueue *queue)
     queue->state = VIRTQUEUE_STOPPED;
     for (uint16_t i = 0; was_running && i < queue->size; i++) {
         if (queue->requests[i].length != 0 && queue->requests[i].buffer != NULL) {
-            dma_buffer_dequeue(queue->requests[i].buffer);
+            dma_buffer_dequeue(queue->requests[i].buffer, false);
         }
     }
     spinlock_release(&queue->lock, state);
@@ -216,6 +216,19 @@ static void publish_locked(struct virtqueue *queue, uint16_t first)
     atomic_store_explicit(&available->index, queue->available, memory_order_seq_cst);
 }
 
+/* Take the request's buffer, if it has one.  Errors: as dma_buffer_enqueue; HX_EPERM. */
+static hx_err enqueue_buffer(const struct hx_queue_request *request, struct dma_buffer **buffer)
+{
+    hx_err error = request->buffer != 0 ? dma_buffer_enqueue(request->buffer, buffer) : HX_OK;
+
+    if (error == HX_OK && *buffer != NULL && (*buffer)->agrees != NULL &&
+        !(*buffer)->agrees(*buffer, request->head, request->head_size)) {
+        dma_buffer_dequeue(*buffer, false);
+        error = HX_EPERM;
+    }
+    return error;
+}
+
 static hx_err add_locked(struct virtqueue *queue, const struct hx_queue_request *request)
 {
     struct dma_buffer *buffer = NULL;
@@ -223,8 +236,8 @@ static hx_err add_locked(struct virtqueue *queue, const struct hx_queue_request 
     uint16_t first = queue->free_first;
     hx_err error = state_error(queue);
 
-    if (error == HX_OK && request->buffer != 0) {
-        error = dma_buffer_enqueue(request->buffer, &buffer);
+    if (error == HX_OK) {
+        error = enqueue_buffer(request, &buffer);
     }
     if (error != HX_OK) {
         return error;
@@ -234,7 +247,7 @@ static hx_err add_locked(struct virtqueue *queue, const struct hx_queue_request 
 
     if (needed == 0 || needed > queue->free_count) {
         if (buffer != NULL) {
-            dma_buffer_dequeue(buffer);
+            dma_buffer_dequeue(buffer, false);
         }
         return needed == 0 || needed > queue->size ? HX_EINVAL : HX_EAGAIN;
     }
@@ -317,7 +330,7 @@ static void finish_locked(struct virtqueue *queue, uint16_t first, uint32_t writ
     *answer = (struct hx_queue_answer){.token = request->token, .written = written};
     memcpy(answer->tail, ring_of(queue)->bytes[first].tail, request->tail_size);
     if (request->buffer != NULL) {
-        dma_buffer_dequeue(request->buffer);
+        dma_buffer_dequeue(request->buffer, true);
     }
     free_chain_locked(queue, first, request->length);
     *request = (struct virtqueue_request){0};

@@ -45,12 +45,16 @@ enum hx_block_number {
 };
 
 /*
- * start      find the device and set it up.  Errors: HX_ENOENT there is none, HX_ENODEV, HX_EIO, …
- * submit     begin a request: its handle, its kind, its first sector, how many they are (which is
- *            the buffer's size, too).  Errors: HX_ESTATE, HX_EAGAIN no more at present, HX_EINVAL
- * no such request (any more), HX_ENOSYS interrupt  the device has something to say.  Errors:
- * HX_ESTATE capacity   sectors; 0: not started flags      enum hx_block_flag number     enum
- * hx_block_number, 0: it does not know of it; a driver may have none of this
+ * start: find the device and set it up.  Errors: HX_ENOENT there is none, HX_ENODEV, HX_EIO, …
+ *
+ * submit: begin a request: its handle, its kind, its first sector, how many they are (which is the
+ * buffer's size, too). What its head asks the device for is compared with that (hx_queue_add).
+ * Errors: HX_ESTATE, HX_EAGAIN no more at present, HX_EINVAL no such request (any more), HX_ENOSYS.
+ *
+ * interrupt: the device has something to say.  Errors: HX_ESTATE.
+ *
+ * capacity: sectors; 0: not started. flags: of enum hx_block_flag. number: of enum hx_block_number,
+ * 0: it does not know of it; a driver may have none of this.
  */
 #define HX_BLOCK_OPERATION_LIST(X)                                                                 \
     X(BLOCK_START, start, hx_err, (void), HX_OPERATION_READS)                                      \

@@ -10,6 +10,7 @@ enum hx_block_lie {
     HX_BLOCK_LIE_FAILED = 1004,  /* says that the device failed, which was not asked */
     HX_BLOCK_LIE_HALF = 1005,  /* once: is to be started anew, and has half of the capacity then */
     HX_BLOCK_LIE_STUCK = 1006, /* is to be started anew, and does not start any more */
+    HX_BLOCK_LIE_ELSEWHERE = 1007, /* asks the device for the sector after it */
 };
 
 #endif

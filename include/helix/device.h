@@ -93,7 +93,8 @@ hx_err hx_queue_create(uint64_t device, uint64_t index, uint64_t size, uint64_t 
 
 /*
  * Put a request into a queue.
- * Errors: HX_ESTALE no such queue, HX_EINVAL nothing to pass, or no such buffer; HX_EBUSY the
+ * Errors: HX_ESTALE no such queue, HX_EINVAL nothing to pass, or no such buffer; HX_EPERM the bytes
+ * for the device ask for something else than the buffer was lent for, HX_EBUSY the
  * buffer is in a queue, HX_EAGAIN the queue is full, HX_EIO the device has said what cannot be,
  * HX_EFAULT.
  */

@@ -61,6 +61,7 @@ struct block_device {
     _Atomic uint64_t sectors;        /* A */
     _Atomic uint32_t flags;          /* A */
     _Atomic uint32_t events;         /* A  enum block_event */
+    _Atomic bool was_wrong;          /* A  the driver has asked its device for something else */
     struct wait_queue work;          /*    for events */
     struct wait_queue room;          /*    for a free request */
     struct wait_queue *interrupts;   /* S  the device's, NULL: not known yet */

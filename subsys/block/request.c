@@ -69,6 +69,31 @@ static void completed(struct dma_buffer *buffer, hx_err error)
     }
 }
 
+/* A request's head (VIRTIO 1.1, 5.2.6). */
+struct head {
+    uint32_t type;
+    uint32_t reserved;
+    uint64_t sector; /* of a flush it means nothing */
+};
+
+/* It says where on the disk the bytes come from or go to: the kernel has said so itself. */
+static bool agrees(struct dma_buffer *buffer, const uint8_t *bytes, size_t size)
+{
+    static const uint32_t types[] = {
+        [HX_BLOCK_READ] = 0, [HX_BLOCK_WRITE] = 1, [HX_BLOCK_FLUSH] = 4};
+    struct block_request *request = HX_CONTAINER_OF(buffer, struct block_request, buffer);
+    struct head head = {0};
+    bool is_right;
+
+    memcpy(&head, bytes, size < sizeof(head) ? size : sizeof(head));
+    is_right = size == sizeof(head) && head.type == types[request->kind] &&
+               (request->kind == HX_BLOCK_FLUSH || head.sector == request->sector);
+    if (!is_right) {
+        atomic_store_explicit(&request->device->was_wrong, true, memory_order_relaxed);
+    }
+    return is_right;
+}
+
 /* It was given to a driver, which does not have it any more: it waits again, before the others. */
 static void put_back(struct block_request *request, bool is_try)
 {
@@ -363,6 +388,7 @@ hx_err block_requests_init(struct block_device *device)
 
         request->device = device;
         request->buffer.completed = completed;
+        request->buffer.agrees = agrees;
         wait_queue_init(&request->done, "block request");
         error = dma_buffer_register(&request->buffer);
         list_push_back(&device->free, &request->link);

@@ -51,6 +51,11 @@ hx_err block_call(struct block_device *device, enum block_operation operation, u
 {
     struct hal_gate_result result = gate_call(device->slot, operation, a0, a1, a2, a3);
 
+    if (HX_UNLIKELY(atomic_load_explicit(&device->was_wrong, memory_order_relaxed))) {
+        atomic_store_explicit(&device->was_wrong, false, memory_order_relaxed);
+        slot_distrust(device->slot);
+        return HX_EDIED;
+    }
     return result.error != HX_OK ? result.error : (hx_err)result.value;
 }
 

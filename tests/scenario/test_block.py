@@ -134,7 +134,7 @@ def test_a_bad_sector_is_believed_when_two_drivers_say_so(boot, disk, tmp_path):
 
 
 # include/helix/block_lies.h: what virtio_blk_liar does, by the sector.
-LIES = {"silent": 1001, "refused": 1002, "done": 1003, "failed": 1004, "half": 1005, "stuck": 1006}
+LIES = {"silent": 1001, "refused": 1002, "done": 1003, "failed": 1004, "half": 1005, "stuck": 1006, "elsewhere": 1007}
 
 
 # SPEC: H1

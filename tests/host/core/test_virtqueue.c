@@ -303,6 +303,62 @@ static void a_device_that_lies_breaks_the_queue_and_nothing_else(void **state)
     }
 }
 
+/* --- what the device is asked for ------------------------------------------------------------- */
+
+static bool begins_with_0(struct dma_buffer *asked, const uint8_t *head, size_t size)
+{
+    return asked == &buffer && size == 16 && head[0] == '0';
+}
+
+static void ask_for_something_else(void)
+{
+    struct hx_queue_request request;
+    uint64_t handle;
+
+    start();
+    buffer.agrees = begins_with_0;
+    handle = dma_buffer_lend(&buffer);
+    request = request_of(handle);
+    request.head[0] = '1';
+    CHECK(virtqueue_add(&queue, &request) == HX_EPERM && driver_word(1)[0] == 0);
+    request = request_of(handle);
+    request.head_size = 15;
+    CHECK(virtqueue_add(&queue, &request) == HX_EPERM && driver_word(1)[0] == 0);
+    /* No queue has had it. */
+    CHECK(dma_buffer_complete(handle, HX_OK) == HX_ESTATE && completions == 0);
+    request = request_of(handle);
+    CHECK(virtqueue_add(&queue, &request) == HX_OK && driver_word(1)[0] == 1);
+}
+
+/* SPEC: H5 */
+static void a_device_is_not_asked_for_what_the_buffer_was_not_lent_for(void **state)
+{
+    (void)state;
+    passes_in_child(ask_for_something_else);
+}
+
+static void find_no_room(void)
+{
+    struct hx_queue_request small = {.tail_size = 1};
+    struct hx_queue_request request;
+    uint64_t handle;
+
+    start();
+    for (unsigned i = 0; i < SIZE; i++) {
+        CHECK(virtqueue_add(&queue, &small) == HX_OK);
+    }
+    handle = dma_buffer_lend(&buffer);
+    request = request_of(handle);
+    CHECK(virtqueue_add(&queue, &request) == HX_EAGAIN);
+    CHECK(dma_buffer_complete(handle, HX_OK) == HX_ESTATE && completions == 0);
+}
+
+static void what_found_no_room_was_not_done(void **state)
+{
+    (void)state;
+    passes_in_child(find_no_room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +366,8 @@ int main(void)
         cmocka_unit_test(a_full_ring_takes_no_more_and_indices_wrap),
         cmocka_unit_test(a_handle_is_good_once_and_for_one_loan),
         cmocka_unit_test(stopping_gives_back_what_is_in_the_ring),
+        cmocka_unit_test(a_device_is_not_asked_for_what_the_buffer_was_not_lent_for),
+        cmocka_unit_test(what_found_no_room_was_not_done),
         cmocka_unit_test(a_device_that_lies_breaks_the_queue_and_nothing_else),
     };
 

@@ -47,6 +47,8 @@ static hx_err submit(uint64_t request, uint64_t kind, uint64_t sector, uint64_t 
         return shrink_once(request, kind, sector);
     case HX_BLOCK_LIE_STUCK:
         return ask_for_start(&is_stuck);
+    case HX_BLOCK_LIE_ELSEWHERE:
+        return device_submit(request, kind, sector + 1);
     default:
         return device_submit(request, kind, sector);
     }
