@@ -18,7 +18,7 @@
 #define PIT_HZ        1193182
 
 #define COMMAND_SIGNAL 0x34 /* channel 0, both bytes, mode 2 */
-#define COMMAND_STOP   0x30 /* channel 0, mode 0: waits for a count */
+#define COMMAND_STOP   0x32 /* channel 0, mode 1: waits for a trigger, which it never gets */
 #define SIGNAL_LATCH   0x00 /* channel 0 */
 #define POLLS_MAX      1000
 

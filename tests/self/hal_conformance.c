@@ -285,6 +285,20 @@ static void a_non_maskable_interrupt_comes_with_interrupts_off(void)
     }
 }
 
+static void a_watchdog_that_was_stopped_is_not_heard_again(void)
+{
+    watchdog_stop();
+    linger(HAL_NS_PER_MS); /* one may have been on its way */
+    atomic_store_explicit(&nmis, 0, memory_order_relaxed);
+    EXPECT_EQUAL(
+        exception_register(EXCEPTION_NMI, "conformance", EXCEPTION_ORDER_DEBUGGER, note_nmi, NULL),
+        HX_OK);
+    thread_sleep(250 * HAL_NS_PER_MS); /* more than two periods of any */
+    EXPECT_EQUAL(count_of(&nmis), 0);
+    EXPECT_EQUAL(exception_unregister(EXCEPTION_NMI, "conformance"), HX_OK);
+    watchdog_start();
+}
+
 /* --- external lines --------------------------------------------------------------------------- */
 
 static void an_impossible_line_or_vector_is_not_routed(void)
@@ -696,6 +710,7 @@ const struct selftest hal_conformance_tests[] = {
     TEST(no_interrupt_between_cpus_is_lost),
     TEST(an_idle_cpu_is_woken_by_an_interrupt),
     TEST(a_non_maskable_interrupt_comes_with_interrupts_off),
+    TEST(a_watchdog_that_was_stopped_is_not_heard_again),
     TEST(an_impossible_line_or_vector_is_not_routed),
     TEST(the_console_has_a_line_or_says_so),
     TEST(the_clock_never_goes_back),
