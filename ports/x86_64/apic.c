@@ -78,6 +78,7 @@ static void apic_map(void)
     HX_ASSERT((base & APIC_BASE_X2APIC) == 0, "the firmware left the local APICs in xAPIC mode");
     x86_msr_write(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
     x86_apic = x86_map_device(base & APIC_BASE_ADDRESS, APIC_REGISTERS_SIZE);
+    HX_ASSERT(x86_apic != NULL, "the local APIC is where no memory is");
 }
 
 void apic_init(const struct acpi_summary *summary)

@@ -25,19 +25,26 @@ extern uint64_t boot_pd_direct[4 * TABLE_ENTRIES];
 
 /* --- what no board has ------------------------------------------------------------------------ */
 
-static const struct memory_region FOREIGN[] = {
-    {.base = 0xa0000, .size = 0x60000, .kind = MEMORY_RESERVED},      /* screen, ROMs, BIOS */
-    {.base = 0xfec00000, .size = 0x1400000, .kind = MEMORY_RESERVED}, /* APICs, HPET, firmware */
+static const struct foreign {
+    struct memory_region region;
+    enum memory_kind limit; /* kinds before this one are wrong there */
+} FOREIGN[] = {
+    /* The screen, ROMs and the BIOS, whose tables may well be named. */
+    {{.base = 0xa0000, .size = 0x60000, .kind = MEMORY_RESERVED}, MEMORY_IMAGE},
+    /* APICs, HPET, firmware. */
+    {{.base = 0xfec00000, .size = 0x1400000, .kind = MEMORY_RESERVED}, MEMORY_RESERVED},
 };
 
-static bool is_called_usable(const struct boot_configuration *config,
-                             const struct memory_region *foreign)
+static bool is_called_memory(const struct boot_configuration *config, const struct foreign *foreign)
 {
+    uint64_t base = foreign->region.base;
+    uint64_t end = base + foreign->region.size;
+
     for (size_t i = 0; i < config->memory_count; i++) {
         const struct memory_region *region = &config->memory_map[i];
 
-        if (region->kind == MEMORY_USABLE && region->base < foreign->base + foreign->size &&
-            foreign->base < region->base + region->size) {
+        if (region->kind < foreign->limit && region->base < end &&
+            base < region->base + region->size) {
             return true;
         }
     }
@@ -47,13 +54,12 @@ static bool is_called_usable(const struct boot_configuration *config,
 void memory_check_board(struct boot_configuration *config)
 {
     for (size_t i = 0; i < HX_ARRAY_SIZE(FOREIGN); i++) {
-        const struct memory_region *foreign = &FOREIGN[i];
+        const struct memory_region *region = &FOREIGN[i].region;
 
-        if (is_called_usable(config, foreign)) {
-            x86_boot_warn("the memory map calls the board's own addresses usable");
+        if (is_called_memory(config, &FOREIGN[i])) {
+            x86_boot_warn("the memory map calls the board's own addresses memory");
             /* In a table that is full it cuts the usable ones. */
-            (void)!boot_configuration_add_memory(config, foreign->base, foreign->size,
-                                                 foreign->kind);
+            (void)!boot_configuration_add_memory(config, region->base, region->size, region->kind);
         }
     }
 }

@@ -13,7 +13,7 @@
 struct boot_configuration;
 
 /*
- * Reserve what no PC has memory at, where the map calls it usable: the screen's and the firmware's
+ * Reserve what no PC has memory at, where the map calls it memory: the screen's and the firmware's
  * part of the first MiB, and interrupt controllers and firmware below 4 GiB.
  * Context: boot, before boot_configuration_finish.
  */

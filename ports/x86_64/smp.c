@@ -25,8 +25,8 @@
 #define STARTUP_NS   HAL_NS_PER_MS
 #define ARRIVAL_NS   (10 * HAL_NS_PER_S) /* for all that do not come, together; then, for each, */
 #define LEAST_NS     (100 * HAL_NS_PER_MS)
-#define STOP_NS      HAL_NS_PER_S /* one that answers does so at once, unless an emulator is busy */
-#define XAPIC_ID_MAX 254          /* 255 is the broadcast */
+#define STOP_NS      (500 * HAL_NS_PER_MS) /* one that answers does so at once, mostly */
+#define XAPIC_ID_MAX 254                   /* 255 is the broadcast */
 
 _Static_assert(ACPI_CPU_MAX >= HAL_CPU_MAX, "the summary can hold every CPU the kernel can drive");
 

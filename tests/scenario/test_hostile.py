@@ -230,9 +230,19 @@ def test_a_map_that_calls_everything_usable_is_held_against_the_machine(start):
     loader.memory = [(0, 2 ** 64 - 1, ld.USABLE)]
     said = start(loader)
     assert {"firmware: the memory map has usable memory that is not there: cut",
-            "firmware: the memory map calls the board's own addresses usable"} <= set(warnings(said))
+            "firmware: the memory map calls the board's own addresses memory"} <= set(warnings(said))
     assert all(end <= 64 * MB for first, end, kind in regions(said) if kind == "usable")
     assert (0xA0000, 0x100000, "reserved") in regions(said)
+
+
+# SPEC: B1
+@pytest.mark.parametrize("kind", [ld.USABLE, ld.ACPI, ld.NVS])
+def test_interrupt_controllers_are_found_under_what_is_called_memory(start, kind):
+    loader = with_acpi()
+    loader.memory += [(0xC0000000, 1 << 30, kind)]
+    said = start(loader)
+    assert "firmware: the memory map calls the board's own addresses memory" in warnings(said)
+    assert "1 I/O APIC with 24 lines" in devices(said) and "HPET" in devices(said)
 
 
 # SPEC: B1
