@@ -425,10 +425,27 @@ hx_err console_register(const struct console_writer *writer)
     return error;
 }
 
+static void repeat_line(const struct console_writer *writer)
+{
+    const struct console_line *line = &console.line;
+    size_t piece;
+
+    for (size_t done = 0; done < line->length; done += piece) {
+        hal_interrupt_state state = hal_interrupts_save();
+
+        piece = line->length - done < CONSOLE_CHUNK ? line->length - done : CONSOLE_CHUNK;
+        if (done == 0) {
+            writer->set_level(line->level);
+        }
+        writer->write_string(line->text + done, piece);
+        hal_interrupts_restore(state);
+    }
+}
+
 /* Lines that are printed already. */
 static void repeat_lines(const struct console_writer *writer)
 {
-    struct console_line *line = &console.line;
+    const struct console_line *line = &console.line;
     struct log_entry entry;
 
     for (uint64_t number = 1;
@@ -436,8 +453,7 @@ static void repeat_lines(const struct console_writer *writer)
          number = line->next) {
         prepare_line(number, &entry);
         if (entry.number != number || line->level <= log_level()) {
-            writer->set_level(line->level);
-            writer->write_string(line->text, line->length);
+            repeat_line(writer);
         }
     }
 }

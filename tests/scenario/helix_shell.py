@@ -15,7 +15,7 @@ GUARDED = [name for name in NAMES if name not in OPEN + NOT_READ]
 TABLES = [name for name in NAMES
           if name not in NOT_READ + ["version", "subsystems.dot", "counter", "log", "events", "slots", "cpus", "policy",
                                      "audit", "messages", "last_panic"]]
-RECORDS = ["state", "refused"]
+RECORDS = ["state", "refused", "screen"]
 
 
 class Shell:

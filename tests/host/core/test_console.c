@@ -80,6 +80,30 @@ static void before_threads_a_line_is_out_when_the_call_returns(void **state)
     passes_in_child(log_at_boot);
 }
 
+static void register_late(void)
+{
+    machine_boot(1);
+    CHECK(console_register(&console_null) == HX_OK);
+    log_set_level(LOG_WARN);
+    kprintln("this line is longer than a piece");
+    kinfo("left out");
+    kwarn("shown");
+    CHECK(console_register_late(&recorder) == HX_OK);
+    CHECK(console_register_late(&recorder) == HX_EEXIST);
+    kprintln("the next");
+    CHECK(strncmp(recorded, "this line is longer than a piece\n", 33) == 0);
+    CHECK(strstr(recorded, "left out") == NULL);
+    CHECK(strstr(recorded, "shown\nthe next\n") != NULL);
+    CHECK(recorded_levels[LOG_WARN] == 1);
+}
+
+/* SPEC: D1 */
+static void who_comes_late_gets_the_lines_before_it_once(void **state)
+{
+    (void)state;
+    passes_in_child(register_late);
+}
+
 static void log_levels(void)
 {
     machine_boot(1);
@@ -597,6 +621,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_threads_a_line_is_out_when_the_call_returns),
+        cmocka_unit_test(who_comes_late_gets_the_lines_before_it_once),
         cmocka_unit_test(levels_filter_and_mark_lines),
         cmocka_unit_test(a_line_that_is_too_long_is_cut_and_says_so),
         cmocka_unit_test(writers_past_the_limit_are_refused),

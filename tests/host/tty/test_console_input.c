@@ -83,6 +83,38 @@ static void the_escape_is_the_same_while_no_program_listens(void **state)
     assert_gets(console_read_program_byte, "c");
 }
 
+static void what_is_typed_elsewhere_is_as_if_it_had_come_from_the_device(void **state)
+{
+    (void)state;
+    console_let_programs_listen(true);
+    press("a", 1);
+    assert_int_equal(console_input_type('b'), HX_OK);
+    assert_int_equal(console_input_type(CONSOLE_ESCAPE), HX_OK);
+    press("h", 1);
+    assert_gets(console_read_program_byte, "ab");
+    assert_gets(console_read_byte, "h");
+}
+
+static void what_is_typed_elsewhere_waits_for_room_and_loses_nothing(void **state)
+{
+    size_t typed = 0;
+    char byte;
+
+    (void)state;
+    while (console_input_type((char)('a' + typed % 26)) == HX_OK) {
+        typed++;
+    }
+    assert_int_equal(console_input_type('!'), HX_EAGAIN);
+    assert_int_equal(console_read_byte(&byte, 0), HX_OK);
+    assert_int_equal(byte, 'a');
+    assert_int_equal(console_input_type((char)('a' + typed % 26)), HX_OK);
+    for (size_t i = 1; i <= typed; i++) {
+        assert_int_equal(console_read_byte(&byte, 0), HX_OK);
+        assert_int_equal(byte, (char)('a' + i % 26));
+    }
+    assert_int_equal(console_read_byte(&byte, 0), HX_ETIMEDOUT);
+}
+
 static void the_escape_twice_is_one_for_those_who_listen(void **state)
 {
     (void)state;
@@ -237,6 +269,7 @@ static void after_the_end_readers_get_what_is_left(void **state)
     assert_int_equal(console_read_byte(&byte, 0), HX_OK);
     assert_int_equal(console_read_byte(&byte, 0), HX_ECLOSED);
     assert_int_equal(console_read_program_byte(&byte, 0), HX_ECLOSED);
+    assert_int_equal(console_input_type('z'), HX_ECLOSED);
     arrive("y");
     assert_false(console_input_attend());
 }
@@ -248,6 +281,8 @@ int main(void)
         cmocka_unit_test_setup(the_byte_after_the_escape_is_the_monitors, start),
         cmocka_unit_test_setup(the_escape_is_the_same_while_no_program_listens, start),
         cmocka_unit_test_setup(the_escape_twice_is_one_for_those_who_listen, start),
+        cmocka_unit_test_setup(what_is_typed_elsewhere_is_as_if_it_had_come_from_the_device, start),
+        cmocka_unit_test_setup(what_is_typed_elsewhere_waits_for_room_and_loses_nothing, start),
         cmocka_unit_test_setup(what_finds_no_room_waits_in_the_device, start),
         cmocka_unit_test_setup(bytes_and_memory_are_counted, start),
         cmocka_unit_test_setup(a_driver_takes_what_it_is_asked_for_and_no_more, start),
