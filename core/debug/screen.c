@@ -212,12 +212,15 @@ void screen_forget(void)
     unlock();
 }
 
-/* Whoever was drawing does not go on: what it left is not known. */
+/* Whoever was drawing does not go on: what it left is not known, nor what is shown first. */
 static void draw_in_panic(void)
 {
     if (!screen.is_in_panic) {
         screen.is_in_panic = true;
         forget_all();
+        if (display_can_pan(&screen.display)) {
+            display_pan(&screen.display, screen.first * HX_GLYPH_HEIGHT);
+        }
     }
     (void)draw(NULL);
 }
