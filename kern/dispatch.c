@@ -562,7 +562,9 @@ void dispatch_end(void)
 {
     uint32_t cpu = hal_cpu_id();
 
-    idle_clock_stop(cpu);
+    if (!is_idle(cpu)) {
+        idle_clock_start(cpu); /* until dispatch_begin: it does nothing meanwhile */
+    }
     atomic_fetch_and_explicit(&idle_cpus, ~(1ULL << cpu), memory_order_relaxed);
     timer_stop_cpu();
     hal_space_activate(hal_space_kernel());
@@ -583,6 +585,7 @@ void dispatch_begin(void)
 
     HX_ASSERT(state_of(self) == THREAD_IDLE, "it is a CPU's boot thread that lets others run");
     thread_adopt_boot();
+    idle_clock_stop(hal_cpu_id());
     self->preempt_depth = 0;
     timer_tick_start();
     hal_interrupts_restore(state);

@@ -49,16 +49,19 @@ static void a_cpu_goes_off_line_and_comes_back(void)
     for (uint32_t cpu = 1; cpu < hal_cpu_count(); cpu++) {
         _Atomic uint64_t called = 0;
         uint64_t ticks;
+        uint64_t idle;
 
         EXPECT_EQUAL(cpu_offline(cpu), HX_OK);
         EXPECT_EQUAL(cpu_online_mask(), all & ~(1ULL << cpu));
         EXPECT_EQUAL(cpu_offline(cpu), HX_ENOENT);
         ticks = thread_tick_count(cpu);
+        idle = thread_idle_cycles(cpu);
         cpu_call(UINT64_MAX, note_call, &called);
         read_synchronize();
         thread_sleep(20 * MS);
         EXPECT_EQUAL(called, all & ~(1ULL << cpu));
         EXPECT_EQUAL(thread_tick_count(cpu), ticks);
+        EXPECT(thread_idle_cycles(cpu) - idle >= hal_clock_cycles_per_second() / 50);
         EXPECT_EQUAL(cpu_online(cpu), HX_OK);
         EXPECT_EQUAL(cpu_online(cpu), HX_EEXIST);
         EXPECT_EQUAL(cpu_online_mask(), all);
