@@ -63,9 +63,21 @@ static void watched_requeue(struct thread *thread, uint32_t cpu)
     }
 }
 
+/* One that has its affinity again, and is not to run here by that, is queued where it may. */
 static struct thread *watched_pick(uint32_t cpu)
 {
-    return cpu_is_open(cpu) ? policy()->pick(cpu) : NULL;
+    struct thread *thread;
+
+    while (cpu_is_open(cpu) && (thread = policy()->pick(cpu)) != NULL) {
+        if (may_return(thread)) {
+            displaced_end(thread);
+        }
+        if ((thread_affinity(thread) >> cpu & 1) != 0) {
+            return thread;
+        }
+        dispatch_enqueue(thread);
+    }
+    return NULL;
 }
 
 static uint32_t watched_length(uint32_t cpu)

@@ -5,7 +5,7 @@
  * Rules:
  * - A thread is displaced when it is to be queued and no CPU of its affinity is open: it may run
  *   anywhere from then on, and keeps in displaced_from what it had. It gets that back when it is
- *   queued the next time while one of those CPUs is open.
+ *   queued or picked the next time while one of those CPUs is open.
  * - While there may be such threads, or a CPU leaves, all that is queued and picked passes here, on
  *   its way to the scheduler's policy: at no other time does anybody pay for it.
  */

@@ -140,32 +140,40 @@ static uint64_t places(void)
     return atomic_load_explicit(&bound.places, memory_order_relaxed);
 }
 
-/* Whether they come to be run there and nowhere else. */
-static bool come_to_be_at(uint64_t mask)
+#define BOUND 3U
+
+/* Whether all have their affinity again before long. */
+static bool come_to_be_bound(struct crew_member *const members[BOUND], uint64_t affinity)
 {
     uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
+    uint32_t bound_again = 0;
 
-    while ((places() & ~mask) != 0) {
-        if (hal_clock_now() > deadline) {
-            return false;
+    while (bound_again < BOUND && hal_clock_now() < deadline) {
+        bound_again = 0;
+        thread_sleep(MS);
+        for (unsigned i = 0; i < BOUND; i++) {
+            bound_again += thread_affinity(members[i]->thread) == affinity ? 1 : 0;
         }
     }
-    return true;
+    return bound_again == BOUND;
 }
 
 static void expect_bound_threads_to_move(void (*work)(void *argument), uint32_t cpu)
 {
+    struct crew_member *members[BOUND];
+
     atomic_store_explicit(&bound.is_over, false, memory_order_relaxed);
     atomic_store_explicit(&bound.laps, 0, memory_order_relaxed);
     crew_open(&crew);
-    for (unsigned i = 0; i < 3; i++) {
-        crew_start(&crew, work, NULL, 1ULL << cpu);
+    for (unsigned i = 0; i < BOUND; i++) {
+        members[i] = crew_start(&crew, work, NULL, 1ULL << cpu);
     }
     EXPECT_EQUAL(places(), 1ULL << cpu);
     EXPECT_EQUAL(cpu_offline(cpu), HX_OK);
     EXPECT_EQUAL(places() >> cpu & 1, 0);
     EXPECT_EQUAL(cpu_online(cpu), HX_OK);
-    EXPECT(come_to_be_at(1ULL << cpu));
+    EXPECT(come_to_be_bound(members, 1ULL << cpu));
+    EXPECT_EQUAL(places(), 1ULL << cpu);
     atomic_store_explicit(&bound.is_over, true, memory_order_relaxed);
     EXPECT(crew_join(&crew));
 }
