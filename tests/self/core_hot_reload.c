@@ -374,9 +374,9 @@ static void be_interrupted(void *slot)
     EXPECT(crew_spin_until(&spun, 1));
 }
 
-/* A drain, as a swap does it, while a call in an interrupt goes on. Returns whether it was called
- * off; else the call was over before it. */
-static bool drain_behind_an_interrupt(struct slot *slot)
+/* A drain, as a swap does it, while a call in an interrupt goes on; the thread that it is on top
+ * of, 0: the call was over before. */
+static uint32_t drain_behind_an_interrupt(struct slot *slot)
 {
     struct module_instance *instance = slot_instance(slot);
     struct text text = text_into(blockers, sizeof(blockers));
@@ -384,6 +384,7 @@ static bool drain_behind_an_interrupt(struct slot *slot)
     hx_err error;
 
     crew_open(&crew);
+    atomic_store_explicit(&wrong, 0, memory_order_relaxed);
     atomic_store_explicit(&spun, 0, memory_order_relaxed);
     thread = crew_start(&crew, be_interrupted, slot, 1ULL << crew_cpu(1))->thread->id;
     while (!has_somebody_inside(slot) && atomic_load_explicit(&spun, memory_order_acquire) == 0) {
@@ -399,30 +400,40 @@ static bool drain_behind_an_interrupt(struct slot *slot)
     slot_open(slot, instance);
     mutex_unlock(&slot->change);
     EXPECT(crew_join(&crew));
-    if (error != HX_OK) {
-        expect_named(thread);
-    }
-    return error != HX_OK;
+    return error != HX_OK ? thread : 0;
 }
+
+/* Its CPU has run all the time: its host did not let it wait so long that it gave the probe no
+ * answer, or that the module was ended for its deadline. */
+static bool interrupt_was_seen(void)
+{
+    return contains(blockers, "spin+") && atomic_load_explicit(&wrong, memory_order_relaxed) == 0;
+}
+
+#define INTERRUPT_ATTEMPTS 10U
 
 /* SPEC: R10 */
 static void a_drain_that_a_call_in_an_interrupt_blocks_is_called_off_and_names_it(void)
 {
-    struct slot *slot = fresh_demo(HAL_GATE_OPEN, &no_trial);
-    unsigned attempts = 1;
+    struct slot *slot;
+    uint32_t thread = 0;
 
-    if (slot == NULL || cpu_online_count() < 2) {
+    if (cpu_online_count() < 2) {
         return; /* who drains is elsewhere than the interrupt */
     }
-    atomic_store_explicit(&wrong, 0, memory_order_relaxed);
     EXPECT_EQUAL(thread_set_own_affinity(1ULL << crew_cpu(0)), HX_OK);
-    while (!drain_behind_an_interrupt(slot) && attempts < CREW_ATTEMPTS) {
-        attempts++;
+    for (unsigned i = 0; i < INTERRUPT_ATTEMPTS && (thread == 0 || !interrupt_was_seen()); i++) {
+        slot = fresh_demo(HAL_GATE_OPEN, &no_trial);
+        if (slot == NULL) {
+            break;
+        }
+        thread = drain_behind_an_interrupt(slot);
     }
     EXPECT_EQUAL(thread_set_own_affinity(cpu_online_mask()), HX_OK);
-    EXPECT(contains(blockers, "in an interrupt") && contains(blockers, "spin+"));
-    EXPECT_EQUAL(atomic_load_explicit(&wrong, memory_order_relaxed), 0);
-    EXPECT_EQUAL(call(slot, DEMO_COUNT, 0, 0), 1);
+    EXPECT(thread != 0 && interrupt_was_seen());
+    EXPECT(contains(blockers, "in an interrupt"));
+    expect_named(thread);
+    EXPECT_EQUAL(call(interrupted_slot, DEMO_COUNT, 0, 0), 1);
 }
 
 /* --- under load ------------------------------------------------------------------------------- */
