@@ -68,6 +68,17 @@ def test_the_log_is_on_the_screen_from_its_first_line_in_colours_by_level(boot, 
     assert screen.colour_of("state Running after") == WHITE
 
 
+# SPEC: B1 D1
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_the_screen_that_a_loader_left_is_drawn_on(boot, screen, firmware):
+    boot(append="loglevel=info", iso=firmware, **screen.options).until_running()
+    screen.connect()
+    text = screen.until("state Running after")
+    assert re.search(r"loader: multiboot2, with a screen of 1024 times 768 pixels$", text, re.MULTILINE)
+    assert re.search(r"screen: .*128 columns, 48 rows$", text, re.MULTILINE)
+    assert screen.colour_of("state Running after") == WHITE
+
+
 # SPEC: D1
 def test_without_a_display_there_is_no_screen_and_nobody_says_a_word(boot):
     guest = boot(append="loglevel=debug", qemu_args="-vga none").until_running()
