@@ -405,6 +405,7 @@ static void read_what_is_published(void *argument)
         read_enter();
         note_error(*atomic_load_explicit(&churn.published, memory_order_acquire) != 42);
         read_leave();
+        hal_cpu_relax(); /* interrupts come in on every port */
     }
 }
 
