@@ -11,7 +11,7 @@
 #include <tests/self/crew.h>
 #include <tests/self/suites.h>
 
-#define CHURN_ROUNDS 60U
+#define CHURN_ROUNDS 200U
 #define MS           HAL_NS_PER_MS
 
 static struct crew crew;
@@ -395,6 +395,7 @@ static void add_under_a_mutex(void *argument)
         churn.sum++;
         mutex_unlock(&churn.mutex);
         atomic_fetch_add_explicit(&churn.added, 1, memory_order_relaxed);
+        hal_cpu_relax(); /* interrupts come in on every port */
     }
 }
 
@@ -405,7 +406,7 @@ static void read_what_is_published(void *argument)
         read_enter();
         note_error(*atomic_load_explicit(&churn.published, memory_order_acquire) != 42);
         read_leave();
-        hal_cpu_relax(); /* interrupts come in on every port */
+        hal_cpu_relax();
     }
 }
 
