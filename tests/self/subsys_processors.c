@@ -98,7 +98,7 @@ static void run_laps(void *argument)
 }
 
 /* SPEC: O7 */
-static void a_suspended_machine_runs_nothing_and_wakes_in_time(void)
+static void a_suspended_machine_wakes_in_time_with_all_its_cpus(void)
 {
     static struct subsystem_failure failure;
     uint64_t all = cpu_online_mask();
@@ -154,7 +154,7 @@ static void a_suspend_that_fails_leaves_all_cpus_online(void)
 const struct selftest subsys_processors_tests[] = {
     TEST(each_step_on_the_way_off_line_can_fail_and_is_undone),
     TEST(each_step_on_the_way_back_can_fail_and_is_undone),
-    TEST(a_suspended_machine_runs_nothing_and_wakes_in_time),
+    TEST(a_suspended_machine_wakes_in_time_with_all_its_cpus),
     TEST(a_suspend_that_fails_leaves_all_cpus_online),
     {.name = NULL},
 };
