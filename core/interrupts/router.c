@@ -1,3 +1,4 @@
+#include <core/interrupts/balance.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
 #include <hal/clock.h>
@@ -12,8 +13,9 @@
 #define PERMILLE 1000U
 
 struct route {
-    uint64_t cpus;  /* where it goes, 0: not routed */
-    uint32_t fixed; /* where it is to go, for ROUTE_FIXED_CPU */
+    uint64_t cpus;    /* where it goes, 0: not routed */
+    uint32_t fixed;   /* where it is to go, for ROUTE_FIXED_CPU */
+    uint64_t handled; /* cycles in its vector's handlers, by the end of the last window */
     struct hal_line_mode mode;
     enum route_strategy strategy;
     uint8_t vector;
@@ -197,42 +199,85 @@ static bool is_settled_locked(const struct route *route)
            (route->cpus == 1ULL << route->fixed || (allowed_locked() >> route->fixed & 1) == 0);
 }
 
-/* Where a line should go from now on; where it goes already when a move does not pay. */
+/* Where a line should go from now on. Those of the lowest priority move by themselves only from a
+ * CPU that leaves: else all of them together (balance_locked). */
 static uint64_t reconsider_locked(const struct route *route)
 {
-    uint32_t best;
+    bool is_balanced =
+        route->strategy == ROUTE_LOWEST_PRIORITY && (route->cpus & ~allowed_locked()) == 0;
 
-    if (route->strategy == ROUTE_LOWEST_PRIORITY && (route->cpus & ~allowed_locked()) == 0) {
-        best = least_busy_locked();
-        if (router_busy_permille((uint32_t)__builtin_ctzll(route->cpus)) <
-            router_busy_permille(best) + ROUTER_MARGIN_PERCENT * PERMILLE / 100) {
-            return route->cpus;
-        }
-        return 1ULL << best;
+    return is_balanced || is_settled_locked(route) ? route->cpus
+                                                   : choose_locked(route->strategy, route->fixed);
+}
+
+/* Returns whether the line goes there. */
+static bool move_locked(uint32_t line, uint64_t cpus)
+{
+    struct route *route = &routes[line];
+
+    if (cpus != route->cpus && hal_line_route(line, route->vector, cpus, route->mode) == HX_OK) {
+        route->cpus = cpus;
     }
-    return is_settled_locked(route) ? route->cpus : choose_locked(route->strategy, route->fixed);
+    return cpus == route->cpus;
 }
 
 /* Returns whether the line goes where it should. */
 static bool reroute_locked(uint32_t line)
 {
-    struct route wanted = routes[line];
-
-    wanted.cpus = reconsider_locked(&wanted);
-    if (wanted.cpus != routes[line].cpus &&
-        hal_line_route(line, wanted.vector, wanted.cpus, wanted.mode) == HX_OK) {
-        routes[line].cpus = wanted.cpus;
-    }
-    return wanted.cpus == routes[line].cpus;
+    return move_locked(line, reconsider_locked(&routes[line]));
 }
 
-static void rebalance_locked(void)
+static uint64_t handled_cycles(uint8_t vector)
+{
+    uint64_t cycles = 0;
+
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        cycles += interrupt_statistics(vector, cpu).total;
+    }
+    return cycles;
+}
+
+/* Per mille of the window that a line's handlers took. */
+static uint32_t line_load_locked(struct route *route, uint64_t window_ns)
+{
+    uint64_t now = handled_cycles(route->vector);
+    uint64_t permille = window_ns != 0 ? growth_ns(route->handled, now) * PERMILLE / window_ns : 0;
+
+    route->handled = now;
+    return permille < PERMILLE ? (uint32_t)permille : PERMILLE;
+}
+
+static void balance_locked(uint64_t window_ns)
+{
+    static struct balance_line lines[ROUTER_LINE_MAX]; /* too large for a stack */
+    uint32_t loads[HAL_CPU_MAX];
+    size_t count = 0;
+
+    for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
+        loads[cpu] = router_busy_permille(cpu);
+    }
+    for (uint32_t line = 0; line < ROUTER_LINE_MAX; line++) {
+        if (routes[line].cpus != 0 && routes[line].strategy == ROUTE_LOWEST_PRIORITY) {
+            lines[count++] =
+                (struct balance_line){.line = line,
+                                      .load = line_load_locked(&routes[line], window_ns),
+                                      .cpu = (uint32_t)__builtin_ctzll(routes[line].cpus)};
+        }
+    }
+    balance_lines(lines, count, allowed_locked(), loads, ROUTER_MARGIN_PERCENT * PERMILLE / 100);
+    for (size_t i = 0; i < count; i++) {
+        (void)move_locked(lines[i].line, 1ULL << lines[i].cpu);
+    }
+}
+
+static void rebalance_locked(uint64_t window_ns)
 {
     for (uint32_t line = 0; line < ROUTER_LINE_MAX; line++) {
         if (routes[line].cpus != 0) {
             (void)reroute_locked(line);
         }
     }
+    balance_locked(window_ns);
 }
 
 void router_rebalance(void)
@@ -243,8 +288,8 @@ void router_rebalance(void)
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
         measure_locked(cpu, now - window_start);
     }
+    rebalance_locked(now - window_start);
     window_start = now;
-    rebalance_locked();
     spinlock_release(&lock, state);
 }
 

@@ -3,11 +3,10 @@
  *
  * Rules:
  * - Fixed: one CPU. Broadcast: all that are online. Round robin: the next CPU in turn, at routing
- * time and again at each rebalance (with fixed destinations the controller cannot rotate by
- * itself). Lowest priority: the CPU that was busy for the least of the last window, looked at again
- *   at each rebalance; a line moves only when that gains at least ROUTER_MARGIN_PERCENT of a
- * window.
- * - No line goes to a CPU that is off line or about to be.
+ * time and again at each rebalance (the controller cannot rotate by itself).
+ * - Lowest priority: the CPU that was the least busy in the last window. At each rebalance all such
+ *   lines are spread anew by what their handlers took (balance.h); but a line moves only when that
+ *   gains at least ROUTER_MARGIN_PERCENT of a window.
  * - Busy is the time outside the idle thread plus the time in interrupt handlers.
  */
 #ifndef CORE_INTERRUPTS_ROUTER_H
