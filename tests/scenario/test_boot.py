@@ -66,7 +66,7 @@ def test_the_devices_are_named(life):
 # SPEC: B1
 def test_the_memory_map_is_sorted_and_free_of_overlaps(life):
     regions = memory_regions(life.text)
-    usable = usable_memory(life.text)
+    usable = memory_of(life.text, "usable", "kernel image")
     assert all(first <= last for first, last, kind in regions)
     assert all(before[1] < after[0] for before, after in zip(regions, regions[1:]))
     assert 250 << 20 <= usable <= 256 << 20
