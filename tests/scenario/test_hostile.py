@@ -65,7 +65,7 @@ def test_a_loader_that_does_everything_right_is_not_complained_about(start):
     ({"version": 0}, "PVH start info version 0 has no memory map"),
     ({"memory_count": 0}, "the start info has an empty memory map"),
     ({"memory_count": 2 ** 32 - 1}, "the memory map has an impossible size"),
-    ({"memory": 0xBFFFFFFF}, "the memory map is not in readable memory"),
+    ({"memory": 0xDFFFFFFF}, "the memory map is not in readable memory"),
     ({"memory": 2 ** 64 - 24}, "the memory map has an impossible size"),
     ({"memory": 0xA0000}, "the memory map is not in readable memory"),
 ])

@@ -22,7 +22,7 @@ BLOCK = re.compile(
     r"(?P<frames>(?:#\d+ [^\n]+\n)+)"
     r"Action: (?P<action>\w+)\r?\n"
     r"(?:Slide: [^\n]+\n)?"
-    r"(?:Recent Events: \d+\r?\n(?P<events>(?:-\d+\.\d{3} us cpu=\d+ tid=\d+ [a-z]+[^\n]*\n)+))?"
+    r"(?P<recent>Recent Events: \d+\r?\n(?P<events>(?:-\d+\.\d{3} us cpu=\d+ tid=\d+ [a-z]+[^\n]*\n)+))?"
     r"Report Complete: after (?P<took>\d+) us\r?\n", re.MULTILINE)
 
 

@@ -105,7 +105,7 @@ def test_a_panic_reports_what_happened_just_before(run_to_end):
     result = run_to_end(append="selftest=core_panic_end.in_an_nmi panic=exit "
                                "trace=usual,switches", smp=2)
     block = the_block(result.stdout)
-    recent = result.stdout[block.end("action"):].lstrip()
+    recent = result.stdout[block.start("recent"):]
     rows = re.findall(r"^-(\d+\.\d{3}) us cpu=(\d) tid=(\d+) (\w+) (.*?)\r?$", recent, re.MULTILINE)
     assert recent.startswith(f"Recent Events: {len(rows)}")
     ages = [float(row[0]) for row in rows]

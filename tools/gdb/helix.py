@@ -2,9 +2,9 @@
 
 gdb build/x86_64/helix.elf -x tools/gdb/helix.py -ex 'target remote :1234' -ex helix-slide
 
-`helix-slide` comes first where the kernel was not started with nokaslr: it moves its symbols to where it lies, which the register for
-its interrupt table tells; one that has not come so far yet is where it was linked. Everything is read from the kernel's memory, by the names of its variables, and nothing of it is called: so it works in the
-middle of a panic as well. Modules have symbol files of their own: the kernel keeps a table of what it has loaded where
+`helix-slide` moves the kernel's symbols to where it lies, which the register for its interrupt table tells; one that has not come so far
+yet is where it was linked. The other commands begin with that. Everything is read from the kernel's memory, by the names of
+its variables, and nothing of it is called: so it works in the middle of a panic as well. Modules have symbol files of their own: the kernel keeps a table of what it has loaded where
 (core/hot_reload/module_symbols.h); the files with debug information lie beside the kernel's, as modules/NAME.hxm.debug.
 Those of modules built elsewhere are looked for in the folders given to `helix-modules`.
 """
@@ -81,6 +81,7 @@ class Command(gdb.Command):
         super().__init__(f"helix {type(self).__name__.lower()}", gdb.COMMAND_STATUS)
 
     def invoke(self, argument, from_tty):
+        gdb.execute("helix-slide", to_string=True)
         for line in self.lines(gdb.string_to_argv(argument)):
             print(line)
 
