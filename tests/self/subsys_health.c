@@ -105,8 +105,12 @@ static void nobody_has_to_look_for_it_to_be_told(void)
 
 /* --- memory that runs low --------------------------------------------------------------------- */
 
-#define BLOCK_ORDER FRAME_ORDER_MAX
-#define BLOCKS_MAX  8192U
+#define BLOCKS_MAX 8192U
+
+struct block {
+    uint64_t frame;
+    unsigned order;
+};
 
 static _Atomic uint32_t levels[4]; /* how often each was heard of */
 
@@ -119,18 +123,27 @@ static enum event_answer hear_level(void *argument, const struct kernel_event *e
     return EVENT_CONTINUE;
 }
 
-/* Take large blocks until less than a share of the frames is free; how many. */
-static size_t take_all_but(uint64_t *blocks, size_t taken, uint64_t share)
+static bool is_less_free_than(uint64_t share)
 {
     struct frame_statistics frames;
 
     frames_statistics(&frames);
-    while (taken < BLOCKS_MAX && frames.free >= frames.total / share) {
-        if (frames_allocate(BLOCK_ORDER, OWNER_CORE, &blocks[taken]) != HX_OK) {
+    return frames.free < frames.total / share;
+}
+
+/* Take blocks, the largest that there are, until less than a share of the frames is free; how many.
+ */
+static size_t take_all_but(struct block *blocks, uint64_t share)
+{
+    unsigned order = FRAME_ORDER_MAX;
+    size_t taken = 0;
+
+    while (taken < BLOCKS_MAX && !is_less_free_than(share)) {
+        if (frames_allocate(order, OWNER_CORE, &blocks[taken].frame) == HX_OK) {
+            blocks[taken++].order = order;
+        } else if (order-- == 0) {
             break;
         }
-        taken++;
-        frames_statistics(&frames);
     }
     return taken;
 }
@@ -138,7 +151,7 @@ static size_t take_all_but(uint64_t *blocks, size_t taken, uint64_t share)
 /* SPEC: K7 */
 static void frames_that_run_low_are_an_event(void)
 {
-    static uint64_t blocks[BLOCKS_MAX];
+    static struct block blocks[BLOCKS_MAX];
     event_subscription id;
     size_t taken;
 
@@ -152,10 +165,11 @@ static void frames_that_run_low_are_an_event(void)
                                                             .contexts = EVENT_IN_THREAD},
                                  &id),
                  HX_OK);
-    taken = take_all_but(blocks, 0, 16);
+    taken = take_all_but(blocks, 16);
+    EXPECT(is_less_free_than(16));
     EXPECT(crew_sleep_until(&levels[1], 1)); /* by the one who looks each second */
-    while (taken > 0) {
-        frames_free(blocks[--taken], BLOCK_ORDER);
+    for (size_t i = 0; i < taken; i++) {
+        frames_free(blocks[i].frame, blocks[i].order);
     }
     EXPECT(crew_sleep_until(&levels[0], 1));
     EXPECT_EQUAL(event_unsubscribe(id), HX_OK);
