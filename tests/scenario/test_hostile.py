@@ -28,8 +28,8 @@ def ordinary():
 @pytest.fixture(name="start")
 def a_machine_of_a_loader(run_to_end, tmp_path):
     """Call it with a loader; what the guest said. Whatever was loaded, it says how it ends."""
-    def start(loader, status=0, mem=64, **options):
-        result = run_to_end(append="", kernel=loader.write(tmp_path / "image.elf"), mem=mem, timeout=60, **options)
+    def start(loader, status=0, mem=64, timeout=60, **options):
+        result = run_to_end(append="", kernel=loader.write(tmp_path / "image.elf"), mem=mem, timeout=timeout, **options)
         assert "KERNEL PANIC" not in result.stdout, result.stdout[-4000:]
         assert result.returncode == status, (result.stderr, result.stdout[-4000:])
         assert status != 0 or GREETING in result.stdout
@@ -94,7 +94,7 @@ def test_what_can_be_done_without_is_done_without(start, wrong, why):
     is_greeted = "modules" not in wrong and "command_line" not in wrong
     if "command_line" in wrong:  # so nobody leaves the machine
         loader.start_info = {**wrong, "module_count": 0}
-        said = start(loader, status=124)
+        said = start(loader, status=124, timeout=10)
     else:
         said = start(loader, status=0 if is_greeted else 127)
     assert f"firmware: {why}" in warnings(said)

@@ -10,8 +10,8 @@ BUILDS = ["host-asan", "x86_64", "x86_64-debug"]
 SEED = 1
 
 # One suite of each kind is enough, in this order.
-PREFERRED = ["hosted/asan", "host-asan/", "metal/release-4cpu", "metal/release-1cpu", "scenario/",
-             "metal/debug-4cpu"]
+PREFERRED = ["hosted/asan", "host-asan/", "metal/debug-4cpu", "metal/release-1cpu", "scenario/",
+             "metal/release-2cpu"]
 
 
 # Groups whose programs can run one test alone.

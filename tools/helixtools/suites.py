@@ -128,20 +128,19 @@ def _metal_suite(name, grade, cpus, seed, patience, qemu_args=None):
                  timeout=limit + 10, alone=cpus > 1 and not qemu_args)
 
 
+# A thread of the host for each processor; or one for all in turn: slower where there are enough, but several times as fast where there
+# are fewer, and another order of things.
+IN_TURN = "-accel tcg,thread=single"
+
+
 def metal_suites(seed, patience):
     if not _selftest_sources():
         return []
-    suites = []
-    for grade in ("release", "debug"):
-        for cpus in (1, 4):
-            # One thread of the host for all processors in turn: slower where there are enough, but several times as fast
-            # where there are fewer, and another order of things than a thread for each has.
-            is_single = grade == "debug" and cpus > 1
-            suites.append(_metal_suite(f"{grade}-{cpus}cpu", grade, cpus, seed, patience,
-                                       "-accel tcg,thread=single" if is_single else None))
+    machines = [("release-1cpu", "release", 1, None), ("release-2cpu", "release", 2, None),
+                ("debug-1cpu", "debug", 1, None), ("debug-4cpu", "debug", 4, IN_TURN)]
     if patience > 1:
-        suites.append(_metal_suite("release-1cpu-qemu64", "release", 1, seed, patience, "-cpu qemu64"))
-    return suites
+        machines += [("release-4cpu", "release", 4, None), ("release-1cpu-qemu64", "release", 1, "-cpu qemu64")]
+    return [_metal_suite(name, grade, cpus, seed, patience, arguments) for name, grade, cpus, arguments in machines]
 
 
 def _pytest(source):
