@@ -5,7 +5,7 @@ import shutil
 import pytest
 from boot_paths import recording
 from conftest import ROOT
-from test_boot import memory_regions, usable_memory
+from test_boot import memory_of, memory_regions
 
 INITRD = ROOT / "build/x86_64/initrd.cpio"
 MEMORY = 256  # MiB
@@ -28,7 +28,7 @@ def assert_configuration(text, loader):
     assert f"loader: {loader}\n" in text.replace("\r", "")
     assert all(before[1] < after[0] for before, after in zip(regions, regions[1:]))
     # UEFI keeps some for itself.
-    assert (MEMORY - 12) << 20 <= usable_memory(text) <= MEMORY << 20
+    assert (MEMORY - 12) << 20 <= memory_of(text, "usable", "kernel image") <= MEMORY << 20
     assert f"boot module: initrd, {INITRD.stat().st_size} bytes" in text
     assert "ACPI power-off" in re.search(r"devices: (.*)", text)[1]
     assert "online" in re.search(r"processors: 2 of 2 (\w+)", text)[1]

@@ -51,7 +51,7 @@ def test_a_debugger_is_told_of_threads_slots_log_and_recorder(boot, tmp_path):
     shell("echo mark hello > /helix/trace; sleep 1000 &")
     newest = shell("tail -n 1 /helix/log")
     slots = shell("cd /helix/slots; for slot in *; do echo $slot $(cat $slot/active); done; cd").splitlines()
-    said = debug(socket, "helix threads", "helix slots", "helix log 1", "helix recorder 100", "helix activation")
+    said = debug(socket, "helix threads", "helix slots", "helix log 9", "helix recorder 100", "helix activation")
     threads = re.findall(r"^([* ]) +(\d+) +(\d) +([A-Z]\w+) +(\d+)  (.+)$", said, re.MULTILINE)
     assert {"init", "sh", "exe"} <= {thread[5] for thread in threads}
     assert [thread[2] for thread in threads if thread[0] == "*"].count("0") == 1
