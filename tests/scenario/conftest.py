@@ -36,6 +36,7 @@ LONGEST = None if IS_SOAK else 2 * PATIENCE
 # nevertheless say parallel=PARALLEL, and get them but in a soak.
 IN_TURN = "-accel tcg,thread=single"
 PARALLEL = not IS_SOAK
+
 HELLO = "/bin/hello"
 USER_SPACE = "/init"  # of the image: busybox init, which ends at a shell
 TESTS_INITRD = ROOT / "build/x86_64/initrd-tests.cpio"  # for initrd=: with modules that only tests use
@@ -100,6 +101,12 @@ class Guest:
 
     def stop(self):
         self._child.close(force=True)
+
+
+def with_gates(kinds):
+    """Each of them with one of the gates in turn; in a soak with both."""
+    kinds = list(kinds)
+    return [(kind, gate) for i, kind in enumerate(kinds) for j, gate in enumerate(["user", "open"]) if IS_SOAK or i % 2 == j]
 
 
 def run_arguments(append="", timeout=2 * PATIENCE, init=HELLO, parallel=False, **options):

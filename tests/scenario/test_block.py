@@ -3,7 +3,7 @@ import hashlib
 import random
 
 import pytest
-from conftest import USER_SPACE
+from conftest import USER_SPACE, with_gates
 from helix_shell import Patient, Shell, folder_with
 
 SIZE = 4 << 20
@@ -138,8 +138,7 @@ LIES = {"silent": 1001, "refused": 1002, "done": 1003, "failed": 1004, "half": 1
 
 
 # SPEC: H1
-@pytest.mark.parametrize("gate", ["open", "user"])
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("lie, gate", with_gates(LIES))
 def test_a_driver_that_lies_is_ended_and_who_reads_gets_the_right_bytes(boot, disk, tmp_path, lie, gate):
     shell = Patient(boot(init=USER_SPACE, disk=disk, extra=folder_with(tmp_path / "extra", "virtio_blk_liar"),
                          append=f"gate.block={gate} heal.attempts=0 backup.block=virtio_blk"))

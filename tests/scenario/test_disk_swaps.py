@@ -10,7 +10,7 @@ from swap_pauses import SWAPPER, pauses_of, report, swapping
 from test_ext2 import ask, check, make_image
 
 # Of each slot, by gate and processors.
-SWAPS = {("open", 4): 100, ("user", 4): 40, ("open", 1): 40}
+SWAPS = {("open", 4): 40, ("user", 4): 20, ("open", 1): 20}
 if IS_SOAK:
     SWAPS = dict.fromkeys(SWAPS, 10000)
 DEATHS = 1000 if IS_SOAK else 20

@@ -6,7 +6,7 @@ import random
 import subprocess
 
 import pytest
-from conftest import USER_SPACE
+from conftest import USER_SPACE, with_gates
 from helix_shell import Patient, Shell, folder_with
 from test_userland import Helix, expect_the_same, fill_extra, this_machine  # pylint: disable=unused-import
 
@@ -299,8 +299,7 @@ def content(shell):
 
 
 # SPEC: R6
-@pytest.mark.parametrize("gate", ["open", "user"])
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("lie, gate", with_gates(LIES))
 def test_an_error_that_is_none_is_asked_of_another(boot, image, tmp_path, lie, gate):
     shell = with_a_liar(boot, image, tmp_path, f"gate.file_system={gate} heal.attempts=0 backup.file_system=ext2")
     assert md5(TEXT[1000:2000]) in read_from(shell, 1000)

@@ -10,7 +10,7 @@ from conftest import IS_SOAK, PATIENCE, USER_SPACE
 from helix_shell import PROMPT, Shell
 from swap_pauses import SWAPPER, pauses_of, report, swapping
 
-SWAPS = 10000 if IS_SOAK else 100
+SWAPS = 10000 if IS_SOAK else 40
 LIMIT = 3 * 3600 if IS_SOAK else 5 * PATIENCE  # of a machine
 # docs/hot-reload.md
 HALF_US = 30000
