@@ -134,7 +134,8 @@ class Log(Command):
                 continue
             length = number(record["origin"]) >> 32 & 0xFFFF
             text = gdb.selected_inferior().read_memory(int(record["text"].address), length).tobytes()
-            yield f"{index:6} {number(record['time']) / 1e9:12.6f} {text.decode(errors='replace')}"
+            seconds, microseconds = divmod(number(record["time"]) // 1000, 1000000)
+            yield f"{index:6} {seconds:5}.{microseconds:06} {text.decode(errors='replace')}"
 
 
 class Recorder(Command):
