@@ -30,6 +30,11 @@ static inline uint64_t cpu_online_mask(void)
 }
 uint32_t cpu_online_count(void);
 
+static inline bool cpu_is_online(uint32_t cpu)
+{
+    return (cpu_online_mask() >> cpu & 1) != 0;
+}
+
 /* CPUs that threads and interrupts may be sent to; never empty.  Context: any. */
 static inline uint64_t cpu_open_mask(void)
 {

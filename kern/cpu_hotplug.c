@@ -65,11 +65,6 @@ void cpu_set_leave_limit(uint64_t nanoseconds)
     mutex_unlock(&hotplug.turn);
 }
 
-static bool is_online(uint32_t cpu)
-{
-    return (cpu_online_mask() >> cpu & 1) != 0;
-}
-
 /* --- on the CPU that leaves ------------------------------------------------------------------- */
 
 static bool has_come_to(enum leave_step step)
@@ -186,7 +181,7 @@ static hx_err check_offline(uint32_t cpu)
     if (cpu >= hal_cpu_count()) {
         return HX_ENODEV;
     }
-    if (!is_online(cpu)) {
+    if (!cpu_is_online(cpu)) {
         return HX_ENOENT;
     }
     return cpu == 0 ? HX_EBUSY : HX_OK;
@@ -248,7 +243,7 @@ hx_err cpu_online(uint32_t cpu)
 
     mutex_lock(&hotplug.turn);
     if (cpu < hal_cpu_count()) {
-        error = is_online(cpu) ? HX_EEXIST : bring_on(cpu);
+        error = cpu_is_online(cpu) ? HX_EEXIST : bring_on(cpu);
     }
     mutex_unlock(&hotplug.turn);
     return error;

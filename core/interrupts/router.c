@@ -114,8 +114,7 @@ hx_err router_route(uint32_t line, uint8_t vector, struct hal_line_mode mode,
     hx_err error;
 
     if (line >= ROUTER_LINE_MAX || (unsigned)strategy > ROUTE_BROADCAST ||
-        (strategy == ROUTE_FIXED_CPU &&
-         (cpu >= HAL_CPU_MAX || (cpu_online_mask() >> cpu & 1) == 0))) {
+        (strategy == ROUTE_FIXED_CPU && (cpu >= HAL_CPU_MAX || !cpu_is_online(cpu)))) {
         return HX_EINVAL;
     }
     state = spinlock_acquire(&lock);

@@ -1,5 +1,6 @@
 #include <base/string.h>
 #include <core/config/boot_configuration.h>
+#include <ports/x86_64/memory_type.h>
 #include <ports/x86_64/multiboot2.h>
 
 /* More than any loader writes; numbers above them are lies. */
@@ -180,22 +181,6 @@ static void read_module(const struct reading *reading, const struct tag *tag)
     if (boot_configuration_add_module(reading->config, module.start, size, data, text, max) !=
         HX_OK) {
         note(reading, "there are too many boot modules: some are ignored");
-    }
-}
-
-static enum memory_kind memory_kind_of(uint32_t type)
-{
-    switch (type) {
-    case 1:
-        return MEMORY_USABLE;
-    case 3:
-        return MEMORY_ACPI_RECLAIMABLE;
-    case 4:
-        return MEMORY_ACPI_NVS;
-    case 5:
-        return MEMORY_BAD;
-    default:
-        return MEMORY_RESERVED;
     }
 }
 

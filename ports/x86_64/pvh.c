@@ -1,5 +1,6 @@
 #include <base/string.h>
 #include <core/config/boot_configuration.h>
+#include <ports/x86_64/memory_type.h>
 #include <ports/x86_64/pvh.h>
 
 #define PVH_MAGIC 0x336ec578U
@@ -109,24 +110,6 @@ static void read_command_line(const struct pvh_reading *reading, uint64_t physic
         note(reading, "the command line is not in readable memory: ignored");
     } else if (boot_configuration_set_command_line(reading->config, text, size) != HX_OK) {
         note(reading, "the command line is too long: cut");
-    }
-}
-
-static enum memory_kind memory_kind_of(uint32_t type)
-{
-    switch (type) {
-    case 1:
-        return MEMORY_USABLE;
-    case 3:
-        return MEMORY_ACPI_RECLAIMABLE;
-    case 4:
-        return MEMORY_ACPI_NVS;
-    case 5:
-        return MEMORY_BAD;
-    case 7:
-        return MEMORY_PERSISTENT;
-    default:
-        return MEMORY_RESERVED; /* 2 reserved, 6 disabled, and what a later version invents */
     }
 }
 

@@ -12,17 +12,12 @@ static const struct table_column columns[] = {
     {.name = "ticks", .kind = TABLE_NUMBER, .width = 10},
 };
 
-static bool is_online(uint32_t cpu)
-{
-    return (cpu_online_mask() >> cpu & 1) != 0;
-}
-
 static hx_err fill(struct table *table)
 {
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
         table_number(table, cpu);
-        table_bool(table, is_online(cpu));
-        table_number(table, is_online(cpu) ? router_busy_permille(cpu) : 0);
+        table_bool(table, cpu_is_online(cpu));
+        table_number(table, cpu_is_online(cpu) ? router_busy_permille(cpu) : 0);
         table_number(table, thread_tick_count(cpu));
     }
     return HX_OK;
@@ -48,7 +43,7 @@ static hx_err find_cpu(const struct pseudo_node *directory, uint32_t number, voi
 
 static hx_err show_online(const struct pseudo_node *node, struct text *text)
 {
-    text_add(text, "%u\n", is_online(node->parent->number) ? 1U : 0U);
+    text_add(text, "%u\n", cpu_is_online(node->parent->number) ? 1U : 0U);
     return HX_OK;
 }
 

@@ -18,11 +18,6 @@
 static struct mutex turn = {.lock = SPINLOCK_INIT(LOCK_RANK_MUTEX, "processors"),
                             .waiters = LIST_INIT(turn.waiters)};
 
-static bool is_online(uint32_t cpu)
-{
-    return (cpu_online_mask() >> cpu & 1) != 0;
-}
-
 static void publish(uint32_t cpu, bool online)
 {
     (void)event_publish(&(struct kernel_event){
@@ -113,7 +108,7 @@ hx_err processors_offline(uint32_t cpu)
 
     mutex_lock(&turn);
     if (cpu < hal_cpu_count()) {
-        error = !is_online(cpu) ? HX_ENOENT : cpu == 0 ? HX_EBUSY : take_off(cpu);
+        error = !cpu_is_online(cpu) ? HX_ENOENT : cpu == 0 ? HX_EBUSY : take_off(cpu);
     }
     if (error == HX_OK) {
         kinfo("CPU %u is off line", (unsigned)cpu);
@@ -153,7 +148,7 @@ hx_err processors_online(uint32_t cpu)
 
     mutex_lock(&turn);
     if (cpu < hal_cpu_count()) {
-        error = is_online(cpu) ? HX_EEXIST : bring_on(cpu);
+        error = cpu_is_online(cpu) ? HX_EEXIST : bring_on(cpu);
     }
     if (error == HX_OK) {
         kinfo("CPU %u is online", (unsigned)cpu);

@@ -44,8 +44,8 @@ void processors_report(void)
 {
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
         kprintln("CPU %u: %s, busy %u per mille, %llu ticks", (unsigned)cpu,
-                 (cpu_online_mask() >> cpu & 1) != 0 ? "online" : "offline",
-                 (unsigned)router_busy_permille(cpu), (unsigned long long)thread_tick_count(cpu));
+                 cpu_is_online(cpu) ? "online" : "offline", (unsigned)router_busy_permille(cpu),
+                 (unsigned long long)thread_tick_count(cpu));
     }
 }
 

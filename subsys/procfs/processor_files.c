@@ -26,17 +26,12 @@ static uint64_t idle_of(uint32_t cpu)
     return idle < now ? idle : now;
 }
 
-static bool is_online(uint32_t cpu)
-{
-    return (cpu_online_mask() >> cpu & 1) != 0;
-}
-
 uint64_t procfs_idle_ns(void)
 {
     uint64_t sum = 0;
 
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
-        sum += is_online(cpu) ? idle_of(cpu) : 0;
+        sum += cpu_is_online(cpu) ? idle_of(cpu) : 0;
     }
     return sum;
 }
@@ -61,7 +56,7 @@ static void add_cpu_lines(struct text *text)
     text_add(text, "cpu ");
     add_times(text, now * cpu_online_count(), procfs_idle_ns());
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
-        if (is_online(cpu)) {
+        if (cpu_is_online(cpu)) {
             text_add(text, "cpu%u", (unsigned)cpu);
             add_times(text, now, idle_of(cpu));
         }
@@ -111,7 +106,7 @@ hx_err procfs_show_processors(const struct pseudo_node *node, struct text *text)
 
     (void)node;
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
-        if (is_online(cpu)) {
+        if (cpu_is_online(cpu)) {
             text_add(text, "processor\t: %u\nmodel name\t: %s\ncpu MHz\t\t: %llu.%03llu\n",
                      (unsigned)cpu, hal_cpu_name(), (unsigned long long)(kilohertz / 1000),
                      (unsigned long long)(kilohertz % 1000));
@@ -127,7 +122,7 @@ static void add_vector(struct text *text, unsigned vector)
 {
     text_add(text, "%3u: ", vector);
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
-        if (is_online(cpu)) {
+        if (cpu_is_online(cpu)) {
             text_add(text, "%10llu ",
                      (unsigned long long)interrupt_statistics((uint8_t)vector, cpu).count);
         }
@@ -141,7 +136,7 @@ hx_err procfs_show_interrupts(const struct pseudo_node *node, struct text *text)
     (void)node;
     text_add(text, "    ");
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
-        if (is_online(cpu)) {
+        if (cpu_is_online(cpu)) {
             text_add(text, "       CPU%u", (unsigned)cpu);
         }
     }

@@ -65,7 +65,7 @@ static hx_err find_cpu(const struct pseudo_node *directory, uint32_t number, voi
 
 static hx_err show_is_online(const struct pseudo_node *node, struct text *text)
 {
-    text_add(text, "%u\n", (unsigned)(cpu_online_mask() >> node->parent->number & 1));
+    text_add(text, "%u\n", cpu_is_online(node->parent->number) ? 1U : 0U);
     return HX_OK;
 }
 

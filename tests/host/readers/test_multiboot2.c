@@ -478,9 +478,9 @@ static void the_kinds_of_memory_are_told_apart_and_unknown_ones_are_reserved(voi
         uint32_t type;
         enum memory_kind kind;
     } kinds[] = {
-        {RAM, MEMORY_USABLE},   {0, MEMORY_RESERVED}, {RESERVED, MEMORY_RESERVED},
-        {NVS, MEMORY_ACPI_NVS}, {BAD, MEMORY_BAD},    {TABLES, MEMORY_ACPI_RECLAIMABLE},
-        {6, MEMORY_RESERVED},   {7, MEMORY_RESERVED}, {UINT32_MAX, MEMORY_RESERVED},
+        {RAM, MEMORY_USABLE},   {0, MEMORY_RESERVED},   {RESERVED, MEMORY_RESERVED},
+        {NVS, MEMORY_ACPI_NVS}, {BAD, MEMORY_BAD},      {TABLES, MEMORY_ACPI_RECLAIMABLE},
+        {6, MEMORY_RESERVED},   {7, MEMORY_PERSISTENT}, {UINT32_MAX, MEMORY_RESERVED},
     };
     struct entry entries[HX_ARRAY_SIZE(kinds)];
 
