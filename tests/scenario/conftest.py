@@ -52,6 +52,9 @@ class Guest:
         self._child = pexpect.spawn(command[0], command[1:], cwd=str(ROOT), timeout=PATIENCE,
                                     encoding="utf-8", codec_errors="replace", echo=False)
         self._child.logfile_read = log
+        # The guest takes what is sent when it is ready, and ends at once: nothing is gained by the waits that pexpect makes by default.
+        self._child.delaybeforesend = None
+        self._child.ptyproc.delayafterclose = self._child.ptyproc.delayafterterminate = 0.01
         self.text = ""
 
     def expect(self, pattern, timeout=PATIENCE):
