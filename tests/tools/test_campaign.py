@@ -2,6 +2,7 @@
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -130,3 +131,27 @@ def test_a_failure_is_printed_and_counted_once(results):
     assert status == 1
     assert "\nFAILED host-asan/p (host-asan-p.tap; before: host-asan-p.first.tap)\n    a\n" in printed
     assert printed.endswith("\n0 unsteady\n0 passed, 1 failed\n")
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+CAMPAIGN_OF_ONE = """
+import sys
+from helixtools import record, suites
+print(record.run(suites.Suite("host-asan/p", suites.HOST, ["sh", "-c", "echo $$ > " + sys.argv[1] + "; exec sleep 1000"], [], []), 7, keep=False))
+"""
+
+
+def test_what_a_campaign_runs_does_not_outlive_it(tmp_path):
+    mark = tmp_path / "pid"
+    with subprocess.Popen([sys.executable, "-c", CAMPAIGN_OF_ONE, str(mark)], cwd=pathlib.Path(campaign.__file__).parents[1]) as tool:
+        wait_until(lambda: mark.exists() and mark.read_text().endswith("\n"))
+        running = pathlib.Path("/proc", mark.read_text().strip())
+        assert running.exists()
+        tool.kill()
+    wait_until(lambda: not running.exists())

@@ -20,7 +20,7 @@ import tempfile
 import threading
 from typing import List, Optional
 
-from helixtools import iso
+from helixtools import child, iso
 from helixtools.cpio import Archive
 
 EXIT_EXPLAINED = 1
@@ -294,7 +294,7 @@ def run(machine: Machine) -> int:
         debug_console = os.path.join(folder, "debug-console")
         witness = Witness(machine.reboots, machine.starts_kernel())
         command = qemu_command(machine, folder, debug_console, witness)
-        with subprocess.Popen(command, pass_fds=witness.peers()) as process:
+        with subprocess.Popen(child.ENDS_WITH_US + command, pass_fds=witness.peers()) as process:
             witness.start()
             status = _wait(process, machine.timeout)
         witness.finish()

@@ -12,7 +12,7 @@ import tempfile
 import time
 from typing import Dict, List
 
-from helixtools import addresses, tap, tree
+from helixtools import addresses, child, tap, tree
 from helixtools.build import clean_environment
 from helixtools.suites import Suite
 
@@ -149,10 +149,10 @@ def _as_comments(text):
 
 
 def _run_command(command: List[str], environment, timeout):
-    """(status N, signal N or timeout, output); the command's whole process group ends with it."""
+    """(status N, signal N or timeout, output); the command's whole process group ends with it, and the command with us."""
     with tempfile.TemporaryFile() as output:
         try:
-            process = subprocess.Popen(command, cwd=tree.ROOT, env=environment,
+            process = subprocess.Popen(child.ENDS_WITH_US + command, cwd=tree.ROOT, env=environment,
                                        stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT, start_new_session=True)
         except OSError as error:
