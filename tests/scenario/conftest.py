@@ -17,6 +17,7 @@ import contextlib
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -52,9 +53,9 @@ class Guest:
         self._child = pexpect.spawn(command[0], command[1:], cwd=str(ROOT), timeout=PATIENCE,
                                     encoding="utf-8", codec_errors="replace", echo=False)
         self._child.logfile_read = log
-        # The guest takes what is sent when it is ready, and ends at once: nothing is gained by the waits that pexpect makes by default.
+        # The guest takes what is sent when it is ready, and who closes knows that it is gone: pexpect's own waits gain nothing.
         self._child.delaybeforesend = None
-        self._child.ptyproc.delayafterclose = self._child.ptyproc.delayafterterminate = 0.01
+        self._child.ptyproc.delayafterclose = 0
         self.text = ""
 
     def expect(self, pattern, timeout=PATIENCE):
@@ -103,7 +104,10 @@ class Guest:
         return not ended and not self._child.before
 
     def stop(self):
-        self._child.close(force=True)
+        if not self._child.closed:
+            self._child.kill(signal.SIGTERM)
+            self._child.wait()
+            self._child.close()
 
 
 def with_gates(kinds):

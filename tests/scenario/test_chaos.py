@@ -78,9 +78,10 @@ def test_with_the_windows_left_alone_faults_lead_down_the_ladder(boot, tmp_path)
                        ("quarantine", "1")]
     recovered = [event for event in events if event[1] == "recovered"]
     assert [event[3:] for event in recovered] == decided[:-1]
-    # From one recovery to the next, in seconds: the cooldown, and as long as it takes until a fault is deadly.
+    # From one recovery to the next, in seconds: the cooldown, and as long as it takes until a fault is deadly. That a recovery
+    # has ended is said a moment after the cooldown began.
     waits = [later[0] - earlier[0] for earlier, later in zip(recovered, recovered[1:])]
-    assert all(cooldown <= wait < cooldown + 30 for cooldown, wait in zip([2, 4, 8], waits)), waits
+    assert all(0.95 * cooldown <= wait < cooldown + 30 for cooldown, wait in zip([2, 4, 8], waits)), waits
     assert run("head -c 5000 /dev/zero | wc -c").strip() == "5000"
 
 
@@ -93,13 +94,13 @@ def test_a_fault_is_put_seen_and_healed_at_the_shell(shell):
     run = shell("inject heal.cooldown=0")
     assert run("cat /helix/fault_classes").splitlines()[0].split() == ["class", "meaning"]
     seed = 0
-    while " reached " not in run("cat /helix/inject"):
+    # Not each fault that is reached is deadly.
+    while " reached " not in run("cat /helix/inject") or "recover" not in run("cat /helix/slots/memory/history"):
         seed += 1
         run(f"echo memory null-pointer {seed} > /helix/inject; head -c 1000 /dev/zero > /dev/null")
         assert seed < 200
     assert re.search(rf"memory +memory_devices +null-pointer +{seed} +reached +\S", run("cat /helix/inject"))
     assert run("head -c 5000 /dev/zero | wc -c").strip() == "5000"
-    assert "recover" in run("cat /helix/slots/memory/history")
     deaths = run("grep ^memory /helix/heal").split()[4]
     run("echo renew memory > /helix/inject")
     assert run("grep ^memory /helix/heal").split()[4] == str(int(deaths) + 1)

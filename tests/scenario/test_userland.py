@@ -56,7 +56,8 @@ class Linux:
         """(output, status)"""
         folder = self._work / kind / name
         folder.mkdir()
-        end = subprocess.run(words, cwd=folder, env={"PATH": str(self._bin), "HOME": "/"},
+        # Whoever runs this in the background may ignore some signals: what is run does not.
+        end = subprocess.run(["/usr/bin/env", "--default-signal", *words], cwd=folder, env={"PATH": str(self._bin), "HOME": "/"},
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, umask=0o022,
                              stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
         status = end.returncode if end.returncode >= 0 else 128 - end.returncode

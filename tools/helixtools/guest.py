@@ -289,7 +289,8 @@ def _end_with_us(number, frame):
 
 def run(machine: Machine) -> int:
     """Boot the machine; standard output is the guest's first serial port. Returns the exit status."""
-    signal.signal(signal.SIGTERM, _end_with_us)
+    for number in signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, _end_with_us)
     with tempfile.TemporaryDirectory(prefix="helix-run-") as folder:
         debug_console = os.path.join(folder, "debug-console")
         witness = Witness(machine.reboots, machine.starts_kernel())
