@@ -3,6 +3,8 @@
 #include <hal/entry.h>
 #include <hal/gate.h>
 #include <ports/hosted/machine.h>
+#include <ports/hosted/sanitizers.h>
+#include <setjmp.h>
 
 /* What the port keeps in hal_activation.machine. */
 enum {
@@ -74,7 +76,12 @@ static struct hal_gate_result leave(struct hal_activation *record, uint64_t valu
     return (struct hal_gate_result){.error = HX_OK, .value = value};
 }
 
-/* Record, call, and look how it came back. An unprivileged instance cannot exist here. */
+/*
+ * Record, call, and look how it came back. An unprivileged instance cannot exist here.
+ * TSan counts on each stack how many functions have been entered and not left, and its count runs
+ * over after many calls that were abandoned in the middle of some. A longjmp within this function
+ * has it forget them.
+ */
 struct hal_gate_result hal_gate_call(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
                                      struct hal_gate_slot *slot, uint64_t operation)
 {
@@ -82,6 +89,7 @@ struct hal_gate_result hal_gate_call(uint64_t a0, uint64_t a1, uint64_t a2, uint
     struct hal_activation *record = self->gate_top;
     const struct hal_gate_instance *instance;
     struct hosted_gate_return result;
+    jmp_buf entered;
 
     self->gate_top = record + 1; /* first: an interrupt's own call goes on top */
     instance = publish(record, slot);
@@ -99,9 +107,15 @@ struct hal_gate_result hal_gate_call(uint64_t a0, uint64_t a1, uint64_t a2, uint
         record->outcome = HX_ENOENT;
         return fail(record);
     }
+    if (HOSTED_TSAN && _setjmp(entered) != 0) {
+        return fail(record);
+    }
     result = hosted_gate_enter(&record->machine[MACHINE_SP], instance->operations[operation], a0,
                                a1, a2, a3);
     if (result.is_abandoned) {
+        if (HOSTED_TSAN) {
+            longjmp(entered, 1);
+        }
         return fail(record);
     }
     if (record->machine[MACHINE_INTERRUPTS_ON] != (hal_interrupts_enabled() ? 1U : 0U)) {

@@ -113,10 +113,6 @@ HX_NORETURN void hosted_fiber_main(struct hal_thread *self);
 /* Push callee-saved state, store the stack pointer, take the other one, pop. */
 void *hosted_context_switch(void **save, void *load, void *token);
 
-/* Call target so that the call can be abandoned; *sp says with which stack pointer it resumes. */
-uint64_t hosted_gate_call(uint64_t *sp, uintptr_t target, uint64_t a0, uint64_t a1, uint64_t a2,
-                          uint64_t a3);
-
 /* How a call into a module came back. */
 struct hosted_gate_return {
     uint64_t value;

@@ -3,25 +3,11 @@
 #include <base/memory.h>
 #include <hal/frame.h>
 #include <ports/hosted/machine.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HOSTED_ASAN 1
-#endif
-#if __has_feature(thread_sanitizer)
-#define HOSTED_TSAN 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define HOSTED_ASAN 1
-#endif
-#ifdef __SANITIZE_THREAD__
-#define HOSTED_TSAN 1
-#endif
+#include <ports/hosted/sanitizers.h>
 
 /* --- AddressSanitizer: which stack is in use -------------------------------------------------- */
 
-#ifdef HOSTED_ASAN
+#if HOSTED_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
@@ -67,7 +53,7 @@ static void sanitizer_destroy(void *fiber)
 
 /* --- ThreadSanitizer: a switch orders what both sides do -------------------------------------- */
 
-#elif defined(HOSTED_TSAN)
+#elif HOSTED_TSAN
 #include <sanitizer/tsan_interface.h>
 
 static void before_switch(struct hal_thread *from, const struct hal_thread *to)
