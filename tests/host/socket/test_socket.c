@@ -2,6 +2,7 @@
 #include <tests/host/socket/socket_machine.h>
 
 #include <subsys/access/access.h>
+#include <sys/resource.h>
 
 static unsigned ready(struct file *file)
 {
@@ -344,12 +345,16 @@ SOCKET_TEST(what_somebody_can_receive_is_kept)
     file_put(file);
 }
 
-/* Each socket lies in the inbox of the one before: all end, without a stack as deep. */
+/* Each socket lies in the inbox of the one before: all end, on a stack that calls for each one
+ * inside the other would overflow. */
+#define CHAIN       2000U
+#define CHAIN_STACK (256U << 10)
+
 static void use_long_chain(void)
 {
     struct file *last = new_socket(SOCKET_UNIX, SOCKET_STREAM, 0);
 
-    for (unsigned i = 0; i < 5000; i++) {
+    for (unsigned i = 0; i < CHAIN; i++) {
         make_pair(SOCKET_DATAGRAM);
         CHECK(send_with(a, "x", passing(last)) == HX_OK);
         file_put(last);
@@ -361,8 +366,11 @@ static void use_long_chain(void)
 
 SOCKET_TEST(a_long_chain_ends)
 {
+    const struct rlimit limit = {CHAIN_STACK,
+                                 CHAIN_STACK}; /* of this process: each test has its own */
     struct vfs_balance before;
 
+    CHECK(setrlimit(RLIMIT_STACK, &limit) == 0);
     use_long_chain(); /* tables have grown */
     before = vfs_balance();
     use_long_chain();
