@@ -12,6 +12,8 @@
  *   started BLOCK_STARTS_MAX times and gets nothing done is ended, and so is one that answers what
  *   cannot be, or says twice that a request fails: another one tries it then, and is believed.
  * - Requests that are under way at the same time are done in any order: who needs an order waits.
+ * - While a device is suspended its requests wait, whatever becomes of its driver. That time counts
+ *   neither as time without a driver nor as time of an answer.
  */
 #ifndef SUBSYS_BLOCK_BLOCK_H
 #define SUBSYS_BLOCK_BLOCK_H
@@ -29,6 +31,7 @@
 #define BLOCK_TRIES_MAX    8U  /* a request that was begun so often in vain fails */
 #define BLOCK_PATIENCE_NS  (30ULL * HAL_NS_PER_S)
 #define BLOCK_ANSWER_NS    (3ULL * HAL_NS_PER_S)
+#define BLOCK_SUSPEND_NS   (5ULL * HAL_NS_PER_S)
 #define BLOCK_BELIEF_NS    (60ULL * HAL_NS_PER_S) /* from an error on that was believed, all are */
 #define BLOCK_STARTS_MAX   2U
 #define BLOCK_REFUSALS_MAX 2U /* answers of a request with an error that are not believed */
@@ -60,6 +63,21 @@ HX_MUST_USE hx_err block_transfer(struct block_device *device, enum hx_block_kin
 
 /* What was written before is on the medium.  Context: thread, may block.  Errors: HX_EIO. */
 HX_MUST_USE hx_err block_flush(struct block_device *device);
+
+/*
+ * From now on no request is given to the driver, those that come wait. Those that it has are
+ * awaited, what the device caches is flushed where a driver serves it, then the device is reset and
+ * taken back: it neither interrupts nor writes memory. A flush that fails is logged, and keeps
+ * nobody. Callers of this and of block_resume serialise; what is suspended already stays so.
+ * Context: thread, may block.
+ * Errors: HX_ETIMEDOUT it took longer than BLOCK_SUSPEND_NS, HX_EIO its fail point; everything is
+ * as before then.
+ */
+HX_MUST_USE hx_err block_suspend(struct block_device *device);
+
+/* The driver in the slot is started anew, and what waits goes on; with none in it, as soon as one
+ * comes. Returns before that. No harm when it was not suspended.  Context: thread. */
+void block_resume(struct block_device *device);
 
 struct block_statistics {
     uint64_t reads;

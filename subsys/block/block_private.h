@@ -1,5 +1,5 @@
-/* What the two halves of a block device share: those who ask (request.c), and the thread that
- * serves its driver (service.c). */
+/* What the parts of a block device share: those who ask (request.c), the thread that serves its
+ * driver (service.c), and who has it sleep (suspend.c). */
 #ifndef SUBSYS_BLOCK_BLOCK_PRIVATE_H
 #define SUBSYS_BLOCK_BLOCK_PRIVATE_H
 
@@ -9,6 +9,9 @@
 #include <kern/wait_queue.h>
 #include <stdatomic.h>
 #include <subsys/block/block.h>
+
+/* Places for requests: one more, for the flush of block_suspend. */
+#define BLOCK_PLACES (BLOCK_REQUESTS + 1U)
 
 /* A place for one request: free, waiting for the driver, given to it, or done. */
 enum block_request_state { REQUEST_FREE, REQUEST_PENDING, REQUEST_GIVEN, REQUEST_DONE };
@@ -29,6 +32,14 @@ struct block_request {
     struct wait_queue done;
 };
 
+/* How near a device is to sleep. */
+enum block_rest {
+    BLOCK_AWAKE,
+    BLOCK_HELD,    /* nothing is given to the driver but the flush */
+    BLOCK_LEAVING, /* nothing at all: the thread is to take the device back */
+    BLOCK_ASLEEP,  /* it has, and does nothing until it is woken */
+};
+
 /* What a driver says of its device. */
 struct block_claim {
     uint64_t sectors;
@@ -42,6 +53,7 @@ enum block_event {
     BLOCK_EVENT_SLOT = 1U << 2,      /* another driver may have come */
     BLOCK_EVENT_OVERDUE = 1U << 3,   /* a request has waited for its answer for too long */
     BLOCK_EVENT_DOUBT = 1U << 4,     /* the driver is doubted */
+    BLOCK_EVENT_REST = 1U << 5,      /* the device is to sleep */
 };
 
 /* Keys: I = immutable, D = lock, A = atomic, S = the service thread only */
@@ -54,6 +66,8 @@ struct block_device {
     bool is_up;                      /* D  the driver is started */
     uint32_t epoch;                  /* D  counts its starts */
     uint64_t down_since;             /* D  while it is not up */
+    enum block_rest rest;            /* D */
+    uint64_t asleep_since;           /* D  while it is */
     uint64_t done;                   /* D  requests that went well */
     uint32_t doubted_epoch;          /* D  of the driver that is not to be asked any more */
     uint64_t believed_until;         /* D  errors of a driver are, until then */
@@ -64,6 +78,7 @@ struct block_device {
     _Atomic bool was_wrong;          /* A  the driver has asked its device for something else */
     struct wait_queue work;          /*    for events */
     struct wait_queue room;          /*    for a free request */
+    struct wait_queue quiet;         /*    for a driver that has nothing; for sleep */
     struct wait_queue *interrupts;   /* S  the device's, NULL: not known yet */
     const void *starter;             /* S  the instance that was started last, only compared */
     uint64_t deaths_at_start;        /* S  the slot's, then */
@@ -74,7 +89,7 @@ struct block_device {
     struct block_claim claim;        /* S  what a driver said that was not believed */
     struct wait_listener on_interrupt;
     struct wait_listener on_slot;
-    struct block_request requests[BLOCK_REQUESTS];
+    struct block_request requests[BLOCK_PLACES]; /* the last one for block_suspend */
 };
 
 /* --- request.c ----------------------------------------------------------------------------------
@@ -91,6 +106,19 @@ void block_take_back_all(struct block_device *device);
 
 /* All that wait fail. */
 void block_fail_pending(struct block_device *device, hx_err error);
+
+/* Begin the flush of a device that is held, unless the last one is still under way.  False: its
+ * driver is not up, or it caches nothing. */
+bool block_begin_last_flush(struct block_device *device);
+
+/* How that went, once it is done. */
+hx_err block_last_flush_error(struct block_device *device);
+
+/* Whether the driver is up and has nothing to do for a device that is held, or there is none. */
+bool block_is_quiet(struct block_device *device);
+
+/* Whether the last flush waits for its answer for too long. */
+bool block_is_last_flush_overdue(struct block_device *device);
 
 /* --- service.c ----------------------------------------------------------------------------------
  */

@@ -78,6 +78,19 @@ static hx_err shutdown(void)
     return component_unregister(&block_component);
 }
 
+static hx_err suspend(void)
+{
+    return disk != NULL ? block_suspend(disk) : HX_OK;
+}
+
+static hx_err resume(void)
+{
+    if (disk != NULL) {
+        block_resume(disk);
+    }
+    return HX_OK;
+}
+
 static const char *const dependencies[] = {"modules", NULL};
 
 const struct subsystem block_subsystem = {
@@ -86,4 +99,6 @@ const struct subsystem block_subsystem = {
     .dependencies = dependencies,
     .init = init,
     .shutdown = shutdown,
+    .suspend = suspend,
+    .resume = resume,
 };

@@ -2,20 +2,37 @@
 #include <base/memory.h>
 #include <subsys/block/block_private.h>
 
+/* That of block_suspend. */
+static struct block_request *last_flush(struct block_device *device)
+{
+    return &device->requests[BLOCK_REQUESTS];
+}
+
 /* --- ends ------------------------------------------------------------------------------------- */
+
+/* Whether somebody waits for the driver to have nothing, and it has. The device's lock is held. */
+static bool is_awaited_locked(const struct block_device *device)
+{
+    return HX_UNLIKELY(device->rest != BLOCK_AWAKE) && device->given == 0;
+}
 
 static void finish(struct block_request *request, hx_err error)
 {
     struct block_device *device = request->device;
     hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool is_awaited;
 
     device->given -= request->state == REQUEST_GIVEN ? 1 : 0;
     device->numbers.errors += error != HX_OK ? 1 : 0;
     device->done += error == HX_OK ? 1 : 0;
     request->error = error;
     request->state = REQUEST_DONE;
+    is_awaited = is_awaited_locked(device);
     spinlock_release(&device->lock, state);
     wait_queue_wake_all(&request->done);
+    if (is_awaited) {
+        wait_queue_wake_all(&device->quiet);
+    }
 }
 
 /* Whether an error of its driver's is to be seen by who asked. If not, who said it twice is given
@@ -100,6 +117,7 @@ static void put_back(struct block_request *request, bool is_try)
     struct block_device *device = request->device;
     hal_interrupt_state state = spinlock_acquire(&device->lock);
     bool is_vain = is_try && ++request->tries >= BLOCK_TRIES_MAX;
+    bool is_awaited;
 
     device->numbers.repeated += is_try ? 1 : 0;
     if (!is_vain) {
@@ -107,15 +125,18 @@ static void put_back(struct block_request *request, bool is_try)
         request->state = REQUEST_PENDING;
         list_push_front(&device->pending, &request->link);
     }
+    is_awaited = is_awaited_locked(device);
     spinlock_release(&device->lock, state);
     if (is_vain) {
         finish(request, HX_EIO);
+    } else if (is_awaited) {
+        wait_queue_wake_all(&device->quiet);
     }
 }
 
 void block_take_back_all(struct block_device *device)
 {
-    for (unsigned i = BLOCK_REQUESTS; i-- > 0;) {
+    for (unsigned i = BLOCK_PLACES; i-- > 0;) {
         struct block_request *request = &device->requests[i];
         uint64_t handle = dma_buffer_handle(&request->buffer);
 
@@ -127,15 +148,34 @@ void block_take_back_all(struct block_device *device)
 
 /* --- to the driver ---------------------------------------------------------------------------- */
 
-/* What becomes of a request that the driver did not take. */
-static void take_back(struct block_request *request, uint64_t handle, uint32_t epoch, hx_err error)
+/* A request that is lent: under which handle, and to the driver of which epoch. */
+struct loan {
+    struct block_request *request; /* NULL: none is */
+    uint64_t handle;
+    uint32_t epoch;
+};
+
+/* The request is in nobody's list. The device's lock is held. */
+static struct loan lend_locked(struct block_request *request)
 {
     struct block_device *device = request->device;
-    bool is_trouble = block_is_trouble(device, epoch, error);
+
+    request->state = REQUEST_GIVEN;
+    request->given_ns = hal_clock_now();
+    device->given++;
+    return (struct loan){request, dma_buffer_lend(&request->buffer), device->epoch};
+}
+
+/* What becomes of a request that the driver did not take. */
+static void take_back(const struct loan *loan, hx_err error)
+{
+    struct block_request *request = loan->request;
+    struct block_device *device = request->device;
+    bool is_trouble = block_is_trouble(device, loan->epoch, error);
 
     /* Otherwise it is done, somebody else has taken it back, or the device may be in the middle of
      * it: then whoever starts the driver anew takes it back. */
-    if (dma_buffer_revoke(&request->buffer, handle) == HX_OK) {
+    if (dma_buffer_revoke(&request->buffer, loan->handle) == HX_OK) {
         if (is_trouble || error == HX_EAGAIN) {
             put_back(request, false);
             block_signal(device, BLOCK_EVENT_PENDING);
@@ -145,44 +185,56 @@ static void take_back(struct block_request *request, uint64_t handle, uint32_t e
     }
 }
 
-/* The request is in nobody's list. Returns whether the driver took it. */
-static bool give(struct block_request *request)
+/* Returns whether the driver took it. */
+static bool give(const struct loan *loan)
 {
-    struct block_device *device = request->device;
-    hal_interrupt_state state = spinlock_acquire(&device->lock);
-    uint32_t epoch = device->epoch;
-    uint64_t handle;
-    hx_err error;
+    const struct block_request *request = loan->request;
+    hx_err error = block_call(request->device, BLOCK_SUBMIT, loan->handle, (uint64_t)request->kind,
+                              request->sector, request->sectors);
 
-    request->state = REQUEST_GIVEN;
-    request->given_ns = hal_clock_now();
-    device->given++;
-    handle = dma_buffer_lend(&request->buffer);
-    spinlock_release(&device->lock, state);
-    error = block_call(device, BLOCK_SUBMIT, handle, (uint64_t)request->kind, request->sector,
-                       request->sectors);
     if (error != HX_OK) {
-        take_back(request, handle, epoch, error);
+        take_back(loan, error);
     }
     return error == HX_OK;
 }
 
-static struct block_request *next_pending(struct block_device *device)
+/* The first one that may be given, taken out of the list; NULL: none. The device's lock is held. */
+static struct block_request *take_pending_locked(struct block_device *device)
 {
+    struct block_request *flush = last_flush(device);
+    struct list *link;
+
+    if (HX_LIKELY(device->rest == BLOCK_AWAKE)) {
+        link = list_pop_front(&device->pending);
+        return link != NULL ? LIST_ENTRY(link, struct block_request, link) : NULL;
+    }
+    if (device->rest != BLOCK_HELD || flush->state != REQUEST_PENDING) {
+        return NULL;
+    }
+    list_remove(&flush->link);
+    return flush;
+}
+
+static struct loan lend_pending(struct block_device *device)
+{
+    struct loan loan = {0};
     hal_interrupt_state state = spinlock_acquire(&device->lock);
     bool is_served = device->is_up && device->doubted_epoch != device->epoch;
-    struct list *link = is_served ? list_pop_front(&device->pending) : NULL;
+    struct block_request *request = is_served ? take_pending_locked(device) : NULL;
 
+    if (request != NULL) {
+        loan = lend_locked(request);
+    }
     spinlock_release(&device->lock, state);
-    return link != NULL ? LIST_ENTRY(link, struct block_request, link) : NULL;
+    return loan;
 }
 
 bool block_give_pending(struct block_device *device)
 {
-    struct block_request *request;
+    struct loan loan;
 
-    while ((request = next_pending(device)) != NULL) {
-        if (!give(request)) {
+    while ((loan = lend_pending(device)).request != NULL) {
+        if (!give(&loan)) {
             return true;
         }
     }
@@ -208,18 +260,20 @@ void block_fail_pending(struct block_device *device, hx_err error)
 static void begin(struct block_request *request)
 {
     struct block_device *device = request->device;
+    struct loan loan = {0};
     hal_interrupt_state state = spinlock_acquire(&device->lock);
-    bool has_to_wait = !device->is_up || !list_is_empty(&device->pending);
 
-    if (has_to_wait) {
+    if (device->is_up && device->rest == BLOCK_AWAKE && list_is_empty(&device->pending)) {
+        loan = lend_locked(request);
+    } else {
         request->state = REQUEST_PENDING;
         list_push_back(&device->pending, &request->link);
     }
     spinlock_release(&device->lock, state);
-    if (has_to_wait) {
-        block_signal(device, BLOCK_EVENT_PENDING);
+    if (loan.request != NULL) {
+        (void)give(&loan);
     } else {
-        (void)give(request);
+        block_signal(device, BLOCK_EVENT_PENDING);
     }
 }
 
@@ -309,6 +363,18 @@ static void count(struct block_device *device, enum hx_block_kind kind, uint64_t
     spinlock_release(&device->lock, state);
 }
 
+static void describe(struct block_request *request, enum hx_block_kind kind, uint64_t sector,
+                     uint64_t sectors)
+{
+    request->kind = kind;
+    request->sector = sector;
+    request->sectors = sectors;
+    request->tries = 0;
+    request->refusals = 0;
+    request->buffer.count = 0;
+    request->buffer.device_writes = kind == HX_BLOCK_READ;
+}
+
 /* The arguments have been checked. */
 static hx_err run(struct block_device *device, enum hx_block_kind kind, uint64_t sector,
                   uint64_t sectors, const struct dma_segment *segments, uint32_t segment_count)
@@ -316,15 +382,10 @@ static hx_err run(struct block_device *device, enum hx_block_kind kind, uint64_t
     struct block_request *request = get(device);
     hx_err error;
 
-    request->kind = kind;
-    request->sector = sector;
-    request->sectors = sectors;
-    request->tries = 0;
-    request->refusals = 0;
-    request->buffer.count = segment_count;
-    request->buffer.device_writes = kind == HX_BLOCK_READ;
+    describe(request, kind, sector, sectors);
     if (segment_count > 0) {
         memcpy(request->buffer.segments, segments, segment_count * sizeof(*segments));
+        request->buffer.count = segment_count;
     }
     begin(request);
     wait_for(request);
@@ -377,13 +438,69 @@ hx_err block_flush(struct block_device *device)
     return run(device, HX_BLOCK_FLUSH, 0, 0, NULL, 0);
 }
 
+/* --- the last flush ----------------------------------------------------------------------------
+ */
+
+static bool is_under_way(const struct block_request *request)
+{
+    return request->state == REQUEST_PENDING || request->state == REQUEST_GIVEN;
+}
+
+bool block_begin_last_flush(struct block_device *device)
+{
+    struct block_request *flush = last_flush(device);
+    bool caches = (block_flags(device) & HX_BLOCK_CACHES) != 0;
+    struct loan loan = {0};
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool is_wanted = device->is_up && caches;
+
+    if (is_wanted && !is_under_way(flush)) {
+        describe(flush, HX_BLOCK_FLUSH, 0, 0);
+        loan = lend_locked(flush);
+        device->numbers.flushes++;
+    }
+    spinlock_release(&device->lock, state);
+    if (loan.request != NULL) {
+        (void)give(&loan);
+    }
+    return is_wanted;
+}
+
+hx_err block_last_flush_error(struct block_device *device)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    const struct block_request *flush = last_flush(device);
+    hx_err error = flush->state == REQUEST_DONE ? flush->error : HX_EDIED;
+
+    spinlock_release(&device->lock, state);
+    return error;
+}
+
+bool block_is_last_flush_overdue(struct block_device *device)
+{
+    uint64_t again_ns;
+
+    return is_overdue(last_flush(device), &again_ns);
+}
+
+bool block_is_quiet(struct block_device *device)
+{
+    bool is_there = slot_instance(device->slot) != NULL;
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    bool is_idle = device->given == 0 && last_flush(device)->state != REQUEST_PENDING;
+    bool is_up = device->is_up;
+
+    spinlock_release(&device->lock, state);
+    return is_up ? is_idle : !is_there;
+}
+
 /* --- set-up and looking ----------------------------------------------------------------------- */
 
 hx_err block_requests_init(struct block_device *device)
 {
     hx_err error = HX_OK;
 
-    for (unsigned i = 0; i < BLOCK_REQUESTS && error == HX_OK; i++) {
+    for (unsigned i = 0; i < BLOCK_PLACES && error == HX_OK; i++) {
         struct block_request *request = &device->requests[i];
 
         request->device = device;
@@ -391,7 +508,9 @@ hx_err block_requests_init(struct block_device *device)
         request->buffer.agrees = agrees;
         wait_queue_init(&request->done, "block request");
         error = dma_buffer_register(&request->buffer);
-        list_push_back(&device->free, &request->link);
+        if (request != last_flush(device)) {
+            list_push_back(&device->free, &request->link);
+        }
     }
     return error;
 }

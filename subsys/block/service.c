@@ -59,6 +59,15 @@ hx_err block_call(struct block_device *device, enum block_operation operation, u
     return result.error != HX_OK ? result.error : (hx_err)result.value;
 }
 
+/* The driver is not up, from now on if it was. The device's lock is held. */
+static void note_down_locked(struct block_device *device)
+{
+    if (device->is_up) {
+        device->is_up = false;
+        device->down_since = hal_clock_now();
+    }
+}
+
 bool block_is_trouble(struct block_device *device, uint32_t epoch, hx_err error)
 {
     hal_interrupt_state state;
@@ -70,8 +79,7 @@ bool block_is_trouble(struct block_device *device, uint32_t epoch, hx_err error)
     state = spinlock_acquire(&device->lock);
     is_news = device->is_up && device->epoch == epoch;
     if (is_news) {
-        device->is_up = false;
-        device->down_since = hal_clock_now();
+        note_down_locked(device);
     }
     spinlock_release(&device->lock, state);
     if (is_news) {
@@ -189,6 +197,45 @@ static hx_err start_driver(struct block_device *device)
     return error;
 }
 
+/* --- sleep ------------------------------------------------------------------------------------ */
+
+static enum block_rest rest_of(struct block_device *device)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+    enum block_rest rest = device->rest;
+
+    spinlock_release(&device->lock, state);
+    return rest;
+}
+
+/* The next start is another one's, or one's that has slept. */
+static void fall_asleep(struct block_device *device)
+{
+    hal_interrupt_state state = spinlock_acquire(&device->lock);
+
+    note_down_locked(device);
+    spinlock_release(&device->lock, state);
+    device_release(device->slot);
+    block_take_back_all(device);
+    device->starter = NULL;
+    state = spinlock_acquire(&device->lock);
+    if (device->rest == BLOCK_LEAVING) { /* who wanted it may have given up */
+        device->rest = BLOCK_ASLEEP;
+        device->asleep_since = hal_clock_now();
+    }
+    spinlock_release(&device->lock, state);
+    wait_queue_wake_all(&device->quiet);
+}
+
+/* Whether it is to do nothing. */
+static bool has_to_sleep(struct block_device *device)
+{
+    if (rest_of(device) == BLOCK_LEAVING) {
+        fall_asleep(device);
+    }
+    return rest_of(device) == BLOCK_ASLEEP;
+}
+
 /* --- the thread ------------------------------------------------------------------------------- */
 
 static void bring_interrupt(struct block_device *device, uint32_t epoch)
@@ -254,6 +301,9 @@ static uint64_t serve(struct block_device *device, uint32_t events)
 {
     uint32_t epoch;
 
+    if (has_to_sleep(device)) {
+        return THREAD_NO_DEADLINE;
+    }
     if (is_up(device, &epoch)) {
         judge(device, events, epoch);
     }
@@ -297,6 +347,7 @@ static struct block_device *make(struct slot *slot)
         list_init(&device->pending);
         wait_queue_init(&device->work, "block work");
         wait_queue_init(&device->room, "block room");
+        wait_queue_init(&device->quiet, "block quiet");
         device->on_interrupt.heard = hear_interrupt;
         device->on_slot.heard = hear_slot;
     }

@@ -5,6 +5,7 @@
 #include <base/memory.h>
 #include <core/device/device.h>
 #include <core/gate/gate.h>
+#include <core/orchestrator/failpoint.h>
 #include <hal/clock.h>
 #include <hal/cpu.h>
 #include <hal/interrupt.h>
@@ -25,6 +26,7 @@
 #define BLOCK_SECTORS (BLOCK_BYTES / HX_BLOCK_SECTOR)
 #define ROUNDS        50U /* of each user, at least */
 #define DEATHS        20U
+#define SLEEPS        10U
 
 static struct block_device *disk_or_skip(void)
 {
@@ -261,6 +263,181 @@ static void a_device_that_has_something_to_say_is_no_storm(void)
     EXPECT_EQUAL(device_of(slot).storms, storms);
 }
 
+/* --- sleep ------------------------------------------------------------------------------------ */
+
+static bool has_device(const struct slot *slot)
+{
+    struct device_content content = {0};
+
+    for (size_t i = 0; device_at(i, &content); i++) {
+        if (content.owner == slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Some may be on their way from an answer to the next request still. */
+static void expect_all_to_wait(const struct slot *slot)
+{
+    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
+    uint32_t rounds;
+
+    do {
+        rounds = atomic_load(&rounds_done);
+        thread_sleep(20 * HAL_NS_PER_MS);
+    } while (atomic_load(&rounds_done) != rounds && hal_clock_now() < deadline);
+    EXPECT_EQUAL(atomic_load(&rounds_done), rounds);
+    EXPECT(!has_device(slot));
+}
+
+static void start_users_for_long(struct block_device *disk)
+{
+    atomic_store(&are_wanted, true);
+    start_users(disk);
+    EXPECT(crew_sleep_until(&rounds_done, 2));
+}
+
+static void stop_users(void)
+{
+    uint32_t rounds = atomic_load(&rounds_done);
+
+    EXPECT(crew_sleep_until(&rounds_done, rounds + USERS));
+    atomic_store(&are_wanted, false);
+    join_users();
+}
+
+/* SPEC: O7 */
+static void requests_wait_while_the_disk_sleeps(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct slot *slot = slot_find("block");
+    struct block_statistics before;
+    struct block_statistics after;
+
+    if (disk == NULL) {
+        return;
+    }
+    block_statistics(disk, &before);
+    start_users_for_long(disk);
+    for (unsigned i = 0; i < SLEEPS; i++) {
+        uint32_t rounds = atomic_load(&rounds_done);
+
+        EXPECT(crew_sleep_until(&rounds_done, rounds + 2));
+        EXPECT_EQUAL(block_suspend(disk), HX_OK);
+        EXPECT_EQUAL(block_suspend(disk), HX_OK);
+        expect_all_to_wait(slot);
+        block_resume(disk);
+    }
+    stop_users();
+    block_statistics(disk, &after);
+    EXPECT_EQUAL(after.starts - before.starts, SLEEPS);
+    EXPECT_EQUAL(after.repeated, before.repeated);
+    EXPECT_EQUAL(after.errors, before.errors);
+    EXPECT_EQUAL(after.flushes - before.flushes,
+                 (block_flags(disk) & HX_BLOCK_CACHES) != 0 ? SLEEPS : 0);
+}
+
+static bool starts_again(struct block_device *disk, uint64_t starts)
+{
+    uint64_t deadline = hal_clock_now() + CREW_PATIENCE_NS;
+    struct block_statistics now;
+
+    do {
+        thread_sleep(HAL_NS_PER_MS);
+        block_statistics(disk, &now);
+    } while (now.starts == starts && hal_clock_now() < deadline);
+    return now.starts == starts + 1;
+}
+
+/* SPEC: O7 */
+static void a_driver_that_only_sleeps_is_not_started_in_vain(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct slot *slot = slot_find("block");
+    uint64_t deaths = slot != NULL ? atomic_load(&slot->deaths) : 0;
+    struct block_statistics before;
+
+    if (disk == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < 2 * BLOCK_STARTS_MAX; i++) {
+        block_statistics(disk, &before);
+        EXPECT_EQUAL(block_suspend(disk), HX_OK);
+        block_resume(disk);
+        EXPECT(starts_again(disk, before.starts));
+    }
+    EXPECT_EQUAL(atomic_load(&slot->deaths), deaths);
+}
+
+/* SPEC: O7 */
+static void a_driver_may_die_while_its_disk_sleeps(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct slot *slot = slot_find("block");
+
+    if (disk == NULL) {
+        return;
+    }
+    start_users_for_long(disk);
+    for (unsigned i = 0; i < SLEEPS; i++) {
+        EXPECT_EQUAL(block_suspend(disk), HX_OK);
+        kill_and_reload(slot);
+        expect_all_to_wait(slot);
+        block_resume(disk);
+    }
+    stop_users();
+}
+
+/* SPEC: O7 */
+static void a_disk_without_a_driver_sleeps_at_once(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct slot *slot = slot_find("block");
+    struct block_statistics before;
+    struct block_statistics after;
+    uint64_t start;
+
+    if (disk == NULL) {
+        return;
+    }
+    block_statistics(disk, &before);
+    start_users_for_long(disk);
+    EXPECT_EQUAL(modules_unload(slot), HX_OK);
+    start = hal_clock_now();
+    EXPECT_EQUAL(block_suspend(disk), HX_OK);
+    EXPECT(hal_clock_now() - start < HAL_NS_PER_S);
+    block_resume(disk);
+    EXPECT_EQUAL(block_suspend(disk), HX_OK);
+    EXPECT_EQUAL(modules_reload(SUBJECT_KERNEL, slot, slot->backend), HX_OK);
+    expect_all_to_wait(slot);
+    block_resume(disk);
+    stop_users();
+    block_statistics(disk, &after);
+    EXPECT_EQUAL(after.errors, before.errors);
+}
+
+/* SPEC: O7 O9 */
+static void a_disk_that_does_not_fall_asleep_goes_on_as_before(void)
+{
+    struct block_device *disk = disk_or_skip();
+    struct block_statistics before;
+    struct block_statistics after;
+
+    if (disk == NULL) {
+        return;
+    }
+    block_statistics(disk, &before);
+    start_users_for_long(disk);
+    EXPECT_EQUAL(failpoint_arm_named("suspend:disk"), HX_OK);
+    EXPECT_EQUAL(block_suspend(disk), HX_EIO);
+    failpoint_arm(0);
+    stop_users();
+    block_statistics(disk, &after);
+    EXPECT_EQUAL(after.starts, before.starts);
+    EXPECT_EQUAL(after.errors, before.errors);
+}
+
 /* --- errors ----------------------------------------------------------------------------------- */
 
 static void what_is_no_whole_sector_or_behind_the_end_is_refused(void)
@@ -285,6 +462,11 @@ const struct selftest subsys_block_tests[] = {
     {TEST(requests_outlive_their_driver), SELFTEST_KEEPS_MEMORY},
     {TEST(a_device_that_storms_is_silenced_and_costs_its_driver), SELFTEST_KEEPS_MEMORY},
     {TEST(a_device_that_has_something_to_say_is_no_storm), SELFTEST_KEEPS_MEMORY},
+    {TEST(requests_wait_while_the_disk_sleeps), SELFTEST_KEEPS_MEMORY},
+    {TEST(a_driver_that_only_sleeps_is_not_started_in_vain), SELFTEST_KEEPS_MEMORY},
+    {TEST(a_driver_may_die_while_its_disk_sleeps), SELFTEST_KEEPS_MEMORY},
+    {TEST(a_disk_without_a_driver_sleeps_at_once), SELFTEST_KEEPS_MEMORY},
+    {TEST(a_disk_that_does_not_fall_asleep_goes_on_as_before), SELFTEST_KEEPS_MEMORY},
     {TEST(what_is_no_whole_sector_or_behind_the_end_is_refused), 0},
     {0},
 };
