@@ -11,6 +11,7 @@ enum hx_block_lie {
     HX_BLOCK_LIE_HALF = 1005,  /* once: is to be started anew, and has half of the capacity then */
     HX_BLOCK_LIE_STUCK = 1006, /* is to be started anew, and does not start any more */
     HX_BLOCK_LIE_ELSEWHERE = 1007, /* asks the device for the sector after it */
+    HX_BLOCK_LIE_DEAF = 1008,      /* does it, and from then on never answers a flush */
 };
 
 #endif

@@ -9,6 +9,7 @@
 /* Relaxed: start comes after the answer that asks for it. */
 static _Atomic bool has_half;
 static _Atomic bool is_stuck;
+static _Atomic bool is_deaf;
 
 static hx_err start(void)
 {
@@ -29,9 +30,18 @@ static hx_err shrink_once(uint64_t request, uint64_t kind, uint64_t sector)
                : ask_for_start(&has_half);
 }
 
+static hx_err go_deaf(uint64_t request, uint64_t kind, uint64_t sector)
+{
+    atomic_store_explicit(&is_deaf, true, memory_order_relaxed);
+    return device_submit(request, kind, sector);
+}
+
 static hx_err submit(uint64_t request, uint64_t kind, uint64_t sector, uint64_t sectors)
 {
     (void)sectors;
+    if (kind == HX_BLOCK_FLUSH && atomic_load_explicit(&is_deaf, memory_order_relaxed)) {
+        return HX_OK;
+    }
     switch (sector) {
     case HX_BLOCK_LIE_SILENT:
         return HX_OK;
@@ -49,6 +59,8 @@ static hx_err submit(uint64_t request, uint64_t kind, uint64_t sector, uint64_t 
         return ask_for_start(&is_stuck);
     case HX_BLOCK_LIE_ELSEWHERE:
         return device_submit(request, kind, sector + 1);
+    case HX_BLOCK_LIE_DEAF:
+        return go_deaf(request, kind, sector);
     default:
         return device_submit(request, kind, sector);
     }
