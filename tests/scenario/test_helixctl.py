@@ -128,7 +128,12 @@ def test_without_a_command_it_says_how_the_machine_is(shell):
     ("helixctl --color=blue state", "--color is always, never or auto, not blue"),
     ("helixctl state --dot", "it has no option --dot"),
     ("helixctl state now", "'now' is too much"),
-    ("helixctl power of", "power cannot 'of'; it is: helixctl power off|reboot|suspend|resume"),
+    ("helixctl power of", "power cannot 'of'; it is: helixctl power off|reboot|suspend [SECONDS]|resume"),
+    ("helixctl power off 5", "'5' is too much"),
+    ("helixctl power suspend soon", "SECONDS are 1 to 86400, not 'soon'"),
+    ("helixctl power suspend 86401", "SECONDS are 1 to 86400, not '86401'"),
+    ("helixctl power suspend 0", "SECONDS are 1 to 86400, not '0'"),
+    ("helixctl power suspend 5 minutes", "'minutes' is too much"),
     ("helixctl power", "something is missing"),
     ("helixctl caps grant user:1000", "a grant names a subject, a resource and rights"),
     ("helixctl caps events", "'events' is no resource, like control:events"),
@@ -375,6 +380,13 @@ def test_subsystems_are_suspended_and_resumed(fresh):
     fresh.guest.expect(PROMPT)
     assert "state: Suspended" in fresh.guest.text
     assert "state: Running" in fresh("cat /helix/state")
+
+
+# SPEC: O7
+def test_the_machine_sleeps_so_many_seconds(fresh):
+    assert fresh.status("helixctl power suspend 2") == 0
+    assert "state: Running" in fresh("cat /helix/state")
+    assert int(re.search(r"suspended for (\d+) ms", fresh("cat /helix/log"))[1]) >= 1500
 
 
 def test_power_off_switches_the_machine_off(fresh):

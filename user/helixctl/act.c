@@ -5,28 +5,54 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define CONFINE_MAX 4000
+#define SLEEP_MAX_S 86400 /* a day; docs/helix-files.md */
 
-int run_power(struct request *request)
+/* Whether the kernel takes it as the time to sleep. */
+static bool is_time(const char *text)
+{
+    char *end;
+    unsigned long seconds = strtoul(text, &end, 10);
+
+    return *text >= '0' && *text <= '9' && *end == '\0' && seconds > 0 && seconds <= SLEEP_MAX_S;
+}
+
+static bool power_can(const char *word)
 {
     static const char *const words[] = {"off", "reboot", "suspend", "resume"};
 
-    if (!request_has_words(request, 1, 1)) {
-        return STATUS_USAGE;
-    }
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(request->words[0], words[i]) == 0) {
-            return source_write("power", words[i],
-                                "the machine's state does not allow it now; "
-                                "helixctl state shows it")
-                       ? STATUS_OK
-                       : STATUS_FAILED;
+        if (strcmp(word, words[i]) == 0) {
+            return true;
         }
     }
-    return request_is_wrong(request, "power cannot '%s'", request->words[0]);
+    return false;
+}
+
+int run_power(struct request *request)
+{
+    if (!request_has_words(request, 1, 2)) {
+        return STATUS_USAGE;
+    }
+    if (!power_can(request->words[0])) {
+        return request_is_wrong(request, "power cannot '%s'", request->words[0]);
+    }
+    if (request->count == 2 && strcmp(request->words[0], "suspend") != 0) {
+        return request_is_wrong(request, "'%s' is too much", request->words[1]);
+    }
+    if (request->count == 2 && !is_time(request->words[1])) {
+        return request_is_wrong(request, "SECONDS are 1 to %d, not '%s'", SLEEP_MAX_S,
+                                request->words[1]);
+    }
+    return source_write_words("power", request->words, request->count,
+                              "the machine's state does not allow it now; "
+                              "helixctl state shows it")
+               ? STATUS_OK
+               : STATUS_FAILED;
 }
 
 /* --- run -------------------------------------------------------------------------------------- */

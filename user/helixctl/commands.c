@@ -150,10 +150,12 @@ const struct command commands[] = {
      .example = "run --only 'control:threads read' -- helixctl threads",
      .run = run_confined},
     {.name = "power",
-     .arguments = "off|reboot|suspend|resume",
-     .meaning = "switch the machine off, restart it, or hold its subsystems",
-     .details = "",
-     .example = "power off",
+     .arguments = "off|reboot|suspend [SECONDS]|resume",
+     .meaning = "switch the machine off, restart it, have it sleep, or hold its subsystems",
+     .details =
+         "suspend SECONDS  sleep so long, or until a key is pressed; nothing runs meanwhile\n"
+         "suspend          hold the subsystems until resume; programs run on\n",
+     .example = "power suspend 60",
      .run = run_power},
     {.name = "completion",
      .arguments = "bash|zsh",
