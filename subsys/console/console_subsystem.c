@@ -156,12 +156,13 @@ static hx_err suspend(void)
     return HX_OK;
 }
 
-/* A device that was without power has forgotten that it should interrupt. */
+/* Devices that were without power have forgotten that they should interrupt. */
 static hx_err resume(void)
 {
     if (input_vector != 0) {
         hal_console_enable_input();
     }
+    keyboard_resume();
     return HX_OK;
 }
 

@@ -7,7 +7,9 @@
 #include <core/lifecycle/lifecycle.h>
 #include <hal/clock.h>
 #include <hal/keyboard.h>
+#include <helix/attributes.h>
 #include <helix/keyboard.h>
+#include <kern/spinlock.h>
 #include <kern/thread.h>
 #include <kern/wait_queue.h>
 #include <stdatomic.h>
@@ -17,11 +19,12 @@
 #define TRIES_MAX 2U /* instances that may die of a code */
 #define PAUSE_NS  (10 * HAL_NS_PER_MS)
 
-/* Keys: A = atomic, I = the interrupt alone, T = the thread alone */
+/* Keys: A = atomic, C = controller, T = the thread alone */
 static struct {
+    struct spinlock controller; /* of its registers */
     struct wait_queue arrived;
-    uint8_t codes[KEYBOARD_CODES]; /* between tail and head */
-    _Atomic uint32_t head;         /* A  written by I */
+    uint8_t codes[KEYBOARD_CODES]; /* C  between tail and head */
+    _Atomic uint32_t head;         /* A  written under C */
     _Atomic uint32_t tail;         /* A  written by T */
     struct slot *slot;             /* T  NULL: not found yet */
     _Atomic uint32_t layout;       /* A  enum hx_keyboard_layout */
@@ -29,6 +32,7 @@ static struct {
     _Atomic uint64_t dropped;      /* A */
     struct thread *thread;         /* of who starts it; NULL: there is no keyboard */
 } keyboard = {
+    .controller = SPINLOCK_INIT(LOCK_RANK_CORE, "keyboard"),
     .arrived = WAIT_QUEUE_INIT(keyboard.arrived, "keyboard"),
 };
 
@@ -73,7 +77,7 @@ static uint32_t load(const _Atomic uint32_t *place)
     return atomic_load_explicit(place, memory_order_acquire);
 }
 
-static void keep(uint8_t code)
+static void keep_locked(uint8_t code)
 {
     uint32_t head = load(&keyboard.head);
 
@@ -88,13 +92,15 @@ static void keep(uint8_t code)
 
 static enum interrupt_action on_code(void *argument, struct hal_frame *frame)
 {
+    hal_interrupt_state state = spinlock_acquire(&keyboard.controller);
     int code;
 
     (void)argument;
     (void)frame;
     while ((code = hal_keyboard_read()) >= 0) {
-        keep((uint8_t)code);
+        keep_locked((uint8_t)code);
     }
+    spinlock_release(&keyboard.controller, state);
     wait_queue_wake_all(&keyboard.arrived);
     return INTERRUPT_RESCHEDULE;
 }
@@ -245,6 +251,37 @@ hx_err keyboard_start(void)
         error = connect();
     }
     return error;
+}
+
+/* --- after a sleep ---------------------------------------------------------------------------- */
+
+/* Keys that are let go: shift, control, alt, each of both, and the locks. The first ends a prefix
+ * whose key was thrown away. */
+static const uint8_t releases[] = {0xaa, 0xaa, 0xb6, 0x9d, 0xe0, 0x9d,
+                                   0xb8, 0xe0, 0xb8, 0xba, 0xc5};
+
+/* The interrupt waits meanwhile: it would take the controller's answers for codes. */
+static bool start_again(void)
+{
+    hal_interrupt_state state = spinlock_acquire(&keyboard.controller);
+    bool has_started = hal_keyboard_start();
+
+    for (size_t i = 0; i < HX_ARRAY_SIZE(releases); i++) {
+        keep_locked(releases[i]);
+    }
+    spinlock_release(&keyboard.controller, state);
+    return has_started;
+}
+
+void keyboard_resume(void)
+{
+    if (keyboard.thread == NULL) {
+        return;
+    }
+    if (!start_again()) {
+        kwarn("keyboard: its controller does not answer");
+    }
+    wait_queue_wake_all(&keyboard.arrived);
 }
 
 struct keyboard_statistics keyboard_statistics(void)

@@ -7,6 +7,8 @@
  *   Of one that two instances in a row did not survive nothing comes.
  * - While the slot is empty codes wait: KEYBOARD_CODES of them, later ones are dropped and counted.
  * - The layout is core's, and given to the module with each code.
+ * - What is pressed or let go on the way out of a sleep may be lost, so the module is told then
+ * that modifiers are let go.
  */
 #ifndef SUBSYS_CONSOLE_KEYBOARD_H
 #define SUBSYS_CONSOLE_KEYBOARD_H
@@ -22,6 +24,10 @@
 /* Begin to listen, if there is a keyboard; again after an error of the caller's, too.
  * Context: thread.  Errors: HX_ENOMEM, HX_ENOSPC no vector. */
 HX_MUST_USE hx_err keyboard_start(void);
+
+/* Start the controller anew, which may have been without power; without a keyboard nothing.
+ * Context: thread. */
+void keyboard_resume(void);
 
 /* Choose a layout by its name of so many characters.  Context: any.  Errors: HX_EINVAL there is no
  * such layout. */

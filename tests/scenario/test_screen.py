@@ -249,6 +249,40 @@ def test_modifiers_outlive_a_swap_of_the_keyboards_driver(boot, screen):
     screen.until("ECHO ABC")
 
 
+# SPEC: D1 O7
+def test_a_key_wakes_the_machine_and_typing_works_afterwards(boot, screen):
+    shell = Shell(boot(init=USER_SPACE, smp=2, **screen.options))
+    screen.connect()
+    shell.guest.type("clear; echo mem > /sys/power/state; echo awake")
+    time.sleep(3)
+    assert not re.search("^awake", screen.text(), re.MULTILINE)
+    type_text(screen, "\n")
+    screen.until("^awake")
+    shell("clear")
+    type_text(screen, "echo Typed-here; uname -s\n")
+    screen.until("^Typed-here\nLinux")
+    assert int(re.search(r"suspended for (\d+) ms", shell("cat /helix/log"))[1]) >= 1000
+
+
+# SPEC: D1 O7
+def test_modifiers_are_let_go_in_a_sleep(boot, screen):
+    shell = Shell(boot(init=USER_SPACE, **screen.options))
+    screen.connect()
+    screen.monitor("input-send-event",
+                   events=[{"type": "key", "data": {"down": True, "key": {"type": "qcode", "data": "shift"}}}])
+    time.sleep(0.2)
+    shell("clear; echo 'suspend 1' > /helix/power")
+    type_text(screen, "echo small\n")
+    screen.until("^small")
+
+
+# SPEC: O7
+@pytest.mark.parametrize("smp", [1, 2])
+def test_the_controller_is_started_anew_after_a_sleep(run_to_end, smp):
+    result = run_to_end(append="selftest=x86_64_devices.a_keyboard* panic=exit", smp=smp, qemu_args="-vga std")
+    assert "\nok 1 x86_64_devices.a_keyboard_that_was_off_is_on_after_a_sleep\n" in result.stdout.replace("\r", ""), result.stdout
+
+
 # SPEC: D1
 def test_keys_wait_for_a_driver_while_there_is_none(boot, screen):
     shell = Shell(boot(init=USER_SPACE, **screen.options))

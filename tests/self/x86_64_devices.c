@@ -18,6 +18,8 @@
 #include <ports/x86_64/instructions.h>
 #include <ports/x86_64/ioapic.h>
 #include <ports/x86_64/xsave.h>
+#include <subsys/console/keyboard.h>
+#include <subsys/power/power.h>
 #include <tests/self/crew.h>
 #include <tests/self/suites.h>
 
@@ -535,6 +537,69 @@ static void interrupts_arrive_on_the_cpus_they_are_routed_to(void)
     EXPECT_EQUAL(interrupt_unregister(vector, "x86_64_devices"), HX_OK);
 }
 
+/* --- the keyboard ----------------------------------------------------------------------------- */
+
+#define KEYBOARD_DATA    0x60
+#define KEYBOARD_COMMAND 0x64
+#define READ_MODE        0x20U
+#define WRITE_MODE       0x60U
+#define WRITE_CODE       0xd2U /* the next byte is taken to be a key's code */
+#define MODE_DEAF        0x70U /* no keyboard, no interrupt of it */
+#define MODE_OFF         0x10U
+#define MODE_INTERRUPT   0x01U
+#define CODE_NOTHING     0xd7U /* a key that means nothing is let go */
+
+static void write_controller(uint8_t command, uint8_t byte)
+{
+    x86_out8(KEYBOARD_COMMAND, command);
+    x86_out8(KEYBOARD_DATA, byte);
+}
+
+/* On the CPU that its interrupts go to. */
+static void read_mode(void *mode)
+{
+    hal_interrupt_state state = hal_interrupts_save();
+
+    x86_out8(KEYBOARD_COMMAND, READ_MODE);
+    *(uint8_t *)mode = x86_in8(KEYBOARD_DATA);
+    hal_interrupts_restore(state);
+}
+
+/* Whether a code that the controller has arrives. */
+static bool is_heard(void)
+{
+    uint64_t codes = keyboard_statistics().codes;
+    uint64_t deadline = hal_clock_now() + 200 * MS;
+
+    write_controller(WRITE_CODE, CODE_NOTHING);
+    while (keyboard_statistics().codes == codes && hal_clock_now() < deadline) {
+        thread_sleep(MS);
+    }
+    return keyboard_statistics().codes != codes;
+}
+
+/* SPEC: O7 */
+static void a_keyboard_that_was_off_is_on_after_a_sleep(void)
+{
+    static struct subsystem_failure failure;
+    static struct crew crew;
+    uint8_t mode = 0;
+
+    if (!keyboard_statistics().is_there) {
+        selftest_skip("the machine has no keyboard");
+        return;
+    }
+    EXPECT(is_heard());
+    write_controller(WRITE_MODE, MODE_DEAF);
+    EXPECT(!is_heard());
+    EXPECT_EQUAL(power_suspend(hal_clock_now() + 10 * MS, &failure), HX_OK);
+    crew_open(&crew);
+    crew_start(&crew, read_mode, &mode, 1);
+    EXPECT(crew_join(&crew));
+    EXPECT_EQUAL(mode & (MODE_OFF | MODE_INTERRUPT), MODE_INTERRUPT);
+    EXPECT(is_heard());
+}
+
 /* --- features --------------------------------------------------------------------------------- */
 
 /* Every CR4 bit that is defined for ring 0 to set, and the CPUID bit that allows it. */
@@ -710,6 +775,7 @@ const struct selftest x86_64_devices_tests[] = {
     TEST(an_impossible_route_is_refused_and_changes_nothing),
     TEST(legacy_lines_have_a_line_and_others_have_none),
     TEST(interrupts_arrive_on_the_cpus_they_are_routed_to),
+    TEST(a_keyboard_that_was_off_is_on_after_a_sleep),
     TEST(every_cpu_has_the_protections_it_can_and_no_unsupported_bit),
     TEST(the_line_of_features_tells_the_truth),
     TEST(no_bit_of_the_entropy_is_constant),
