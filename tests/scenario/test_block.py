@@ -75,6 +75,22 @@ def test_nothing_is_lost_when_the_driver_dies_or_the_disk_sleeps(run_to_end, dis
     assert "not ok" not in result.stdout and "SKIP" not in result.stdout
 
 
+def drive(disk):
+    path = str(disk).replace(",", ",,")
+    return (f"-drive 'if=none,id=plain,format=raw,file={path}' "
+            "-device virtio-blk-pci,drive=plain,disable-legacy=on,write-cache=off,config-wce=off")
+
+
+# SPEC: O7
+def test_a_disk_that_caches_nothing_sleeps_without_a_flush(run_to_end, boot, disk):
+    result = run_to_end(append="selftest=subsys_block.a_driver_* panic=exit", smp=2, qemu_args=drive(disk))
+    assert result.stdout.replace("\r", "").count("\nok ") == 2, result.stdout
+    shell = Shell(boot(init=USER_SPACE, qemu_args=drive(disk)))
+    shell("echo 'suspend 1' > /helix/power")
+    assert md5(disk.read_bytes()) in shell("md5sum < /dev/vda")
+    assert shell("grep flushes /helix/slots/block/statistics") == "flushes 0"
+
+
 # SPEC: R5
 @pytest.mark.parametrize("gate", ["open", "user"])
 def test_what_the_driver_counts_goes_from_version_to_version(boot, disk, gate):
