@@ -13,7 +13,7 @@
 
 HOST_CFLAGS := -std=gnu17 -g $(WARNINGS) -pthread -fno-pie -fno-omit-frame-pointer $(SAME_ANYWHERE) \
     -I. -Iinclude -Iports/hosted/include
-HOST_LIBS   := -no-pie -pthread -lcmocka
+HOST_LIBS   := -no-pie -pthread -fuse-ld=lld -lcmocka
 
 host_COMPILE          := $(CLANG) -O2
 host-gcc_COMPILE      := $(GCC) -O2

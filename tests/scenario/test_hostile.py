@@ -95,7 +95,7 @@ def test_what_can_be_done_without_is_done_without(start, wrong, why):
     is_greeted = "modules" not in wrong and "command_line" not in wrong
     if "command_line" in wrong:  # so nobody leaves the machine
         loader.start_info = {**wrong, "module_count": 0}
-        said = start(loader, status=124, timeout=10)
+        said = start(loader, status=124, timeout=4)
     else:
         said = start(loader, status=0 if is_greeted else 127)
     assert f"firmware: {why}" in warnings(said)

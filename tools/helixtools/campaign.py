@@ -42,7 +42,7 @@ def judge_again(first: Outcome, seed: int) -> Verdict:
 
 
 # Those with suites that take minutes: begun first, so that none is left running by itself in the end.
-LONG = ["models", "scenario", "metal", "host-tsan"]
+LONG = ["metal", "models", "scenario", "host-tsan"]
 
 
 def longest_first(suites):

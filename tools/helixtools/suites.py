@@ -103,7 +103,7 @@ def hosted_suites(seed, patience):
         program = tree.BUILD / variant / "helix"
         command = [str(program), "selftest", "panic=exit", f"seed={seed}", *_counts(patience)]
         suites.append(Suite(f"hosted/{variant[5:]}-{cpus}cpu", HOST, command, [program, initrd],
-                            _portable_selftest_sources(), timeout=600 * patience, alone=True,
+                            _portable_selftest_sources(), timeout=600 * patience, alone=cpus > 2,
                             environment={"HELIX_CPUS": str(cpus), "HELIX_INITRD": str(initrd),
                                          **SANITIZER_ENVIRONMENT}))
     return suites
@@ -136,10 +136,10 @@ IN_TURN = "-accel tcg,thread=single"
 def metal_suites(seed, patience):
     if not _selftest_sources():
         return []
-    machines = [("release-1cpu", "release", 1, None), ("release-2cpu", "release", 2, None),
-                ("debug-1cpu", "debug", 1, None), ("debug-4cpu", "debug", 4, IN_TURN)]
+    machines = [("release-1cpu", "release", 1, None), ("release-2cpu", "release", 2, None), ("debug-4cpu", "debug", 4, IN_TURN)]
     if patience > 1:
-        machines += [("release-4cpu", "release", 4, None), ("release-1cpu-qemu64", "release", 1, "-cpu qemu64")]
+        machines += [("debug-1cpu", "debug", 1, None), ("release-4cpu", "release", 4, None),
+                     ("release-1cpu-qemu64", "release", 1, "-cpu qemu64")]
     return [_metal_suite(name, grade, cpus, seed, patience, arguments) for name, grade, cpus, arguments in machines]
 
 
