@@ -117,30 +117,32 @@ def _image(grade):
 RUN_TOOL = [tree.ROOT / "tools/run", tree.ROOT / "tools/helixtools/guest.py", tree.ROOT / "tools/helixtools/iso.py"]
 
 
-def _metal_suite(name, grade, cpus, seed, patience, qemu_args=None):
+# A thread of the host for each processor; or one for all in turn: slower where there are enough, but several times as fast where there
+# are fewer, and another order of things.
+IN_TURN = "--qemu-args=-accel tcg,thread=single"
+
+# Name, grade, processors, and what tools/run is told besides.
+MACHINES = [("release-1cpu", "release", 1), ("release-2cpu", "release", 2), ("debug-4cpu", "debug", 4, IN_TURN)]
+SOAK_MACHINES = MACHINES + [
+    ("debug-1cpu", "debug", 1), ("release-4cpu", "release", 4), ("release-1cpu-qemu64", "release", 1, "--qemu-args=-cpu qemu64"),
+    ("release-1cpu-microvm", "release", 1, "--machine=microvm"), ("release-2cpu-pc", "release", 2, "--machine=pc"),
+    ("release-2cpu-iso-bios", "release", 2, "--iso=bios"), ("release-2cpu-iso-uefi", "release", 2, "--iso=uefi")]
+
+
+def _metal_suite(seed, patience, name, grade, cpus, *options):
     kernel, initrd = tree.image_folder(grade) / "helix.elf", tree.tests_initrd(grade)
     limit = 600 * patience
     command = [str(RUN_TOOL[0]), "--kernel", str(kernel), "--initrd", str(initrd), "--smp", str(cpus),
                "--timeout", str(limit), "--append",
-               " ".join(["selftest console=serial panic=exit", f"seed={seed}", *_counts(patience)]),
-               *([f"--qemu-args={qemu_args}"] if qemu_args else [])]
+               " ".join(["selftest console=serial panic=exit", f"seed={seed}", *_counts(patience)]), *options]
     return Suite(f"metal/{name}", METAL, command, [kernel, initrd] + RUN_TOOL, _selftest_sources(),
-                 timeout=limit + 10, alone=cpus > 1 and not qemu_args)
-
-
-# A thread of the host for each processor; or one for all in turn: slower where there are enough, but several times as fast where there
-# are fewer, and another order of things.
-IN_TURN = "-accel tcg,thread=single"
+                 timeout=limit + 10, alone=cpus > 1 and IN_TURN not in options)
 
 
 def metal_suites(seed, patience):
     if not _selftest_sources():
         return []
-    machines = [("release-1cpu", "release", 1, None), ("release-2cpu", "release", 2, None), ("debug-4cpu", "debug", 4, IN_TURN)]
-    if patience > 1:
-        machines += [("debug-1cpu", "debug", 1, None), ("release-4cpu", "release", 4, None),
-                     ("release-1cpu-qemu64", "release", 1, "-cpu qemu64")]
-    return [_metal_suite(name, grade, cpus, seed, patience, arguments) for name, grade, cpus, arguments in machines]
+    return [_metal_suite(seed, patience, *machine) for machine in (SOAK_MACHINES if patience > 1 else MACHINES)]
 
 
 def _pytest(source):
