@@ -1,5 +1,6 @@
 /* Routing policies, proved by where the interval timer's interrupts arrive. */
 #include <core/debug/log.h>
+#include <core/gate/watchdog.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
 #include <hal/clock.h>
@@ -47,6 +48,7 @@ static bool open_pit(void)
         selftest_skip("no vector, or the interval timer's line is in use");
         return false;
     }
+    watchdog_stop(); /* its line */
     EXPECT_EQUAL(interrupt_register(pit.vector, "router", ignore_tick, NULL, false), HX_OK);
     x86_out8(PIT_COMMAND, PIT_RATE);
     x86_out8(PIT_CHANNEL_0, PIT_1_KHZ & 0xFF);
@@ -60,6 +62,7 @@ static void close_pit(void)
     EXPECT_EQUAL(router_unroute(pit.line), HX_OK);
     EXPECT_EQUAL(router_unroute(pit.line), HX_ENOENT);
     EXPECT_EQUAL(interrupt_unregister(pit.vector, "router"), HX_OK);
+    watchdog_start();
 }
 
 static hx_err route(enum route_strategy strategy, uint32_t cpu)
