@@ -1,4 +1,4 @@
-/* The HPET's main counter, and a comparator. Source: IA-PC HPET specification 1.0a, 2.3. */
+/* The HPET's main counter, and its comparators. Source: IA-PC HPET specification 1.0a, 2.3. */
 #include <hal/clock.h>
 #include <ports/x86_64/acpi_tables.h>
 #include <ports/x86_64/clock_reference.h>
@@ -12,19 +12,22 @@
 #define HPET_COUNTER        (0x0F0 / 4)
 #define HPET_REGISTERS_SIZE 1024
 
+#define CAPABILITIES_LAST_SHIFT 8 /* the last comparator */
+#define CAPABILITIES_LAST       0x1F
+
 #define CONFIGURATION_ENABLE 0x1
 #define CONFIGURATION_LEGACY 0x2 /* would take over the PIT's and the RTC's interrupts */
 
-/* Of comparator 0 (2.3.8); the upper half of the first says which inputs it can signal. */
-#define TIMER_CONFIGURATION (0x100 / 4)
-#define TIMER_COMPARATOR    (0x108 / 4)
-#define TIMER_INTERRUPT     0x004
-#define TIMER_PERIODIC      0x008
-#define TIMER_CAN_REPEAT    0x010
-#define TIMER_SET_VALUE     0x040 /* of the next two writes: the first moment, the period */
-#define TIMER_32_BITS       0x100
-#define TIMER_ROUTE_SHIFT   9
-#define TIMER_ROUTE_LINES   32
+/* Of a comparator (2.3.8); the upper half of the first says which inputs it can signal. */
+#define TIMER_CONFIGURATION(n) ((0x100 + 0x20 * (n)) / 4)
+#define TIMER_COMPARATOR(n)    ((0x108 + 0x20 * (n)) / 4)
+#define TIMER_INTERRUPT        0x004
+#define TIMER_PERIODIC         0x008
+#define TIMER_CAN_REPEAT       0x010
+#define TIMER_SET_VALUE        0x040 /* of the next two writes: the first moment, the period */
+#define TIMER_32_BITS          0x100
+#define TIMER_ROUTE_SHIFT      9
+#define TIMER_ROUTE_LINES      32
 
 #define FEMTOSECONDS_PER_NANOSECOND  1000000
 #define FEMTOSECONDS_PER_MILLISECOND (FEMTOSECONDS_PER_NANOSECOND * HAL_NS_PER_MS)
@@ -85,31 +88,37 @@ static bool hpet_counts(void)
     return false;
 }
 
-static bool can_signal(uint32_t line)
+static bool has_comparator(uint32_t comparator)
 {
-    return hpet != NULL && hpet_period != 0 && line < TIMER_ROUTE_LINES &&
-           (hpet[TIMER_CONFIGURATION] & TIMER_CAN_REPEAT) != 0 &&
-           (hpet[TIMER_CONFIGURATION + 1] >> line & 1) != 0 && hpet_counts();
+    return hpet != NULL && hpet_period != 0 &&
+           comparator <= (hpet[HPET_CAPABILITIES] >> CAPABILITIES_LAST_SHIFT & CAPABILITIES_LAST);
 }
 
-bool hpet_signal(uint32_t line, uint32_t period_ms)
+static bool can_signal(uint32_t comparator, uint32_t line)
+{
+    return has_comparator(comparator) && line < TIMER_ROUTE_LINES &&
+           (hpet[TIMER_CONFIGURATION(comparator)] & TIMER_CAN_REPEAT) != 0 &&
+           (hpet[TIMER_CONFIGURATION(comparator) + 1] >> line & 1) != 0 && hpet_counts();
+}
+
+bool hpet_signal(uint32_t comparator, uint32_t line, uint32_t period_ms)
 {
     uint32_t ticks;
 
-    if (!can_signal(line)) {
+    if (!can_signal(comparator, line)) {
         return false;
     }
     ticks = (uint32_t)(period_ms * FEMTOSECONDS_PER_MILLISECOND / hpet_period);
-    hpet[TIMER_CONFIGURATION] = line << TIMER_ROUTE_SHIFT | TIMER_INTERRUPT | TIMER_PERIODIC |
-                                TIMER_SET_VALUE | TIMER_32_BITS;
-    hpet[TIMER_COMPARATOR] = hpet_read() + ticks;
-    hpet[TIMER_COMPARATOR] = ticks;
+    hpet[TIMER_CONFIGURATION(comparator)] = line << TIMER_ROUTE_SHIFT | TIMER_INTERRUPT |
+                                            TIMER_PERIODIC | TIMER_SET_VALUE | TIMER_32_BITS;
+    hpet[TIMER_COMPARATOR(comparator)] = hpet_read() + ticks;
+    hpet[TIMER_COMPARATOR(comparator)] = ticks;
     return true;
 }
 
-void hpet_signal_stop(void)
+void hpet_signal_stop(uint32_t comparator)
 {
-    if (hpet != NULL) {
-        hpet[TIMER_CONFIGURATION] = 0;
+    if (has_comparator(comparator)) {
+        hpet[TIMER_CONFIGURATION(comparator)] = 0;
     }
 }

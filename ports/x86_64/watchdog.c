@@ -15,7 +15,7 @@ static bool begin_signals(uint32_t line, struct hal_watchdog *watchdog)
 {
     /* Firmware leaves the PIT counting, and on this input it would be heard beside the HPET. */
     pit_signal_stop();
-    if (hpet_signal(line, HPET_PERIOD_MS)) {
+    if (hpet_signal(HPET_WATCHDOG, line, HPET_PERIOD_MS)) {
         *watchdog = (struct hal_watchdog){.source = "HPET", .period_ms = HPET_PERIOD_MS};
         return true;
     }
@@ -45,7 +45,7 @@ bool hal_watchdog_start(struct hal_watchdog *watchdog)
 void hal_watchdog_stop(void)
 {
     if (atomic_exchange_explicit(&runs, false, memory_order_relaxed)) {
-        hpet_signal_stop();
+        hpet_signal_stop(HPET_WATCHDOG);
         pit_signal_stop();
     }
 }

@@ -16,10 +16,12 @@ void watchdog_pass_on(void);
 
 /*
  * Have a comparator of the HPET signal an I/O APIC input once in period_ms, at most 10,000. Returns
- * false, and changes nothing, when there is no running HPET or it cannot do that.  Context: any.
+ * false, and changes nothing, when there is no running HPET with such a comparator or it cannot do
+ * that.  Context: any.
  */
-bool hpet_signal(uint32_t line, uint32_t period_ms);
-void hpet_signal_stop(void);
+#define HPET_WATCHDOG 0 /* the watchdog's; the kernel uses no other */
+bool hpet_signal(uint32_t comparator, uint32_t line, uint32_t period_ms);
+void hpet_signal_stop(uint32_t comparator);
 
 /*
  * Have channel 0 of the PIT signal ISA interrupt 0 once in PIT_SIGNAL_PERIOD_MS. False: there is no
