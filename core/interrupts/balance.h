@@ -3,9 +3,13 @@
  *
  * Rules:
  * - Loads are per mille of a CPU's time in the last window.
- * - The heaviest lines are placed first, each on the CPU that will be the least busy by then (R. L.
- * Graham, Bounds on Multiprocessing Timing Anomalies, 1969), if that is so much less busy that the
- * line does not just take the trouble with it.
+ * - When two CPUs differ by the margin or more, all lines are placed anew: the heaviest first, each
+ * on the CPU that is the least busy by then (R. L. Graham, Bounds on Multiprocessing Timing
+ * Anomalies, 1969). With no more than two lines for each CPU nothing is more even; else the busiest
+ * CPU has at most a third more than it had to. So they are placed if that makes the difference less
+ * than the margin, or less by the margin.
+ * - Where it does not, single lines move to a CPU that is so much less busy that the line does not
+ * just take the trouble with it.
  */
 #ifndef CORE_INTERRUPTS_BALANCE_H
 #define CORE_INTERRUPTS_BALANCE_H
@@ -15,9 +19,10 @@
 #include <stdint.h>
 
 struct balance_line {
-    uint32_t line; /* the caller's */
-    uint32_t load; /* of its handlers */
-    uint32_t cpu;  /* where it goes; changed */
+    uint32_t line;    /* the caller's */
+    uint32_t load;    /* of its handlers */
+    uint32_t cpu;     /* where it goes; changed */
+    uint32_t planned; /* balance_lines' own */
 };
 
 /*

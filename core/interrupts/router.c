@@ -1,3 +1,4 @@
+#include <base/memory.h>
 #include <core/interrupts/balance.h>
 #include <core/interrupts/dispatcher.h>
 #include <core/interrupts/router.h>
@@ -11,18 +12,21 @@
 #include <stdbool.h>
 
 #define PERMILLE 1000U
+#define UNKNOWN  UINT32_MAX
 
 struct route {
     uint64_t cpus;    /* where it goes, 0: not routed */
     uint32_t fixed;   /* where it is to go, for ROUTE_FIXED_CPU */
     uint64_t handled; /* cycles in its vector's handlers, by the end of the last window */
+    uint32_t load;    /* of them, per mille of a window; UNKNOWN: not measured yet */
     struct hal_line_mode mode;
     enum route_strategy strategy;
     uint8_t vector;
 };
 
-/* What a CPU had done by the end of the last window. */
+/* What a CPU had done by the end of the last window, or when it came back. */
 struct measurement {
+    uint64_t time;
     uint64_t idle_cycles;
     uint64_t interrupt_cycles; /* in handlers */
 };
@@ -31,6 +35,7 @@ static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_CORE, "interrupt routes");
 /* Under lock, all of them. */
 static struct route routes[ROUTER_LINE_MAX];
 static struct measurement measured[HAL_CPU_MAX];
+static uint32_t other_load[HAL_CPU_MAX]; /* what a CPU does besides lines that can move */
 static uint64_t leaving; /* CPUs that lines do not go to, though they may be online */
 static uint64_t window_start;
 static uint32_t next_in_turn;
@@ -89,6 +94,16 @@ static uint64_t choose_locked(enum route_strategy strategy, uint32_t cpu)
     return 0;
 }
 
+static uint64_t handled_cycles(uint8_t vector)
+{
+    uint64_t cycles = 0;
+
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        cycles += interrupt_statistics(vector, cpu).total;
+    }
+    return cycles;
+}
+
 /* --- routing ---------------------------------------------------------------------------------- */
 
 static hx_err route_locked(uint32_t line, const struct route *wanted)
@@ -109,7 +124,12 @@ static hx_err route_locked(uint32_t line, const struct route *wanted)
 hx_err router_route(uint32_t line, uint8_t vector, struct hal_line_mode mode,
                     enum route_strategy strategy, uint32_t cpu)
 {
-    struct route wanted = {.mode = mode, .strategy = strategy, .vector = vector, .fixed = cpu};
+    struct route wanted = {.mode = mode,
+                           .strategy = strategy,
+                           .vector = vector,
+                           .fixed = cpu,
+                           .handled = handled_cycles(vector),
+                           .load = UNKNOWN};
     hal_interrupt_state state;
     hx_err error;
 
@@ -176,19 +196,32 @@ static uint64_t growth_ns(uint64_t before, uint64_t now)
     return now > before ? cycles_to_ns(now - before) : 0;
 }
 
-/* Not by ticks: a CPU that is busy for less than a tick at a time would count as idle. */
-static void measure_locked(uint32_t cpu, uint64_t window_ns)
+static struct measurement read_counters(uint32_t cpu, uint64_t time)
 {
-    struct measurement now = {.idle_cycles = thread_idle_cycles(cpu),
-                              .interrupt_cycles = interrupt_load(cpu)};
-    uint64_t idle_ns = growth_ns(measured[cpu].idle_cycles, now.idle_cycles);
-    uint64_t awake_ns = window_ns + growth_ns(measured[cpu].interrupt_cycles, now.interrupt_cycles);
+    return (struct measurement){.time = time,
+                                .idle_cycles = thread_idle_cycles(cpu),
+                                .interrupt_cycles = interrupt_load(cpu)};
+}
+
+/* Not by ticks: a CPU that is busy for less than a tick at a time would count as idle. */
+static uint32_t busy_between(const struct measurement *before, const struct measurement *now)
+{
+    uint64_t window_ns = now->time > before->time ? now->time - before->time : 0;
+    uint64_t idle_ns = growth_ns(before->idle_cycles, now->idle_cycles);
+    uint64_t awake_ns = window_ns + growth_ns(before->interrupt_cycles, now->interrupt_cycles);
     uint64_t busy_ns = awake_ns > idle_ns ? awake_ns - idle_ns : 0;
     uint64_t permille = window_ns != 0 ? busy_ns * PERMILLE / window_ns : 0;
 
+    return permille < PERMILLE ? (uint32_t)permille : PERMILLE;
+}
+
+static void measure_locked(uint32_t cpu, uint64_t time)
+{
+    struct measurement now = read_counters(cpu, time);
+    uint32_t permille = cpu_is_online(cpu) ? busy_between(&measured[cpu], &now) : 0;
+
     measured[cpu] = now;
-    atomic_store_explicit(&busy[cpu], permille < PERMILLE ? (uint32_t)permille : PERMILLE,
-                          memory_order_relaxed);
+    atomic_store_explicit(&busy[cpu], permille, memory_order_relaxed);
 }
 
 /* A fixed line is where it is to be, or the CPU that it is fixed to is not there. */
@@ -226,43 +259,63 @@ static bool reroute_locked(uint32_t line)
     return move_locked(line, reconsider_locked(&routes[line]));
 }
 
-static uint64_t handled_cycles(uint8_t vector)
+/* Of windows that differ, as those of a device or under a hypervisor do, the later ones count more.
+ */
+static uint32_t average(uint32_t before, uint32_t now)
 {
-    uint64_t cycles = 0;
-
-    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
-        cycles += interrupt_statistics(vector, cpu).total;
-    }
-    return cycles;
+    return before == UNKNOWN ? now : (3 * before + now + 2) / 4;
 }
 
-/* Per mille of the window that a line's handlers took. */
-static uint32_t line_load_locked(struct route *route, uint64_t window_ns)
+/* Returns per mille of the window that the line's handlers took. */
+static uint32_t measure_line_locked(struct route *route, uint64_t window_ns)
 {
-    uint64_t now = handled_cycles(route->vector);
-    uint64_t permille = window_ns != 0 ? growth_ns(route->handled, now) * PERMILLE / window_ns : 0;
+    uint64_t handled = handled_cycles(route->vector);
+    uint64_t permille =
+        window_ns != 0 ? growth_ns(route->handled, handled) * PERMILLE / window_ns : 0;
+    uint32_t load = permille < PERMILLE ? (uint32_t)permille : PERMILLE;
 
-    route->handled = now;
-    return permille < PERMILLE ? (uint32_t)permille : PERMILLE;
+    route->handled = handled;
+    route->load = average(route->load, load);
+    return load;
+}
+
+/*
+ * Lines of the lowest priority as they are, and how busy their load and all else make each CPU on
+ * the average. Returns how many there are.
+ */
+static size_t weigh_locked(struct balance_line lines[ROUTER_LINE_MAX], uint32_t loads[HAL_CPU_MAX],
+                           uint64_t window_ns)
+{
+    uint32_t of_lines[HAL_CPU_MAX] = {0}; /* in this window */
+    size_t count = 0;
+
+    memset(loads, 0, HAL_CPU_MAX * sizeof(loads[0]));
+    for (uint32_t line = 0; line < ROUTER_LINE_MAX; line++) {
+        struct route *route = &routes[line];
+        uint32_t cpu;
+
+        if (route->cpus != 0 && route->strategy == ROUTE_LOWEST_PRIORITY) {
+            cpu = (uint32_t)__builtin_ctzll(route->cpus);
+            of_lines[cpu] += measure_line_locked(route, window_ns);
+            loads[cpu] += route->load;
+            lines[count++] = (struct balance_line){.line = line, .load = route->load, .cpu = cpu};
+        }
+    }
+    for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
+        uint32_t all = router_busy_permille(cpu);
+
+        other_load[cpu] = average(other_load[cpu], all > of_lines[cpu] ? all - of_lines[cpu] : 0);
+        loads[cpu] += other_load[cpu];
+    }
+    return count;
 }
 
 static void balance_locked(uint64_t window_ns)
 {
     static struct balance_line lines[ROUTER_LINE_MAX]; /* too large for a stack */
     uint32_t loads[HAL_CPU_MAX];
-    size_t count = 0;
+    size_t count = weigh_locked(lines, loads, window_ns);
 
-    for (uint32_t cpu = 0; cpu < HAL_CPU_MAX; cpu++) {
-        loads[cpu] = router_busy_permille(cpu);
-    }
-    for (uint32_t line = 0; line < ROUTER_LINE_MAX; line++) {
-        if (routes[line].cpus != 0 && routes[line].strategy == ROUTE_LOWEST_PRIORITY) {
-            lines[count++] =
-                (struct balance_line){.line = line,
-                                      .load = line_load_locked(&routes[line], window_ns),
-                                      .cpu = (uint32_t)__builtin_ctzll(routes[line].cpus)};
-        }
-    }
     balance_lines(lines, count, allowed_locked(), loads, ROUTER_MARGIN_PERCENT * PERMILLE / 100);
     for (size_t i = 0; i < count; i++) {
         (void)move_locked(lines[i].line, 1ULL << lines[i].cpu);
@@ -285,7 +338,7 @@ void router_rebalance(void)
     uint64_t now = hal_clock_now();
 
     for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
-        measure_locked(cpu, now - window_start);
+        measure_locked(cpu, now);
     }
     rebalance_locked(now - window_start);
     window_start = now;
@@ -341,6 +394,8 @@ void router_return(uint32_t cpu)
     hal_interrupt_state state = spinlock_acquire(&lock);
 
     leaving &= ~(1ULL << cpu);
+    measured[cpu] = read_counters(cpu, hal_clock_now()); /* it was neither busy nor idle */
+    other_load[cpu] = UNKNOWN;
     (void)reroute_all_locked(cpu);
     spinlock_release(&lock, state);
 }

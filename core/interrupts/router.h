@@ -5,8 +5,9 @@
  * - Fixed: one CPU. Broadcast: all that are online. Round robin: the next CPU in turn, at routing
  * time and again at each rebalance (the controller cannot rotate by itself).
  * - Lowest priority: the CPU that was the least busy in the last window. At each rebalance all such
- *   lines are spread anew by what their handlers took (balance.h); but a line moves only when that
- *   gains at least ROUTER_MARGIN_PERCENT of a window.
+ *   lines are spread anew by what their handlers took (balance.h), if two CPUs differ by
+ *   ROUTER_MARGIN_PERCENT of a window or more. Loads are averaged over windows, each counting
+ *   three quarters of the one after it.
  * - Busy is the time outside the idle thread plus the time in interrupt handlers.
  */
 #ifndef CORE_INTERRUPTS_ROUTER_H
@@ -59,7 +60,7 @@ void router_start(void);
 /* One rebalancing step over the window since the one before.  Context: irq or thread. */
 void router_rebalance(void);
 
-/* Per mille of the last window that a CPU was busy.  Context: any. */
+/* Per mille of the last window that a CPU was busy; 0 while it is off line.  Context: any. */
 uint32_t router_busy_permille(uint32_t cpu);
 
 #endif

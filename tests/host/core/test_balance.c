@@ -133,6 +133,58 @@ static void no_line_stays_on_a_cpu_that_is_not_to_have_any(void **state)
     assert_int_equal(lines[1].cpu, 0);
 }
 
+/* Two unequal lines for each CPU, from wherever they are: so few are placed as evenly as can be. */
+/* SPEC: I4 */
+static void pairs_that_make_the_same_are_found(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint32_t size = 2 + (uint32_t)random_below(15);
+        uint64_t cpus = (1ULL << size) - 1;
+        uint32_t share = 100 + (uint32_t)random_below(800);
+
+        start(NULL);
+        for (uint32_t i = 0; i < size; i++) {
+            uint32_t part = (uint32_t)random_below(share);
+
+            add_line((uint32_t)random_below(size), part);
+            add_line((uint32_t)random_below(size), share - part);
+        }
+        while (count_moves(cpus) != 0) {
+        }
+        assert_true(spread(cpus) < MARGIN);
+    }
+}
+
+/* Graham's bound, where no rule that is as quick knows better. */
+/* SPEC: I4 */
+static void no_cpu_has_a_third_more_than_it_had_to(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint32_t size = 2 + (uint32_t)random_below(15);
+        uint32_t share = 300 + (uint32_t)random_below(600);
+        uint64_t cpus = (1ULL << size) - 1;
+
+        start(NULL);
+        for (uint32_t i = 0; i < size; i++) {
+            uint32_t left = share;
+
+            for (unsigned n = 0; n < 3; n++) {
+                uint32_t part = n == 2 ? left : (uint32_t)random_below(left);
+
+                add_line((uint32_t)random_below(size), part);
+                left -= part;
+            }
+        }
+        while (count_moves(cpus) != 0) {
+        }
+        for (uint32_t cpu = 0; cpu < size; cpu++) {
+            assert_true(taken_by_lines(cpu) <= share * 4 / 3 + MARGIN);
+        }
+    }
+}
+
 /* Whatever they do: afterwards no line alone would be better elsewhere, soon nothing moves any
  * more, and the busiest CPU has not become busier. */
 /* SPEC: I4 */
@@ -180,6 +232,8 @@ int main(void)
         FRESH(lines_go_to_the_cpu_that_has_no_other_work),
         FRESH(a_line_does_not_take_its_load_from_one_cpu_to_the_next_and_back),
         FRESH(no_line_stays_on_a_cpu_that_is_not_to_have_any),
+        FRESH(pairs_that_make_the_same_are_found),
+        FRESH(no_cpu_has_a_third_more_than_it_had_to),
         FRESH(random_lines_come_to_rest),
     };
 
