@@ -63,6 +63,7 @@ extern const struct selftest vm_space_tests[];
 extern const struct selftest x86_64_devices_tests[] __attribute__((weak));
 extern const struct selftest x86_64_exceptions_tests[] __attribute__((weak));
 extern const struct selftest x86_64_router_tests[] __attribute__((weak));
+extern const struct selftest x86_64_lines_tests[] __attribute__((weak));
 extern const struct selftest x86_64_slide_tests[] __attribute__((weak));
 extern const struct selftest x86_64_storm_tests[] __attribute__((weak));
 extern const struct selftest x86_64_user_tests[] __attribute__((weak));

@@ -61,6 +61,7 @@ const struct selftest *const selftest_suites[] = {
     x86_64_devices_tests,
     x86_64_exceptions_tests,
     x86_64_router_tests,
+    x86_64_lines_tests,
     x86_64_slide_tests,
     x86_64_storm_tests,
     x86_64_user_tests,

@@ -117,14 +117,17 @@ def _image(grade):
 RUN_TOOL = [tree.ROOT / "tools/run", tree.ROOT / "tools/helixtools/guest.py", tree.ROOT / "tools/helixtools/iso.py"]
 
 
+# Comparators that signal a line each; QEMU gives three.
+HPET = "-global hpet.timers=8"
 # A thread of the host for each processor; or one for all in turn: slower where there are enough, but several times as fast where there
 # are fewer, and another order of things.
-IN_TURN = "--qemu-args=-accel tcg,thread=single"
+IN_TURN = f"--qemu-args=-accel tcg,thread=single {HPET}"
 
 # Name, grade, processors, and what tools/run is told besides.
 MACHINES = [("release-1cpu", "release", 1), ("release-2cpu", "release", 2), ("debug-4cpu", "debug", 4, IN_TURN)]
 SOAK_MACHINES = MACHINES + [
-    ("debug-1cpu", "debug", 1), ("release-4cpu", "release", 4), ("release-1cpu-qemu64", "release", 1, "--qemu-args=-cpu qemu64"),
+    ("debug-1cpu", "debug", 1), ("release-4cpu", "release", 4, f"--qemu-args={HPET}"),
+    ("release-1cpu-qemu64", "release", 1, "--qemu-args=-cpu qemu64"),
     ("release-1cpu-microvm", "release", 1, "--machine=microvm"), ("release-2cpu-pc", "release", 2, "--machine=pc"),
     ("release-2cpu-iso-bios", "release", 2, "--iso=bios"), ("release-2cpu-iso-uefi", "release", 2, "--iso=uefi")]
 
