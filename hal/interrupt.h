@@ -49,8 +49,9 @@ HX_MUST_USE hx_err hal_line_of_isa(uint32_t isa, uint32_t *line, struct hal_line
 
 /*
  * Program the controller: line -> vector on the CPUs of the mask (bit n = CPU n). With one bit set
- * that CPU gets every interrupt; with several, all of them do (broadcast). The line stays masked or
- * unmasked as it was (masked at first).
+ * that CPU gets every interrupt; with several, all of them do (broadcast), and on x86_64, where the
+ * mask names a CPU above 7, all others that run. The line stays masked or unmasked as it was
+ * (masked at first).
  * Context: any, serialised by the caller.  Errors: HX_EINVAL line, vector or an empty mask.
  */
 HX_MUST_USE hx_err hal_line_route(uint32_t line, uint8_t vector, uint64_t cpu_mask,

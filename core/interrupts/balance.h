@@ -2,14 +2,14 @@
  * Where lines go that are to be where least is done: a function of numbers alone (SPEC I4).
  *
  * Rules:
- * - Loads are per mille of a CPU's time in the last window.
+ * - Loads are per mille of a CPU's time.
  * - When two CPUs differ by the margin or more, all lines are placed anew: the heaviest first, each
- * on the CPU that is the least busy by then (R. L. Graham, Bounds on Multiprocessing Timing
- * Anomalies, 1969). With no more than two lines for each CPU nothing is more even; else the busiest
- * CPU has at most a third more than it had to. So they are placed if that makes the difference less
- * than the margin, or less by the margin.
+ *   on the CPU that is the least busy by then (R. L. Graham, Bounds on Multiprocessing Timing
+ *   Anomalies, 1969). With no more than two lines for each CPU, and no other work, nothing is more
+ *   even; else the busiest CPU has at most a third more than it had to. So they are placed if that
+ *   makes the difference less than the margin, or less by the margin.
  * - Where it does not, single lines move to a CPU that is so much less busy that the line does not
- * just take the trouble with it.
+ *   just take the trouble with it.
  */
 #ifndef CORE_INTERRUPTS_BALANCE_H
 #define CORE_INTERRUPTS_BALANCE_H

@@ -5,8 +5,10 @@
  * Rules:
  * - A line is an ACPI global system interrupt; it belongs to the I/O APIC whose range holds it.
  * - One CPU in the mask: physical destination. Several, all of them among CPUs 0 to 7: logical
- *   destination in the flat model. Several with a higher one: physical broadcast, which reaches
- *   every started CPU, those outside the mask too, since the flat model has names for eight only.
+ *   destination in the flat model, which has names for eight. Several with a higher one: physical
+ *   broadcast, which every local APIC takes that is switched on. Those of CPUs that have not
+ *   started or have left are not; so these are all CPUs that run, one that is about to leave
+ *   included.
  */
 #ifndef PORTS_X86_64_IOAPIC_H
 #define PORTS_X86_64_IOAPIC_H

@@ -17,7 +17,7 @@
 #define PIT_COMMAND   0x43
 #define PIT_CHANNEL_0 0x40
 #define PIT_RATE      0x34 /* both bytes, mode 2 */
-#define PIT_STOP      0x30 /* mode 0: waits for a count */
+#define PIT_STOP      0x30 /* mode 0: waits for a count, and is over once */
 #define PIT_1_KHZ     1193
 
 #define ENOUGH      5U
@@ -125,6 +125,69 @@ static void a_broadcast_line_arrives_on_every_cpu(void)
     }
     EXPECT_EQUAL(route(ROUTE_BROADCAST, 0), HX_OK);
     EXPECT_EQUAL(arrivals(cpu_online_mask()), cpu_online_mask());
+    close_pit();
+}
+
+#define BROADCASTS 20U
+
+/* One interrupt, and the next only when all of a mask have it. Returns whether they have. */
+static bool broadcast_once(uint64_t mask)
+{
+    uint64_t deadline = hal_clock_now() + PATIENCE_NS;
+    uint64_t before[HAL_CPU_MAX];
+    uint64_t left = mask;
+
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        before[cpu] = count_on(cpu);
+    }
+    x86_out8(PIT_CHANNEL_0, PIT_1_KHZ & 0xFF);
+    x86_out8(PIT_CHANNEL_0, PIT_1_KHZ >> 8);
+    while (left != 0 && hal_clock_now() < deadline) {
+        for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+            left &= count_on(cpu) > before[cpu] ? ~(1ULL << cpu) : UINT64_MAX;
+        }
+        thread_sleep(HAL_NS_PER_MS);
+    }
+    return left == 0;
+}
+
+static void expect_each_to_be_counted_once(uint64_t mask)
+{
+    uint64_t before[HAL_CPU_MAX];
+    bool all_have_it = true;
+
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        before[cpu] = count_on(cpu);
+    }
+    for (unsigned i = 0; i < BROADCASTS && all_have_it; i++) {
+        all_have_it = broadcast_once(mask);
+    }
+    EXPECT(all_have_it);
+    for (uint32_t cpu = 0; cpu < hal_cpu_count(); cpu++) {
+        EXPECT_EQUAL(count_on(cpu) - before[cpu], (mask >> cpu & 1) != 0 ? BROADCASTS : 0);
+    }
+}
+
+/* SPEC: I4 K7 */
+static void each_broadcast_arrives_once_on_every_cpu_that_is_online(void)
+{
+    uint32_t away = hal_cpu_count() - 1;
+
+    if (cpu_online_count() < 2) {
+        selftest_skip("needs a second CPU");
+        return;
+    }
+    if (!open_pit()) {
+        return;
+    }
+    x86_out8(PIT_COMMAND, PIT_STOP);
+    EXPECT_EQUAL(route(ROUTE_BROADCAST, 0), HX_OK);
+    crew_settle_cpus();
+    expect_each_to_be_counted_once(cpu_online_mask());
+    EXPECT_EQUAL(processors_offline(away), HX_OK);
+    expect_each_to_be_counted_once(cpu_online_mask());
+    EXPECT_EQUAL(processors_online(away), HX_OK);
+    expect_each_to_be_counted_once(cpu_online_mask());
     close_pit();
 }
 
@@ -330,6 +393,7 @@ static void a_line_that_is_fixed_to_a_cpu_returns_with_it(void)
 const struct selftest x86_64_router_tests[] = {
     TEST(a_fixed_line_arrives_on_its_cpu_alone),
     TEST(a_broadcast_line_arrives_on_every_cpu),
+    TEST(each_broadcast_arrives_once_on_every_cpu_that_is_online),
     TEST(round_robin_goes_to_each_cpu_in_turn),
     TEST(lowest_priority_finds_the_cpu_that_is_really_idle),
     TEST(round_robin_is_even_to_ten_per_cent),
