@@ -17,7 +17,7 @@ PREFERRED = ["hosted/asan", "host-asan/", "metal/debug-4cpu", "metal/release-1cp
 # Groups whose programs can run one test alone.
 NARROWABLE = ("hosted", "metal", "scenario")
 # A mutant may well hang.
-ONE_TEST_SECONDS = 12
+ONE_TEST_SECONDS = 30
 HOST_SECONDS = 60
 SCENARIO_PATIENCE = 20
 
