@@ -104,7 +104,7 @@ static void route_source(uint32_t index, uint32_t load)
     const struct hal_line_mode edge = {.level = false, .active_low = false};
     struct source *source = &sources[index];
 
-    source->work_ns = load * PERMILLE_TIME;
+    source->work_ns = load * PERMILLE_TIME; /* per mille of its period */
     EXPECT_EQUAL(router_route(source->line, source->vector, edge, ROUTE_LOWEST_PRIORITY, 0), HX_OK);
 }
 
