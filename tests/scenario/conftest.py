@@ -20,6 +20,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pexpect
 import pytest
@@ -106,8 +107,10 @@ class Guest:
     def stop(self):
         if not self._child.closed:
             self._child.kill(signal.SIGTERM)
-            self._child.wait()
-            self._child.close()
+            end = time.monotonic() + 10
+            while self._child.isalive() and time.monotonic() < end:
+                time.sleep(0.002)
+            self._child.close(force=True)
 
 
 def with_gates(kinds):

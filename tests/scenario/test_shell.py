@@ -73,9 +73,13 @@ def test_the_exit_code_is_kept(same):
     assert same.run("echo $?") == "42\n"
 
 
+# What a key is to reach has to run already.
+UNDER_WAY = "\nunder way\r*\n"
+
+
 def test_control_c_ends_the_program_and_not_the_shell(same):
-    same.guest.type("sleep 1000")
-    same.guest.expect("sleep 1000\r*\n")
+    same.guest.type("sh -c 'echo under way; exec sleep 1000'")
+    same.guest.expect(UNDER_WAY)
     same.key("C")
     same.rest()
     assert same.run("echo $?") == "130\n"
@@ -83,7 +87,7 @@ def test_control_c_ends_the_program_and_not_the_shell(same):
 
 def test_control_c_ends_a_whole_pipeline(same):
     same.guest.type("(echo under way; sleep 1000) | cat | cat")
-    same.guest.expect("\nunder way")
+    same.guest.expect(UNDER_WAY)
     same.key("C")
     same.rest()
     assert same.run("ps | grep -c '[s]leep 1000'") == "0\n"
@@ -98,8 +102,8 @@ def test_control_c_throws_a_line_away(same):
 
 
 def test_control_d_is_the_end_of_the_input(same):
-    same.guest.type("cat | wc -l")
-    same.guest.expect(r"wc -l\r*\n")
+    same.guest.type("echo under way; cat | wc -l")
+    same.guest.expect(UNDER_WAY)
     same.guest.type("one")
     same.guest.type("two")
     same.guest.expect("two")
@@ -108,22 +112,23 @@ def test_control_d_is_the_end_of_the_input(same):
 
 
 def test_erase_and_kill_edit_a_line_of_a_program(same):
-    same.guest.type("read -r line; echo \"<$line>\"")
-    same.guest.expect("\"\r*\n")
+    same.guest.type("echo under way; read -r line; echo \"<$line>\"")
+    same.guest.expect(UNDER_WAY)
     same.guest.press("wrong\x15abcx\x7fd")
     same.guest.type("")
     assert same.rest().strip().endswith("<abcd>")
 
 
 def test_control_z_stops_and_the_job_goes_on(same):
-    same.guest.type("sleep 1000")
-    same.guest.expect("sleep 1000\r*\n")
+    same.guest.type("sh -c 'trap \"echo goes on; echo > /tmp/went\" CONT; echo under way; while :; do sleep 0.1; done'")
+    same.guest.expect(UNDER_WAY)
     same.key("Z")
     assert "Stopped" in same.rest()
-    assert "sleep 1000" in same.run("bg")
+    assert "sleep 0.1" in same.run("bg")
+    same.run("until [ -e /tmp/went ]; do sleep 0.05; done")
     assert "Running" in same.run("jobs")
     same.guest.type("fg")
-    same.guest.expect("sleep 1000\r*\n")
+    same.guest.expect("goes on\r")
     same.key("C")
     same.rest()
     assert same.run("jobs") == ""
@@ -141,8 +146,8 @@ def test_a_job_in_the_background_that_reads_the_terminal_is_stopped(same):
 
 
 def test_without_echo_nothing_is_shown(same):
-    same.guest.type("stty -echo; read -r secret; stty echo; echo \"<$secret>\"")
-    same.guest.expect("\"\r*\n")
+    same.guest.type("stty -echo; echo under way; read -r secret; stty echo; echo \"<$secret>\"")
+    same.guest.expect(UNDER_WAY)
     before = len(same.guest.text)
     same.guest.type("open sesame")
     assert "<open sesame>" in same.rest()

@@ -283,20 +283,38 @@ def _read_if_there(path):
     return ""
 
 
-def _end_with_us(number, frame):
-    raise SystemExit(128 + number)
+class Ending:
+    """Has QEMU end when we are told to. (An exception out of the handler could leave a lock of subprocess's taken.)"""
+
+    def __init__(self):
+        self.number = 0
+        self._process = None
+        for number in signal.SIGTERM, signal.SIGHUP:
+            signal.signal(number, self._hear)
+
+    def _hear(self, number, frame):
+        self.number = number
+        if self._process is not None:
+            self._process.terminate()
+
+    def concerns(self, process):
+        self._process = process
+        if self.number:
+            process.terminate()
 
 
 def run(machine: Machine) -> int:
     """Boot the machine; standard output is the guest's first serial port. Returns the exit status."""
-    for number in signal.SIGTERM, signal.SIGHUP:
-        signal.signal(number, _end_with_us)
+    ending = Ending()
     with tempfile.TemporaryDirectory(prefix="helix-run-") as folder:
         debug_console = os.path.join(folder, "debug-console")
         witness = Witness(machine.reboots, machine.starts_kernel())
         command = qemu_command(machine, folder, debug_console, witness)
         with subprocess.Popen(child.ENDS_WITH_US + command, pass_fds=witness.peers()) as process:
+            ending.concerns(process)
             witness.start()
             status = _wait(process, machine.timeout)
         witness.finish()
+        if ending.number:
+            return 128 + ending.number
         return verdict(status, witness.reason, _read_if_there(debug_console), machine)
