@@ -13,11 +13,14 @@
 #define WINDOW_NS 100000 /* of the first measurement: 10 ns of doubt in it are 100 ppm */
 #define WINDOWS_MAX                                                                                \
     4 /* one, unless the machine was disturbed: a host may take the processor away */
-#define SAMPLE_TRIES       4
-#define EDGE_POLLS_MAX     1000
-#define NOMINAL_HZ         1000000000 /* what is assumed of the TSC until it is measured */
-#define STATED_HZ_MIN      100000000  /* what a processor states below it is no rate of a TSC */
-#define ASSUMED_WINDOW     1000000    /* cycles for the timer's rate, where there is no reference */
+#define SAMPLE_TRIES      4
+#define EDGE_POLLS_MAX    1000
+#define WINDOW_CYCLES_MAX 4000000000UL /* a second or so: of a reference that only quivers */
+#define NOMINAL_HZ        1000000000   /* what is assumed of the TSC until it is measured */
+/* What a processor or a timer says below or above it is no rate of a TSC. */
+#define TSC_HZ_MIN         100000000UL
+#define TSC_HZ_MAX         100000000000UL
+#define ASSUMED_WINDOW     1000000 /* cycles for the timer's rate, where there is no reference */
 #define REFINE_NS_MIN      (50 * HAL_NS_PER_MS)
 #define CORRECTION_MAX     100000 /* ppm; more is a stopped clock, not a better measurement */
 #define MILLION            1000000
@@ -117,35 +120,40 @@ const char *clock_reference_name(void)
 /*
  * Read the three counters just after the reference has ticked. What comes between the first and
  * the last reading, an interrupt or the emulator's host, makes the sample worse: its spread says
- * by how much.
+ * by how much. False: it does not tick, or no more; firmware may describe a timer that is switched
+ * off, or no timer at all.
  */
-static struct clock_sample clock_sample_edge(void)
+static bool clock_sample_edge(struct clock_sample *sample)
 {
     uint32_t before = clock_reference.read();
-    struct clock_sample sample;
 
-    do {
-        sample.cycles = hal_clock_cycles();
-        sample.reference = clock_reference.read();
-    } while (sample.reference == before);
-    sample.timer = apic_timer_left();
-    sample.spread = hal_clock_cycles() - sample.cycles;
-    return sample;
+    for (unsigned polls = 0; polls < EDGE_POLLS_MAX; polls++) {
+        sample->cycles = hal_clock_cycles();
+        sample->reference = clock_reference.read();
+        if (sample->reference != before) {
+            sample->timer = apic_timer_left();
+            sample->spread = hal_clock_cycles() - sample->cycles;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The best of a few. */
-static struct clock_sample clock_sample(void)
+static bool clock_sample(struct clock_sample *best)
 {
-    struct clock_sample best = clock_sample_edge();
+    struct clock_sample sample;
 
-    for (unsigned i = 1; i < SAMPLE_TRIES; i++) {
-        struct clock_sample sample = clock_sample_edge();
-
-        if (sample.spread < best.spread) {
-            best = sample;
+    best->spread = UINT64_MAX;
+    for (unsigned i = 0; i < SAMPLE_TRIES; i++) {
+        if (!clock_sample_edge(&sample)) {
+            return false;
+        }
+        if (sample.spread < best->spread) {
+            *best = sample;
         }
     }
-    return best;
+    return true;
 }
 
 static uint64_t reference_ticks(uint64_t nanoseconds)
@@ -209,39 +217,18 @@ static void clock_set_rate(uint64_t hz)
 
 /* --- the first measurement -------------------------------------------------------------------- */
 
-/* Whether the reference found does count: firmware may describe a timer that is switched off. */
-static bool reference_runs(void)
-{
-    uint32_t before = clock_reference.read();
-
-    for (unsigned polls = 0; polls < EDGE_POLLS_MAX; polls++) {
-        if (clock_reference.read() != before) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void reference_choose(const struct acpi_summary *summary)
-{
-    if (!(hpet_init(summary, &clock_reference) && reference_runs()) &&
-        !(pm_timer_init(summary, &clock_reference) && reference_runs()) &&
-        !(pit_init(&clock_reference) && reference_runs())) {
-        clock_reference = (struct clock_reference){.read = NULL};
-    }
-}
-
 /* Sample until the window that began with clock_first is over; *ticks: its true length. */
-static struct clock_sample window_end(uint64_t *ticks)
+static bool window_end(struct clock_sample *last, uint64_t *ticks)
 {
     uint64_t half_lap = 1UL << (clock_reference.bits - 1);
-    struct clock_sample last;
 
     do {
-        last = clock_sample();
-        *ticks = reference_elapsed(clock_first.reference, last.reference, half_lap);
+        if (!clock_sample(last) || last->cycles - clock_first.cycles > WINDOW_CYCLES_MAX) {
+            return false;
+        }
+        *ticks = reference_elapsed(clock_first.reference, last->reference, half_lap);
     } while (*ticks < reference_ticks(WINDOW_NS));
-    return last;
+    return true;
 }
 
 /* Whether two samples are about as good as each other: what both lack cancels out. */
@@ -250,22 +237,52 @@ static bool is_balanced(const struct clock_sample *a, const struct clock_sample 
     return a->spread <= 2 * b->spread && b->spread <= 2 * a->spread;
 }
 
-static void clock_measure(void)
+/* A window between two samples that are about as good, if one can be had. */
+static bool window_measure(struct clock_sample *last, uint64_t *ticks)
+{
+    bool has_ended = clock_sample(&clock_first) && window_end(last, ticks);
+
+    for (unsigned i = 1; i < WINDOWS_MAX && has_ended && !is_balanced(&clock_first, last); i++) {
+        clock_first = *last;
+        has_ended = window_end(last, ticks);
+    }
+    return has_ended;
+}
+
+/* Against the reference found. False: it is none, as it does not count or makes the TSC impossibly
+ * slow or fast. */
+static bool clock_measure(void)
 {
     struct clock_sample last;
     uint64_t ticks;
+    uint64_t hz;
+    bool has_ended;
 
     apic_timer_start(APIC_TIMER_LONGEST);
-    clock_first = clock_sample();
-    last = window_end(&ticks);
-    for (unsigned i = 1; i < WINDOWS_MAX && !is_balanced(&clock_first, &last); i++) {
-        clock_first = last;
-        last = window_end(&ticks);
-    }
+    has_ended = window_measure(&last, &ticks);
     apic_timer_start(0);
+    if (!has_ended) {
+        return false;
+    }
     window_cycles = last.cycles - clock_first.cycles;
     window_timer = clock_first.timer - last.timer;
-    clock_set_rate(x86_multiply_divide(window_cycles, HAL_NS_PER_S, reference_nanoseconds(ticks)));
+    hz = x86_multiply_divide(window_cycles, HAL_NS_PER_S, reference_nanoseconds(ticks));
+    if (hz < TSC_HZ_MIN || hz > TSC_HZ_MAX) {
+        return false;
+    }
+    clock_set_rate(hz);
+    return true;
+}
+
+static bool clock_measure_any(const struct acpi_summary *summary)
+{
+    if ((hpet_init(summary, &clock_reference) && clock_measure()) ||
+        (pm_timer_init(summary, &clock_reference) && clock_measure()) ||
+        (pit_init(&clock_reference) && clock_measure())) {
+        return true;
+    }
+    clock_reference = (struct clock_reference){.read = NULL};
+    return false;
 }
 
 /* Of the TSC (SDM 2A, CPUID leaf 15H, else the base frequency in 16H); 0: the processor is silent.
@@ -302,16 +319,13 @@ static void clock_assume(void)
     } while (window_cycles < ASSUMED_WINDOW);
     window_timer = APIC_TIMER_LONGEST - apic_timer_left();
     apic_timer_start(0);
-    clock_set_rate(hz >= STATED_HZ_MIN ? hz : NOMINAL_HZ);
+    clock_set_rate(hz >= TSC_HZ_MIN ? hz : NOMINAL_HZ);
 }
 
 bool clock_init(const struct acpi_summary *summary)
 {
     rtc_init(summary);
-    reference_choose(summary);
-    if (has_reference()) {
-        clock_measure();
-    } else {
+    if (!clock_measure_any(summary)) {
         clock_assume();
     }
     return has_reference();
@@ -319,15 +333,20 @@ bool clock_init(const struct acpi_summary *summary)
 
 /* --- refining --------------------------------------------------------------------------------- */
 
-/* The rate over the time since the first sample, 0 while that is too short. */
+/* The rate over the time since the first sample, 0 while that is too short, and when the reference
+ * has stopped. */
 static uint64_t clock_measure_again(void)
 {
-    uint64_t hz = hal_clock_cycles_per_second();
-    struct clock_sample now = clock_sample();
-    uint64_t cycles = now.cycles - clock_first.cycles;
-    uint64_t estimate = x86_multiply_divide(cycles, HAL_NS_PER_S, hz);
+    struct clock_sample now;
+    uint64_t cycles;
+    uint64_t estimate;
     uint64_t ticks;
 
+    if (!clock_sample(&now)) {
+        return 0;
+    }
+    cycles = now.cycles - clock_first.cycles;
+    estimate = x86_multiply_divide(cycles, HAL_NS_PER_S, hal_clock_cycles_per_second());
     if (estimate < REFINE_NS_MIN) {
         return 0;
     }

@@ -334,8 +334,9 @@ def test_an_hpet_that_is_none_is_not_written_to(start, where):
 
 
 # SPEC: B1
-def test_timers_that_do_not_count_are_passed_over(start):
-    tables = [ld.fadt(pm_timer=0x20), ld.madt(ld.local_apic(0, 0), ld.io_apic(), ld.override(0, 2)), ld.hpet(0xD0000000)]
+@pytest.mark.parametrize("port", [0x20, 0x40], ids=["hardly-changes", "jumps"])
+def test_timers_that_do_not_count_are_passed_over(start, port):
+    tables = [ld.fadt(pm_timer=port), ld.madt(ld.local_apic(0, 0), ld.io_apic(), ld.override(0, 2)), ld.hpet(0xD0000000)]
     assert "PIT" in devices(start(with_acpi(tables=tables)))
 
 
