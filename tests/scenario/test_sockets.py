@@ -238,7 +238,8 @@ def test_pages_travel_from_httpd_to_wget(guest):
 
 
 def test_what_nc_is_told_comes_out_of_the_other_nc(guest):
-    run(guest, "nc -l -p 9000 < /dev/null > /tmp/got & true")
+    # Its input stays open for a while: at the end of it the other nc goes, whether it has said something or not.
+    run(guest, "sleep 2 | nc -l -p 9000 > /tmp/got & true")
     said = run(guest, "until echo told | nc 127.0.0.1 9000 2> /dev/null; do true; done; wait; cat /tmp/got")
     assert "told\n" in said
 
