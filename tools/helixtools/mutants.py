@@ -1,7 +1,8 @@
-"""Run the tests that name a row, in each column the cheapest first, until one fails."""
+"""Read mutants; run the tests that name a row, in each column the cheapest first, until one fails."""
 import dataclasses
 import itertools
 import sys
+import tomllib
 
 from helixtools import build, record, spec, suites, tap, tree
 
@@ -88,6 +89,32 @@ def columns_of(row: str):
     if row not in rows:
         raise ValueError(f"docs/spec-rows.md has no row {row}")
     return [suites.METAL] if rows[row].no_host else [suites.HOST, suites.METAL]
+
+
+def find_files():
+    """The mutants' files, in order of their names."""
+    return sorted((tree.ROOT / "tests/mutants").glob("*.toml"))
+
+
+def read(path):
+    """The mutant's table, and as `text` the file as it is with the change. Raises ValueError when it
+    cannot be applied to this tree."""
+    try:
+        mutant = tomllib.loads(path.read_text(encoding="utf-8"))
+        wanted = {"row", "file", "old", "new"}
+        if not wanted <= mutant.keys():
+            raise ValueError(f"it lacks {', '.join(sorted(wanted - mutant.keys()))}")
+        text = (tree.ROOT / mutant["file"]).read_text(encoding="utf-8")
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(str(error)) from error
+    count = text.count(mutant["old"])
+    if count != 1:
+        raise ValueError(f"the old text occurs {count} times in {mutant['file']}")
+    mutant["text"] = text.replace(mutant["old"], mutant["new"])
+    if mutant["text"] == text:
+        raise ValueError("it changes nothing")
+    mutant.setdefault("columns", columns_of(mutant["row"]))
+    return mutant
 
 
 def _find_killer(row, column):
