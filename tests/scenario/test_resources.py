@@ -19,7 +19,7 @@ def test_no_more_modules_are_loaded_than_the_limit(boot):
 def test_no_more_threads_are_made_than_the_limit(boot):
     guest = boot(append="limit.threads=24 selftest=core_resource.the_kernels_thread_limit_binds")
     guest.expect(r"warn: resources: kernel has 23 threads of threads, above its soft limit of 22")
-    guest.expect(r"ok 1 core_resource\.the_kernels_thread_limit_binds\r")
+    guest.expect(r"\nok 1 core_resource\.the_kernels_thread_limit_binds\r")
     assert guest.end() == 0
 
 
