@@ -11,6 +11,8 @@
  * operation, and the next one finds the buffer emptied in order.) Parking and wait queues are those of
  * kern: see park.pml.
  *
+ * All of it are 19 million states, 20 seconds and 1.8 GB; small: -DITEMS=1.
+ *
  * Checked: no invalid end state (somebody who sleeps for ever is one); items are received in each sender's
  * order; with a receiver that stays, all of them.
  *
