@@ -73,7 +73,8 @@ static enum exception_action request_in_nmi(struct hal_frame *frame, void *argum
 {
     (void)frame;
     (void)argument;
-    request.was_first = lifecycle_request_shutdown(SHUTDOWN_REBOOT);
+    /* The watchdog's own may come besides. */
+    request.was_first |= lifecycle_request_shutdown(SHUTDOWN_REBOOT);
     return EXCEPTION_RESUME;
 }
 
