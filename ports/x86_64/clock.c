@@ -13,13 +13,12 @@
 #define WINDOW_NS 100000 /* of the first measurement: 10 ns of doubt in it are 100 ppm */
 #define WINDOWS_MAX                                                                                \
     4 /* one, unless the machine was disturbed: a host may take the processor away */
-#define SAMPLE_TRIES      4
-#define EDGE_POLLS_MAX    1000
-#define WINDOW_CYCLES_MAX 4000000000UL /* a second or so: of a reference that only quivers */
-#define NOMINAL_HZ        1000000000   /* what is assumed of the TSC until it is measured */
-/* What a processor or a timer says below or above it is no rate of a TSC. */
-#define TSC_HZ_MIN         100000000UL
-#define TSC_HZ_MAX         100000000000UL
+#define SAMPLE_TRIES       4
+#define EDGE_POLLS_MAX     1000
+#define WINDOW_CYCLES_MAX  4000000000UL   /* a second or so: of a reference that only quivers */
+#define NOMINAL_HZ         1000000000     /* what is assumed of the TSC until it is measured */
+#define TSC_HZ_MIN         100000000UL    /* what a processor states, or a timer says, below it */
+#define TSC_HZ_MAX         100000000000UL /* or above it is no rate of a TSC */
 #define ASSUMED_WINDOW     1000000 /* cycles for the timer's rate, where there is no reference */
 #define REFINE_NS_MIN      (50 * HAL_NS_PER_MS)
 #define CORRECTION_MAX     100000 /* ppm; more is a stopped clock, not a better measurement */
@@ -249,6 +248,11 @@ static bool window_measure(struct clock_sample *last, uint64_t *ticks)
     return has_ended;
 }
 
+static bool is_tsc_rate(uint64_t hz)
+{
+    return hz >= TSC_HZ_MIN && hz <= TSC_HZ_MAX;
+}
+
 /* Against the reference found. False: it is none, as it does not count or makes the TSC impossibly
  * slow or fast. */
 static bool clock_measure(void)
@@ -267,7 +271,7 @@ static bool clock_measure(void)
     window_cycles = last.cycles - clock_first.cycles;
     window_timer = clock_first.timer - last.timer;
     hz = x86_multiply_divide(window_cycles, HAL_NS_PER_S, reference_nanoseconds(ticks));
-    if (hz < TSC_HZ_MIN || hz > TSC_HZ_MAX) {
+    if (!is_tsc_rate(hz)) {
         return false;
     }
     clock_set_rate(hz);
@@ -319,7 +323,7 @@ static void clock_assume(void)
     } while (window_cycles < ASSUMED_WINDOW);
     window_timer = APIC_TIMER_LONGEST - apic_timer_left();
     apic_timer_start(0);
-    clock_set_rate(hz >= TSC_HZ_MIN ? hz : NOMINAL_HZ);
+    clock_set_rate(is_tsc_rate(hz) ? hz : NOMINAL_HZ);
 }
 
 bool clock_init(const struct acpi_summary *summary)

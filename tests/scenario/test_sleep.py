@@ -39,7 +39,7 @@ def a_disk_with_a_file_system_and_bytes_behind_it(tmp_path):
 def a_guest(boot, image, tmp_path):
     """Call it to start a machine with the disk mounted and everybody at work; its shell."""
     (tmp_path / "extra/bin").mkdir(parents=True)
-    for name, text in {"writer": WRITER, "reader": READER, "watcher": WATCHER}.items():
+    for name, text in {"writer": WRITER, "reader": READER}.items():
         (tmp_path / "extra/bin" / name).write_text(text, encoding="utf-8")
         (tmp_path / "extra/bin" / name).chmod(0o755)
 
